@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* agent: the main thread sleeps on signals, a bell and the next report. It blocks all signals
+ * before the first other thread, so they arrive here alone. */
+#include "agent.h"
+
+#include "admin/admin.h"
+#include "base/auto.h"
+#include "base/bell.h"
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "built_with.h"
+#include "ledger/report.h"
+#include "pipeline.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <malloc.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/signalfd.h>
+#if HAVE_SYSTEMD
+#include <systemd/sd-daemon.h>
+#endif
+
+enum { DRAIN_LOOK_MS = 5, SAME_WISH_MS = 5 };
+
+struct agent {
+    const struct settings *settings;
+    int lock_fd, signal_fd, bell;
+    struct ledger *ledger;
+    struct report *report;
+    struct disk *disk;
+    struct disk_file *saved_books;
+    struct admin *admin;
+    struct pipeline *pipeline;
+    uint64_t moved_at_save;
+    uint64_t save_errors;
+    int64_t watchdog_ms; /* 0: none asked for */
+};
+
+/* ---- readiness and watchdog ---- */
+
+static void notify(const char *state)
+{
+#if HAVE_SYSTEMD
+    (void)sd_notify(0, state);
+#else
+    (void)state;
+#endif
+}
+
+static int64_t watchdog_interval_ms(void)
+{
+#if HAVE_SYSTEMD
+    uint64_t limit_us = 0;
+    if (sd_watchdog_enabled(0, &limit_us) > 0)
+        return (int64_t)(limit_us / 1000 / 2);
+#endif
+    return 0;
+}
+
+/* ---- start ---- */
+
+static bool lock_state_dir(struct agent *agent, struct err *err)
+{
+    const char *dir = agent->settings->agent.state_dir;
+    char path[PATH_MAX];
+    AUTO(buf_fini) struct buf pid = { .limit = 32 };
+    struct err ignored;
+
+    if (snprintf(path, sizeof(path), "%s/checkpoints", dir) >= (int)sizeof(path))
+        return err_set(err, "state_dir '%s' is too long", dir);
+    if (!file_make_dirs(path, 0750, err))
+        return false;
+    (void)snprintf(path, sizeof(path), "%s/pid", dir);
+    /* The folder itself is locked: that needs no room on a full disk. The pid is for the message.
+     */
+    agent->lock_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (agent->lock_fd < 0)
+        return err_set(err, "cannot open state_dir '%s': %s", dir, strerror(errno));
+    if (flock(agent->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        (void)file_read(path, &pid, &ignored);
+        return err_set(err,
+                       "another agent (pid %.*s) uses state_dir '%s': stop it, or give this one "
+                       "a state_dir of its own",
+                       (int)strcspn(buf_slice(&pid).data, "\n"), buf_slice(&pid).data, dir);
+    }
+    (void)buf_printf(&pid, "%ld\n", (long)getpid());
+    (void)file_replace(path, buf_slice(&pid), false, &ignored);
+    return true;
+}
+
+static bool take_signals(struct agent *agent, struct err *err)
+{
+    sigset_t set;
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGHUP);
+    CHECK(pthread_sigmask(SIG_BLOCK, &set, NULL) == 0);
+    agent->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (agent->signal_fd < 0 || !bell_open(&agent->bell))
+        return err_set(err, "cannot make a signalfd: %s", strerror(errno));
+    return true;
+}
+
+static bool open_books(struct agent *agent, struct err *err)
+{
+    const struct agent_options *options = &agent->settings->agent;
+    struct ledger_config config = {
+        .state_dir = options->state_dir,
+        .runtime_dir = options->runtime_dir,
+        .runtime_dir_is_default = strcmp(options->runtime_dir, "/run/spillway") == 0,
+    };
+
+    agent->ledger = ledger_open(&config, err);
+    if (agent->ledger == NULL)
+        return false;
+    agent->report = report_new(agent->ledger);
+    agent->disk = disk_start(err);
+    if (agent->report == NULL || agent->disk == NULL)
+        return err_set(err, "out of memory for the books");
+    agent->saved_books =
+        disk_file_new(agent->disk, ledger_save_path(agent->ledger), true, NULL, NULL);
+    return agent->saved_books != NULL || err_set(err, "out of memory for the books");
+}
+
+static bool start_agent(struct agent *agent, struct err *err)
+{
+    const struct settings *settings = agent->settings;
+
+    /* Freed big buffers go back to the system at once, and threads share two heaps. */
+    (void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+    (void)mallopt(M_ARENA_MAX, 2);
+    (void)mallopt(M_TRIM_THRESHOLD, 128 * 1024);
+    if (!take_signals(agent, err) || !lock_state_dir(agent, err))
+        return false;
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        return err_set(err, "cannot start libcurl");
+    if (!open_books(agent, err))
+        return false;
+    if (settings->agent.admin__listen[0] != '\0') {
+        agent->admin = admin_start(settings->agent.admin__listen, agent->ledger, err);
+        if (agent->admin == NULL)
+            return false;
+    }
+    agent->pipeline = pipeline_start(settings, agent->ledger, agent->disk, agent->bell, err);
+    return agent->pipeline != NULL;
+}
+
+/* ---- reports ---- */
+
+static uint64_t count_moves(const struct ledger *ledger)
+{
+    struct lane_snapshot lane;
+    uint64_t moves = 0;
+    for (unsigned i = 0; i < ledger_lane_count(ledger); i++) {
+        ledger_snapshot(ledger, i, &lane);
+        for (int flow = 0; flow < FLOWS; flow++)
+            moves += lane.flows[flow].events;
+    }
+    return moves;
+}
+
+/* An idle agent writes nothing. */
+static void save_books(struct agent *agent, bool always)
+{
+    AUTO(buf_fini) struct buf image = { 0 };
+    uint64_t moved = count_moves(agent->ledger);
+    uint64_t errors = disk_file_errors(agent->saved_books);
+
+    numbers_add(ledger_agent_numbers(agent->ledger), NUMBER_save_errors,
+                errors - agent->save_errors);
+    bool failed_before = errors > agent->save_errors;
+    agent->save_errors = errors;
+    if (moved == agent->moved_at_save && !always && !failed_before)
+        return;
+    if (!ledger_save_image(agent->ledger, &image))
+        return;
+    agent->moved_at_save = moved;
+    disk_file_put(agent->saved_books, &image);
+}
+
+static void report_now(struct agent *agent)
+{
+    pipeline_audit(agent->pipeline);
+    numbers_add(ledger_agent_numbers(agent->ledger), NUMBER_reports, 1);
+    report_write(agent->report, false);
+    save_books(agent, false);
+}
+
+/* ---- running ---- */
+
+static const char *take_signal(struct agent *agent)
+{
+    struct signalfd_siginfo info;
+
+    while (read(agent->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        if (info.ssi_signo == SIGTERM)
+            return "SIGTERM";
+        if (info.ssi_signo == SIGINT)
+            return "SIGINT";
+        LOG(LOG_WARN, "SIGHUP ignored", LS("why", "this version has no reload: restart instead"));
+    }
+    return NULL;
+}
+
+static int64_t ping_watchdog(struct agent *agent, int64_t now_ms)
+{
+    if (agent->watchdog_ms == 0)
+        return INT64_MAX;
+    if (pipeline_is_alive(agent->pipeline, now_ms))
+        notify("WATCHDOG=1");
+    else
+        LOG(LOG_ERROR, "a thread is stuck, the watchdog is not fed", LS("effect", "restart"));
+    return now_ms + agent->watchdog_ms;
+}
+
+/* Returns why to stop. */
+static const char *run_until_stop(struct agent *agent)
+{
+    int64_t next_report_ms = clock_now_ms() + agent->settings->agent.report_interval;
+    int64_t next_ping_ms = ping_watchdog(agent, clock_now_ms());
+
+    for (;;) {
+        const char *signal_name = take_signal(agent);
+        if (signal_name != NULL)
+            return signal_name;
+        if (pipeline_has_ended(agent->pipeline))
+            return "all inputs are at their end";
+        int64_t now_ms = clock_now_ms();
+        if (now_ms >= next_report_ms) {
+            report_now(agent);
+            next_report_ms = now_ms + agent->settings->agent.report_interval;
+        }
+        if (now_ms >= next_ping_ms)
+            next_ping_ms = ping_watchdog(agent, now_ms);
+        int64_t next_ms = next_report_ms < next_ping_ms ? next_report_ms : next_ping_ms;
+        bell_wait(agent->bell, &agent->signal_fd, 1, next_ms - now_ms);
+    }
+}
+
+static void drain(struct agent *agent, const char *why)
+{
+    int64_t grace_ms = agent->settings->agent.shutdown_grace;
+    int64_t began_ms = clock_now_ms();
+    int64_t deadline_ms = began_ms + grace_ms;
+
+    LOG(LOG_INFO, "stopping", LS("reason", why), LI("grace_ms", grace_ms));
+    notify("STOPPING=1");
+    pipeline_drain(agent->pipeline);
+    while (!pipeline_is_drained(agent->pipeline)) {
+        int64_t now_ms = clock_now_ms();
+        if (now_ms >= deadline_ms) {
+            LOG(LOG_WARN, "the grace is over", LI("grace_ms", grace_ms));
+            return;
+        }
+        bell_wait(agent->bell, &agent->signal_fd, 1, DRAIN_LOOK_MS);
+        const char *again = take_signal(agent);
+        /* timeout(1) and terminals signal the process and its group: that is one wish, not two. */
+        if (again != NULL && now_ms - began_ms >= SAME_WISH_MS) {
+            LOG(LOG_WARN, "second signal, not waiting any longer", LS("signal", again));
+            return;
+        }
+    }
+}
+
+/* Was anything left in the agent when the grace was over? */
+static uint64_t count_left(const struct ledger *ledger)
+{
+    static const enum flow leftovers[] = { FLOW_replay_ring,         FLOW_replay_batch,
+                                           FLOW_replay_ready,        FLOW_replay_in_flight,
+                                           FLOW_drain_timeout_ring,  FLOW_drain_timeout_batch,
+                                           FLOW_drain_timeout_ready, FLOW_drain_timeout_in_flight };
+    struct lane_snapshot lane;
+    uint64_t left = 0;
+
+    for (unsigned i = 0; i < ledger_lane_count(ledger); i++) {
+        ledger_snapshot(ledger, i, &lane);
+        for (size_t flow = 0; flow < sizeof(leftovers) / sizeof(leftovers[0]); flow++)
+            left += lane.flows[leftovers[flow]].events;
+    }
+    return left;
+}
+
+/* In this order: threads end, checkpoints are written, the books are closed. */
+static int close_agent(struct agent *agent)
+{
+    pipeline_stop(agent->pipeline);
+    report_write(agent->report, true);
+    uint64_t left = count_left(agent->ledger);
+    int exit_code = left == 0 ? EXIT_CLEAN : EXIT_LEFT;
+    pipeline_free(&agent->pipeline);
+    admin_stop(&agent->admin);
+    ledger_mark_closed(agent->ledger);
+    save_books(agent, true);
+    disk_stop(&agent->disk);
+    LOG(LOG_INFO, "stopped", LU("left_events", left), LI("exit_code", exit_code));
+    return exit_code;
+}
+
+static void release(struct agent *agent)
+{
+    if (agent->pipeline != NULL)
+        pipeline_free(&agent->pipeline);
+    if (agent->admin != NULL)
+        admin_stop(&agent->admin);
+    if (agent->disk != NULL)
+        disk_stop(&agent->disk);
+    if (agent->report != NULL)
+        report_free(&agent->report);
+    if (agent->ledger != NULL)
+        ledger_close(&agent->ledger);
+    auto_close(&agent->signal_fd);
+    auto_close(&agent->bell);
+    auto_close(&agent->lock_fd);
+}
+
+static const char *name_predecessor(enum predecessor predecessor)
+{
+    static const char *const names[] = { [PREDECESSOR_NONE] = "none",
+                                         [PREDECESSOR_CLEAN] = "clean",
+                                         [PREDECESSOR_EXACT] = "exact",
+                                         [PREDECESSOR_STALE] = "stale",
+                                         [PREDECESSOR_UNREADABLE] = "unreadable" };
+    return names[predecessor];
+}
+
+static void tell_start(const struct agent *agent)
+{
+    LOG(LOG_INFO, "started", LS("version", SPILLWAY_VERSION), LI("pid", getpid()),
+        LS("start_id", ledger_start_id(agent->ledger)), LS("config", agent->settings->hash),
+        LS("books", ledger_place(agent->ledger)),
+        LS("predecessor", name_predecessor(ledger_predecessor(agent->ledger))),
+        LS("metrics", agent->admin == NULL ? "off" : admin_address(agent->admin)));
+}
+
+int agent_run(const struct settings *settings)
+{
+    static const enum log_level levels[] = { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+    struct agent agent = { .settings = settings, .lock_fd = -1, .signal_fd = -1, .bell = -1 };
+    struct err err = { "" };
+
+    log_set_level(levels[settings->agent.log_level]);
+    if (!start_agent(&agent, &err)) {
+        LOG(LOG_ERROR, "cannot start", LS("error", err.text));
+        release(&agent);
+        return EXIT_FAILED;
+    }
+    agent.watchdog_ms = watchdog_interval_ms();
+    tell_start(&agent);
+    notify("READY=1");
+    const char *why = run_until_stop(&agent);
+    drain(&agent, why);
+    int exit_code = close_agent(&agent);
+    release(&agent);
+    return exit_code;
+}

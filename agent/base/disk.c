@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/disk.h"
+
+#include "base/check.h"
+#include "base/file.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "base/wake.h"
+
+#include <limits.h>
+#include <stdlib.h>
+
+struct disk_file {
+    char path[PATH_MAX];
+    bool keep_previous;
+    struct disk *disk;
+    struct disk_file *next;
+    _Atomic uint64_t errors;
+    bool is_failing; /* disk thread only */
+    /* under the disk's lock */
+    void (*on_error)(void *context);
+    void *context;
+    struct buf pending;
+    bool has_pending;
+};
+
+struct disk {
+    struct lock lock;
+    struct wake wake;
+    struct disk_file *files; /* grows before the threads that put start */
+    _Atomic bool stopping;
+    pthread_t thread;
+};
+
+static void write_file(struct disk_file *file, struct slice content)
+{
+    struct err err = { "" };
+    bool ok = file_replace(file->path, content, file->keep_previous, &err);
+
+    if (!ok)
+        atomic_fetch_add(&file->errors, 1);
+    if (!ok && !file->is_failing)
+        LOG(LOG_ERROR, "cannot save", LS("path", file->path), LS("error", err.text),
+            LS("effect", "shipping goes on; after a crash more is read again"));
+    if (ok && file->is_failing)
+        LOG(LOG_INFO, "saved again", LS("path", file->path),
+            LU("failed_writes", atomic_load(&file->errors)));
+    file->is_failing = !ok;
+    lock_take(&file->disk->lock);
+    if (!ok && file->on_error != NULL)
+        file->on_error(file->context);
+    lock_drop(&file->disk->lock);
+}
+
+static bool write_next(struct disk *disk)
+{
+    struct disk_file *found = NULL;
+    struct buf content = { 0 };
+
+    lock_take(&disk->lock);
+    for (struct disk_file *file = disk->files; file != NULL && found == NULL; file = file->next) {
+        if (file->has_pending)
+            found = file;
+    }
+    if (found != NULL) {
+        content = found->pending;
+        found->pending = (struct buf){ 0 };
+        found->has_pending = false;
+    }
+    lock_drop(&disk->lock);
+    if (found == NULL)
+        return false;
+    write_file(found, buf_slice(&content));
+    buf_fini(&content);
+    return true;
+}
+
+static void *run_disk(void *context)
+{
+    struct disk *disk = context;
+    (void)pthread_setname_np(pthread_self(), "disk");
+    for (;;) {
+        uint32_t seen = wake_read(&disk->wake);
+        bool stopping = atomic_load(&disk->stopping);
+        while (write_next(disk))
+            continue;
+        if (stopping)
+            return NULL;
+        wake_wait(&disk->wake, seen, -1);
+    }
+}
+
+struct disk *disk_start(struct err *err)
+{
+    struct disk *disk = calloc(1, sizeof(*disk));
+    if (disk == NULL) {
+        (void)err_set(err, "out of memory");
+        return NULL;
+    }
+    lock_init(&disk->lock, "disk");
+    int failed = pthread_create(&disk->thread, NULL, run_disk, disk);
+    if (failed != 0) {
+        (void)err_set(err, "cannot start a thread: %s", strerror(failed));
+        lock_fini(&disk->lock);
+        free(disk);
+        return NULL;
+    }
+    return disk;
+}
+
+struct disk_file *disk_file_new(struct disk *disk, const char *path, bool keep_previous,
+                                void (*on_error)(void *context), void *context)
+{
+    struct disk_file *file = calloc(1, sizeof(*file));
+    size_t length = strlen(path);
+    if (file == NULL || length >= sizeof(file->path)) {
+        free(file);
+        return NULL;
+    }
+    memcpy(file->path, path, length + 1);
+    file->keep_previous = keep_previous;
+    file->on_error = on_error;
+    file->context = context;
+    file->disk = disk;
+    lock_take(&disk->lock);
+    file->next = disk->files;
+    disk->files = file;
+    lock_drop(&disk->lock);
+    return file;
+}
+
+void disk_file_put(struct disk_file *file, struct buf *content)
+{
+    struct buf old;
+
+    lock_take(&file->disk->lock);
+    old = file->pending;
+    file->pending = *content;
+    file->has_pending = true;
+    lock_drop(&file->disk->lock);
+    *content = (struct buf){ 0 };
+    buf_fini(&old);
+    wake_bump(&file->disk->wake);
+}
+
+void disk_file_mute(struct disk_file *file)
+{
+    lock_take(&file->disk->lock);
+    file->on_error = NULL;
+    lock_drop(&file->disk->lock);
+}
+
+uint64_t disk_file_errors(const struct disk_file *file)
+{
+    return atomic_load(&file->errors);
+}
+
+void disk_stop(struct disk **diskp)
+{
+    struct disk *disk = *diskp;
+    *diskp = NULL;
+    if (disk == NULL)
+        return;
+    atomic_store(&disk->stopping, true);
+    wake_bump(&disk->wake);
+    CHECK(pthread_join(disk->thread, NULL) == 0);
+    for (struct disk_file *file = disk->files; file != NULL;) {
+        struct disk_file *next = file->next;
+        buf_fini(&file->pending);
+        free(file);
+        file = next;
+    }
+    lock_fini(&disk->lock);
+    free(disk);
+}

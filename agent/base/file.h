@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* file: whole small files, read with a bound and replaced without a moment of half a file. */
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/* Appends the file's bytes to ret. false: cannot be read, or larger than ret->limit. */
+bool file_read(const char *path, struct buf *ret, struct err *err);
+
+/* Writes path.tmp, fsyncs, keeps the old file as path.previous if keep_previous, renames, and
+ * fsyncs the folder. After any crash path or path.previous is whole. */
+bool file_replace(const char *path, struct slice content, bool keep_previous, struct err *err);
+
+/* mkdir -p with the mode for folders that are made. */
+bool file_make_dirs(const char *path, unsigned mode, struct err *err);

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* listen: a listening TCP socket from ADDRESS:PORT, with errors that say what is wrong. */
+#pragma once
+
+#include "base/err.h"
+
+#include <stddef.h>
+
+/* Is it ADDRESS:PORT or [v6]:PORT with a numeric address? Opens nothing. */
+bool listen_check(const char *listen_at, struct err *err);
+
+/* The socket, not blocking and close-on-exec; -1: err says why. Port 0 takes a free one.
+ * ret_bound: as bound, "127.0.0.1:9464"; ret_port may be NULL. */
+enum { LISTEN_TEXT = 96 };
+int listen_open(const char *listen_at, int backlog, char ret_bound[LISTEN_TEXT], unsigned *ret_port,
+                struct err *err);

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* check: loads the configuration by the same call as `run`, and says what would run. Opens no
+ * socket and creates no file. */
+#include "agent.h"
+#include "catalog.h"
+#include "cli/cli.h"
+#include "cli/config_argument.h"
+#include "config/settings.h"
+
+#include <stdio.h>
+
+static const char help[] =
+    "usage: spillway check [-c FILE]\n\n"
+    "  -c, --config FILE  the configuration (default /etc/spillway/spillway.yaml)\n\n"
+    "Prints every problem with its place, or what would run. Opens no socket, creates no file.\n"
+    "Exit codes: 0 the configuration is fine, 78 it is wrong.\n";
+
+static const char *overflow_text(const struct input_options *input)
+{
+    switch ((enum overflow)input->lane__overflow) {
+    case OVERFLOW_AUTO:
+        return "auto";
+    case OVERFLOW_BLOCK:
+        return input->lane__block_for > 0 ? "block, then drop_newest" : "block";
+    case OVERFLOW_DROP_OLDEST:
+        return "drop_oldest";
+    case OVERFLOW_DROP_NEWEST:
+        return "drop_newest";
+    }
+    return "";
+}
+
+static void show_parts(const char *title, const struct settings_part *parts, size_t count)
+{
+    if (count == 0)
+        return;
+    (void)printf("  %-11s", title);
+    for (size_t i = 0; i < count; i++)
+        (void)printf("%s%s (%s)", i == 0 ? "" : ", ", parts[i].name, parts[i].type->name);
+    (void)printf("\n");
+}
+
+/* Returns the bytes of all lanes. */
+static uint64_t show_lanes(const struct settings *settings)
+{
+    uint64_t bytes = 0;
+    char size[SIZE_TEXT_BYTES];
+
+    for (size_t i = 0; i < settings->output_count; i++) {
+        const struct settings_part *output = &settings->outputs[i];
+        for (size_t j = 0; j < output->link_count; j++) {
+            const struct settings_part *input = &settings->inputs[output->links[j]];
+            bytes += input->lane_bytes;
+            (void)printf("  %-11s%s -> %s: %s, %s\n", i + j == 0 ? "lanes" : "", input->name,
+                         output->name, schema_size_text(input->lane_bytes, size),
+                         overflow_text(&input->input));
+        }
+    }
+    return bytes;
+}
+
+static void show_summary(const char *path, const struct settings *settings)
+{
+    char limit[SIZE_TEXT_BYTES], lanes[SIZE_TEXT_BYTES], sealed[SIZE_TEXT_BYTES],
+        buffers[SIZE_TEXT_BYTES];
+    uint64_t sealed_bytes = 0;
+
+    (void)printf("%s: ok\n", path);
+    show_parts("inputs", settings->inputs, settings->input_count);
+    show_parts("processors", settings->processors, settings->processor_count);
+    show_parts("outputs", settings->outputs, settings->output_count);
+    uint64_t lane_bytes = show_lanes(settings);
+    for (size_t i = 0; i < settings->output_count; i++)
+        sealed_bytes += settings->sealed_bytes[i];
+    (void)printf(
+        "  %-11s%s: lanes %s, buffers %s, sealed batches %s\n", "memory",
+        schema_size_text(settings->agent.memory_limit, limit), schema_size_text(lane_bytes, lanes),
+        schema_size_text(settings->agent.memory_limit - lane_bytes - sealed_bytes, buffers),
+        schema_size_text(sealed_bytes, sealed));
+}
+
+int cli_check(int argc, char **argv)
+{
+    int exit_code = EXIT_CONFIG;
+    const char *path = config_argument(argc, argv, help, &exit_code);
+    struct buf problems = { .limit = 1 << 20 };
+    struct settings settings;
+
+    if (path == NULL)
+        return exit_code;
+    if (settings_load(path, &catalog, &settings, &problems)) {
+        show_summary(path, &settings);
+        exit_code = EXIT_CLEAN;
+    } else {
+        (void)fputs(buf_slice(&problems).data, stderr);
+    }
+    settings_free(&settings);
+    buf_fini(&problems);
+    return exit_code;
+}

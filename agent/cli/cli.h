@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli: the subcommands. Each gets its own name as argv[0] and returns the exit code: 0 fine,
+ * 1 the thing failed, 2 the command line is wrong. Called once, from main. */
+#pragma once
+
+int cli_run(int argc, char **argv);
+int cli_version(int argc, char **argv);
+int cli_generate(int argc, char **argv);
+int cli_receive(int argc, char **argv);
+int cli_check(int argc, char **argv);     /* problems of a configuration, or what would run */
+int cli_reference(int argc, char **argv); /* all options, as Markdown */

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* settings: from text to tree, from the tree to typed parts, then the checks across parts. Goes on
+ * after every problem that does not make the rest meaningless, so that all are told at once. */
+#include "config/settings.h"
+
+#include "base/file.h"
+#include "config/nearest.h"
+#include "config/settings_check.h"
+#include "config/substitute.h"
+
+#include <stdio.h>
+
+enum {
+    FILE_BYTES_MAX = 1 << 20,
+    TREE_BYTES_MAX = 48 << 20,
+    SETTINGS_BYTES_MAX = 16 << 20,
+    PARTS_MAX = 128,
+    PART_NAME_MAX = 63, /* a name in the ledger's books */
+    TITLE_BYTES = 96,
+};
+
+/* One of the three maps of named parts. */
+struct kind {
+    const char *title, *one;
+    const struct plugin_type *const *types;
+    const struct option *common;
+    struct settings_part **parts;
+    size_t *count;
+    struct part_source **sources;
+};
+
+/* ---- one part ---- */
+
+static const struct plugin_type *find_type(const struct kind *kind, const char *name)
+{
+    for (const struct plugin_type *const *type = kind->types; *type != NULL; type++) {
+        if (strcmp((*type)->name, name) == 0)
+            return *type;
+    }
+    return NULL;
+}
+
+static void complain_type(struct loader *loader, const struct kind *kind, const char *title,
+                          struct place place, const char *name, const char *shown)
+{
+    struct nearest nearest = nearest_to(name);
+    char known[256];
+    size_t bytes = 0;
+
+    known[0] = '\0';
+    for (const struct plugin_type *const *type = kind->types; *type != NULL; type++) {
+        nearest_offer(&nearest, (*type)->name);
+        if (bytes < sizeof(known))
+            bytes += (size_t)snprintf(known + bytes, sizeof(known) - bytes, "%s%s",
+                                      bytes == 0 ? "" : ", ", (*type)->name);
+    }
+    const char *meant = nearest_name(&nearest);
+    (void)diagnostics_add(&loader->diagnostics, place,
+                          "%s.type: unknown %s type '%.60s'%s%s%s; known: %s", title, kind->one,
+                          shown, meant == NULL ? "" : ", did you mean '",
+                          meant == NULL ? "" : meant, meant == NULL ? "" : "'?", known);
+}
+
+/* NULL: unknown; told here, unless the key is missing or of the wrong kind, which the reader tells.
+ */
+static const struct plugin_type *read_type(struct loader *loader, const struct kind *kind,
+                                           const char *title, const struct node *part)
+{
+    const struct node *node = node_find(part, "type");
+    struct buf text = { 0 };
+    struct substituted substituted;
+    struct err err;
+    const struct plugin_type *type = NULL;
+
+    if (node == NULL || node->kind != NODE_TEXT || node->is_null)
+        return NULL;
+    if (substitute(node->text, &text, &substituted, &err) && text.bytes > 0) {
+        type = find_type(kind, text.data);
+        if (type == NULL)
+            complain_type(loader, kind, title, node->place, text.data,
+                          substituted.is_changed ? node->text : text.data);
+    }
+    buf_fini(&text);
+    return type;
+}
+
+static bool is_part_name(const char *name)
+{
+    static const char *const allowed =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+    size_t bytes = strlen(name);
+
+    return bytes > 0 && bytes <= PART_NAME_MAX && strspn(name, allowed) == bytes;
+}
+
+static void *common_options(struct settings_part *part)
+{
+    return &part->input; /* the members of the union begin at the same place */
+}
+
+static bool ask_type(struct loader *loader, const struct settings_part *part, const char *title)
+{
+    struct err err = { "" };
+
+    if (part->type->check == NULL || part->type->check(part->config, &err))
+        return true;
+    return diagnostics_add(&loader->diagnostics,
+                           (struct place){ part->mark.line, part->mark.column }, "%s: %s", title,
+                           err.text);
+}
+
+static bool fill_part(struct loader *loader, const struct kind *kind, struct settings_part *part,
+                      const struct node *node, const char *title)
+{
+    struct section section = { .title = title,
+                               .place = node->key_place,
+                               .node = node,
+                               .tables = { { kind->common, common_options(part) } },
+                               .table_count = 1 };
+
+    part->type = read_type(loader, kind, title, node);
+    section.is_open = part->type == NULL;
+    if (part->type != NULL) {
+        part->config = settings_memory_take(loader->settings->memory, part->type->config_bytes);
+        if (part->config == NULL)
+            return false;
+        section.tables[section.table_count++] =
+            (struct option_table){ part->type->options, part->config };
+    }
+    bool ok = reader_fill(&loader->reader, &section);
+    if (part->type == NULL) {
+        /* Told by now, but for memory that ran out or a ${file:…} that changed meanwhile. */
+        if (diagnostics_is_clean(&loader->diagnostics))
+            (void)diagnostics_add(&loader->diagnostics, section.place,
+                                  "%s: its type cannot be told", title);
+        return false;
+    }
+    return ok && ask_type(loader, part, title);
+}
+
+static void read_part(struct loader *loader, const struct kind *kind, const struct node *node)
+{
+    struct settings_part *part = &(*kind->parts)[*kind->count];
+    struct part_source *source = &(*kind->sources)[*kind->count];
+    char title[TITLE_BYTES];
+
+    (void)snprintf(title, sizeof(title), "%s.%.64s", kind->title, node->key);
+    part->name = settings_memory_text(loader->settings->memory, slice_of(node->key));
+    if (part->name == NULL)
+        return;
+    part->mark =
+        (struct mark){ loader->diagnostics.file, node->key_place.line, node->key_place.column };
+    *source = (struct part_source){ .node = node };
+    (*kind->count)++;
+    bool has_name = is_part_name(node->key);
+    if (!has_name)
+        (void)diagnostics_add(&loader->diagnostics, node->key_place,
+                              "%s: a name has 1 to %d letters, digits, '_', '.' or '-'", title,
+                              PART_NAME_MAX);
+    if (node->kind != NODE_MAP)
+        (void)diagnostics_add(&loader->diagnostics, node->is_null ? node->key_place : node->place,
+                              "%s: wants a map with a type and its options", title);
+    else
+        source->is_ok = fill_part(loader, kind, part, node, title) && has_name;
+}
+
+/* ---- the file ---- */
+
+static bool read_parts(struct loader *loader, const struct kind *kind)
+{
+    const struct node *map = node_find(loader->root, kind->title);
+
+    if (map == NULL)
+        return true;
+    if (map->kind != NODE_MAP)
+        return diagnostics_add(&loader->diagnostics, map->is_null ? map->key_place : map->place,
+                               "%s: wants a map of %s by name, each with a type", kind->title,
+                               kind->title);
+    if (map->children > PARTS_MAX)
+        return diagnostics_add(&loader->diagnostics, map->key_place, "%s: more than %d",
+                               kind->title, PARTS_MAX);
+    *kind->parts =
+        settings_memory_take(loader->settings->memory, (map->children + 1) * sizeof(**kind->parts));
+    *kind->sources =
+        settings_memory_take(loader->tree, (map->children + 1) * sizeof(**kind->sources));
+    if (*kind->parts == NULL || *kind->sources == NULL)
+        return false;
+    for (const struct node *node = map->child; node != NULL; node = node->next)
+        read_part(loader, kind, node);
+    return true;
+}
+
+static void read_agent(struct loader *loader)
+{
+    const struct node *node = node_find(loader->root, "agent");
+    struct section section = { .title = "agent",
+                               .tables = { { agent_options_options, &loader->settings->agent } },
+                               .table_count = 1 };
+
+    if (node != NULL && node->kind != NODE_MAP)
+        (void)diagnostics_add(&loader->diagnostics, node->is_null ? node->key_place : node->place,
+                              "agent: wants a map of options, or take the key out");
+    else
+        section.node = node;
+    (void)reader_fill(&loader->reader, &section);
+}
+
+static void check_top(struct loader *loader)
+{
+    static const char *const keys[] = { "agent", "inputs", "processors", "outputs" };
+    enum { KEYS = sizeof(keys) / sizeof(keys[0]) };
+
+    for (const struct node *node = loader->root->child; node != NULL; node = node->next) {
+        struct nearest nearest = nearest_to(node->key);
+        bool is_known = false;
+        for (size_t i = 0; i < KEYS; i++) {
+            is_known = is_known || strcmp(node->key, keys[i]) == 0;
+            nearest_offer(&nearest, keys[i]);
+        }
+        const char *meant = nearest_name(&nearest);
+        if (!is_known && meant != NULL)
+            (void)diagnostics_add(&loader->diagnostics, node->key_place,
+                                  "unknown key '%.80s', did you mean '%s'?", node->key, meant);
+        else if (!is_known)
+            (void)diagnostics_add(&loader->diagnostics, node->key_place,
+                                  "unknown key '%.80s'; known: agent, inputs, processors, outputs",
+                                  node->key);
+    }
+}
+
+static void read_root(struct loader *loader)
+{
+    struct settings *settings = loader->settings;
+    const struct kind kinds[] = {
+        { "inputs", "input", loader->catalog->inputs, input_options_options, &settings->inputs,
+          &settings->input_count, &loader->inputs },
+        { "processors", "processor", loader->catalog->processors, processor_options_options,
+          &settings->processors, &settings->processor_count, &loader->processors },
+        { "outputs", "output", loader->catalog->outputs, output_options_options, &settings->outputs,
+          &settings->output_count, &loader->outputs },
+    };
+    bool all_read = true;
+
+    check_top(loader);
+    read_agent(loader);
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        all_read = read_parts(loader, &kinds[i]) && all_read;
+    if (all_read)
+        settings_check(loader);
+    if (all_read && diagnostics_is_clean(&loader->diagnostics) &&
+        !settings_memory_failed(settings->memory))
+        settings_split(loader);
+}
+
+static void read_text(struct loader *loader)
+{
+    struct diagnostics *diagnostics = &loader->diagnostics;
+
+    if (diagnostics->text.bytes > FILE_BYTES_MAX) {
+        (void)diagnostics_add(
+            diagnostics, (struct place){ 0 },
+            "the file has %zu bytes, a configuration may have %d: is it the right one?",
+            diagnostics->text.bytes, FILE_BYTES_MAX);
+        return;
+    }
+    loader->root = yaml_read(diagnostics, loader->tree);
+    if (loader->root != NULL && loader->root->kind == NODE_MAP)
+        read_root(loader);
+    else if (loader->root != NULL && !loader->root->is_null)
+        (void)diagnostics_add(diagnostics, loader->root->place,
+                              "a configuration is a map with inputs and outputs, not %s",
+                              node_kind_text(loader->root));
+    else if (diagnostics_is_clean(diagnostics) && !settings_memory_failed(loader->tree))
+        (void)diagnostics_add(diagnostics, (struct place){ 0 },
+                              "the file is empty: it needs at least inputs and outputs");
+}
+
+/* ---- secrets ---- */
+
+static bool is_secret_of(const struct plugin_type *const *types, struct nearest *nearest)
+{
+    enum { PART_BYTES = 4 }; /* 'token' is a part of 'bearer_token', 'key' is too little to tell */
+
+    for (; *types != NULL; types++) {
+        for (const struct option *option = (*types)->options; option->key != NULL; option++) {
+            char name[USER_NAME_BYTES];
+            schema_user_name(option, name, sizeof(name));
+            if (option->type != OPT_secret)
+                continue;
+            const char *dot = strrchr(name, '.');
+            const char *key = dot == NULL ? name : dot + 1;
+            nearest_offer(nearest, key);
+            if (strlen(nearest->word) >= PART_BYTES && strstr(key, nearest->word) != NULL)
+                return true;
+        }
+    }
+    return nearest_name(nearest) != NULL;
+}
+
+/* Also a misspelt key, and one of a type that was not recognised, hides its value. */
+static bool is_secret(const void *context, const char *key)
+{
+    const struct catalog *catalog = context;
+    struct nearest nearest = nearest_to(key);
+
+    return is_secret_of(catalog->inputs, &nearest) || is_secret_of(catalog->processors, &nearest) ||
+           is_secret_of(catalog->outputs, &nearest);
+}
+
+/* ---- loading ---- */
+
+/* FNV-1a, 64 bits: tells texts apart, guards against nothing. */
+static void hash_text(struct slice text, char ret_hash[17])
+{
+    uint64_t hash = UINT64_C(14695981039346656037);
+
+    for (size_t i = 0; i < text.bytes; i++)
+        hash = (hash ^ (unsigned char)text.data[i]) * UINT64_C(1099511628211);
+    (void)snprintf(ret_hash, 17, "%016llx", (unsigned long long)hash);
+}
+
+static void report(struct loader *loader, struct buf *ret_problems)
+{
+    bool is_short =
+        settings_memory_failed(loader->settings->memory) || settings_memory_failed(loader->tree);
+
+    if (is_short)
+        (void)diagnostics_add(&loader->diagnostics, (struct place){ 0 },
+                              "out of memory, or the values take more than %d MiB in all",
+                              SETTINGS_BYTES_MAX >> 20);
+    diagnostics_write(&loader->diagnostics, ret_problems);
+}
+
+bool settings_parse(const char *name, struct slice text, const struct catalog *catalog,
+                    struct settings *ret, struct buf *ret_problems)
+{
+    struct loader loader = { .catalog = catalog, .settings = ret };
+    bool ok = false;
+
+    *ret = (struct settings){ .memory = settings_memory_new(SETTINGS_BYTES_MAX) };
+    loader.tree = settings_memory_new(TREE_BYTES_MAX);
+    if (ret->memory == NULL || loader.tree == NULL) {
+        (void)buf_printf(ret_problems, "%s: out of memory\n", name);
+    } else {
+        const char *file = settings_memory_text(ret->memory, slice_of(name));
+        loader.diagnostics = (struct diagnostics){ .file = file == NULL ? name : file,
+                                                   .text = text,
+                                                   .is_secret = is_secret,
+                                                   .context = catalog };
+        loader.reader = (struct reader){ &loader.diagnostics, ret->memory };
+        hash_text(text, ret->hash);
+        read_text(&loader);
+        report(&loader, ret_problems);
+        ok = diagnostics_is_clean(&loader.diagnostics);
+        diagnostics_fini(&loader.diagnostics);
+    }
+    settings_memory_free(&loader.tree);
+    if (!ok)
+        settings_free(ret);
+    return ok;
+}
+
+bool settings_load(const char *path, const struct catalog *catalog, struct settings *ret,
+                   struct buf *ret_problems)
+{
+    struct buf text = { .limit = FILE_BYTES_MAX };
+    struct err err;
+    bool ok = false;
+
+    *ret = (struct settings){ 0 };
+    if (!file_read(path, &text, &err))
+        (void)buf_printf(ret_problems, "%s\n", err.text);
+    else
+        ok = settings_parse(path, buf_slice(&text), catalog, ret, ret_problems);
+    buf_fini(&text);
+    return ok;
+}
+
+void settings_free(struct settings *settings)
+{
+    struct settings_memory *memory = settings->memory;
+
+    *settings = (struct settings){ 0 };
+    settings_memory_free(&memory);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* settings_check: what is private to the loading of settings: where each part stands in the file,
+ * and the checks that need more than one option or one part to be seen. */
+#pragma once
+
+#include "config/reader.h"
+#include "config/settings.h"
+
+struct part_source {
+    const struct node *node;
+    bool is_ok; /* no problem in its own options */
+};
+
+struct loader {
+    const struct catalog *catalog;
+    struct diagnostics diagnostics;
+    struct settings_memory *tree; /* of the nodes; freed after loading */
+    struct settings *settings;
+    struct reader reader;
+    const struct node *root;
+    struct part_source *inputs, *processors, *outputs; /* as in settings */
+};
+
+/* References between parts, and options that contradict each other. Fills links and resolves what
+ * is `auto`. */
+void settings_check(struct loader *loader);
+
+/* Divides memory_limit; only for settings without a problem. Fills lane_bytes and sealed_bytes. */
+void settings_split(struct loader *loader);
+
+/* Where an option of the part is written; else where the part is. */
+struct place settings_place(const struct settings_part *part, const struct part_source *source,
+                            const char *user_name);

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* batch: only memory. The receipts of its runs and its permit are settled by whoever holds it. */
+#include "delivery/batch.h"
+
+#include "base/check.h"
+
+#include <stdlib.h>
+
+enum { BATCH_MAGIC = 0x62617463 };
+
+struct batch *batch_new(void)
+{
+    struct batch *batch = calloc(1, sizeof(*batch));
+
+    if (batch != NULL)
+        batch->magic = BATCH_MAGIC;
+    return batch;
+}
+
+void batch_free(struct batch **batchp)
+{
+    struct batch *batch = *batchp;
+
+    *batchp = NULL;
+    if (batch == NULL)
+        return;
+    CHECK(batch->magic == BATCH_MAGIC && batch->permit.share == NULL);
+    batch->magic = 0;
+    body_pool_give(batch->pool, batch->body);
+    free(batch->runs);
+    free(batch);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* batch: encoded, compressed, sealed bytes with an identity and the runs of events in them, in
+ * order. Made by a batch worker, owned by the delivery from then on. The body never changes. */
+#pragma once
+
+#include "delivery/body_pool.h"
+#include "flow/budget.h"
+#include "flow/receipt.h"
+#include "ledger/ledger.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Consecutive events of one lane under one receipt. */
+struct batch_run {
+    struct books *books;
+    struct receipt *receipt; /* NULL: the input takes none */
+    uint64_t events, bytes;  /* as the books count them */
+};
+
+enum { BATCH_KEY_BYTES = 224 };
+
+struct batch {
+    uint32_t magic;
+    /* Idempotency-Key, "<agent id>-<start id>-<output>-<sequence>", parts of a split get "/0" and
+     * "/1". */
+    char key[BATCH_KEY_BYTES];
+    uint64_t sequence;      /* of the output, from 1; parts keep their parent's */
+    char *body;             /* malloc'd, or from the pool */
+    struct body_pool *pool; /* where the body goes in the end; NULL: freed. Outlives the batch */
+    size_t body_bytes, raw_bytes;
+    uint8_t encoding, compression; /* enum encoding, enum compression of plugins/plugin.h */
+    struct batch_run *runs;        /* malloc'd */
+    size_t run_count;
+    uint64_t events, bytes; /* sums of the runs */
+    unsigned worker;        /* whose `batch` account it leaves: the cell for `seal` */
+    int64_t oldest_boot_ms; /* admission of its oldest event, clock_boot_ms() */
+    struct permit permit;   /* for body_bytes; released with the batch, under the delivery's lock */
+    /* The delivery's own: */
+    struct batch *next;
+    unsigned attempts;
+    uint64_t ticket; /* of the request in flight, see limiter.h */
+    int64_t due_ms;
+    bool suspect_connection_retry_used;
+};
+
+struct batch *batch_new(void);          /* NULL: out of memory */
+void batch_free(struct batch **batchp); /* frees body and runs; CHECKs that the permit is inert */

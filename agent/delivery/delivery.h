@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* delivery: what becomes of sealed batches. Decides who is sent when, and what an answer means for
+ * the batch, the limiter, the breaker and the retry budget. Owns the accounts `ready` and
+ * `in_flight`. Pure: no clock, I/O, thread or lock of its own; the caller holds the sender's lock
+ * and passes the time and (at construction) a seed. Counts first, then releases receipts. */
+#pragma once
+
+#include "delivery/batch.h"
+
+struct delivery_config {
+    uint64_t memory_bytes; /* this output's share for sealed batches */
+    unsigned concurrency_min, concurrency_max;
+    int64_t retry_base_ms, retry_cap_ms, max_age_ms; /* max_age 0: never give up */
+    unsigned breaker_failures;
+    int64_t breaker_rest_ms, breaker_rest_max_ms;
+    int64_t timeout_ms; /* of one request, before it is cut to the batch's deadline */
+    uint64_t seed;
+};
+
+struct delivery;
+struct delivery *delivery_new(const struct delivery_config *config, struct numbers *numbers);
+void delivery_free(struct delivery **deliveryp); /* CHECKs that nothing is held */
+
+/* ---- from the batch workers ---- */
+bool delivery_reserve(struct delivery *delivery, uint64_t bytes, struct permit *ret);
+void delivery_unreserve(struct delivery *delivery, struct permit *permit);
+/* May a worker encode now? Not while the breaker is open (there is no spool to seal for), nor while
+ * enough sealed batches wait already to keep all allowed requests busy. Always during a drain. */
+bool delivery_wants_batches(const struct delivery *delivery, int64_t now_ms);
+/* Takes the batch: counts `seal` for each run. */
+void delivery_put(struct delivery *delivery, struct batch **batchp, int64_t now_ms);
+/* A batch that the endpoint found too large or refused, to be cut in two by a worker. It stays in
+ * the account `ready` and keeps its permit. NULL: none. */
+struct batch *delivery_take_split(struct delivery *delivery);
+/* The halves (permits by share_overdraw of delivery_share()) replace the parent; or with halves
+ * NULL: it could not be split. One event alone is dropped: split_too_large. */
+void delivery_put_halves(struct delivery *delivery, struct batch **parentp, struct batch *halves[2],
+                         int64_t now_ms);
+struct share *delivery_share(struct delivery *delivery);
+
+/* ---- from the sender ---- */
+enum step_kind { STEP_SEND, STEP_WAIT };
+struct step {
+    enum step_kind kind;
+    struct batch *batch; /* STEP_SEND: now in_flight; borrowed until delivery_answer() */
+    int64_t timeout_ms;  /* STEP_SEND: for this request */
+    int64_t until_ms;    /* STEP_WAIT: look again then; 0: only when something changes */
+};
+/* Expires what is too old, then says what to do next. boot_ms: clock_boot_ms(), for ages. */
+struct step delivery_next(struct delivery *delivery, int64_t now_ms, int64_t boot_ms);
+
+struct answer_summary {
+    int verdict;            /* enum verdict of plugins/plugin.h */
+    int64_t retry_after_ms; /* from the answer, < 0: none */
+    int64_t took_ms;
+    bool opened_connection;  /* do not learn from its latency */
+    bool died_before_answer; /* a reused connection broke before a byte of the answer came */
+    const char *what; /* for people: "status 401", "Timeout was reached"; NULL: nothing to say */
+};
+/* The request of this batch is over. After it the batch may be gone. */
+void delivery_answer(struct delivery *delivery, struct batch *batch,
+                     const struct answer_summary *answer, int64_t now_ms);
+
+/* From now on backoff waits and pauses are skipped: one last attempt for each batch, then again at
+ * the short base interval until delivery_abandon(). */
+void delivery_drain(struct delivery *delivery, int64_t now_ms);
+/* Ends everything: batches whose input can be read again go back (replay_*, receipts stay open),
+ * the rest is drain_timeout_*. */
+void delivery_abandon(struct delivery *delivery);
+bool delivery_is_empty(const struct delivery *delivery);
+/* Compares what is held with the books, for every lane that has been seen. */
+void delivery_audit(struct delivery *delivery);
+
+/* State changes since the last call, for the log. false: none. */
+struct delivery_news {
+    const char *msg;  /* "circuit breaker opened" … a literal */
+    char reason[160]; /* "5 failures in a row, the last: status 500", "status 401" … */
+    int64_t rest_ms;
+};
+bool delivery_take_news(struct delivery *delivery, struct delivery_news *ret);

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* holding: one function for each move, so that no batch changes its list without its entry. */
+#include "delivery/holding.h"
+
+#include "base/check.h"
+
+static void count(const struct batch *batch, enum flow flow)
+{
+    struct tally tally;
+
+    tally.count = 0;
+    tally_add_batch(&tally, batch);
+    tally_move(&tally, flow, 0);
+}
+
+static void forget(struct batch *batch)
+{
+    permit_release(&batch->permit);
+    batch_free(&batch);
+}
+
+void holding_seal(struct holding *holding, struct batch *batch)
+{
+    struct amount sum = { 0, 0 };
+    struct tally tally;
+
+    tally.count = 0;
+    tally_add_batch(&tally, batch);
+    for (unsigned i = 0; i < tally.count; i++) {
+        (void)tally_row(&holding->lanes, tally.rows[i].books);
+        sum.events += tally.rows[i].amount.events;
+        sum.bytes += tally.rows[i].amount.bytes;
+    }
+    CHECK(sum.events > 0 && sum.events == batch->events && sum.bytes == batch->bytes);
+    tally_move(&tally, FLOW_seal, batch->worker);
+    batch_list_push_back(&holding->ready, batch);
+}
+
+void holding_launch(struct holding *holding, struct batch *batch)
+{
+    batch_list_remove(&holding->ready, batch);
+    batch_list_push_back(&holding->in_flight, batch);
+    count(batch, FLOW_launch);
+}
+
+void holding_return(struct holding *holding, struct batch *batch, enum end end)
+{
+    batch_list_remove(&holding->in_flight, batch);
+    count(batch, FLOW_return);
+    if (end == HOLDING_FRONT)
+        batch_list_push_front(&holding->ready, batch);
+    else
+        batch_list_push_back(&holding->ready, batch);
+}
+
+void holding_return_to_split(struct holding *holding, struct batch *batch)
+{
+    batch_list_remove(&holding->in_flight, batch);
+    count(batch, FLOW_return);
+    batch_list_push_back(&holding->to_split, batch);
+}
+
+struct batch *holding_take_split(struct holding *holding)
+{
+    struct batch *batch = batch_list_pop(&holding->to_split);
+
+    if (batch != NULL)
+        batch_list_push_back(&holding->splitting, batch);
+    return batch;
+}
+
+void holding_end_split(struct holding *holding, struct batch *parent, struct batch *halves[2])
+{
+    batch_list_remove(&holding->splitting, parent);
+    if (halves == NULL) {
+        batch_list_push_front(&holding->ready, parent);
+        return;
+    }
+    CHECK(halves[0]->events + halves[1]->events == parent->events);
+    CHECK(halves[0]->bytes + halves[1]->bytes == parent->bytes);
+    batch_list_push_front(&holding->ready, halves[1]);
+    batch_list_push_front(&holding->ready, halves[0]);
+    forget(parent);
+}
+
+void holding_finish(struct batch_list *list, struct batch *batch, enum flow flow)
+{
+    batch_list_remove(list, batch);
+    count(batch, flow);
+    for (size_t i = 0; i < batch->run_count; i++)
+        receipt_release(batch->runs[i].receipt, batch->runs[i].events);
+    forget(batch);
+}
+
+int64_t holding_time_left_ms(const struct batch *batch, int64_t max_age_ms, int64_t boot_ms)
+{
+    if (max_age_ms == 0)
+        return INT64_MAX;
+    return batch->oldest_boot_ms + max_age_ms - boot_ms;
+}
+
+static int64_t expire_list(struct batch_list *list, int64_t max_age_ms, int64_t boot_ms)
+{
+    int64_t next_ms = INT64_MAX;
+
+    for (struct batch *batch = list->head, *next; batch != NULL; batch = next) {
+        int64_t left_ms = holding_time_left_ms(batch, max_age_ms, boot_ms);
+        next = batch->next;
+        if (left_ms <= 0)
+            holding_finish(list, batch, FLOW_expire);
+        else if (left_ms < next_ms)
+            next_ms = left_ms;
+    }
+    return next_ms;
+}
+
+int64_t holding_expire(struct holding *holding, int64_t max_age_ms, int64_t boot_ms)
+{
+    int64_t ready_ms = expire_list(&holding->ready, max_age_ms, boot_ms);
+    int64_t split_ms = expire_list(&holding->to_split, max_age_ms, boot_ms);
+
+    return ready_ms < split_ms ? ready_ms : split_ms;
+}
+
+static void give_back(struct batch *batch, enum flow replay, enum flow drop)
+{
+    struct tally replayed, dropped;
+
+    replayed.count = dropped.count = 0;
+    for (size_t i = 0; i < batch->run_count; i++) {
+        const struct batch_run *run = &batch->runs[i];
+        tally_add_run(ledger_is_rereadable(run->books) ? &replayed : &dropped, run);
+    }
+    tally_move(&replayed, replay, 0);
+    tally_move(&dropped, drop, 0);
+    for (size_t i = 0; i < batch->run_count; i++) {
+        const struct batch_run *run = &batch->runs[i];
+        if (!ledger_is_rereadable(run->books))
+            receipt_release(run->receipt, run->events);
+    }
+    forget(batch);
+}
+
+void holding_abandon(struct holding *holding)
+{
+    struct batch *batch;
+
+    while ((batch = batch_list_pop(&holding->ready)) != NULL)
+        give_back(batch, FLOW_replay_ready, FLOW_drain_timeout_ready);
+    while ((batch = batch_list_pop(&holding->to_split)) != NULL)
+        give_back(batch, FLOW_replay_ready, FLOW_drain_timeout_ready);
+    while ((batch = batch_list_pop(&holding->in_flight)) != NULL)
+        give_back(batch, FLOW_replay_in_flight, FLOW_drain_timeout_in_flight);
+}
+
+bool holding_is_empty(const struct holding *holding)
+{
+    return holding->ready.count + holding->to_split.count + holding->splitting.count +
+               holding->in_flight.count ==
+           0;
+}
+
+/* A lane of which nothing is held is compared too: its stock must be zero. */
+static void begin_audit(struct tally *ret, const struct tally *lanes)
+{
+    ret->count = 0;
+    for (unsigned i = 0; i < lanes->count; i++)
+        (void)tally_row(ret, lanes->rows[i].books);
+}
+
+static void add_list(struct tally *tally, const struct batch_list *list)
+{
+    for (const struct batch *batch = list->head; batch != NULL; batch = batch->next)
+        tally_add_batch(tally, batch);
+}
+
+void holding_audit(const struct holding *holding)
+{
+    struct tally held;
+
+    begin_audit(&held, &holding->lanes);
+    add_list(&held, &holding->ready);
+    add_list(&held, &holding->to_split);
+    add_list(&held, &holding->splitting);
+    tally_audit(&held, ACCOUNT_ready);
+
+    begin_audit(&held, &holding->lanes);
+    add_list(&held, &holding->in_flight);
+    tally_audit(&held, ACCOUNT_in_flight);
+}

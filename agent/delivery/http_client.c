@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* http_client: libcurl's multi interface. Easy handles are kept and reset, the connections belong
+ * to the multi handle. All options are set anew for each request: it costs nothing beside a batch,
+ * and nothing of one request can leak into another. */
+#include "delivery/http_client.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "delivery/verdict.h"
+
+#include <curl/curl.h>
+#include <limits.h>
+#include <sys/socket.h>
+
+enum {
+    ANSWER_READ_MAX = 1024 * 1024, /* of a body; cut off after it and judged by its status */
+    HEADERS_READ_MAX = 64 * 1024,  /* of all header lines of one answer */
+    IDLE_CONNECTION_S = 30,
+    CONNECTION_LIFE_S = 300, /* then the name is resolved anew */
+    HEADER_LINE_BYTES = 4096,
+};
+
+struct transfer {
+    CURL *easy;
+    struct curl_slist *headers;
+    struct batch *batch;
+    struct transfer *next;
+    size_t answer_bytes, body_read_bytes, headers_read_bytes;
+    bool is_cut_off, has_all_headers;
+    char error[CURL_ERROR_SIZE];
+    char answer[ANSWER_BYTES];
+};
+
+struct http_client {
+    struct transport transport; /* first */
+    struct http_client_config config;
+    CURLM *multi;
+    struct transfer *active, *idle;
+};
+
+/* ---- callbacks ---- */
+
+static curl_socket_t open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    (void)context;
+    (void)purpose;
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+/* A return value other than the bytes given ends the request. */
+static size_t take_body(char *data, size_t size, size_t count, void *context)
+{
+    struct transfer *transfer = context;
+    size_t bytes = size * count;
+    size_t room = sizeof(transfer->answer) - transfer->answer_bytes;
+    size_t kept = bytes < room ? bytes : room;
+
+    memcpy(transfer->answer + transfer->answer_bytes, data, kept);
+    transfer->answer_bytes += kept;
+    transfer->body_read_bytes += bytes;
+    transfer->is_cut_off = transfer->body_read_bytes > ANSWER_READ_MAX;
+    return transfer->is_cut_off ? 0 : bytes;
+}
+
+/* Called for each line, with trailers too; curl keeps them, see curl_easy_header(). */
+static size_t take_header(char *data, size_t size, size_t count, void *context)
+{
+    struct transfer *transfer = context;
+    size_t bytes = size * count;
+
+    if (bytes >= 5 && memcmp(data, "HTTP/", 5) == 0)
+        transfer->has_all_headers = false; /* also after an interim answer, 1xx */
+    else if (bytes > 0 && (data[0] == '\r' || data[0] == '\n'))
+        transfer->has_all_headers = true;
+    transfer->headers_read_bytes += bytes;
+    return transfer->headers_read_bytes > HEADERS_READ_MAX ? 0 : bytes;
+}
+
+/* ---- the request ---- */
+
+static bool add_header(struct transfer *transfer, const char *name, const char *value)
+{
+    char line[HEADER_LINE_BYTES];
+    /* curl's notation: "Name;" sends an empty value, "Name:" would suppress the header. */
+    int length = value[0] == '\0' ? snprintf(line, sizeof(line), "%s;", name)
+                                  : snprintf(line, sizeof(line), "%s: %s", name, value);
+    struct curl_slist *longer;
+
+    if (length < 0 || length >= (int)sizeof(line))
+        return false;
+    longer = curl_slist_append(transfer->headers, line);
+    if (longer == NULL)
+        return false;
+    transfer->headers = longer;
+    return true;
+}
+
+static bool add_number(struct transfer *transfer, const char *name, uint64_t number)
+{
+    char text[24];
+
+    (void)snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
+    return add_header(transfer, name, text);
+}
+
+static bool add_headers(struct transfer *transfer, const struct http_request *request,
+                        const char *agent_id)
+{
+    static const char *const codings[] = { [COMPRESS_GZIP] = "gzip", [COMPRESS_ZSTD] = "zstd" };
+    const struct batch *batch = transfer->batch;
+    bool is_array = batch->encoding == ENCODE_JSON_ARRAY;
+    bool ok = add_header(transfer, "Content-Type",
+                         is_array ? "application/json" : "application/x-ndjson");
+
+    ok = ok && add_header(transfer, "Idempotency-Key", batch->key);
+    ok = ok && add_header(transfer, "Spillway-Agent", agent_id);
+    ok = ok && add_number(transfer, "Spillway-Sequence", batch->sequence);
+    ok = ok && add_number(transfer, "Spillway-Events", batch->events);
+    if (batch->compression != COMPRESS_NONE)
+        ok = ok && add_header(transfer, "Content-Encoding", codings[batch->compression]);
+    for (size_t i = 0; i < request->header_count; i++)
+        ok = ok && add_header(transfer, request->headers[i].name, request->headers[i].value);
+    return ok;
+}
+
+static bool set_text(CURL *easy, CURLoption option, const char *text)
+{
+    return text == NULL || text[0] == '\0' || curl_easy_setopt(easy, option, text) == CURLE_OK;
+}
+
+static bool set_long(CURL *easy, CURLoption option, int64_t number)
+{
+    long value = number > LONG_MAX ? LONG_MAX : (long)number;
+
+    return curl_easy_setopt(easy, option, value) == CURLE_OK;
+}
+
+static bool set_security(CURL *easy, const struct http_request *request)
+{
+    bool ok = set_long(easy, CURLOPT_SSL_VERIFYPEER, request->verify ? 1 : 0);
+
+    ok = ok && set_long(easy, CURLOPT_SSL_VERIFYHOST, request->verify ? 2 : 0);
+    ok = ok && set_text(easy, CURLOPT_CAINFO, request->ca_file);
+    ok = ok && set_text(easy, CURLOPT_SSLCERT, request->cert_file);
+    ok = ok && set_text(easy, CURLOPT_SSLKEY, request->key_file);
+    ok = ok && set_text(easy, CURLOPT_KEYPASSWD, request->key_password);
+    if (request->user != NULL && request->user[0] != '\0') {
+        ok = ok && set_long(easy, CURLOPT_HTTPAUTH, (int64_t)CURLAUTH_BASIC);
+        ok = ok && set_text(easy, CURLOPT_USERNAME, request->user);
+        ok = ok && set_text(easy, CURLOPT_PASSWORD, request->password);
+    } else if (request->bearer_token != NULL && request->bearer_token[0] != '\0') {
+        ok = ok && set_long(easy, CURLOPT_HTTPAUTH, (int64_t)CURLAUTH_BEARER);
+        ok = ok && set_text(easy, CURLOPT_XOAUTH2_BEARER, request->bearer_token);
+    }
+    return ok;
+}
+
+static bool set_connection(CURL *easy, const struct http_request *request, int64_t timeout_ms)
+{
+    /* The proxy is the configured one, or none: the environment is not asked. */
+    const char *proxy = request->proxy == NULL ? "" : request->proxy;
+    bool ok = curl_easy_setopt(easy, CURLOPT_PROXY, proxy) == CURLE_OK;
+
+    ok = ok && curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket) == CURLE_OK;
+    ok = ok && set_text(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    ok = ok && set_long(easy, CURLOPT_NOSIGNAL, 1);
+    ok = ok && set_long(easy, CURLOPT_QUICK_EXIT, 1);
+    ok = ok && set_long(easy, CURLOPT_TCP_KEEPALIVE, 1);
+    ok = ok && set_long(easy, CURLOPT_MAXAGE_CONN, IDLE_CONNECTION_S);
+    ok = ok && set_long(easy, CURLOPT_MAXLIFETIME_CONN, CONNECTION_LIFE_S);
+    ok = ok && set_long(easy, CURLOPT_TIMEOUT_MS, timeout_ms);
+    if (request->connect_timeout_ms > 0)
+        ok = ok && set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, request->connect_timeout_ms);
+    return ok;
+}
+
+static bool set_callbacks(struct transfer *transfer)
+{
+    CURL *easy = transfer->easy;
+
+    return curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->error) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer) == CURLE_OK;
+}
+
+static bool set_request(struct transfer *transfer, const struct http_request *request,
+                        const char *agent_id)
+{
+    CURL *easy = transfer->easy;
+    const struct batch *batch = transfer->batch;
+    bool ok = set_text(easy, CURLOPT_USERAGENT, "spillway/" SPILLWAY_VERSION);
+
+    ok = ok && set_text(easy, CURLOPT_URL, request->url);
+    ok = ok && set_long(easy, CURLOPT_POST, 1);
+    if (request->method != NULL && strcmp(request->method, "POST") != 0)
+        ok = ok && set_text(easy, CURLOPT_CUSTOMREQUEST, request->method);
+    ok = ok && curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)batch->body_bytes) ==
+                   CURLE_OK;
+    ok = ok && curl_easy_setopt(easy, CURLOPT_POSTFIELDS, batch->body) == CURLE_OK;
+    ok = ok && add_headers(transfer, request, agent_id);
+    /* Without it curl would wait up to a second for leave to send a large body. */
+    struct curl_slist *longer = ok ? curl_slist_append(transfer->headers, "Expect:") : NULL;
+    if (longer == NULL)
+        return false;
+    transfer->headers = longer;
+    return curl_easy_setopt(easy, CURLOPT_HTTPHEADER, longer) == CURLE_OK;
+}
+
+/* ---- transfers ---- */
+
+static void free_transfer(struct transfer **transferp)
+{
+    struct transfer *transfer = *transferp;
+
+    *transferp = NULL;
+    if (transfer == NULL)
+        return;
+    curl_slist_free_all(transfer->headers);
+    curl_easy_cleanup(transfer->easy);
+    free(transfer);
+}
+
+static struct transfer *take_idle(struct http_client *client)
+{
+    struct transfer *transfer = client->idle;
+
+    if (transfer != NULL) {
+        client->idle = transfer->next;
+        return transfer;
+    }
+    transfer = calloc(1, sizeof(*transfer));
+    if (transfer != NULL && (transfer->easy = curl_easy_init()) == NULL)
+        free_transfer(&transfer);
+    return transfer;
+}
+
+static void put_idle(struct http_client *client, struct transfer *transfer)
+{
+    curl_easy_reset(transfer->easy);
+    curl_slist_free_all(transfer->headers);
+    *transfer = (struct transfer){ .easy = transfer->easy, .next = client->idle };
+    client->idle = transfer;
+}
+
+static bool send_batch(struct transport *transport, struct batch *batch, int64_t timeout_ms)
+{
+    struct http_client *client = (struct http_client *)transport;
+    struct http_request request = { 0 };
+    struct transfer *transfer = take_idle(client);
+
+    if (transfer == NULL)
+        return false;
+    transfer->batch = batch;
+    client->config.plugin->request(client->config.state, &request);
+    CHECK(request.header_count <= HEADERS_MAX);
+    if (!set_callbacks(transfer) || !set_connection(transfer->easy, &request, timeout_ms) ||
+        !set_security(transfer->easy, &request) ||
+        !set_request(transfer, &request, client->config.agent_id) ||
+        curl_multi_add_handle(client->multi, transfer->easy) != CURLM_OK) {
+        put_idle(client, transfer);
+        return false;
+    }
+    transfer->next = client->active;
+    client->active = transfer;
+    return true;
+}
+
+static void remove_active(struct http_client *client, struct transfer *transfer)
+{
+    struct transfer **at = &client->active;
+
+    while (*at != transfer) {
+        CHECK(*at != NULL);
+        at = &(*at)->next;
+    }
+    *at = transfer->next;
+    (void)curl_multi_remove_handle(client->multi, transfer->easy);
+}
+
+/* ---- outcomes ---- */
+
+/* Without an answer. A certificate that does not fit is an outage to be mended by people. */
+static enum verdict verdict_of_failure(CURLcode code)
+{
+    switch (code) {
+    case CURLE_URL_MALFORMAT:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+    case CURLE_SSL_CIPHER:
+        return VERDICT_HOLD;
+    default: /* curl has a hundred codes: the rest is a connection that failed in some way */
+        return VERDICT_RETRY;
+    }
+}
+
+static bool is_broken(CURLcode code)
+{
+    return code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR || code == CURLE_GOT_NOTHING;
+}
+
+static void read_failure(const struct transfer *transfer, CURLcode code, struct outcome *ret)
+{
+    const char *detail = transfer->error;
+
+    ret->summary.verdict = (int)verdict_of_failure(code);
+    ret->summary.died_before_answer =
+        is_broken(code) && ret->connections == 0 && transfer->headers_read_bytes == 0;
+    (void)snprintf(ret->what, sizeof(ret->what), "%s%s%.150s", curl_easy_strerror(code),
+                   detail[0] == '\0' ? "" : ": ", detail);
+}
+
+static void read_answer(const struct http_client *client, struct transfer *transfer,
+                        struct outcome *ret)
+{
+    const struct output *plugin = client->config.plugin;
+    struct http_answer answer = { .body = { transfer->answer, transfer->answer_bytes } };
+    struct curl_header *header;
+    int64_t now_s = clock_real_ns() / NS_PER_S;
+    enum verdict verdict;
+
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &answer.status);
+    if (curl_easy_header(transfer->easy, "Retry-After", 0, CURLH_HEADER, -1, &header) == CURLHE_OK)
+        ret->summary.retry_after_ms = verdict_retry_after_ms(header->value, now_s);
+    answer.has_retry_after = ret->summary.retry_after_ms >= 0;
+    if (plugin->judge != NULL)
+        verdict = plugin->judge(client->config.state, &answer);
+    else
+        verdict = verdict_of_status(answer.status, answer.has_retry_after);
+    ret->summary.verdict = (int)verdict;
+    (void)snprintf(ret->what, sizeof(ret->what), "status %ld", answer.status);
+    (void)snprintf(ret->answer, sizeof(ret->answer), "%.*s", (int)answer.body.bytes,
+                   answer.body.data);
+}
+
+static void read_outcome(const struct http_client *client, struct transfer *transfer, CURLcode code,
+                         struct outcome *ret)
+{
+    curl_off_t took_us = 0;
+    long connections = 0;
+
+    *ret = (struct outcome){ .batch = transfer->batch, .summary = { .retry_after_ms = -1 } };
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_TOTAL_TIME_T, &took_us);
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connections);
+    ret->summary.took_ms = (int64_t)took_us / 1000;
+    ret->summary.opened_connection = connections > 0;
+    ret->connections = (unsigned)connections;
+    /* To curl an answer that breaks off in its headers is one without a body. */
+    if (code == CURLE_OK && !transfer->has_all_headers)
+        code = CURLE_WEIRD_SERVER_REPLY;
+    if (code == CURLE_OK || transfer->is_cut_off)
+        read_answer(client, transfer, ret);
+    else
+        read_failure(transfer, code, ret);
+}
+
+static bool take_outcome(struct transport *transport, struct outcome *ret)
+{
+    struct http_client *client = (struct http_client *)transport;
+    CURLMsg *message;
+    int left;
+
+    while ((message = curl_multi_info_read(client->multi, &left)) != NULL) {
+        struct transfer *transfer;
+        CURLcode code = message->data.result;
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        CHECK(curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer) == CURLE_OK);
+        read_outcome(client, transfer, code, ret);
+        remove_active(client, transfer);
+        put_idle(client, transfer);
+        return true;
+    }
+    return false;
+}
+
+/* ---- the rest of the interface ---- */
+
+static void wait_for_events(struct transport *transport, int64_t timeout_ms)
+{
+    struct http_client *client = (struct http_client *)transport;
+    int running;
+
+    (void)curl_multi_poll(client->multi, NULL, 0, timeout_ms > INT_MAX ? INT_MAX : (int)timeout_ms,
+                          NULL);
+    (void)curl_multi_perform(client->multi, &running);
+}
+
+static void wake_up(struct transport *transport)
+{
+    const struct http_client *client = (const struct http_client *)transport;
+
+    (void)curl_multi_wakeup(client->multi);
+}
+
+static void break_off(struct transport *transport)
+{
+    struct http_client *client = (struct http_client *)transport;
+    struct transfer *transfer;
+
+    while ((transfer = client->active) != NULL) {
+        remove_active(client, transfer);
+        free_transfer(&transfer);
+    }
+}
+
+static void free_client(struct transport **transportp)
+{
+    struct http_client *client = (struct http_client *)*transportp;
+    struct transfer *transfer;
+
+    *transportp = NULL;
+    if (client == NULL)
+        return;
+    break_off(&client->transport);
+    while ((transfer = client->idle) != NULL) {
+        client->idle = transfer->next;
+        free_transfer(&transfer);
+    }
+    (void)curl_multi_cleanup(client->multi);
+    free(client);
+}
+
+struct transport *http_client_new(const struct http_client_config *config, struct err *err)
+{
+    struct http_client *client = calloc(1, sizeof(*client));
+
+    if (client == NULL || (client->multi = curl_multi_init()) == NULL) {
+        (void)err_set(err, "out of memory for an HTTP client");
+        free(client);
+        return NULL;
+    }
+    client->config = *config;
+    client->transport = (struct transport){ send_batch, wait_for_events, take_outcome,
+                                            wake_up,    break_off,       free_client };
+    (void)curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)config->concurrency_max);
+    return &client->transport;
+}

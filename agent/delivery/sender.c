@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sender: a loop of asking the delivery and moving the transport. The lock is held only around the
+ * calls into the delivery: these never wait. The thread sleeps in the transport, until the
+ * delivery's next due time; whoever changes something from outside wakes it there. */
+#include "delivery/sender.h"
+
+#include "base/auto.h"
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/lock.h"
+#include "base/log.h"
+#include "delivery/http_client.h"
+#include "delivery/stream_writer.h"
+#include "delivery/verdict.h"
+
+#include <pthread.h>
+
+enum {
+    SENDER_MAGIC = 0x73656e64,
+    REST_MAX_MS = 60 * 1000,
+    STREAM_TIMEOUT_MS = 30 * 1000,
+};
+
+struct sender {
+    uint32_t magic;
+    /* constant after start */
+    struct sender_config config;
+    struct transport *transport; /* used by the sender thread; its wake() by any */
+    pthread_t thread;
+    /* under lock */
+    struct lock lock;
+    struct delivery *delivery;
+    /* sender thread only */
+    bool workers_may_go_on;
+    char last_failure[OUTCOME_TEXT_BYTES]; /* said since the last success */
+    /* any thread */
+    _Atomic bool stopping;
+    _Atomic int64_t last_step_ms;
+};
+
+/* ---- the log ---- */
+
+/* A failure is said when it is another than the one before; its repetitions are in the numbers. */
+static void log_outcome(struct sender *sender, const struct outcome *outcome)
+{
+    enum verdict verdict = (enum verdict)outcome->summary.verdict;
+
+    if (verdict == VERDICT_SENT) {
+        sender->last_failure[0] = '\0';
+        return;
+    }
+    if (strcmp(sender->last_failure, outcome->what) == 0)
+        return;
+    memcpy(sender->last_failure, outcome->what, sizeof(sender->last_failure));
+    LOG(LOG_WARN, "request failed", LS("output", sender->config.name), LS("reason", outcome->what),
+        LS("verdict", verdict_name(verdict)), LS("answer", outcome->answer));
+}
+
+static void log_news(struct sender *sender, const struct delivery_news *news)
+{
+    LOG(news->rest_ms > 0 ? LOG_WARN : LOG_INFO, news->msg, LS("output", sender->config.name),
+        LS("reason", news->reason), LI("rest_ms", news->rest_ms));
+}
+
+/* ---- the thread ---- */
+
+static void answer(struct sender *sender, const struct outcome *outcome)
+{
+    struct answer_summary summary = outcome->summary;
+    struct delivery_news news;
+    bool has_news;
+
+    summary.what = outcome->what;
+    lock_take(&sender->lock);
+    delivery_answer(sender->delivery, outcome->batch, &summary, clock_now_ms());
+    has_news = delivery_take_news(sender->delivery, &news);
+    lock_drop(&sender->lock);
+    numbers_add(sender->config.numbers, NUMBER_connections, outcome->connections);
+    log_outcome(sender, outcome);
+    if (has_news)
+        log_news(sender, &news);
+}
+
+static struct step next_step(struct sender *sender, bool *ret_workers_may_go_on)
+{
+    int64_t now_ms = clock_now_ms();
+    struct step step;
+
+    atomic_store(&sender->last_step_ms, now_ms);
+    lock_take(&sender->lock);
+    step = delivery_next(sender->delivery, now_ms, clock_boot_ms());
+    *ret_workers_may_go_on = delivery_wants_batches(sender->delivery, now_ms);
+    lock_drop(&sender->lock);
+    return step;
+}
+
+static void send_step(struct sender *sender, const struct step *step)
+{
+    struct outcome outcome = { .batch = step->batch,
+                               .summary = { .verdict = VERDICT_RETRY, .retry_after_ms = -1 },
+                               .what = "out of memory for a request" };
+
+    if (!sender->transport->send(sender->transport, step->batch, step->timeout_ms))
+        answer(sender, &outcome);
+}
+
+static int64_t rest_ms(const struct step *step)
+{
+    int64_t left_ms = step->until_ms - clock_now_ms();
+
+    if (step->until_ms == 0 || left_ms > REST_MAX_MS)
+        return REST_MAX_MS;
+    return left_ms < 0 ? 0 : left_ms;
+}
+
+/* Workers are woken after every answer, because it may have made room or a batch to split, and when
+ * a rest or a pause is over. Between two such moments they sleep. */
+static void run_step(struct sender *sender)
+{
+    bool any_answer = false, may_go_on;
+    struct outcome outcome;
+    struct step step;
+
+    while (sender->transport->take(sender->transport, &outcome)) {
+        answer(sender, &outcome);
+        any_answer = true;
+    }
+    while ((step = next_step(sender, &may_go_on)).kind == STEP_SEND)
+        send_step(sender, &step);
+    if (any_answer || (may_go_on && !sender->workers_may_go_on))
+        wake_bump(sender->config.workers);
+    sender->workers_may_go_on = may_go_on;
+    sender->transport->wait(sender->transport, rest_ms(&step));
+}
+
+static void *run_sender(void *context)
+{
+    struct sender *sender = context;
+
+    CHECK(sender->magic == SENDER_MAGIC);
+    (void)pthread_setname_np(pthread_self(), "sender");
+    while (!atomic_load(&sender->stopping))
+        run_step(sender);
+    return NULL;
+}
+
+/* ---- start and stop ---- */
+
+static bool open_http(struct sender *sender, struct delivery_config *delivery, struct err *err)
+{
+    const struct sender_config *config = &sender->config;
+    struct http_client_config client = { .plugin = config->plugin,
+                                         .state = config->state,
+                                         .agent_id = config->agent_id,
+                                         .concurrency_max = delivery->concurrency_max };
+    struct http_request request = { 0 };
+
+    config->plugin->request(config->state, &request);
+    if (request.timeout_ms > 0)
+        delivery->timeout_ms = request.timeout_ms;
+    sender->transport = http_client_new(&client, err);
+    return sender->transport != NULL;
+}
+
+/* Two batches in one stream would mix, so there is only one at a time. */
+static bool open_stream(struct sender *sender, struct delivery_config *delivery, struct err *err)
+{
+    delivery->concurrency_min = delivery->concurrency_max = 1;
+    delivery->timeout_ms = STREAM_TIMEOUT_MS;
+    sender->transport =
+        stream_writer_new(sender->config.plugin->descriptor(sender->config.state), err);
+    return sender->transport != NULL;
+}
+
+static bool build_sender(struct sender *sender, struct err *err)
+{
+    struct delivery_config delivery = sender->config.delivery;
+    const struct output *plugin = sender->config.plugin;
+
+    if (plugin->request != NULL ? !open_http(sender, &delivery, err)
+                                : !open_stream(sender, &delivery, err))
+        return false;
+    sender->delivery = delivery_new(&delivery, sender->config.numbers);
+    return sender->delivery != NULL || err_set(err, "out of memory for a sender");
+}
+
+struct sender *sender_start(const struct sender_config *config, struct err *err)
+{
+    AUTO(sender_free)
+    struct sender *sender = calloc(1, sizeof(*sender));
+    struct sender *started;
+    int failed;
+
+    if (sender == NULL) {
+        (void)err_set(err, "out of memory for a sender");
+        return NULL;
+    }
+    sender->magic = SENDER_MAGIC;
+    sender->config = *config;
+    lock_init(&sender->lock, "delivery");
+    atomic_store(&sender->last_step_ms, clock_now_ms());
+    if (!build_sender(sender, err))
+        return NULL;
+    failed = pthread_create(&sender->thread, NULL, run_sender, sender);
+    if (failed != 0) {
+        (void)err_set(err, "cannot start a thread: %s", strerror(failed));
+        return NULL;
+    }
+    started = sender;
+    sender = NULL;
+    return started;
+}
+
+void sender_drain(struct sender *sender)
+{
+    lock_take(&sender->lock);
+    delivery_drain(sender->delivery, clock_now_ms());
+    lock_drop(&sender->lock);
+    sender->transport->wake(sender->transport);
+}
+
+/* Requests are broken off before their batches are given away, because they borrow the bodies. The
+ * transport goes with sender_free(): until then workers may still wake it. */
+void sender_stop(struct sender *sender)
+{
+    atomic_store(&sender->stopping, true);
+    sender->transport->wake(sender->transport);
+    CHECK(pthread_join(sender->thread, NULL) == 0);
+    sender->transport->break_off(sender->transport);
+    lock_take(&sender->lock);
+    delivery_abandon(sender->delivery);
+    lock_drop(&sender->lock);
+    wake_bump(sender->config.workers);
+}
+
+void sender_free(struct sender **senderp)
+{
+    struct sender *sender = *senderp;
+
+    *senderp = NULL;
+    if (sender == NULL)
+        return;
+    if (sender->transport != NULL)
+        sender->transport->free(&sender->transport);
+    delivery_free(&sender->delivery);
+    lock_fini(&sender->lock);
+    free(sender);
+}
+
+/* ---- for the workers ---- */
+
+bool sender_reserve(struct sender *sender, uint64_t bytes, struct permit *ret)
+{
+    bool granted;
+
+    lock_take(&sender->lock);
+    granted = delivery_reserve(sender->delivery, bytes, ret);
+    lock_drop(&sender->lock);
+    return granted;
+}
+
+void sender_unreserve(struct sender *sender, struct permit *permit)
+{
+    lock_take(&sender->lock);
+    delivery_unreserve(sender->delivery, permit);
+    lock_drop(&sender->lock);
+}
+
+bool sender_wants_batches(struct sender *sender)
+{
+    bool wants;
+
+    lock_take(&sender->lock);
+    wants = delivery_wants_batches(sender->delivery, clock_now_ms());
+    lock_drop(&sender->lock);
+    return wants;
+}
+
+void sender_put(struct sender *sender, struct batch **batchp)
+{
+    lock_take(&sender->lock);
+    delivery_put(sender->delivery, batchp, clock_now_ms());
+    lock_drop(&sender->lock);
+    sender->transport->wake(sender->transport);
+}
+
+struct batch *sender_take_split(struct sender *sender)
+{
+    struct batch *batch;
+
+    lock_take(&sender->lock);
+    batch = delivery_take_split(sender->delivery);
+    lock_drop(&sender->lock);
+    return batch;
+}
+
+void sender_put_halves(struct sender *sender, struct batch **parentp, struct batch *halves[2])
+{
+    lock_take(&sender->lock);
+    for (unsigned i = 0; halves != NULL && i < 2 && halves[i] != NULL; i++)
+        halves[i]->permit = share_overdraw(delivery_share(sender->delivery), halves[i]->body_bytes);
+    delivery_put_halves(sender->delivery, parentp, halves, clock_now_ms());
+    lock_drop(&sender->lock);
+    sender->transport->wake(sender->transport);
+}
+
+bool sender_is_empty(struct sender *sender)
+{
+    bool empty;
+
+    lock_take(&sender->lock);
+    empty = delivery_is_empty(sender->delivery);
+    lock_drop(&sender->lock);
+    return empty;
+}
+
+void sender_audit(struct sender *sender)
+{
+    lock_take(&sender->lock);
+    delivery_audit(sender->delivery);
+    lock_drop(&sender->lock);
+}
+
+int64_t sender_last_step_ms(struct sender *sender)
+{
+    return atomic_load(&sender->last_step_ms);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sender: the thread of one output. Runs curl (or writes to a descriptor), asks the delivery what
+ * to do, and holds the delivery's lock for its callers. No lock is held across I/O. Threads: every
+ * function may be called from any thread but start/stop/free: main. */
+#pragma once
+
+#include "base/wake.h"
+#include "delivery/delivery.h"
+#include "plugins/plugin.h"
+
+struct sender;
+
+struct sender_config {
+    const char *name; /* of the output */
+    const struct output *plugin;
+    void *state; /* opened plugin state, used from the sender's thread only; borrowed */
+    const char *agent_id;
+    enum encoding encoding;
+    enum compression compression;
+    struct delivery_config delivery;
+    struct numbers *numbers;
+    struct wake *workers; /* bumped when a worker may go on: memory, breaker, splits */
+};
+
+struct sender *sender_start(const struct sender_config *config, struct err *err);
+/* Skip waits: the agent is stopping. */
+void sender_drain(struct sender *sender);
+/* Joins the thread. What is left is abandoned (see delivery_abandon). */
+void sender_stop(struct sender *sender);
+void sender_free(struct sender **senderp); /* after sender_stop() */
+
+/* For the workers: as their namesakes in delivery.h, under the lock. */
+bool sender_reserve(struct sender *sender, uint64_t bytes, struct permit *ret);
+void sender_unreserve(struct sender *sender, struct permit *permit);
+bool sender_wants_batches(struct sender *sender);
+void sender_put(struct sender *sender, struct batch **batchp);
+struct batch *sender_take_split(struct sender *sender);
+/* Gives both halves their permits. */
+void sender_put_halves(struct sender *sender, struct batch **parentp, struct batch *halves[2]);
+bool sender_is_empty(struct sender *sender);
+void sender_audit(struct sender *sender);
+/* clock_now_ms() of the thread's last step, for the watchdog: it never rests longer than a minute.
+ */
+int64_t sender_last_step_ms(struct sender *sender);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* budget: an output's share of the memory for sealed batches. Pure; the caller holds the lock.
+ * A permit is a value that can be released once; a released permit is inert. Requests are served in
+ * order: while an earlier, larger one waits, a later, smaller one does not overtake it, because the
+ * owner (a worker) asks again with the same size until it gets it. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct share {
+    uint64_t limit_bytes, used_bytes;
+};
+
+struct permit {
+    struct share *share; /* NULL: inert */
+    uint64_t bytes;
+};
+
+/* A request larger than the whole share is granted when the share is empty: it could never fit. */
+bool share_acquire(struct share *share, uint64_t bytes, struct permit *ret);
+/* For the halves of a split batch: always granted, even over the limit. */
+struct permit share_overdraw(struct share *share, uint64_t bytes);
+/* Gives back what is over `bytes` (a batch turned out smaller than reserved). */
+void permit_shrink(struct permit *permit, uint64_t bytes);
+void permit_release(struct permit *permit);

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "flow/feed.h"
+
+void feed_add(struct feed *feed, uint64_t events, uint64_t bytes)
+{
+    uint64_t had_events = atomic_fetch_add(&feed->events, events);
+    uint64_t had_bytes = atomic_fetch_add(&feed->bytes, bytes);
+    bool was_full = had_events >= feed->full_events || had_bytes >= feed->full_bytes;
+    bool is_full =
+        had_events + events >= feed->full_events || had_bytes + bytes >= feed->full_bytes;
+
+    if (events > 0 && (had_events == 0 || (is_full && !was_full)))
+        wake_bump(&feed->wake);
+}
+
+void feed_take(struct feed *feed, uint64_t events, uint64_t bytes)
+{
+    atomic_fetch_sub(&feed->events, events);
+    atomic_fetch_sub(&feed->bytes, bytes);
+}
+
+bool feed_is_full(struct feed *feed)
+{
+    return atomic_load(&feed->events) >= feed->full_events ||
+           atomic_load(&feed->bytes) >= feed->full_bytes;
+}
+
+void feed_hurry(struct feed *feed)
+{
+    atomic_store(&feed->no_more_soon, true);
+    wake_bump(&feed->wake);
+}
+
+bool feed_is_hurried(struct feed *feed)
+{
+    return atomic_load(&feed->no_more_soon);
+}
+
+void feed_caught_up(struct feed *feed)
+{
+    atomic_store(&feed->no_more_soon, false);
+}

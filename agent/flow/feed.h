@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* feed: what all lanes of one output hold together, as a hint for its batch workers: when to wake
+ * up. The truth is in the lanes, under their locks; nothing is counted from here. */
+#pragma once
+
+#include "base/wake.h"
+
+struct feed {
+    struct wake wake;                 /* the batch workers sleep on it */
+    _Atomic uint64_t events, bytes;   /* in the rings */
+    _Atomic bool no_more_soon;        /* what is there need not wait for company */
+    uint64_t full_events, full_bytes; /* constant: at these a batch is worth making */
+};
+
+/* Adds to the feed; wakes the workers when it was empty or has just become worth a batch. */
+void feed_add(struct feed *feed, uint64_t events, uint64_t bytes);
+void feed_take(struct feed *feed, uint64_t events, uint64_t bytes);
+bool feed_is_full(struct feed *feed);
+/* A reading has caught up with a long backlog: the rest of it leaves at once. */
+void feed_hurry(struct feed *feed);
+bool feed_is_hurried(struct feed *feed);
+void feed_caught_up(struct feed *feed); /* nothing is there any more: the hurry is over */

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lane: the bounded path from one reading to one output: a shedder at the door, one arena, one
+ * ring. Promise: every event offered is in the ring, or counted by the flow that says why not; the
+ * caller is told which ones are still its own. Under the lock, what the ring holds equals the stock
+ * of the account `ring` in the books. Threads: offered to by its reading, emptied by the batch
+ * workers, audited by anyone: one lock, taken once for a run of events. Receipts are released after
+ * the lock is dropped. */
+#pragma once
+
+#include "flow/feed.h"
+#include "flow/ring.h"
+#include "flow/shedder.h"
+#include "ledger/ledger.h"
+
+struct lane;
+
+enum lane_overflow { LANE_BLOCK, LANE_DROP_OLDEST, LANE_DROP_NEWEST };
+
+struct lane_config {
+    size_t capacity_bytes, piece_bytes;
+    enum lane_overflow overflow;
+    struct shedder_config shed;
+    uint64_t weight;
+    uint64_t seed;
+    struct books *books;
+    struct feed *feed;              /* of the output; borrowed */
+    void (*on_room)(void *context); /* a waiting reading may go on; called without locks */
+    void *on_room_context;
+};
+
+struct lane *lane_new(const struct lane_config *config); /* NULL: out of memory */
+void lane_free(struct lane **lanep);                     /* CHECKs that it is empty */
+struct books *lane_books(const struct lane *lane);
+uint64_t lane_weight(const struct lane *lane);
+
+struct lane_news {
+    enum shed_change shed;
+    double fill;
+    uint64_t shed_events; /* SHED_STOPPED: how many were shed since it started */
+};
+
+/* Offers events[from … count) in order; run->receipt is counted for those admitted. Returns the
+ * index of the first event that was not handled: count, or with LANE_BLOCK the one that found no
+ * room; then on_room is called once there is. news: what the log should say; may be NULL. */
+size_t lane_offer(struct lane *lane, const struct event *events, size_t from, size_t count,
+                  const struct run_info *run, struct lane_news *ret_news);
+/* Counts events[from … count) as dropped by that flow from `world` (block_timeout, …). */
+void lane_refuse(struct lane *lane, enum flow flow, const struct event *events, size_t from,
+                 size_t count);
+/* Counts what happened before the lanes (malformed, upstream_loss, filter). */
+void lane_count(struct lane *lane, enum flow flow, uint64_t events, uint64_t bytes);
+
+/* The reading has caught up with a backlog: what is in the lane need not wait for company. */
+void lane_hurry(struct lane *lane);
+
+struct lane_level {
+    uint64_t events, bytes;
+    int64_t oldest_boot_ms; /* 0: empty */
+};
+struct lane_level lane_level(struct lane *lane);
+
+/* Takes the oldest piece out, counted as gathered by that worker. NULL: empty. */
+struct piece *lane_gather(struct lane *lane, unsigned worker);
+/* The piece is done with: its memory is free for new events. */
+void lane_give_back(struct lane *lane, struct piece **piecep);
+
+/* Compares ring and books, reports the lane's numbers; returns memory of an empty lane to the
+ * system. */
+void lane_audit(struct lane *lane);
+/* At the end: all that is left goes back to its source (replay_ring; receipts stay open), or is
+ * counted as drain_timeout_ring. */
+void lane_abandon(struct lane *lane);
+/* Gives everything back that a worker had in hand and did not seal. */
+void lane_abandon_gathered(struct books *books, unsigned worker, struct receipt *receipt,
+                           uint64_t events, uint64_t bytes);

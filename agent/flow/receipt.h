@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* receipt: counts the events that start in one read of one source, in all lanes, plus one hold kept
+ * by the reading until the last of them is offered. At zero the read is settled: each of its events
+ * was delivered or counted as dropped.
+ * Promise: always count first, then release; so a settled read has no event without an entry in the
+ * books. Threads: receipt_add/receipt_release any. The list belongs to the reading's thread alone:
+ * it walks the finished prefix and moves its checkpoint. Lives in flow/ because lanes evict and
+ * must release. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { RECEIPTS_MAX = 1024, RECEIPT_MARK_BYTES = 64 };
+
+struct receipt;
+struct receipts; /* a reading's list, oldest first, at most RECEIPTS_MAX */
+
+/* on_settled runs in the releasing thread, without locks of ours, when a receipt reaches zero. */
+struct receipts *receipts_new(void (*on_settled)(void *context), void *context);
+void receipts_free(struct receipts **receiptsp); /* all must be settled or abandoned */
+/* Opens the receipt of the next read, with the reading's hold. NULL: the list is full. */
+struct receipt *receipts_open(struct receipts *receipts);
+/* The reading lets go: all events of the read are offered, and this is the position after it. */
+void receipts_hold_done(struct receipts *receipts, struct receipt *receipt, const void *mark,
+                        size_t mark_bytes);
+/* Takes the oldest receipt if it is settled. false: it is still open, or there is none. The first 8
+ * bytes of a mark name its stream: in a full list finished neighbours of one stream are merged. */
+bool receipts_pop_settled(struct receipts *receipts, void *ret_mark, size_t *ret_mark_bytes);
+size_t receipts_count(const struct receipts *receipts);
+
+void receipt_add(struct receipt *receipt, uint64_t events);     /* NULL: nothing to do */
+void receipt_release(struct receipt *receipt, uint64_t events); /* NULL: nothing to do */

@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "input/reading.h"
+
+#include "base/auto.h"
+#include "base/bell.h"
+#include "base/wake.h"
+#include "input/checkpoint.h"
+#include "input/sink.h"
+
+#include <limits.h>
+#include <pthread.h>
+
+enum {
+    READING_MAGIC = 0x4ead19e5,
+    SAVE_EVERY_MS = 1000,
+    RETRY_MS = 1000,
+    RECEIPT_RESERVE = 64,
+    BACKLOG_ROUNDS = 16
+};
+
+struct reading {
+    uint32_t magic;
+    /* constant after start */
+    struct reading_config config;
+    void *state;
+    struct host host;
+    struct disk_file *file;
+    bool is_open;
+    bool has_thread;
+    pthread_t thread;
+    /* reading's thread only, after start */
+    struct sink sink;
+    bool done;                 /* the plugin is at its end */
+    bool dirty;                /* positions moved since the last save */
+    unsigned rounds_with_more; /* in a row: a backlog */
+    int64_t next_save_ms;
+    int64_t next_collect_ms;
+    uint64_t seen_disk_errors;
+    /* any thread */
+    _Atomic bool stopping, stopped, finished_source, finishing;
+    _Atomic int64_t last_step_ms;
+    struct wake stop_wake; /* bumped once `stopped` is set */
+};
+
+/* ---- positions ---- */
+
+static void settle_reads(struct reading *reading)
+{
+    char mark[MARK_BYTES];
+    size_t bytes;
+
+    if (reading->sink.receipts == NULL)
+        return;
+    while (receipts_pop_settled(reading->sink.receipts, mark, &bytes)) {
+        if (bytes == 0)
+            continue;
+        reading->config.plugin->settle(reading->state, mark, bytes);
+        reading->dirty = true;
+    }
+}
+
+static void save_positions(struct reading *reading)
+{
+    AUTO(buf_fini) struct buf text = { 0 };
+    AUTO(buf_fini) struct buf file = { 0 };
+
+    if (!reading->config.plugin->save(reading->state, &text) ||
+        !checkpoint_wrap(buf_slice(&text), &file)) {
+        numbers_add(ledger_lane_numbers(lane_books(reading->sink.lanes[0])),
+                    NUMBER_checkpoint_errors, 1);
+        LOG(LOG_ERROR, "checkpoint not made", LS("input", reading->config.input),
+            LS("why", "out of memory"));
+        return;
+    }
+    disk_file_put(reading->file, &file);
+    reading->dirty = false;
+}
+
+static void note_disk_errors(struct reading *reading)
+{
+    uint64_t errors = disk_file_errors(reading->file);
+    struct numbers *numbers = ledger_lane_numbers(lane_books(reading->sink.lanes[0]));
+
+    if (errors > reading->seen_disk_errors) {
+        numbers_add(numbers, NUMBER_checkpoint_errors, errors - reading->seen_disk_errors);
+        reading->seen_disk_errors = errors;
+        reading->dirty = true; /* try again */
+    }
+    numbers_set(numbers, NUMBER_receipts, receipts_count(reading->sink.receipts));
+}
+
+/* Called between collections and while lanes are full. */
+static void tend_positions(void *context)
+{
+    struct reading *reading = context;
+    int64_t now_ms = clock_now_ms();
+
+    atomic_store(&reading->last_step_ms, now_ms);
+    if (reading->sink.receipts == NULL)
+        return;
+    settle_reads(reading);
+    note_disk_errors(reading);
+    if (reading->dirty && now_ms >= reading->next_save_ms) {
+        save_positions(reading);
+        reading->next_save_ms = now_ms + SAVE_EVERY_MS;
+    }
+}
+
+/* ---- the thread ---- */
+
+static bool may_collect(struct reading *reading)
+{
+    return !reading->done && !atomic_load(&reading->stopping) &&
+           (reading->sink.receipts == NULL ||
+            receipts_count(reading->sink.receipts) < RECEIPTS_MAX - RECEIPT_RESERVE);
+}
+
+static void end_source(struct reading *reading)
+{
+    reading->done = true;
+    atomic_store(&reading->finished_source, true);
+    LOG(LOG_INFO, "input is at its end", LS("input", reading->config.input));
+    reading->config.on_done(reading->config.on_done_context);
+}
+
+static bool is_sampling(const struct reading *reading)
+{
+    return reading->config.plugin->type.traits & INPUT_SAMPLES;
+}
+
+/* When to collect again after there was nothing more. */
+static int64_t plan_next(struct reading *reading, enum collected collected, struct waits *waits)
+{
+    int64_t now_ms = clock_now_ms();
+
+    if (is_sampling(reading)) {
+        int64_t next = reading->next_collect_ms + reading->config.interval_ms;
+        /* After a pause of the machine one round, not all that were missed. */
+        return next > now_ms ? next : now_ms + reading->config.interval_ms;
+    }
+    if (reading->config.plugin->wait != NULL)
+        reading->config.plugin->wait(reading->state, waits);
+    if (collected == COLLECT_FAILED) {
+        waits->fd_count = 0; /* a descriptor that failed may stay readable: do not spin */
+        return now_ms + RETRY_MS;
+    }
+    return waits->until_ms;
+}
+
+static void rest(struct reading *reading, const struct waits *waits, int64_t until_ms)
+{
+    int64_t now_ms = clock_now_ms();
+
+    if (reading->dirty && (until_ms == 0 || reading->next_save_ms < until_ms))
+        until_ms = reading->next_save_ms;
+    int64_t wait_ms = until_ms == 0 ? -1 : until_ms > now_ms ? until_ms - now_ms : 0;
+    atomic_store(&reading->last_step_ms, wait_ms < 0 ? 0 : now_ms + wait_ms);
+    bell_wait(reading->sink.bell, waits->fds, waits->fd_count, wait_ms);
+}
+
+static void note_end_of_backlog(struct reading *reading)
+{
+    if (reading->rounds_with_more >= BACKLOG_ROUNDS) {
+        for (size_t i = 0; i < reading->sink.lane_count; i++)
+            lane_hurry(reading->sink.lanes[i]);
+    }
+    reading->rounds_with_more = 0;
+}
+
+static void collect_once(struct reading *reading)
+{
+    struct waits waits = { .fd_count = 0 };
+    int64_t now_ms = clock_now_ms();
+
+    if (is_sampling(reading) && now_ms < reading->next_collect_ms) {
+        rest(reading, &waits, reading->next_collect_ms);
+        return;
+    }
+    enum collected collected = reading->config.plugin->collect(reading->state, &reading->sink);
+    bool taken = sink_flush(&reading->sink);
+    /* Saved also before anything is settled: the next start must know of a source to count what is
+     * lost of it, should it be gone by then. */
+    reading->dirty |= reading->sink.took_mark;
+    reading->sink.took_mark = false;
+    if (taken && collected == COLLECT_MORE)
+        reading->rounds_with_more++;
+    if (!taken || collected == COLLECT_MORE)
+        return;
+    note_end_of_backlog(reading);
+    if (collected == COLLECT_DONE) {
+        end_source(reading);
+        return;
+    }
+    if (collected == COLLECT_FAILED)
+        sink_add(&reading->sink, SINK_COLLECT_FAILURES, 1);
+    reading->next_collect_ms = plan_next(reading, collected, &waits);
+    tend_positions(reading);
+    rest(reading, &waits, reading->next_collect_ms);
+}
+
+static void tell_stopped(struct reading *reading)
+{
+    if (atomic_exchange(&reading->stopped, true))
+        return;
+    wake_bump(&reading->stop_wake);
+}
+
+static void *run_reading(void *context)
+{
+    struct reading *reading = context;
+    struct waits nothing = { .fd_count = 0 };
+
+    CHECK(reading->magic == READING_MAGIC);
+    (void)pthread_setname_np(pthread_self(), "reading");
+    while (!atomic_load(&reading->finishing)) {
+        tend_positions(reading);
+        if (may_collect(reading)) {
+            collect_once(reading);
+            continue;
+        }
+        if (reading->done || atomic_load(&reading->stopping))
+            tell_stopped(reading);
+        rest(reading, &nothing, 0);
+    }
+    if (reading->sink.receipts != NULL) {
+        settle_reads(reading);
+        save_positions(reading);
+    }
+    return NULL;
+}
+
+/* ---- construction ---- */
+
+static void restore_positions(struct reading *reading, const char *path)
+{
+    AUTO(buf_fini) struct buf file = { 0 };
+    struct slice text;
+    struct err err = { "" };
+    enum checkpoint_found found = checkpoint_read(path, &file, &text, &err);
+
+    if (found == CHECKPOINT_PREVIOUS)
+        LOG(LOG_ERROR, "checkpoint damaged, using the previous one",
+            LS("input", reading->config.input), LS("path", path), LS("error", err.text));
+    if (found == CHECKPOINT_DAMAGED)
+        LOG(LOG_ERROR, "checkpoint damaged, starting as without one",
+            LS("input", reading->config.input), LS("path", path), LS("error", err.text));
+    if ((found == CHECKPOINT_READ || found == CHECKPOINT_PREVIOUS) &&
+        !reading->config.plugin->restore(reading->state, text, &err))
+        LOG(LOG_ERROR, "checkpoint not understood, starting as without one",
+            LS("input", reading->config.input), LS("path", path), LS("error", err.text));
+}
+
+static bool open_positions(struct reading *reading, struct err *err)
+{
+    char path[PATH_MAX];
+
+    if (!(reading->config.plugin->type.traits & INPUT_REREADABLE))
+        return true;
+    reading->sink.rereadable = true;
+    reading->sink.receipts = receipts_new(reading_ring, reading);
+    if (reading->sink.receipts == NULL)
+        return err_set(err, "out of memory for a reading");
+    if (!checkpoint_path(reading->config.state_dir, reading->config.input, reading->config.output,
+                         path, sizeof(path)))
+        return err_set(err, "state_dir '%s' is too long", reading->config.state_dir);
+    reading->file = disk_file_new(reading->config.disk, path, true, reading_ring, reading);
+    if (reading->file == NULL)
+        return err_set(err, "out of memory for a reading");
+    restore_positions(reading, path);
+    return true;
+}
+
+static bool open_processors(struct reading *reading, struct err *err)
+{
+    const struct reading_config *config = &reading->config;
+    struct sink *sink = &reading->sink;
+
+    sink->processors = calloc(config->processor_count + 1, sizeof(*sink->processors));
+    if (sink->processors == NULL)
+        return err_set(err, "out of memory for processors");
+    for (size_t i = 0; i < config->processor_count; i++) {
+        const struct processor *plugin = config->processors[i].plugin;
+        struct err why = { "" };
+        void *state = calloc(1, plugin->type.state_bytes);
+        if (state == NULL)
+            return err_set(err, "out of memory for processors");
+        if (!plugin->open(state, config->processors[i].config, &why)) {
+            free(state);
+            return err_set(err, "processor '%s': %s", config->processors[i].name, why.text);
+        }
+        sink->processors[sink->processor_count++] = (struct processor_instance){ plugin, state };
+    }
+    return true;
+}
+
+static bool open_reading(struct reading *reading, struct err *err)
+{
+    const struct reading_config *config = &reading->config;
+    struct err why = { "" };
+
+    if (!bell_open(&reading->sink.bell))
+        return err_set(err, "cannot make an eventfd: %s", strerror(errno));
+    if (!sink_init(&reading->sink, err) || !open_processors(reading, err))
+        return false;
+    reading->sink.resource = resource_new(config->base, config->base_count);
+    reading->state = calloc(1, config->plugin->type.state_bytes);
+    if (reading->sink.resource == NULL || reading->state == NULL)
+        return err_set(err, "out of memory for a reading");
+    reading->host = (struct host){ .name = config->input,
+                                   .base = config->base,
+                                   .base_count = config->base_count,
+                                   .interval_ms = config->interval_ms,
+                                   .max_event_bytes = config->max_event_bytes,
+                                   .buffer_bytes = config->buffer_bytes };
+    if (!config->plugin->open(reading->state, config->plugin_config, &reading->host, &why))
+        return err_set(err, "input '%s': %s", config->input, why.text);
+    reading->is_open = true;
+    return open_positions(reading, err);
+}
+
+struct reading *reading_new(const struct reading_config *config, struct err *err)
+{
+    AUTO(reading_free) struct reading *reading = calloc(1, sizeof(*reading));
+    if (reading == NULL) {
+        (void)err_set(err, "out of memory for a reading");
+        return NULL;
+    }
+    reading->magic = READING_MAGIC;
+    reading->config = *config;
+    reading->sink.input = config->input;
+    reading->sink.block_for_ms = config->block_for_ms;
+    reading->sink.bell = -1;
+    reading->sink.on_wait = tend_positions;
+    reading->sink.on_wait_context = reading;
+    if (!open_reading(reading, err))
+        return NULL;
+    struct reading *made = reading;
+    reading = NULL;
+    return made;
+}
+
+void reading_ring(void *context)
+{
+    struct reading *reading = context;
+    bell_ring(reading->sink.bell);
+}
+
+bool reading_start(struct reading *reading, struct lane **lanes, const char **outputs, size_t count,
+                   struct err *err)
+{
+    CHECK(count > 0);
+    reading->sink.lanes = lanes;
+    reading->sink.lane_outputs = outputs;
+    reading->sink.lane_count = count;
+    int failed = pthread_create(&reading->thread, NULL, run_reading, reading);
+    if (failed != 0)
+        return err_set(err, "cannot start a thread: %s", strerror(failed));
+    reading->has_thread = true;
+    return true;
+}
+
+void reading_stop_input(struct reading *reading)
+{
+    atomic_store(&reading->stopping, true);
+    bell_ring(reading->sink.bell);
+}
+
+bool reading_has_stopped_input(struct reading *reading)
+{
+    return atomic_load(&reading->stopped);
+}
+
+bool reading_is_done(struct reading *reading)
+{
+    return atomic_load(&reading->finished_source);
+}
+
+void reading_abort(struct reading *reading)
+{
+    atomic_store(&reading->sink.aborting, true);
+    reading_stop_input(reading);
+}
+
+void reading_await_stop(struct reading *reading)
+{
+    while (reading->has_thread && !reading_has_stopped_input(reading)) {
+        uint32_t seen = wake_read(&reading->stop_wake);
+        if (!reading_has_stopped_input(reading))
+            wake_wait(&reading->stop_wake, seen, 100);
+    }
+}
+
+void reading_finish(struct reading *reading)
+{
+    if (!reading->has_thread)
+        return;
+    atomic_store(&reading->finishing, true);
+    reading_abort(reading);
+    CHECK(pthread_join(reading->thread, NULL) == 0);
+    reading->has_thread = false;
+}
+
+void reading_free(struct reading **readingp)
+{
+    struct reading *reading = *readingp;
+    *readingp = NULL;
+    if (reading == NULL)
+        return;
+    CHECK(!reading->has_thread);
+    if (reading->file != NULL)
+        disk_file_mute(reading->file);
+    if (reading->is_open && reading->config.plugin->close != NULL)
+        reading->config.plugin->close(reading->state);
+    for (size_t i = 0; i < reading->sink.processor_count; i++) {
+        struct processor_instance *processor = &reading->sink.processors[i];
+        if (processor->plugin->close != NULL)
+            processor->plugin->close(processor->state);
+        free(processor->state);
+    }
+    free(reading->sink.processors);
+    sink_fini(&reading->sink);
+    receipts_free(&reading->sink.receipts);
+    auto_close(&reading->sink.bell);
+    free(reading->state);
+    free(reading);
+}
+
+int64_t reading_last_step_ms(struct reading *reading)
+{
+    return atomic_load(&reading->last_step_ms);
+}

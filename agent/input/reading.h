@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* reading: one running instance of an input: a thread, a position, its processors, its lanes.
+ * Waits, collects, offers, and moves its checkpoint over reads whose events are all settled.
+ * Life: new → (lanes are made, they ring its bell) → start → stop_input (reads no more, lives on
+ * for its receipts) → abort (waits for lanes end) → finish (joins; the last checkpoint is handed
+ * over) → free. */
+#pragma once
+
+#include "base/disk.h"
+#include "flow/lane.h"
+#include "plugins/plugin.h"
+
+struct reading;
+
+struct reading_processor {
+    const struct processor *plugin;
+    const void *config;
+    const char *name;
+};
+
+struct reading_config {
+    const char *input;
+    const struct input *plugin;
+    const void *plugin_config;
+    const struct attribute *base; /* of all its resources: host.name … */
+    size_t base_count;
+    const struct reading_processor *processors;
+    size_t processor_count;
+    const char *output; /* names the checkpoint, for inputs that can be read again */
+    const char *state_dir;
+    struct disk *disk;
+    int64_t interval_ms, block_for_ms;
+    size_t max_event_bytes, buffer_bytes;
+    void (*on_done)(void *context); /* the source is at its end; any thread */
+    void *on_done_context;
+};
+
+/* Opens plugin and processors, restores the checkpoint. NULL: err says why. */
+struct reading *reading_new(const struct reading_config *config, struct err *err);
+/* For lane_config.on_room. */
+void reading_ring(void *reading);
+/* The lanes are borrowed and outlive the reading's thread. */
+bool reading_start(struct reading *reading, struct lane **lanes, const char **outputs, size_t count,
+                   struct err *err);
+void reading_stop_input(struct reading *reading);
+bool reading_has_stopped_input(struct reading *reading); /* it has offered its last event */
+bool reading_is_done(struct reading *reading);           /* the source ended by itself */
+void reading_abort(struct reading *reading);
+/* After reading_abort(): returns when the thread offers no more. */
+void reading_await_stop(struct reading *reading);
+void reading_finish(struct reading *reading);
+void reading_free(struct reading **readingp);
+int64_t reading_last_step_ms(struct reading *reading);

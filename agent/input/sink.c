@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sink: events are kept as views until a run of them is full, then processed and offered together:
+ * one lock for each lane and run. */
+#include "input/sink.h"
+
+#include "base/bell.h"
+
+bool sink_init(struct sink *sink, struct err *err)
+{
+    sink->magic = SINK_MAGIC;
+    sink->events = calloc(SINK_EVENTS, sizeof(*sink->events));
+    sink->scratch.memory = malloc(SINK_SCRATCH);
+    sink->scratch.room = SINK_SCRATCH;
+    if (sink->events == NULL || sink->scratch.memory == NULL)
+        return err_set(err, "out of memory for a reading");
+    return true;
+}
+
+void sink_fini(struct sink *sink)
+{
+    free(sink->events);
+    free(sink->scratch.memory);
+    resource_unref(&sink->resource);
+}
+
+static void count_in_lanes(struct sink *sink, enum flow flow, uint64_t events, uint64_t bytes)
+{
+    for (size_t i = 0; i < sink->lane_count; i++)
+        lane_count(sink->lanes[i], flow, events, bytes);
+}
+
+/* ---- processors ---- */
+
+static enum processed process_event(struct sink *sink, struct event *event)
+{
+    enum processed processed = PROCESS_KEEP;
+    for (size_t i = 0; i < sink->processor_count && processed == PROCESS_KEEP; i++)
+        processed = sink->processors[i].plugin->process(sink->processors[i].state, event);
+    return processed;
+}
+
+static void process_events(struct sink *sink)
+{
+    struct amount filtered = { 0, 0 }, refused = { 0, 0 };
+    size_t kept = 0;
+
+    if (sink->processor_count == 0)
+        return;
+    for (size_t i = 0; i < sink->count; i++) {
+        struct event *event = &sink->events[i];
+        uint64_t bytes = event_bytes(event); /* as it came: a processor may change it */
+        enum processed processed = process_event(sink, event);
+        if (processed == PROCESS_KEEP) {
+            if (kept != i)
+                sink->events[kept] = *event;
+            kept++;
+            continue;
+        }
+        struct amount *amount = processed == PROCESS_DROP ? &filtered : &refused;
+        amount->events++;
+        amount->bytes += bytes;
+    }
+    sink->count = kept;
+    if (filtered.events > 0)
+        count_in_lanes(sink, FLOW_filter, filtered.events, filtered.bytes);
+    if (refused.events > 0)
+        count_in_lanes(sink, FLOW_malformed, refused.events, refused.bytes);
+}
+
+/* ---- lanes ---- */
+
+static void tell_news(const struct sink *sink, size_t lane, const struct lane_news *news)
+{
+    if (news->shed == SHED_STARTED)
+        LOG(LOG_INFO, "shedding started", LS("input", sink->input),
+            LS("output", sink->lane_outputs[lane]), LR("fill", news->fill));
+    else if (news->shed == SHED_STOPPED)
+        LOG(LOG_INFO, "shedding stopped", LS("input", sink->input),
+            LS("output", sink->lane_outputs[lane]), LR("fill", news->fill),
+            LU("shed_events", news->shed_events));
+}
+
+/* false: do not wait any longer. */
+static bool wait_for_room(struct sink *sink, int64_t deadline_ms)
+{
+    int64_t wait_ms = -1;
+
+    if (atomic_load(&sink->aborting))
+        return false;
+    if (deadline_ms > 0) {
+        wait_ms = deadline_ms - clock_now_ms();
+        if (wait_ms <= 0)
+            return false;
+    }
+    /* At most a second, so that settled positions are saved while a lane is full for long. */
+    if (wait_ms < 0 || wait_ms > MS_PER_S)
+        wait_ms = MS_PER_S;
+    bell_wait(sink->bell, NULL, 0, wait_ms);
+    sink->on_wait(sink->on_wait_context);
+    return true;
+}
+
+static void offer_to_lane(struct sink *sink, size_t lane, const struct run_info *run)
+{
+    int64_t deadline_ms = sink->block_for_ms == 0 ? 0 : clock_now_ms() + sink->block_for_ms;
+    struct lane_news news = { .shed = SHED_SAME };
+    size_t at = 0;
+
+    for (;;) {
+        at = lane_offer(sink->lanes[lane], sink->events, at, sink->count, run, &news);
+        if (at == sink->count || !wait_for_room(sink, deadline_ms))
+            break;
+    }
+    tell_news(sink, lane, &news);
+    if (at == sink->count)
+        return;
+    if (sink->rereadable && atomic_load(&sink->aborting))
+        sink->refused = true; /* not taken, not counted: they are still in the source */
+    else
+        lane_refuse(sink->lanes[lane], FLOW_block_timeout, sink->events, at, sink->count);
+}
+
+static void open_receipt(struct sink *sink)
+{
+    /* A full list (the reading keeps a reserve) is no error: the read goes on under the next one.
+     */
+    if (sink->receipts != NULL && sink->receipt == NULL)
+        sink->receipt = receipts_open(sink->receipts);
+}
+
+bool sink_flush(struct sink *sink)
+{
+    CHECK(sink->magic == SINK_MAGIC);
+    if (sink->count > 0 && !sink->refused) {
+        process_events(sink);
+        open_receipt(sink);
+        struct run_info run = { sink->receipt, sink->resource, clock_boot_ms() };
+        for (size_t i = 0; i < sink->lane_count && sink->count > 0; i++)
+            offer_to_lane(sink, i, &run);
+    }
+    sink->count = 0;
+    sink->scratch.used = 0;
+    return !sink->refused;
+}
+
+struct event *sink_event(struct sink *sink)
+{
+    CHECK(sink->magic == SINK_MAGIC);
+    if (sink->count == SINK_EVENTS || sink->scratch.used > SINK_SCRATCH / 2)
+        (void)sink_flush(sink);
+    struct event *event = &sink->events[sink->count];
+    int64_t observed_ns = sink->count > 0 ? sink->events[0].observed_ns : clock_real_ns();
+    memset(event, 0, sizeof(*event));
+    event->observed_ns = observed_ns;
+    event->scratch = &sink->scratch;
+    sink->count++;
+    return event;
+}
+
+bool sink_mark(struct sink *sink, const void *mark, size_t bytes)
+{
+    _Static_assert((int)MARK_BYTES == (int)RECEIPT_MARK_BYTES, "a mark fits its receipt");
+    CHECK(sink->receipts != NULL && bytes <= MARK_BYTES);
+    if (!sink_flush(sink))
+        return false;
+    open_receipt(sink);
+    if (sink->receipt != NULL)
+        receipts_hold_done(sink->receipts, sink->receipt, mark, bytes);
+    sink->took_mark = true;
+    sink->receipt = NULL;
+    return true;
+}
+
+/* ---- what a plugin reports ---- */
+
+void sink_lost(struct sink *sink, const char *what, uint64_t events, uint64_t bytes)
+{
+    count_in_lanes(sink, FLOW_upstream_loss, events, bytes);
+    LOG(LOG_WARN, "lost before it was read", LS("input", sink->input), LS("source", what),
+        LU("events", events), LU("bytes", bytes));
+}
+
+void sink_malformed(struct sink *sink, const char *what, uint64_t events, uint64_t bytes)
+{
+    count_in_lanes(sink, FLOW_malformed, events, bytes);
+    LOG(LOG_WARN, "not a readable record", LS("input", sink->input), LS("source", what),
+        LU("events", events), LU("bytes", bytes));
+}
+
+void sink_tell(struct sink *sink, enum log_level level, const char *msg, const char *what,
+               const char *why)
+{
+    LOG(level, msg, LS("input", sink->input), LS("source", what), LS("why", why));
+}
+
+static const enum number number_of[SINK_NUMBERS] = {
+    [SINK_LINES] = NUMBER_lines,
+    [SINK_LINES_TRUNCATED] = NUMBER_lines_truncated,
+    [SINK_SOURCES_OPEN] = NUMBER_sources_open,
+    [SINK_SOURCES_ROTATED] = NUMBER_sources_rotated,
+    [SINK_SOURCES_TRUNCATED] = NUMBER_sources_truncated,
+    [SINK_LAG_BYTES] = NUMBER_lag_bytes,
+    [SINK_COLLECT_FAILURES] = NUMBER_collect_failures,
+};
+
+void sink_add(struct sink *sink, enum sink_number number, uint64_t count)
+{
+    for (size_t i = 0; i < sink->lane_count; i++)
+        numbers_add(ledger_lane_numbers(lane_books(sink->lanes[i])), number_of[number], count);
+}
+
+void sink_set(struct sink *sink, enum sink_number number, uint64_t value)
+{
+    for (size_t i = 0; i < sink->lane_count; i++)
+        numbers_set(ledger_lane_numbers(lane_books(sink->lanes[i])), number_of[number], value);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* sink: where a plugin's events go: through the processors of the reading, into its lanes. The
+ * plugin's side of it is in plugins/plugin.h; this is the reading's side.
+ * Threads: the reading's only, but for the two flags and the bell. */
+#pragma once
+
+#include "flow/lane.h"
+#include "plugins/plugin.h"
+
+enum { SINK_EVENTS = 512, SINK_SCRATCH = 256 * 1024 };
+
+struct processor_instance {
+    const struct processor *plugin;
+    void *state;
+};
+
+struct sink {
+    uint32_t magic;
+    /* constant after start */
+    const char *input;
+    struct lane **lanes;
+    const char **lane_outputs; /* names, for the log */
+    size_t lane_count;
+    struct processor_instance *processors;
+    size_t processor_count;
+    struct resource *resource; /* for events that bring none */
+    bool rereadable;
+    int64_t block_for_ms; /* 0: wait without end */
+    int bell;
+    void (*on_wait)(void *context); /* settle meanwhile */
+    void *on_wait_context;
+    struct receipts *receipts; /* NULL: the input takes none */
+    /* reading's thread only */
+    struct receipt *receipt; /* of the read in progress; NULL: none open */
+    struct event *events;
+    size_t count;
+    struct scratch scratch;
+    bool refused;   /* stopping: events of this read were not taken */
+    bool took_mark; /* since the reading last looked */
+    /* set by main */
+    _Atomic bool aborting; /* the grace is over: waits end */
+};
+
+enum { SINK_MAGIC = 0x51e4c0de };
+
+bool sink_init(struct sink *sink, struct err *err); /* allocates events and scratch */
+void sink_fini(struct sink *sink);

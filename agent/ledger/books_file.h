@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* books_file: the layout of the books in memory and on disk, and reading such a file.
+ * The file describes itself: the header says where each table lies and how long its rows are, the
+ * tables name accounts, flows and numbers, and the flows say which counters are theirs. So a reader
+ * of another build, with other tables, reads it from its own description alone.
+ * Lanes come last: a saved copy leaves out those that are not used.
+ * Threads: counters any. Names are written by the main thread before lanes_used counts them. */
+#pragma once
+
+#include "ledger/books_layout.h"
+
+/* Writes header and tables into zeroed memory; the identities are the caller's. */
+void books_file_describe(struct books_file *file);
+/* Appends a checksummed copy, taken while others count. false: out of memory. */
+bool books_file_copy(const struct books_file *file, int64_t now_real_ns, struct buf *ret);
+
+/* ---- reading a file of any build; nothing in it is trusted ---- */
+
+struct books_image {
+    struct slice bytes; /* borrowed */
+    struct books_header header;
+};
+/* Checks the description against the bytes; has_checksum: it is a saved copy. false: err says what
+ * is wrong. The bytes must not change meanwhile: read the file, do not map it. */
+bool books_image_open(struct books_image *ret, struct slice bytes, bool has_checksum,
+                      struct err *err);
+
+/* What a dead start left in one lane, as the flows of this build that close it. */
+struct books_left {
+    char input[LEDGER_NAME], output[LEDGER_NAME];
+    bool rereadable;
+    bool damaged;                 /* its counters or names make no sense: nothing was taken */
+    struct amount closing[FLOWS]; /* `replay_*` where the input can be read again, else `crash_*` */
+};
+/* lane < header.lanes_used. false: nothing was left and nothing is damaged. */
+bool books_image_left(const struct books_image *image, unsigned lane, struct books_left *ret);

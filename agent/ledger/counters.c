@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* counters: adding to the books of a lane and reading them, from any thread, without locks.
+ * All is relaxed: each counter stands alone, and whoever needs two to agree stands still. */
+#include "base/check.h"
+#include "ledger/books_file.h"
+
+static void add_to(struct cell *cell, uint64_t events, uint64_t bytes)
+{
+    atomic_fetch_add_explicit(&cell->events, events, memory_order_relaxed);
+    atomic_fetch_add_explicit(&cell->bytes, bytes, memory_order_relaxed);
+}
+
+static struct amount read_cell(const struct cell *cell)
+{
+    return (struct amount){ atomic_load_explicit(&cell->events, memory_order_relaxed),
+                            atomic_load_explicit(&cell->bytes, memory_order_relaxed) };
+}
+
+void ledger_move(struct books *books, enum flow flow, uint64_t events, uint64_t bytes)
+{
+    ledger_move_cell(books, flow, 0, events, bytes);
+}
+
+void ledger_move_cell(struct books *books, enum flow flow, unsigned cell, uint64_t events,
+                      uint64_t bytes)
+{
+    CHECK((unsigned)flow < FLOWS && cell < books_flow_cells[flow].count);
+    add_to(&books->cells[books_flow_cells[flow].first + cell], events, bytes);
+}
+
+struct amount ledger_flow(const struct books *books, enum flow flow)
+{
+    struct amount sum = { 0, 0 };
+    for (uint32_t i = 0; i < books_flow_cells[flow].count; i++) {
+        struct amount cell = read_cell(&books->cells[books_flow_cells[flow].first + i]);
+        sum.events += cell.events;
+        sum.bytes += cell.bytes;
+    }
+    return sum;
+}
+
+struct amount ledger_stock(const struct books *books, enum account account)
+{
+    struct amount stock = { 0, 0 };
+    for (unsigned flow = 0; flow < FLOWS; flow++) {
+        if (flow_infos[flow].from != account && flow_infos[flow].to != account)
+            continue;
+        struct amount moved = ledger_flow(books, (enum flow)flow);
+        bool is_inflow = flow_infos[flow].to == account;
+        stock.events += is_inflow ? moved.events : 0 - moved.events;
+        stock.bytes += is_inflow ? moved.bytes : 0 - moved.bytes;
+    }
+    return stock;
+}
+
+struct amount ledger_stock_cell(const struct books *books, unsigned cell)
+{
+    struct amount stock = { 0, 0 };
+
+    CHECK(cell < LEDGER_CELLS);
+    for (unsigned flow = 0; flow < FLOWS; flow++) {
+        if (books_flow_cells[flow].count == 1)
+            continue;
+        struct amount moved = read_cell(&books->cells[books_flow_cells[flow].first + cell]);
+        bool is_inflow = flow_infos[flow].to == ACCOUNT_batch;
+        stock.events += is_inflow ? moved.events : 0 - moved.events;
+        stock.bytes += is_inflow ? moved.bytes : 0 - moved.bytes;
+    }
+    return stock;
+}
+
+bool ledger_audit(struct books *books, enum account account, unsigned cell, struct amount held)
+{
+    CHECK((unsigned)account < ACCOUNTS && cell < books_account_measured[account].count);
+    struct measured *measured = &books->measured[books_account_measured[account].first + cell];
+    struct amount stock =
+        account == ACCOUNT_batch ? ledger_stock_cell(books, cell) : ledger_stock(books, account);
+
+    atomic_store_explicit(&measured->held.events, held.events, memory_order_relaxed);
+    atomic_store_explicit(&measured->held.bytes, held.bytes, memory_order_relaxed);
+    atomic_store_explicit(&measured->differing_events, (int64_t)(held.events - stock.events),
+                          memory_order_relaxed);
+    atomic_store_explicit(&measured->differing_bytes, (int64_t)(held.bytes - stock.bytes),
+                          memory_order_relaxed);
+    return held.events == stock.events && held.bytes == stock.bytes;
+}
+
+void numbers_add(struct numbers *numbers, enum number number, uint64_t count)
+{
+    atomic_fetch_add_explicit(&numbers->values[number], count, memory_order_relaxed);
+}
+
+void numbers_set(struct numbers *numbers, enum number number, uint64_t value)
+{
+    atomic_store_explicit(&numbers->values[number], value, memory_order_relaxed);
+}
+
+uint64_t numbers_get(const struct numbers *numbers, enum number number)
+{
+    return atomic_load_explicit(&numbers->values[number], memory_order_relaxed);
+}

@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* ledger: a set of books from its start to its end: identities, slots, the books of the start
+ * before, and copies for readers. The counters themselves are in counters.c. */
+#include "ledger/ledger.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/random.h"
+#include "ledger/live_file.h"
+#include "ledger/predecessor.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { ID_DIGITS = 32 };
+
+struct ledger {
+    /* constant after the start */
+    struct live_file live;
+    char save_path[PATH_MAX];
+    enum predecessor predecessor;
+    char note[1400];
+    /* main thread only */
+    bool is_own[LEDGER_SLOTS]; /* claimed by this start, not only closing entries */
+    unsigned own_lanes;
+};
+
+/* ---- identities ---- */
+
+static void make_id(char ret_id[BOOKS_ID])
+{
+    unsigned char bytes[ID_DIGITS / 2];
+
+    random_bytes(bytes, sizeof(bytes));
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        (void)snprintf(ret_id + 2 * i, 3, "%02x", bytes[i]);
+}
+
+/* Kept in the state directory; where nothing can be kept it is a new one at each start. */
+static void find_agent_id(const char *state_dir, char ret_id[BOOKS_ID])
+{
+    char path[PATH_MAX];
+    struct buf text = { .limit = BOOKS_ID };
+    struct err unused;
+
+    make_id(ret_id);
+    if (snprintf(path, sizeof(path), "%s/agent_id", state_dir) >= (int)sizeof(path))
+        return;
+    if (file_read(path, &text, &unused) && text.bytes >= ID_DIGITS &&
+        strspn(text.data, "0123456789abcdef") == ID_DIGITS) {
+        memcpy(ret_id, text.data, ID_DIGITS);
+    } else {
+        char line[BOOKS_ID];
+        int length = snprintf(line, sizeof(line), "%.32s\n", ret_id);
+        (void)file_replace(path, (struct slice){ line, (size_t)length }, false, &unused);
+    }
+    buf_fini(&text);
+}
+
+static void find_boot_id(char ret_id[BOOKS_ID])
+{
+    struct buf text = { .limit = BOOKS_ID };
+    struct err unused;
+
+    ret_id[0] = '\0';
+    if (file_read("/proc/sys/kernel/random/boot_id", &text, &unused))
+        (void)snprintf(ret_id, BOOKS_ID, "%.*s", (int)strcspn(text.data, "\n"), text.data);
+    buf_fini(&text);
+}
+
+static void sign_books(struct books_header *header, const char *state_dir)
+{
+    (void)snprintf(header->state_dir, sizeof(header->state_dir), "%.*s", BOOKS_PATH - 1, state_dir);
+    (void)snprintf(header->agent_version, sizeof(header->agent_version), "%s", SPILLWAY_VERSION);
+    find_agent_id(state_dir, header->agent_id);
+    find_boot_id(header->boot_id);
+    make_id(header->start_id);
+    header->pid = getpid();
+    header->started_boot_ms = clock_boot_ms();
+    header->started_real_ns = clock_real_ns();
+}
+
+/* ---- slots ---- */
+
+/* The slot of that name, or a new one; LEDGER_SLOTS: all are taken. */
+static unsigned find_slot(struct books_file *file, const char *input, const char *output)
+{
+    unsigned used = atomic_load_explicit(&file->header.lanes_used, memory_order_relaxed);
+
+    CHECK(strlen(input) < LEDGER_NAME && strlen(output) < LEDGER_NAME);
+    for (unsigned i = 0; i < used; i++) {
+        if (strcmp(file->lanes[i].input, input) == 0 && strcmp(file->lanes[i].output, output) == 0)
+            return i;
+    }
+    if (used == LEDGER_SLOTS)
+        return LEDGER_SLOTS;
+    (void)snprintf(file->lanes[used].input, LEDGER_NAME, "%s", input);
+    (void)snprintf(file->lanes[used].output, LEDGER_NAME, "%s", output);
+    atomic_store_explicit(&file->header.lanes_used, used + 1, memory_order_release);
+    return used;
+}
+
+struct books *ledger_lane(struct ledger *ledger, const char *input, const char *output,
+                          bool rereadable)
+{
+    struct books_file *file = ledger->live.books;
+
+    if (ledger->own_lanes == LEDGER_LANES) { /* only what is there already */
+        unsigned used = ledger_lane_count(ledger);
+        unsigned i = 0;
+        while (i < used && !(ledger->is_own[i] && strcmp(file->lanes[i].input, input) == 0 &&
+                             strcmp(file->lanes[i].output, output) == 0))
+            i++;
+        if (i == used)
+            return NULL;
+    }
+    unsigned slot = find_slot(file, input, output);
+    CHECK(slot < LEDGER_SLOTS); /* closing entries take at most the other half */
+    ledger->own_lanes += !ledger->is_own[slot];
+    ledger->is_own[slot] = true;
+    atomic_store_explicit(&file->lanes[slot].rereadable, rereadable, memory_order_relaxed);
+    return &file->lanes[slot];
+}
+
+bool ledger_is_rereadable(const struct books *books)
+{
+    return atomic_load_explicit(&books->rereadable, memory_order_relaxed) != 0;
+}
+
+struct numbers *ledger_lane_numbers(struct books *books)
+{
+    return &books->numbers;
+}
+
+struct numbers *ledger_output_numbers(struct ledger *ledger, const char *output)
+{
+    struct books_file *file = ledger->live.books;
+    unsigned used = ledger_output_count(ledger);
+
+    CHECK(strlen(output) < LEDGER_NAME);
+    for (unsigned i = 0; i < used; i++) {
+        if (strcmp(file->outputs[i].name, output) == 0)
+            return &file->outputs[i].numbers;
+    }
+    if (used == LEDGER_OUTPUTS)
+        return NULL;
+    (void)snprintf(file->outputs[used].name, LEDGER_NAME, "%s", output);
+    atomic_store_explicit(&file->header.outputs_used, used + 1, memory_order_release);
+    return &file->outputs[used].numbers;
+}
+
+struct numbers *ledger_agent_numbers(struct ledger *ledger)
+{
+    return &ledger->live.books->agent;
+}
+
+/* ---- opening and closing ---- */
+
+/* Enters what the predecessor left. Half of the slots are kept for the lanes of this start. */
+static void close_predecessor(struct ledger *ledger, const struct predecessor_books *dead)
+{
+    struct books_file *file = ledger->live.books;
+    unsigned damaged = 0;
+    struct books_left left;
+
+    for (unsigned i = 0; i < atomic_load(&dead->image.header.lanes_used); i++) {
+        if (!books_image_left(&dead->image, i, &left))
+            continue;
+        if (left.damaged || ledger_lane_count(ledger) == LEDGER_LANES) {
+            damaged++;
+            continue;
+        }
+        struct books *books = &file->lanes[find_slot(file, left.input, left.output)];
+        atomic_store(&books->rereadable, left.rereadable);
+        for (unsigned flow = 0; flow < FLOWS; flow++) {
+            atomic_fetch_add(&books->closing[flow].events, left.closing[flow].events);
+            atomic_fetch_add(&books->closing[flow].bytes, left.closing[flow].bytes);
+        }
+    }
+    if (damaged > 0) {
+        size_t length = strlen(ledger->note);
+        (void)snprintf(ledger->note + length, sizeof(ledger->note) - length,
+                       "%s%u of its lanes are damaged or too many, and were left out",
+                       length == 0 ? "" : "; ", damaged);
+    }
+}
+
+/* So that what was closed is not closed once more from an older copy. Before the first report
+ * there is no other writer of this file. */
+static void save_now(struct ledger *ledger)
+{
+    struct buf image = { 0 };
+    struct err unused;
+
+    if (!ledger_save_image(ledger, &image) ||
+        !file_replace(ledger->save_path, buf_slice(&image), true, &unused))
+        numbers_add(ledger_agent_numbers(ledger), NUMBER_save_errors, 1);
+    buf_fini(&image);
+}
+
+static void start_books(struct ledger *ledger, const char *state_dir)
+{
+    struct books_file *file = ledger->live.books;
+    struct predecessor_books dead;
+
+    books_file_describe(file);
+    sign_books(&file->header, state_dir);
+    predecessor_find(ledger->live.predecessor, ledger->save_path, file->header.boot_id, &dead);
+    ledger->predecessor = dead.kind;
+    (void)snprintf(ledger->note, sizeof(ledger->note), "%s", dead.note);
+    bool has_left = dead.kind == PREDECESSOR_EXACT || dead.kind == PREDECESSOR_STALE;
+    if (has_left)
+        close_predecessor(ledger, &dead);
+    predecessor_fini(&dead);
+    live_file_publish(&ledger->live);
+    if (has_left)
+        save_now(ledger);
+}
+
+struct ledger *ledger_open(const struct ledger_config *config, struct err *err)
+{
+    struct ledger *ledger = calloc(1, sizeof(*ledger));
+    char state_dir[PATH_MAX], name[NAME_MAX];
+
+    if (ledger == NULL) {
+        (void)err_set(err, "out of memory for the books");
+        return NULL;
+    }
+    if (realpath(config->state_dir, state_dir) ==
+        NULL) /* not there: a name is needed all the same */
+        (void)snprintf(state_dir, sizeof(state_dir), "%s", config->state_dir);
+    if (snprintf(ledger->save_path, PATH_MAX, "%s/books.saved", state_dir) >= PATH_MAX) {
+        (void)err_set(err, "the path of state_dir is too long");
+        free(ledger);
+        return NULL;
+    }
+    live_file_name(state_dir, name);
+    if (!live_file_open(&ledger->live, config, name, err)) {
+        free(ledger);
+        return NULL;
+    }
+    start_books(ledger, state_dir);
+    return ledger;
+}
+
+void ledger_mark_closed(struct ledger *ledger)
+{
+    atomic_store(&ledger->live.books->header.state, BOOKS_CLOSED);
+}
+
+void ledger_close(struct ledger **ledgerp)
+{
+    struct ledger *ledger = *ledgerp;
+
+    *ledgerp = NULL;
+    if (ledger == NULL)
+        return;
+    ledger_mark_closed(ledger);
+    live_file_close(&ledger->live);
+    free(ledger);
+}
+
+const char *ledger_place(const struct ledger *ledger)
+{
+    return ledger->live.place;
+}
+
+enum predecessor ledger_predecessor(const struct ledger *ledger)
+{
+    return ledger->predecessor;
+}
+
+const char *ledger_predecessor_note(const struct ledger *ledger)
+{
+    return ledger->note;
+}
+
+const char *ledger_agent_id(const struct ledger *ledger)
+{
+    return ledger->live.books->header.agent_id;
+}
+
+const char *ledger_start_id(const struct ledger *ledger)
+{
+    return ledger->live.books->header.start_id;
+}
+
+int64_t ledger_started_real_ns(const struct ledger *ledger)
+{
+    return ledger->live.books->header.started_real_ns;
+}
+
+bool ledger_save_image(struct ledger *ledger, struct buf *ret)
+{
+    return books_file_copy(ledger->live.books, clock_real_ns(), ret);
+}
+
+const char *ledger_save_path(const struct ledger *ledger)
+{
+    return ledger->save_path;
+}
+
+/* ---- for readers ---- */
+
+unsigned ledger_lane_count(const struct ledger *ledger)
+{
+    return atomic_load_explicit(&ledger->live.books->header.lanes_used, memory_order_acquire);
+}
+
+unsigned ledger_output_count(const struct ledger *ledger)
+{
+    return atomic_load_explicit(&ledger->live.books->header.outputs_used, memory_order_acquire);
+}
+
+static void copy_measured(const struct books *books, struct lane_snapshot *ret)
+{
+    ret->difference_events = 0;
+    ret->differences = 0;
+    for (unsigned account = 0; account < ACCOUNTS; account++) {
+        struct counter_span span = books_account_measured[account];
+        struct amount sum = { 0, 0 };
+        if (span.count == 0)
+            sum = ledger_stock(books, (enum account)account);
+        for (uint32_t i = 0; i < span.count; i++) {
+            const struct measured *measured = &books->measured[span.first + i];
+            int64_t events =
+                atomic_load_explicit(&measured->differing_events, memory_order_relaxed);
+            int64_t bytes = atomic_load_explicit(&measured->differing_bytes, memory_order_relaxed);
+            sum.events += atomic_load_explicit(&measured->held.events, memory_order_relaxed);
+            sum.bytes += atomic_load_explicit(&measured->held.bytes, memory_order_relaxed);
+            ret->difference_events += events;
+            ret->differences += events != 0 || bytes != 0;
+        }
+        ret->measured[account] = sum;
+    }
+}
+
+static void copy_numbers(const struct numbers *numbers, uint64_t ret_numbers[NUMBERS])
+{
+    for (unsigned number = 0; number < NUMBERS; number++)
+        ret_numbers[number] = numbers_get(numbers, (enum number)number);
+}
+
+void ledger_snapshot(const struct ledger *ledger, unsigned lane, struct lane_snapshot *ret)
+{
+    CHECK(lane < ledger_lane_count(ledger));
+    const struct books *books = &ledger->live.books->lanes[lane];
+
+    memcpy(ret->input, books->input, LEDGER_NAME);
+    memcpy(ret->output, books->output, LEDGER_NAME);
+    for (unsigned flow = 0; flow < FLOWS; flow++) {
+        const struct cell *closing = &books->closing[flow];
+        ret->flows[flow] = ledger_flow(books, (enum flow)flow);
+        ret->closing[flow].events = atomic_load_explicit(&closing->events, memory_order_relaxed);
+        ret->closing[flow].bytes = atomic_load_explicit(&closing->bytes, memory_order_relaxed);
+    }
+    copy_measured(books, ret);
+    copy_numbers(&books->numbers, ret->numbers);
+}
+
+void ledger_output_snapshot(const struct ledger *ledger, unsigned output, char name[LEDGER_NAME],
+                            uint64_t ret_numbers[NUMBERS])
+{
+    CHECK(output < ledger_output_count(ledger));
+    const struct books_output *row = &ledger->live.books->outputs[output];
+
+    memcpy(name, row->name, LEDGER_NAME);
+    copy_numbers(&row->numbers, ret_numbers);
+}
+
+void ledger_agent_snapshot(const struct ledger *ledger, uint64_t ret_numbers[NUMBERS])
+{
+    copy_numbers(&ledger->live.books->agent, ret_numbers);
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* metrics: one pass for each family, because the format wants all samples of a family together.
+ * Every reason is written from the start, also at 0: a counter that appears with its first drop
+ * hides that drop from rate(). Runs in the admin thread; takes no locks. */
+#include "ledger/metrics.h"
+
+#include "base/process.h"
+#include "ledger/report.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Each byte of a name may need two when escaped. */
+enum { LABEL_BYTES = 2 * LEDGER_NAME };
+struct labels {
+    char input[LABEL_BYTES], output[LABEL_BYTES];
+};
+
+struct page {
+    struct buf *out; /* stays failed once it is */
+    const struct ledger *ledger;
+    unsigned lane_count;
+    struct lane_snapshot *lanes;
+    struct labels *labels;
+};
+
+static void escape_label(char ret_label[LABEL_BYTES], const char *text)
+{
+    char *to = ret_label;
+
+    for (size_t i = 0; i < LEDGER_NAME - 1 && text[i] != '\0'; i++) {
+        if (text[i] == '\\' || text[i] == '"' || text[i] == '\n')
+            *to++ = '\\';
+        *to++ = text[i];
+        if (text[i] == '\n')
+            to[-1] = 'n';
+    }
+    *to = '\0';
+}
+
+static void start_family(struct page *page, const char *name, enum number_kind kind,
+                         const char *help)
+{
+    (void)buf_printf(page->out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name,
+                     kind == KIND_counter ? "counter" : "gauge");
+}
+
+/* ---- sums of flows: events, then bytes ---- */
+
+typedef struct amount sum_fn(const struct lane_snapshot *lane);
+
+static struct amount sum_delivered(const struct lane_snapshot *lane)
+{
+    return report_into(lane, ACCOUNT_delivered);
+}
+
+static struct amount sum_filtered(const struct lane_snapshot *lane)
+{
+    return report_into(lane, ACCOUNT_filtered);
+}
+
+static uint64_t pick(struct amount amount, bool bytes)
+{
+    return bytes ? amount.bytes : amount.events;
+}
+
+static void put_lane_sample(struct page *page, const char *name, unsigned lane, const char *label,
+                            const char *label_value, uint64_t value)
+{
+    const struct labels *labels = &page->labels[lane];
+
+    (void)buf_printf(page->out, "%s{input=\"%s\",output=\"%s\"", name, labels->input,
+                     labels->output);
+    if (label != NULL)
+        (void)buf_printf(page->out, ",%s=\"%s\"", label, label_value);
+    (void)buf_printf(page->out, "} %" PRIu64 "\n", value);
+}
+
+static void start_unit_family(struct page *page, char ret_name[64], const char *verb, bool bytes,
+                              const char *help)
+{
+    char text[160];
+
+    (void)snprintf(ret_name, 64, "spillway_%s_%s_total", verb, bytes ? "bytes" : "events");
+    (void)snprintf(text, sizeof(text), "%s %s", bytes ? "Bytes of events" : "Events", help);
+    start_family(page, ret_name, KIND_counter, text);
+}
+
+static void put_sums(struct page *page, const char *verb, const char *help, sum_fn *sum)
+{
+    char name[64];
+
+    for (int bytes = 0; bytes < 2; bytes++) {
+        start_unit_family(page, name, verb, bytes, help);
+        for (unsigned i = 0; i < page->lane_count; i++)
+            put_lane_sample(page, name, i, NULL, NULL, pick(sum(&page->lanes[i]), bytes));
+    }
+}
+
+static void put_drops(struct page *page)
+{
+    char name[64];
+
+    for (int bytes = 0; bytes < 2; bytes++) {
+        start_unit_family(page, name, "dropped", bytes, "dropped, by reason");
+        for (unsigned i = 0; i < page->lane_count; i++) {
+            for (unsigned flow = 0; flow < FLOWS; flow++) {
+                if (flow_infos[flow].to == ACCOUNT_dropped)
+                    put_lane_sample(page, name, i, "reason", flow_infos[flow].name,
+                                    pick(page->lanes[i].flows[flow], bytes));
+            }
+        }
+    }
+}
+
+static void put_stocks(struct page *page)
+{
+    static const char *const names[] = { "spillway_stock_events", "spillway_stock_bytes" };
+    static const char *const helps[] = {
+        "Events held, by account, as measured by the last audits",
+        "Bytes of events held, by account, as measured by the last "
+        "audits"
+    };
+
+    for (int bytes = 0; bytes < 2; bytes++) {
+        start_family(page, names[bytes], KIND_gauge, helps[bytes]);
+        for (unsigned i = 0; i < page->lane_count; i++) {
+            for (unsigned account = 0; account < ACCOUNTS; account++) {
+                if (account_infos[account].held)
+                    put_lane_sample(page, names[bytes], i, "account", account_infos[account].name,
+                                    pick(page->lanes[i].measured[account], bytes));
+            }
+        }
+    }
+}
+
+static void put_balances(struct page *page)
+{
+    static const char name[] = "spillway_balance_events";
+
+    start_family(page, name, KIND_gauge, "Events held less events in the books: 0, or a bug");
+    for (unsigned i = 0; i < page->lane_count; i++)
+        (void)buf_printf(page->out, "%s{input=\"%s\",output=\"%s\"} %" PRId64 "\n", name,
+                         page->labels[i].input, page->labels[i].output,
+                         page->lanes[i].difference_events);
+}
+
+/* ---- numbers ---- */
+
+static void put_output_number(struct page *page, enum number number)
+{
+    for (unsigned i = 0; i < ledger_output_count(page->ledger); i++) {
+        char name[LEDGER_NAME], label[LABEL_BYTES];
+        uint64_t numbers[NUMBERS];
+        ledger_output_snapshot(page->ledger, i, name, numbers);
+        escape_label(label, name);
+        (void)buf_printf(page->out, "%s{output=\"%s\"} %" PRIu64 "\n", number_infos[number].metric,
+                         label, numbers[number]);
+    }
+}
+
+static void put_agent_number(struct page *page, enum number number)
+{
+    uint64_t numbers[NUMBERS];
+
+    ledger_agent_snapshot(page->ledger, numbers);
+    (void)buf_printf(page->out, "%s %" PRIu64 "\n", number_infos[number].metric, numbers[number]);
+}
+
+static void put_numbers(struct page *page)
+{
+    for (unsigned number = 0; number < NUMBERS; number++) {
+        const struct number_info *info = &number_infos[number];
+        start_family(page, info->metric, info->kind, info->doc);
+        switch (info->scope) {
+        case SCOPE_input:
+            for (unsigned i = 0; i < page->lane_count; i++)
+                put_lane_sample(page, info->metric, i, NULL, NULL, page->lanes[i].numbers[number]);
+            break;
+        case SCOPE_output:
+            put_output_number(page, (enum number)number);
+            break;
+        case SCOPE_agent:
+            put_agent_number(page, (enum number)number);
+            break;
+        }
+    }
+}
+
+/* ---- the process ---- */
+
+static void put_process(struct page *page)
+{
+    start_family(page, "process_resident_memory_bytes", KIND_gauge,
+                 "Resident memory, with mapped code and files");
+    (void)buf_printf(page->out, "process_resident_memory_bytes %" PRIu64 "\n",
+                     process_resident_bytes());
+    start_family(page, "process_cpu_seconds_total", KIND_counter, "User and system CPU time");
+    (void)buf_printf(page->out, "process_cpu_seconds_total %.6f\n", process_cpu_seconds());
+    start_family(page, "process_open_fds", KIND_gauge, "Open file descriptors");
+    (void)buf_printf(page->out, "process_open_fds %" PRIu64 "\n", process_open_fds());
+    start_family(page, "process_start_time_seconds", KIND_gauge,
+                 "Start, in seconds since 1970 UTC");
+    (void)buf_printf(page->out, "process_start_time_seconds %.3f\n",
+                     (double)ledger_started_real_ns(page->ledger) / 1e9);
+    start_family(page, "spillway_own_memory_bytes", KIND_gauge,
+                 "Memory of the agent's own: RssAnon and RssShmem");
+    (void)buf_printf(page->out, "spillway_own_memory_bytes %" PRIu64 "\n",
+                     process_own_memory_bytes());
+    start_family(page, "spillway_build_info", KIND_gauge, "Always 1; the version is in the label");
+    (void)buf_printf(page->out, "spillway_build_info{version=\"%s\"} 1\n", SPILLWAY_VERSION);
+}
+
+static void put_page(struct page *page)
+{
+    put_sums(page, "received", "received", report_received);
+    put_sums(page, "delivered", "acknowledged by the endpoint", sum_delivered);
+    put_sums(page, "filtered", "dropped because the configuration says so", sum_filtered);
+    put_sums(page, "lost", "lost in a crash of the start before, an upper bound", report_lost);
+    put_sums(page, "replayed", "given back to sources that are read again", report_replayed);
+    put_drops(page);
+    put_stocks(page);
+    put_balances(page);
+    put_numbers(page);
+    put_process(page);
+}
+
+bool metrics_write(const struct ledger *ledger, struct buf *ret)
+{
+    struct page page = { .out = ret, .ledger = ledger, .lane_count = ledger_lane_count(ledger) };
+
+    page.lanes = calloc((size_t)page.lane_count + 1, sizeof(*page.lanes)); /* + 1: 0 may be NULL */
+    page.labels = calloc((size_t)page.lane_count + 1, sizeof(*page.labels));
+    bool ok = page.lanes != NULL && page.labels != NULL;
+    for (unsigned i = 0; ok && i < page.lane_count; i++) {
+        ledger_snapshot(ledger, i, &page.lanes[i]);
+        escape_label(page.labels[i].input, page.lanes[i].input);
+        escape_label(page.labels[i].output, page.lanes[i].output);
+    }
+    if (ok)
+        put_page(&page);
+    free(page.lanes);
+    free(page.labels);
+    return ok && !ret->failed;
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* report: what a line says comes from the flow table; nothing here names a single flow. */
+#include "ledger/report.h"
+
+#include "base/check.h"
+#include "base/log.h"
+
+#include <stdlib.h>
+
+/* What the last report said of a lane. */
+struct told {
+    uint64_t moved;   /* sum of all its counters: they only grow, so it changes if anything moves */
+    uint64_t reasons; /* bit for each flow into `dropped` that was news already */
+    unsigned differences;
+};
+_Static_assert(FLOWS <= 64, "a bit for each flow");
+
+struct report {
+    struct ledger *ledger;
+    struct told told[LEDGER_SLOTS];
+};
+
+/* Names, sums, every flow, what is held, balance and the end. */
+enum { LINE_FIELDS = 8 + (int)FLOWS + (int)ACCOUNTS + 3 };
+struct line {
+    struct log_field fields[LINE_FIELDS]; /* the rest is zeroed: LOG_END */
+    size_t count;
+};
+
+/* ---- sums ---- */
+
+static void add(struct amount *sum, struct amount more)
+{
+    sum->events += more.events;
+    sum->bytes += more.bytes;
+}
+
+struct amount report_into(const struct lane_snapshot *lane, enum account account)
+{
+    struct amount sum = { 0, 0 };
+    for (unsigned flow = 0; flow < FLOWS; flow++) {
+        if (flow_infos[flow].to == account)
+            add(&sum, lane->flows[flow]);
+    }
+    return sum;
+}
+
+static struct amount closed_into(const struct lane_snapshot *lane, enum account account)
+{
+    struct amount sum = report_into(lane, account);
+    for (unsigned flow = 0; flow < FLOWS; flow++) {
+        if (flow_infos[flow].to == account)
+            add(&sum, lane->closing[flow]);
+    }
+    return sum;
+}
+
+struct amount report_lost(const struct lane_snapshot *lane)
+{
+    return closed_into(lane, ACCOUNT_lost);
+}
+
+struct amount report_replayed(const struct lane_snapshot *lane)
+{
+    return closed_into(lane, ACCOUNT_world);
+}
+
+struct amount report_received(const struct lane_snapshot *lane)
+{
+    struct amount replayed = report_into(lane, ACCOUNT_world);
+    struct amount sum = { 0 - replayed.events, 0 - replayed.bytes };
+    for (unsigned flow = 0; flow < FLOWS; flow++) {
+        if (flow_infos[flow].from == ACCOUNT_world)
+            add(&sum, lane->flows[flow]);
+    }
+    return sum;
+}
+
+struct lane_totals report_totals(const struct lane_snapshot *lane)
+{
+    struct lane_totals totals = { .received = report_received(lane).events,
+                                  .delivered = report_into(lane, ACCOUNT_delivered).events,
+                                  .filtered = report_into(lane, ACCOUNT_filtered).events,
+                                  .dropped = report_into(lane, ACCOUNT_dropped).events,
+                                  .lost = report_lost(lane).events };
+    for (unsigned account = 0; account < ACCOUNTS; account++) {
+        if (account_infos[account].held)
+            totals.held += lane->measured[account].events;
+    }
+    return totals;
+}
+
+/* ---- lines ---- */
+
+static void put(struct line *line, struct log_field field)
+{
+    CHECK(line->count < LINE_FIELDS - 1);
+    line->fields[line->count++] = field;
+}
+
+static void put_count(struct line *line, const char *key, uint64_t count)
+{
+    put(line, LU(key, count));
+}
+
+static void put_if_any(struct line *line, const char *key, uint64_t count)
+{
+    if (count > 0)
+        put_count(line, key, count);
+}
+
+static void start_line(struct line *line, const struct lane_snapshot *lane)
+{
+    *line = (struct line){ .count = 0 };
+    put(line, LS("input", lane->input));
+    put(line, LS("output", lane->output));
+}
+
+static void write_lane(const struct lane_snapshot *lane)
+{
+    struct lane_totals totals = report_totals(lane);
+    struct line line;
+
+    start_line(&line, lane);
+    put_count(&line, "received", totals.received);
+    put_count(&line, "delivered", totals.delivered);
+    put_count(&line, "dropped", totals.dropped);
+    for (unsigned flow = 0; flow < FLOWS; flow++) {
+        if (flow_infos[flow].to == ACCOUNT_dropped)
+            put_if_any(&line, flow_infos[flow].name, lane->flows[flow].events);
+    }
+    put_if_any(&line, "filtered", totals.filtered);
+    put_if_any(&line, "lost", totals.lost);
+    put_if_any(&line, "replay", report_replayed(lane).events);
+    for (unsigned account = 0; account < ACCOUNTS; account++) {
+        if (account_infos[account].held)
+            put_count(&line, account_infos[account].name, lane->measured[account].events);
+    }
+    put(&line, LI("balance", lane->difference_events));
+    put_if_any(&line, "differences", lane->differences);
+    log_write(NULL, lane->differences == 0 ? LOG_INFO : LOG_ERROR, "ledger", line.fields);
+}
+
+/* Returns the reasons that were told, those of before and the new ones. */
+static uint64_t write_first_drops(const struct lane_snapshot *lane, uint64_t told)
+{
+    for (unsigned flow = 0; flow < FLOWS; flow++) {
+        uint64_t bit = UINT64_C(1) << flow;
+        if (flow_infos[flow].to != ACCOUNT_dropped || (told & bit) != 0 ||
+            (lane->flows[flow].events == 0 && lane->flows[flow].bytes == 0))
+            continue;
+        told |= bit;
+        struct line line;
+        start_line(&line, lane);
+        put(&line, LS("reason", flow_infos[flow].name));
+        put(&line, LS("meaning", flow_infos[flow].doc));
+        log_write(NULL, LOG_INFO, "first drop", line.fields);
+    }
+    return told;
+}
+
+static uint64_t sum_moves(const struct lane_snapshot *lane)
+{
+    uint64_t sum = 0;
+    for (unsigned flow = 0; flow < FLOWS; flow++)
+        sum += lane->flows[flow].events + lane->flows[flow].bytes;
+    return sum;
+}
+
+static void report_lane(struct report *report, unsigned slot, bool final)
+{
+    struct told *told = &report->told[slot];
+    struct lane_snapshot lane;
+
+    ledger_snapshot(report->ledger, slot, &lane);
+    uint64_t moved = sum_moves(&lane);
+    bool is_new = moved != told->moved || lane.differences != told->differences;
+    if (lane.differences > 0 && is_new)
+        numbers_add(ledger_agent_numbers(report->ledger), NUMBER_audit_differences,
+                    lane.differences);
+    told->moved = moved;
+    told->differences = lane.differences;
+    if (!is_new && !(final && moved > 0))
+        return;
+    told->reasons = write_first_drops(&lane, told->reasons);
+    write_lane(&lane);
+}
+
+/* ---- the start before ---- */
+
+static void write_closed_lane(const struct lane_snapshot *lane, const char *books)
+{
+    uint64_t lost = 0, replayed = 0;
+    struct line line;
+
+    for (unsigned flow = 0; flow < FLOWS; flow++) {
+        bool is_lost = flow_infos[flow].to == ACCOUNT_lost;
+        *(is_lost ? &lost : &replayed) += lane->closing[flow].events;
+    }
+    if (lost + replayed == 0)
+        return;
+    start_line(&line, lane);
+    put_count(&line, "replay", replayed);
+    put_count(&line, "lost", lost);
+    for (unsigned flow = 0; flow < FLOWS; flow++)
+        put_if_any(&line, flow_infos[flow].name, lane->closing[flow].events);
+    put(&line, LS("books", books));
+    log_write(NULL, LOG_INFO, "books of the killed start closed", line.fields);
+}
+
+static void write_predecessor(const struct ledger *ledger)
+{
+    bool is_stale = ledger_predecessor(ledger) == PREDECESSOR_STALE;
+    const char *note = ledger_predecessor_note(ledger);
+    struct lane_snapshot lane;
+
+    if (note[0] != '\0')
+        log_write(NULL, LOG_WARN, "books of the start before could not be read in full",
+                  (const struct log_field[]){ LS("why", note), { 0 } });
+    for (unsigned i = 0; i < ledger_lane_count(ledger); i++) {
+        ledger_snapshot(ledger, i, &lane);
+        write_closed_lane(&lane, is_stale ? "stale" : "exact");
+    }
+}
+
+struct report *report_new(struct ledger *ledger)
+{
+    struct report *report = calloc(1, sizeof(*report));
+
+    if (report == NULL)
+        return NULL;
+    report->ledger = ledger;
+    write_predecessor(ledger);
+    return report;
+}
+
+void report_free(struct report **reportp)
+{
+    free(*reportp);
+    *reportp = NULL;
+}
+
+void report_write(struct report *report, bool final)
+{
+    for (unsigned i = 0; i < ledger_lane_count(report->ledger); i++)
+        report_lane(report, i, final);
+}

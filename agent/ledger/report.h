@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* report: the ledger as log lines, for people. Pure formatting of snapshots. */
+#pragma once
+
+#include "ledger/ledger.h"
+
+/* Sums over a lane. received = delivered + filtered + dropped + held, while the audits agree.
+ * lost and replayed closed the books of the start before, so they are not part of it. */
+struct lane_totals {
+    uint64_t received, delivered, filtered, dropped, lost, held;
+};
+/* The same for events and bytes; received is the outflow of world less this start's replays. */
+struct amount report_received(const struct lane_snapshot *lane);
+struct amount report_into(const struct lane_snapshot *lane, enum account account);
+struct amount report_lost(const struct lane_snapshot *lane);     /* with the closing entries */
+struct amount report_replayed(const struct lane_snapshot *lane); /* with the closing entries */
+struct lane_totals report_totals(const struct lane_snapshot *lane);
+
+/* Writes one `ledger` line for each lane in which anything moved since the last call (all lanes
+ * that ever moved, if final), and one of news for the first drop of a kind in a lane. Not
+ * rate-limited: each report is bounded by the lanes. level=info msg=ledger input=nginx output=main
+ * received=… delivered=… dropped=… <flow>=… … Audits that differ are logged at level error and
+ * counted. Main thread. */
+struct report;
+/* Writes what the start before left. NULL: out of memory. */
+struct report *report_new(struct ledger *ledger);
+void report_free(struct report **reportp);
+void report_write(struct report *report, bool final);

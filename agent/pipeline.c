@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pipeline: an input that can be read again gets one reading for each output, so that waiting for
+ * one never holds another; all others get one reading with a lane for each output. */
+#include "pipeline.h"
+
+#include "base/auto.h"
+#include "base/bell.h"
+#include "base/random.h"
+#include "input/reading.h"
+#include "outlet.h"
+
+#include <limits.h>
+
+enum {
+    PIECES = 32,
+    PIECE_LEAST = 16 * 1024,
+    RECORD_SLACK = 1024,
+    READ_BUFFER = 256 * 1024,
+    STUCK_MS = 90 * 1000,
+    DEFAULT_EVENT_BYTES = 64 * 1024
+};
+
+struct channel { /* one reading and its lanes */
+    struct reading *reading;
+    struct lane **lanes;
+    const char **outputs;
+    size_t lane_count;
+    struct attribute *base;
+    struct reading_processor *processors;
+};
+
+struct pipeline {
+    const struct settings *settings;
+    struct ledger *ledger;
+    struct disk *disk;
+    int bell;
+    char hostname[HOST_NAME_MAX + 1];
+    struct channel *channels;
+    size_t channel_count;
+    struct outlet *outlets;
+    bool stopped;
+};
+
+static void note_source_end(void *context)
+{
+    struct pipeline *pipeline = context;
+    bell_ring(pipeline->bell);
+}
+
+/* ---- inputs and lanes ---- */
+
+static size_t max_event_bytes(const struct settings_part *input)
+{
+    return input->type->max_event_bytes == NULL ? DEFAULT_EVENT_BYTES
+                                                : input->type->max_event_bytes(input->config);
+}
+
+static size_t piece_bytes_of(const struct settings_part *input)
+{
+    size_t piece = input->lane_bytes / PIECES;
+    size_t least = max_event_bytes(input) + RECORD_SLACK;
+
+    if (piece < least)
+        piece = least;
+    if (piece < PIECE_LEAST)
+        piece = PIECE_LEAST;
+    return (piece + 4095) & ~(size_t)4095;
+}
+
+static bool add_lane(struct pipeline *pipeline, struct channel *channel,
+                     const struct settings_part *input, struct outlet *outlet, struct err *err)
+{
+    static const enum lane_overflow overflows[] = { [OVERFLOW_BLOCK] = LANE_BLOCK,
+                                                    [OVERFLOW_DROP_OLDEST] = LANE_DROP_OLDEST,
+                                                    [OVERFLOW_DROP_NEWEST] = LANE_DROP_NEWEST };
+    uint64_t seed;
+
+    CHECK(input->input.lane__overflow != OVERFLOW_AUTO); /* resolved by the settings */
+    random_bytes(&seed, sizeof(seed));
+    struct lane_config config = {
+        .capacity_bytes = input->lane_bytes,
+        .piece_bytes = piece_bytes_of(input),
+        .overflow = overflows[input->input.lane__overflow],
+        .shed = { input->input.lane__shed__high, input->input.lane__shed__low,
+                  input->input.lane__shed__keep },
+        .weight = input->input.lane__weight,
+        .seed = seed,
+        .books = ledger_lane(pipeline->ledger, input->name, outlet->part->name,
+                             input->type->traits & INPUT_REREADABLE),
+        .feed = &outlet->feed,
+        .on_room = reading_ring,
+        .on_room_context = channel->reading,
+    };
+    if (config.books == NULL || outlet->lane_count == LEDGER_LANES)
+        return err_set(err, "the books have room for %d lanes", LEDGER_LANES);
+    struct lane *lane = lane_new(&config);
+    if (lane == NULL)
+        return err_set(err, "out of memory for the lane %s to %s", input->name, outlet->part->name);
+    channel->outputs[channel->lane_count] = outlet->part->name;
+    channel->lanes[channel->lane_count++] = lane;
+    outlet->lanes[outlet->lane_count++] = lane;
+    return true;
+}
+
+/* host.name and the attributes that the user adds to the resource. */
+static bool make_base(const struct pipeline *pipeline, struct channel *channel,
+                      const struct settings_part *input, size_t *ret_count)
+{
+    const struct text_map *map = &input->input.resource;
+    size_t count = 0;
+
+    channel->base = calloc(map->count + 1, sizeof(*channel->base));
+    if (channel->base == NULL)
+        return false;
+    channel->base[count++] =
+        (struct attribute){ SLICE("host.name"),
+                            { .kind = VALUE_TEXT, .text = slice_of(pipeline->hostname) } };
+    for (size_t i = 0; i < map->count; i++) {
+        struct value value = { .kind = VALUE_TEXT, .text = slice_of(map->items[i].value) };
+        if (strcmp(map->items[i].key, "host.name") == 0)
+            channel->base[0].value = value;
+        else
+            channel->base[count++] = (struct attribute){ slice_of(map->items[i].key), value };
+    }
+    *ret_count = count;
+    return true;
+}
+
+static bool list_processors(const struct pipeline *pipeline, struct channel *channel,
+                            const struct settings_part *input)
+{
+    channel->processors = calloc(input->link_count + 1, sizeof(*channel->processors));
+    if (channel->processors == NULL)
+        return false;
+    for (size_t i = 0; i < input->link_count; i++) {
+        const struct settings_part *part = &pipeline->settings->processors[input->links[i]];
+        channel->processors[i] =
+            (struct reading_processor){ (const struct processor *)(const void *)part->type,
+                                        part->config, part->name };
+    }
+    return true;
+}
+
+static bool open_reading(struct pipeline *pipeline, struct channel *channel,
+                         const struct settings_part *input, const char *output, struct err *err)
+{
+    size_t base_count;
+
+    if (!make_base(pipeline, channel, input, &base_count) ||
+        !list_processors(pipeline, channel, input))
+        return err_set(err, "out of memory for input '%s'", input->name);
+    struct reading_config config = { .input = input->name,
+                                     .plugin = (const struct input *)(const void *)input->type,
+                                     .plugin_config = input->config,
+                                     .base = channel->base,
+                                     .base_count = base_count,
+                                     .processors = channel->processors,
+                                     .processor_count = input->link_count,
+                                     .output = output,
+                                     .state_dir = pipeline->settings->agent.state_dir,
+                                     .disk = pipeline->disk,
+                                     .interval_ms = input->input.interval,
+                                     .block_for_ms = input->input.lane__block_for,
+                                     .max_event_bytes = max_event_bytes(input),
+                                     .buffer_bytes = READ_BUFFER,
+                                     .on_done = note_source_end,
+                                     .on_done_context = pipeline };
+    channel->reading = reading_new(&config, err);
+    return channel->reading != NULL;
+}
+
+static bool takes_input(const struct outlet *outlet, size_t input)
+{
+    for (size_t i = 0; i < outlet->part->link_count; i++) {
+        if (outlet->part->links[i] == input)
+            return true;
+    }
+    return false;
+}
+
+static bool open_channel(struct pipeline *pipeline, const struct settings_part *input,
+                         struct outlet **outlets, size_t count, struct err *err)
+{
+    struct channel *channel = &pipeline->channels[pipeline->channel_count++];
+
+    channel->lanes = calloc(count, sizeof(struct lane *));
+    channel->outputs = calloc(count, sizeof(char *));
+    if (channel->lanes == NULL || channel->outputs == NULL)
+        return err_set(err, "out of memory for input '%s'", input->name);
+    if (!open_reading(pipeline, channel, input, outlets[0]->part->name, err))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (!add_lane(pipeline, channel, input, outlets[i], err))
+            return false;
+    }
+    return true;
+}
+
+static bool open_input(struct pipeline *pipeline, size_t index, struct err *err)
+{
+    const struct settings_part *input = &pipeline->settings->inputs[index];
+    struct outlet *takers[LEDGER_OUTPUTS];
+    size_t count = 0;
+
+    for (size_t i = 0; i < pipeline->settings->output_count; i++) {
+        if (takes_input(&pipeline->outlets[i], index))
+            takers[count++] = &pipeline->outlets[i];
+    }
+    if (!(input->type->traits & INPUT_REREADABLE))
+        return open_channel(pipeline, input, takers, count, err);
+    for (size_t i = 0; i < count; i++) {
+        if (!open_channel(pipeline, input, &takers[i], 1, err))
+            return false;
+    }
+    return true;
+}
+
+/* ---- start ---- */
+
+static bool start_all(struct pipeline *pipeline, struct err *err)
+{
+    const struct settings *settings = pipeline->settings;
+
+    for (size_t i = 0; i < settings->output_count; i++) {
+        if (!outlet_open(&pipeline->outlets[i], settings, i, pipeline->ledger, err))
+            return false;
+    }
+    for (size_t i = 0; i < settings->input_count; i++) {
+        if (!open_input(pipeline, i, err))
+            return false;
+    }
+    for (size_t i = 0; i < settings->output_count; i++) {
+        if (!outlet_start_workers(&pipeline->outlets[i], pipeline->ledger, err))
+            return false;
+    }
+    for (size_t i = 0; i < pipeline->channel_count; i++) {
+        struct channel *channel = &pipeline->channels[i];
+        if (!reading_start(channel->reading, channel->lanes, channel->outputs, channel->lane_count,
+                           err))
+            return false;
+    }
+    return true;
+}
+
+struct pipeline *pipeline_start(const struct settings *settings, struct ledger *ledger,
+                                struct disk *disk, int bell, struct err *err)
+{
+    AUTO(pipeline_free) struct pipeline *pipeline = calloc(1, sizeof(*pipeline));
+    if (pipeline == NULL) {
+        (void)err_set(err, "out of memory");
+        return NULL;
+    }
+    pipeline->settings = settings;
+    pipeline->ledger = ledger;
+    pipeline->disk = disk;
+    pipeline->bell = bell;
+    if (gethostname(pipeline->hostname, sizeof(pipeline->hostname) - 1) != 0)
+        (void)strcpy(pipeline->hostname, "localhost");
+    pipeline->outlets = calloc(settings->output_count, sizeof(*pipeline->outlets));
+    pipeline->channels =
+        calloc(settings->input_count * settings->output_count, sizeof(*pipeline->channels));
+    if (pipeline->outlets == NULL || pipeline->channels == NULL) {
+        (void)err_set(err, "out of memory");
+        return NULL;
+    }
+    if (!start_all(pipeline, err)) {
+        pipeline_stop(pipeline);
+        return NULL;
+    }
+    struct pipeline *started = pipeline;
+    pipeline = NULL;
+    return started;
+}
+
+/* ---- while it runs ---- */
+
+void pipeline_audit(struct pipeline *pipeline)
+{
+    for (size_t i = 0; i < pipeline->settings->output_count; i++)
+        outlet_audit(&pipeline->outlets[i]);
+}
+
+bool pipeline_has_ended(const struct pipeline *pipeline)
+{
+    for (size_t i = 0; i < pipeline->channel_count; i++) {
+        if (!reading_is_done(pipeline->channels[i].reading))
+            return false;
+    }
+    return true;
+}
+
+bool pipeline_is_alive(const struct pipeline *pipeline, int64_t now_ms)
+{
+    for (size_t i = 0; i < pipeline->channel_count; i++) {
+        int64_t last_ms = reading_last_step_ms(pipeline->channels[i].reading);
+        if (last_ms != 0 && now_ms - last_ms >= STUCK_MS)
+            return false;
+    }
+    for (size_t i = 0; i < pipeline->settings->output_count; i++) {
+        if (!outlet_is_alive(&pipeline->outlets[i], now_ms, STUCK_MS))
+            return false;
+    }
+    return true;
+}
+
+/* ---- the end ---- */
+
+void pipeline_drain(struct pipeline *pipeline)
+{
+    for (size_t i = 0; i < pipeline->channel_count; i++)
+        reading_stop_input(pipeline->channels[i].reading);
+    for (size_t i = 0; i < pipeline->settings->output_count; i++)
+        outlet_drain(&pipeline->outlets[i]);
+}
+
+bool pipeline_is_drained(const struct pipeline *pipeline)
+{
+    for (size_t i = 0; i < pipeline->channel_count; i++) {
+        if (!reading_has_stopped_input(pipeline->channels[i].reading))
+            return false;
+    }
+    for (size_t i = 0; i < pipeline->settings->output_count; i++) {
+        if (!outlet_is_drained(&pipeline->outlets[i]))
+            return false;
+    }
+    return true;
+}
+
+void pipeline_stop(struct pipeline *pipeline)
+{
+    if (pipeline->stopped)
+        return;
+    pipeline->stopped = true;
+    for (size_t i = 0; i < pipeline->channel_count; i++) {
+        struct reading *reading = pipeline->channels[i].reading;
+        if (reading == NULL)
+            continue;
+        reading_abort(reading);
+    }
+    for (size_t i = 0; i < pipeline->channel_count; i++) {
+        if (pipeline->channels[i].reading != NULL)
+            reading_await_stop(pipeline->channels[i].reading);
+    }
+    for (size_t i = 0; i < pipeline->settings->output_count; i++)
+        outlet_stop(&pipeline->outlets[i]);
+    /* Last: by now every receipt that can be settled is. */
+    for (size_t i = 0; i < pipeline->channel_count; i++) {
+        if (pipeline->channels[i].reading != NULL)
+            reading_finish(pipeline->channels[i].reading);
+    }
+}
+
+static void free_channel(struct channel *channel)
+{
+    reading_free(&channel->reading);
+    for (size_t i = 0; i < channel->lane_count; i++)
+        lane_free(&channel->lanes[i]);
+    free(channel->lanes);
+    free(channel->outputs);
+    free(channel->base);
+    free(channel->processors);
+}
+
+void pipeline_free(struct pipeline **pipelinep)
+{
+    struct pipeline *pipeline = *pipelinep;
+    *pipelinep = NULL;
+    if (pipeline == NULL)
+        return;
+    for (size_t i = 0; i < pipeline->channel_count; i++)
+        free_channel(&pipeline->channels[i]);
+    for (size_t i = 0; pipeline->outlets != NULL && i < pipeline->settings->output_count; i++)
+        outlet_fini(&pipeline->outlets[i]);
+    free(pipeline->outlets);
+    free(pipeline->channels);
+    free(pipeline);
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* host_metrics: samples of this host, in groups, one file each in the folder of the same name.
+ * A group that cannot be had is told and counted; the others go on, and it is tried again in the
+ * next round. Runs in its reading's thread. */
+#include "host_metrics/groups.h"
+
+#define GROUP_NAMES "cpu|load|memory|filesystem|disk|network"
+#define HOST_METRICS_OPTIONS(X, T)                                                                 \
+    X(T, collect, list, "cpu, load, memory, filesystem, disk, network", GROUP_NAMES, ANY,          \
+      "Groups to collect")                                                                         \
+    X(T, root_path, text, "/", ANY, ANY,                                                           \
+      "Where the host's root is mounted, for an agent in a container")                             \
+    X(T, filesystem_types, list, "", ANY, ANY,                                                     \
+      "Types of file systems to sample, as in /proc/mounts; empty: the local ones. A network "     \
+      "file system whose server is gone would hold this input")
+DECLARE_OPTIONS(host_metrics_config, HOST_METRICS_OPTIONS);
+
+struct group {
+    const char *name;
+    bool (*collect)(struct round *round, struct proc_file *file, struct err *err);
+};
+
+static const struct group groups[] = {
+    { "cpu", group_cpu },       { "load", group_load },
+    { "memory", group_memory }, { "filesystem", group_filesystem },
+    { "disk", group_disk },     { "network", group_network },
+};
+enum { GROUPS = sizeof(groups) / sizeof(groups[0]) };
+
+struct host_metrics {
+    const struct host_metrics_config *config;
+    char *root; /* without a slash at its end */
+    int64_t
+        boot_ns; /* Unix; of the start, so that the sums keep their begin when the clock is set */
+    bool wanted[GROUPS];
+    struct proc_file files[GROUPS];
+};
+
+struct event *round_sample(struct round *round, const char *name, enum event_kind kind,
+                           const char *unit, double number)
+{
+    struct event *event = sink_event(round->sink);
+
+    event->kind = (uint8_t)kind;
+    event->body = slice_of(name);
+    event->unit = slice_of(unit);
+    event->number = number;
+    event->time_ns = round->now_ns;
+    event->start_ns = kind == EVENT_SUM ? round->boot_ns : 0;
+    return event;
+}
+
+void round_tell_left_out(struct round *round, const char *group)
+{
+    sink_tell(round->sink, LOG_WARN, "some rows are left out", group, "there are too many");
+}
+
+static bool host_metrics_check(const void *config, struct err *err)
+{
+    const struct host_metrics_config *cfg = config;
+
+    if (cfg->root_path[0] != '/')
+        return err_set(err, "root_path '%s' does not begin with '/'", cfg->root_path);
+    return true;
+}
+
+static bool host_metrics_open(void *state, const void *config, const struct host *host,
+                              struct err *err)
+{
+    struct host_metrics *metrics = state;
+
+    (void)host;
+    metrics->config = config;
+    metrics->boot_ns = clock_real_ns() - clock_boot_ms() * NS_PER_MS;
+    for (size_t i = 0; i < GROUPS; i++)
+        proc_file_init(&metrics->files[i]);
+    for (size_t i = 0; i < metrics->config->collect.count; i++) {
+        for (size_t j = 0; j < GROUPS; j++)
+            metrics->wanted[j] |= strcmp(metrics->config->collect.items[i], groups[j].name) == 0;
+    }
+    metrics->root = strdup(metrics->config->root_path);
+    if (metrics->root == NULL)
+        return err_set(err, "out of memory");
+    size_t bytes = strlen(metrics->root);
+    while (bytes > 0 && metrics->root[bytes - 1] == '/')
+        metrics->root[--bytes] = '\0';
+    return true;
+}
+
+static enum collected host_metrics_collect(void *state, struct sink *sink)
+{
+    struct host_metrics *metrics = state;
+    struct round round = {
+        .sink = sink,
+        .root = metrics->root,
+        .now_ns = clock_real_ns(),
+        .boot_ns = metrics->boot_ns,
+        .filesystem_types = &metrics->config->filesystem_types,
+    };
+
+    for (size_t i = 0; i < GROUPS; i++) {
+        struct err err = { "" };
+        if (!metrics->wanted[i] || groups[i].collect(&round, &metrics->files[i], &err))
+            continue;
+        sink_tell(sink, LOG_WARN, "cannot collect", groups[i].name, err.text);
+        sink_add(sink, SINK_COLLECT_FAILURES, 1);
+    }
+    return COLLECT_IDLE; /* never COLLECT_FAILED: the failures of groups are counted one by one */
+}
+
+static void host_metrics_close(void *state)
+{
+    struct host_metrics *metrics = state;
+
+    for (size_t i = 0; i < GROUPS; i++)
+        proc_file_fini(&metrics->files[i]);
+    free(metrics->root);
+}
+
+const struct input input_host_metrics = {
+    .type = { PLUGIN_TYPE("host_metrics", "Processor, memory, disks and network of this host",
+                          host_metrics_config, host_metrics),
+              .traits = INPUT_SAMPLES, .check = host_metrics_check },
+    .open = host_metrics_open,
+    .collect = host_metrics_collect,
+    .close = host_metrics_close,
+};

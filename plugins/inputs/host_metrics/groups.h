@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* groups: what the groups of host_metrics share: one round of collection, and the making of a
+ * sample. Names, units and attributes are those of the OpenTelemetry semantic conventions for
+ * system metrics (opentelemetry.io/docs/specs/semconv/system/system-metrics), version 1.41; load
+ * averages, which the conventions lack, are named as the OpenTelemetry Collector names them.
+ * Threads: the reading's. */
+#pragma once
+
+#include "plugin.h"
+#include "proc.h"
+
+enum { GROUP_ROWS = 256 }; /* devices, interfaces, mounts: more are left out and told */
+
+struct round {
+    struct sink *sink;
+    const char *root;                         /* path of the host's root, "" for our own */
+    int64_t now_ns, boot_ns;                  /* Unix; boot_ns 0: unknown */
+    const struct text_list *filesystem_types; /* empty: those that are local */
+};
+
+/* A sample of this round. Texts are literals, or lie in a proc_file until the next round. */
+struct event *round_sample(struct round *round, const char *name, enum event_kind kind,
+                           const char *unit, double number);
+/* Tells that a group has more than GROUP_ROWS rows. */
+void round_tell_left_out(struct round *round, const char *group);
+
+/* Each reads its file and makes its samples. false: nothing could be had, err says why. */
+bool group_cpu(struct round *round, struct proc_file *file, struct err *err);
+bool group_load(struct round *round, struct proc_file *file, struct err *err);
+bool group_memory(struct round *round, struct proc_file *file, struct err *err);
+bool group_filesystem(struct round *round, struct proc_file *file, struct err *err);
+bool group_disk(struct round *round, struct proc_file *file, struct err *err);
+bool group_network(struct round *round, struct proc_file *file, struct err *err);

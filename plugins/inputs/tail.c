@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tail: the lines of files, over rotation, truncation and restarts.
+ * It sleeps until inotify speaks. After data it naps for a moment without listening, so that a busy
+ * writer costs a few wake-ups a second and not one for each line. The parts are named in state.h.
+ */
+#include "tail/state.h"
+
+#include <sys/resource.h>
+
+static const int64_t NAP_MS = 20, FAILED_NAP_MS = 1000;
+enum { OPEN_MAX = 1024, OPEN_MIN = 16, OPEN_RESERVE = 64, SLACK_BYTES = 1024 };
+
+static uint64_t tail_max_event_bytes(const void *config)
+{
+    const struct tail_config *cfg = config;
+    return cfg->max_line_bytes + SLACK_BYTES;
+}
+
+static bool tail_check(const void *config, struct err *err)
+{
+    const struct tail_config *cfg = config;
+
+    if (cfg->paths.count == 0)
+        return err_set(err, "paths: names no file");
+    for (size_t i = 0; i < cfg->paths.count; i++) {
+        if (cfg->paths.items[i][0] == '\0')
+            return err_set(err, "paths: an empty pattern names no file");
+    }
+    return true;
+}
+
+static unsigned descriptors_for_files(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= OPEN_MAX + OPEN_RESERVE)
+        return OPEN_MAX;
+    bool roomy = limit.rlim_cur > OPEN_MIN + OPEN_RESERVE;
+    return roomy ? (unsigned)limit.rlim_cur - OPEN_RESERVE : OPEN_MIN;
+}
+
+static bool tail_open(void *state, const void *config, const struct host *host, struct err *err)
+{
+    struct tail *tail = state;
+    const struct tail_config *cfg = config;
+    size_t longest_line = (size_t)cfg->max_line_bytes + 2; /* with its "\r\n" */
+
+    tail->config = cfg;
+    tail->host = host;
+    tail->watch.fd = -1;
+    tail->max_open = descriptors_for_files();
+    tail->known_ns = clock_real_ns();
+    tail_table_init(&tail->table, (uint32_t)cfg->max_files);
+    tail->buffer_bytes = host->buffer_bytes > longest_line ? host->buffer_bytes : longest_line;
+    tail->buffer = malloc(tail->buffer_bytes);
+    if (tail->buffer == NULL)
+        return err_set(err, "no memory for a read buffer of %zu bytes", tail->buffer_bytes);
+    tail_watch_open(&tail->watch);
+    return true;
+}
+
+static bool tail_restore(void *state, struct slice checkpoint, struct err *err)
+{
+    return tail_checkpoint_restore(state, checkpoint, err);
+}
+
+static void hear_of_file(void *context, int watch)
+{
+    struct tail *tail = context;
+    struct tail_file *file = tail_table_by_watch(&tail->table, watch);
+    if (file != NULL)
+        tail_queue_push(&tail->table, file);
+}
+
+static bool is_ours(void *context, const char *name)
+{
+    return tail_scan_is_ours(context, name);
+}
+
+static void expire_rotated(struct tail *tail, int64_t now_ms)
+{
+    tail->next_expiry_ms = 0;
+    for (uint32_t i = 0; i < tail->table.room; i++) {
+        struct tail_file *file = tail_table_at(&tail->table, i);
+        if (file == NULL || !file->moved || file->finished || file->finishing)
+            continue;
+        if (file->active_ms + tail->config->rotate_wait > now_ms) {
+            tail_file_expect(tail, file);
+        } else {
+            file->finishing = true;
+            tail_queue_push(&tail->table, file);
+        }
+    }
+}
+
+static enum collected tail_collect(void *state, struct sink *sink)
+{
+    struct tail *tail = state;
+    int64_t now_ms = clock_now_ms();
+    struct tail_news news = { .context = tail, .file = hear_of_file, .is_ours = is_ours };
+
+    tail_watch_read(&tail->watch, &news);
+    tail->scan_due |= news.folders;
+    if (!tail->has_scanned || now_ms >= tail->next_scan_ms ||
+        (tail->scan_due && now_ms >= tail->scan_rest_ms))
+        tail_scan(tail, sink, now_ms);
+    if (tail->next_expiry_ms != 0 && now_ms >= tail->next_expiry_ms)
+        expire_rotated(tail, now_ms);
+    enum tail_round round = tail_read_round(tail, sink, now_ms);
+    sink_set(sink, SINK_SOURCES_OPEN, tail->open_count);
+    sink_set(sink, SINK_LAG_BYTES, tail->lag_bytes);
+    tail->nap_until_ms = round == TAIL_ROUND_TOOK     ? now_ms + NAP_MS
+                         : round == TAIL_ROUND_FAILED ? now_ms + FAILED_NAP_MS
+                                                      : 0;
+    if (round == TAIL_ROUND_STOPPED)
+        return COLLECT_IDLE;
+    if (round == TAIL_ROUND_FAILED)
+        return COLLECT_FAILED;
+    return tail->table.queue_first == NULL ? COLLECT_IDLE : COLLECT_MORE;
+}
+
+static int64_t earlier(int64_t a_ms, int64_t b_ms) /* 0: never */
+{
+    if (a_ms == 0 || b_ms == 0)
+        return a_ms == 0 ? b_ms : a_ms;
+    return a_ms < b_ms ? a_ms : b_ms;
+}
+
+static void tail_wait(void *state, struct waits *waits)
+{
+    const struct tail *tail = state;
+    int64_t scan_ms = tail->scan_due ? tail->scan_rest_ms : tail->next_scan_ms;
+
+    waits->until_ms = earlier(earlier(scan_ms, tail->next_expiry_ms), tail->nap_until_ms);
+    if (tail->nap_until_ms == 0 && tail->watch.fd >= 0)
+        waits->fds[waits->fd_count++] = tail->watch.fd;
+}
+
+static void tail_settle(void *state, const void *mark, size_t bytes)
+{
+    struct tail *tail = state;
+    struct tail_pending_position settled;
+    struct tail_mark position;
+
+    CHECK(bytes == sizeof(position));
+    memcpy(&position, mark, sizeof(position));
+    while (tail_pending_pop(&tail->pending, position.pushed, &settled)) {
+        struct tail_file *file = tail_table_get(&tail->table, settled.ref);
+        if (file != NULL && file->generation == settled.generation)
+            file->settled = settled.position;
+    }
+}
+
+static bool tail_save(void *state, struct buf *ret_checkpoint)
+{
+    return tail_checkpoint_save(state, ret_checkpoint);
+}
+
+static void tail_close(void *state)
+{
+    struct tail *tail = state;
+
+    tail_table_fini(&tail->table);
+    tail_pending_fini(&tail->pending);
+    tail_watch_close(&tail->watch);
+    free(tail->buffer);
+    tail->buffer = NULL;
+}
+
+const struct input input_tail = {
+    .type = { PLUGIN_TYPE("tail", "Lines of files, over rotation, truncation and restarts",
+                          tail_config, tail),
+              .traits = INPUT_REREADABLE, .max_event_bytes = tail_max_event_bytes,
+              .check = tail_check },
+    .open = tail_open,
+    .restore = tail_restore,
+    .collect = tail_collect,
+    .wait = tail_wait,
+    .settle = tail_settle,
+    .save = tail_save,
+    .close = tail_close,
+};

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* file: what can happen to one file. Descriptors are bounded: the file that was quiet longest is
+ * closed for another and opened again, by path and identity, when it has news. */
+#include "state.h"
+
+#include <fcntl.h>
+#include <linux/stat.h>
+#include <sys/stat.h>
+
+enum { SNAP_BYTES = 4096 };
+
+static bool take_stat(int at, const char *path, int flags, struct tail_stat *ret)
+{
+    struct statx stat;
+
+    if (statx(at, path, flags, STATX_BASIC_STATS | STATX_BTIME, &stat) != 0)
+        return false;
+    bool has_birth = (stat.stx_mask & STATX_BTIME) != 0;
+    *ret = (struct tail_stat){
+        .identity = { .device = ((uint64_t)stat.stx_dev_major << 32) | stat.stx_dev_minor,
+                      .inode = stat.stx_ino,
+                      .born_ns = has_birth
+                                     ? stat.stx_btime.tv_sec * NS_PER_S + stat.stx_btime.tv_nsec
+                                     : 0 },
+        .size = stat.stx_size,
+        .modified_ns = stat.stx_mtime.tv_sec * NS_PER_S + stat.stx_mtime.tv_nsec,
+        .is_regular = S_ISREG(stat.stx_mode),
+    };
+    return true;
+}
+
+bool tail_stat_path(const char *path, struct tail_stat *ret)
+{
+    return take_stat(AT_FDCWD, path, 0, ret);
+}
+
+bool tail_stat_fd(int fd, struct tail_stat *ret)
+{
+    return take_stat(fd, "", AT_EMPTY_PATH, ret);
+}
+
+bool tail_identity_same(const struct tail_identity *a, const struct tail_identity *b)
+{
+    return a->inode == b->inode && a->device == b->device &&
+           (a->born_ns == 0 || b->born_ns == 0 || a->born_ns == b->born_ns);
+}
+
+uint64_t tail_file_offset(const struct tail_file *file)
+{
+    return file->loaded ? file->read.offset : file->settled.offset;
+}
+
+static uint64_t unread_bytes(const struct tail_file *file)
+{
+    uint64_t offset = tail_file_offset(file);
+    return file->size > offset ? file->size - offset : 0;
+}
+
+void tail_file_note(struct tail *tail, struct tail_file *file)
+{
+    uint64_t lag = unread_bytes(file);
+    tail->lag_bytes += lag - file->lag_bytes;
+    file->lag_bytes = lag;
+}
+
+void tail_file_drop(struct tail *tail, struct tail_file **filep)
+{
+    struct tail_file *file = *filep;
+    tail_file_close(tail, file);
+    tail_watch_drop(&tail->watch, file->watch);
+    tail->lag_bytes -= file->lag_bytes;
+    tail_table_remove(&tail->table, filep);
+}
+
+/* Room in a full table: the file that is gone for the longest time gives way. */
+static bool drop_longest_gone(struct tail *tail)
+{
+    struct tail_file *longest = NULL;
+
+    for (uint32_t i = 0; i < tail->table.room; i++) {
+        struct tail_file *file = tail_table_at(&tail->table, i);
+        if (file != NULL && file->gone_ns != 0 && !file->queued &&
+            (longest == NULL || file->gone_ns < longest->gone_ns))
+            longest = file;
+    }
+    if (longest == NULL)
+        return false;
+    tail_file_drop(tail, &longest);
+    return true;
+}
+
+struct tail_file *tail_file_add(struct tail *tail, struct sink *sink, const char *path,
+                                const struct tail_stat *stat, bool from_end)
+{
+    struct tail_file *file = NULL;
+
+    if (tail->table.count < tail->table.max || drop_longest_gone(tail))
+        file = tail_table_add(&tail->table, path, stat->identity);
+    if (file == NULL) {
+        if (!tail->told_full)
+            sink_tell(sink, LOG_ERROR, "file is not read", path,
+                      "max_files are known already, or there is no memory");
+        tail->told_full = true;
+        return NULL;
+    }
+    file->settled.offset = from_end ? stat->size : 0;
+    file->snap = from_end;
+    file->size = stat->size;
+    file->modified_ns = stat->modified_ns;
+    file->home_ns = tail->scan_ns;
+    file->is_new = true;
+    tail_file_note(tail, file);
+    tail_queue_push(&tail->table, file);
+    return file;
+}
+
+void tail_file_failed(struct sink *sink, struct tail_file *file, const char *msg, int error)
+{
+    if (!file->failed)
+        sink_tell(sink, LOG_WARN, msg, file->path, strerror(error));
+    file->failed = true; /* until it works: the next scan tries again, and says no more */
+}
+
+void tail_file_close(struct tail *tail, struct tail_file *file)
+{
+    if (file->fd < 0)
+        return;
+    (void)close(file->fd);
+    file->fd = -1;
+    tail->open_count--;
+}
+
+void tail_file_renew(struct tail *tail, struct sink *sink, struct tail_file *file)
+{
+    uint64_t lost = unread_bytes(file);
+
+    if (lost > 0)
+        sink_lost(sink, file->path, 0, lost);
+    sink_add(sink, SINK_SOURCES_TRUNCATED, 1);
+    file->generation++;
+    file->read = tail_cursor_make();
+    file->settled = tail_cursor_position(&file->read);
+    file->ahead = AHEAD_NONE;
+    file->loaded = true;
+    file->snap = false;
+    file->size = 0;
+    tail_file_note(tail, file);
+}
+
+void tail_file_finish(struct tail *tail, struct tail_file *file)
+{
+    tail_file_close(tail, file);
+    tail_watch_drop(&tail->watch, file->watch);
+    tail_table_set_watch(&tail->table, file, -1);
+    file->finishing = false;
+    file->finished = true;
+    if (!file->seen)
+        file->gone_ns = clock_real_ns();
+}
+
+void tail_file_vanish(struct tail *tail, struct sink *sink, struct tail_file *file)
+{
+    uint64_t lost = unread_bytes(file);
+
+    if (lost > 0)
+        sink_lost(sink, file->path, 0, lost);
+    file->size = tail_file_offset(file);
+    tail_file_note(tail, file);
+    tail_file_finish(tail, file);
+}
+
+void tail_file_expect(struct tail *tail, const struct tail_file *file)
+{
+    int64_t expiry_ms = file->active_ms + tail->config->rotate_wait;
+    if (tail->next_expiry_ms == 0 || expiry_ms < tail->next_expiry_ms)
+        tail->next_expiry_ms = expiry_ms;
+}
+
+void tail_file_move(struct tail *tail, struct sink *sink, struct tail_file *file)
+{
+    file->moved = true;
+    file->active_ms = clock_now_ms();
+    sink_add(sink, SINK_SOURCES_ROTATED, 1);
+    tail_queue_push(&tail->table, file); /* what was written since the last look */
+    tail_rotate_order(tail, file->path);
+    tail_file_expect(tail, file);
+}
+
+/* Back to the begin of the last line, so that a line being written is not delivered by half. A
+ * begin that is further back than the longest line is not looked for. */
+static void snap_to_line(const struct tail *tail, struct tail_file *file)
+{
+    uint64_t end = file->settled.offset, at = end;
+    char block[SNAP_BYTES];
+
+    file->snap = false;
+    while (at > 0 && end - at <= tail->config->max_line_bytes) {
+        size_t bytes = at < sizeof(block) ? (size_t)at : sizeof(block);
+        if (pread(file->fd, block, bytes, (off_t)(at - bytes)) != (ssize_t)bytes)
+            return;
+        const char *newline = memrchr(block, '\n', bytes);
+        at -= bytes;
+        if (newline != NULL) {
+            file->settled.offset = at + (uint64_t)(newline + 1 - block);
+            return;
+        }
+    }
+    if (at == 0)
+        file->settled.offset = 0;
+}
+
+static void load_cursor(struct tail *tail, struct sink *sink, struct tail_file *file)
+{
+    if (file->snap)
+        snap_to_line(tail, file);
+    if (!tail_cursor_load(&file->read, &file->settled, file->fd)) {
+        tail_file_renew(tail, sink, file);
+        return;
+    }
+    file->loaded = true;
+    file->settled = tail_cursor_position(&file->read);
+    tail_file_note(tail, file);
+}
+
+/* Those that can be found by their path first: they are the ones that are surely there again. */
+static bool is_better_victim(const struct tail_file *file, const struct tail_file *than)
+{
+    if (than == NULL)
+        return true;
+    if (file->queued != than->queued)
+        return than->queued;
+    if (file->moved != than->moved)
+        return than->moved;
+    return file->active_ms < than->active_ms;
+}
+
+static void close_least_active(struct tail *tail)
+{
+    struct tail_file *victim = NULL;
+
+    for (uint32_t i = 0; i < tail->table.room; i++) {
+        struct tail_file *file = tail_table_at(&tail->table, i);
+        bool needed = file != NULL && file->moved && (file->queued || file->reading);
+        if (file != NULL && file->fd >= 0 && !needed && is_better_victim(file, victim))
+            victim = file;
+    }
+    if (victim != NULL)
+        tail_file_close(tail, victim);
+}
+
+static int open_any(struct tail *tail, struct tail_file *file)
+{
+    if (tail->open_count >= tail->max_open)
+        close_least_active(tail);
+    if (tail->open_count >= tail->max_open) {
+        errno = EMFILE;
+        return -1;
+    }
+    return file->moved ? tail_rotate_open(file) : tail_open_same(file->path, &file->identity);
+}
+
+static void cannot_open(struct tail *tail, struct sink *sink, struct tail_file *file, int error)
+{
+    if (error != ENOENT && error != ESTALE)
+        tail_file_failed(sink, file, "file cannot be opened", error);
+    else if (file->moved)
+        tail_file_vanish(tail, sink, file);
+    else
+        tail->scan_due = true; /* it has left its path just now */
+}
+
+bool tail_file_open(struct tail *tail, struct sink *sink, struct tail_file *file)
+{
+    if (file->fd >= 0)
+        return true;
+    int fd = open_any(tail, file);
+    if (fd < 0) {
+        cannot_open(tail, sink, file, errno);
+        return false;
+    }
+    file->fd = fd;
+    file->failed = false;
+    tail->open_count++;
+    if (file->watch < 0)
+        tail_table_set_watch(&tail->table, file, tail_watch_file(&tail->watch, fd, file->path));
+    if (!file->loaded)
+        load_cursor(tail, sink, file);
+    return true;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lines: one memchr() for each line and no call per byte: this is the hot loop of a busy tail. */
+#include "lines.h"
+
+static size_t cut_at_character(const char *data, size_t limit)
+{
+    size_t cut = limit;
+    while (cut > 0 && limit - cut < 3 && ((unsigned char)data[cut] & 0xC0) == 0x80)
+        cut--;
+    bool is_lead = (unsigned char)data[cut] >= 0xC0;
+    bool is_whole = ((unsigned char)data[limit] & 0xC0) != 0x80;
+    /* not UTF-8, or a character longer than the limit: the limit is as good as any place */
+    return is_whole || !is_lead || cut == 0 ? limit : cut;
+}
+
+void tail_lines_emit(struct tail_lines *lines, const char *data, uint64_t whole_bytes)
+{
+    struct event *event = sink_event(lines->sink);
+
+    lines->lines++;
+    event->resource = lines->resource;
+    if (whole_bytes <= lines->max_line_bytes) {
+        event->body = (struct slice){ data, (size_t)whole_bytes };
+        return;
+    }
+    lines->cut++;
+    event->body = (struct slice){ data, cut_at_character(data, lines->max_line_bytes) };
+    event->flags |= EVENT_TRUNCATED;
+    event_integer(event, "log.record.original_bytes", (int64_t)whole_bytes);
+}
+
+size_t tail_lines_hole(const char *data, size_t bytes)
+{
+    size_t run = 0;
+    while (run < bytes && data[run] == '\0')
+        run++;
+    return run;
+}
+
+static const char *skip_hole(const struct tail_lines *lines, const char *at, const char *end)
+{
+    size_t run = tail_lines_hole(at, (size_t)(end - at));
+    if (run <= TAIL_HOLE_BYTES || at + run == end)
+        return at;
+    sink_malformed(lines->sink, lines->path, 0, run);
+    return at + run;
+}
+
+size_t tail_lines_split(struct tail_lines *lines, const char *data, size_t bytes)
+{
+    const char *at = data, *end = data + bytes;
+
+    while (at < end) {
+        if (__builtin_expect(*at == '\0', 0))
+            at = skip_hole(lines, at, end);
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        if (newline == NULL)
+            break;
+        const char *stop = newline > at && newline[-1] == '\r' ? newline - 1 : newline;
+        if (stop > at)
+            tail_lines_emit(lines, at, (uint64_t)(stop - at));
+        at = newline + 1;
+    }
+    return (size_t)(at - data);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* options: what a user may say about a tail input. */
+#pragma once
+
+#include "plugin.h"
+
+enum tail_start { TAIL_START_END, TAIL_START_BEGINNING };
+
+#define TAIL_OPTIONS(X, T)                                                                         \
+    X(T, paths, list, REQUIRED, ANY, ANY,                                                          \
+      "Files to read, as glob patterns; empty lines in them are no events")                        \
+    X(T, exclude, list, "", ANY, ANY,                                                              \
+      "Glob patterns of files to leave out; without a '/' they are compared with the file's name " \
+      "alone")                                                                                     \
+    X(T, start_at, choice, "end", "end|beginning", ANY,                                            \
+      "Where to begin in files that are there at the first start; files that appear later are "    \
+      "read from their beginning")                                                                 \
+    X(T, max_line_bytes, size, "64KiB", "1", "1MiB",                                               \
+      "Longer lines are cut here, at a whole character, and flagged")                              \
+    X(T, rotate_wait, duration, "60s", "0s", "7d",                                                 \
+      "Keep a renamed or removed file open until this long after its last byte; then a last line " \
+      "without newline is delivered as it is")                                                     \
+    X(T, rescan, duration, "60s", "1s", "1d",                                                      \
+      "Time between two looks at everything, behind the kernel's notifications")                   \
+    X(T, ignore_older, duration, "0s", "0s", "3650d",                                              \
+      "Begin at the end in files that were not written for this long; 0s: never")                  \
+    X(T, max_files, count, "10000", "1", "100000",                                                 \
+      "Files known at a time, those kept for a day after they are gone included")
+DECLARE_OPTIONS(tail_config, TAIL_OPTIONS);

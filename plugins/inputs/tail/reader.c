@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* reader: one round fills the buffer once, from one busy file or from many quiet ones, and ends
+ * with one mark. A last line without its newline stays in the file and is read again when there is
+ * more: nothing is carried over, and a restart finds it as it was. Only a line that is longer than
+ * the buffer's share, or a hole of NULs, is looked through ahead of what was consumed. After each
+ * read, and not before, the cursor is compared with the file: so whatever a truncation falls
+ * between, bytes of the new content are never taken for the old one's. */
+#include "lines.h"
+#include "state.h"
+
+enum { ROUND_FILES = 64 };
+
+/* A file's new state. It becomes the file's once the mark is taken. */
+struct taken {
+    struct tail_file *file;
+    struct tail_cursor read, ahead_read;
+    enum tail_ahead ahead;
+    bool moves; /* `read` is a new one */
+    bool more;  /* to be read again at once */
+    bool ends;  /* this was the rest of a file that is finished */
+};
+
+struct round {
+    struct tail *tail;
+    struct sink *sink;
+    int64_t now_ms;
+    size_t used; /* of the buffer, by the bodies of events */
+    struct taken taken[ROUND_FILES];
+    size_t count;
+};
+
+static size_t line_room(const struct tail *tail)
+{
+    return (size_t)tail->config->max_line_bytes + 2; /* "\r\n" */
+}
+
+static char *free_buffer(const struct round *round, size_t *ret_bytes)
+{
+    *ret_bytes = round->tail->buffer_bytes - round->used;
+    return round->tail->buffer + round->used;
+}
+
+static bool is_blocked(const struct tail *tail, const struct tail_file *file)
+{
+    const struct tail_file *older = tail_table_get(&tail->table, file->after);
+    return older != NULL && (older->queued || older->reading);
+}
+
+static struct attribute text_attribute(const char *key, const char *text)
+{
+    return (struct attribute){ slice_of(key), { .kind = VALUE_TEXT, .text = slice_of(text) } };
+}
+
+static struct resource *make_resource(const struct tail *tail, const struct tail_file *file)
+{
+    const char *slash = strrchr(file->path, '/');
+    size_t base = tail->host->base_count;
+    struct attribute *all = calloc(base + 2, sizeof(*all));
+    struct resource *resource = NULL;
+
+    if (all != NULL) {
+        if (base > 0)
+            memcpy(all, tail->host->base, base * sizeof(*all));
+        all[base] = text_attribute("log.file.name", slash == NULL ? file->path : slash + 1);
+        all[base + 1] = text_attribute("log.file.path", file->path);
+        resource = resource_new(all, base + 2);
+    }
+    free(all);
+    return resource;
+}
+
+static struct tail_lines begin_lines(const struct round *round, struct tail_file *file)
+{
+    if (file->resource == NULL) /* out of memory: the reading's own resource has to do */
+        file->resource = make_resource(round->tail, file);
+    return (struct tail_lines){ .sink = round->sink,
+                                .resource = file->resource,
+                                .path = file->path,
+                                .max_line_bytes = (size_t)round->tail->config->max_line_bytes };
+}
+
+static void end_lines(const struct tail_lines *lines)
+{
+    if (lines->lines > 0)
+        sink_add(lines->sink, SINK_LINES, lines->lines);
+    if (lines->cut > 0)
+        sink_add(lines->sink, SINK_LINES_TRUNCATED, lines->cut);
+}
+
+/* -1: it failed, which is told. */
+static ssize_t read_at(const struct round *round, struct tail_file *file, char *to, size_t bytes,
+                       uint64_t offset)
+{
+    ssize_t got = pread(file->fd, to, bytes, (off_t)offset);
+    if (got < 0) {
+        tail_file_failed(round->sink, file, "file cannot be read", errno);
+        tail_file_close(round->tail, file); /* a stale handle is cured by a new one */
+    }
+    return got;
+}
+
+/* What the file is now, after a read that ended at `end`. false: not what it was; start over. */
+static bool look_again(const struct round *round, struct tail_file *file, uint64_t end)
+{
+    struct tail_stat stat;
+
+    if (!tail_cursor_fits(&file->read, file->fd)) {
+        tail_file_renew(round->tail, round->sink, file);
+        return false;
+    }
+    uint64_t size = tail_stat_fd(file->fd, &stat) && stat.size > end ? stat.size : end;
+    if (size > file->size) {
+        file->active_ms = round->now_ms;
+        file->finishing = false;
+        if (file->moved)
+            tail_file_expect(round->tail, file);
+    } else if (size < file->size) { /* the begin of a line was there, and was taken back */
+        sink_lost(round->sink, file->path, 0, file->size - size);
+        sink_add(round->sink, SINK_SOURCES_TRUNCATED, 1);
+    }
+    file->size = size;
+    return true;
+}
+
+static void start_over(struct taken *taken)
+{
+    taken->read = taken->file->read; /* at 0, since the file was renewed */
+    taken->ahead = AHEAD_NONE;
+    taken->more = true;
+}
+
+/* The last line has no newline and gets none: it is delivered as it is. */
+static void take_rest(struct round *round, struct taken *taken, const char *rest, size_t bytes)
+{
+    taken->ends = true;
+    if (bytes == 0)
+        return;
+    if (bytes > TAIL_HOLE_BYTES && tail_lines_hole(rest, bytes) == bytes) {
+        sink_malformed(round->sink, taken->file->path, 0, bytes);
+    } else {
+        struct tail_lines lines = begin_lines(round, taken->file);
+        tail_lines_emit(&lines, rest, bytes);
+        end_lines(&lines);
+        round->used += bytes;
+    }
+    tail_cursor_advance(&taken->read, rest, bytes);
+    taken->moves = true;
+}
+
+static size_t take_lines(struct round *round, struct taken *taken, const char *data, size_t bytes)
+{
+    struct tail_lines lines = begin_lines(round, taken->file);
+    size_t consumed = tail_lines_split(&lines, data, bytes);
+
+    end_lines(&lines);
+    tail_cursor_advance(&taken->read, data, consumed);
+    taken->moves = consumed > 0;
+    round->used += consumed;
+    return consumed;
+}
+
+static void read_lines(struct round *round, struct taken *taken)
+{
+    struct tail_file *file = taken->file;
+    size_t room = 0;
+    char *data = free_buffer(round, &room);
+    ssize_t got = read_at(round, file, data, room, file->read.offset);
+
+    if (got < 0)
+        return;
+    size_t bytes = (size_t)got;
+    if (!look_again(round, file, file->read.offset + bytes)) {
+        start_over(taken);
+        return;
+    }
+    size_t consumed = bytes == 0 ? 0 : take_lines(round, taken, data, bytes);
+    const char *rest = data + consumed;
+    size_t rest_bytes = bytes - consumed;
+    taken->more = bytes == room;
+    if (rest_bytes >= line_room(round->tail)) {
+        bool hole = tail_lines_hole(rest, rest_bytes) == rest_bytes;
+        taken->ahead = hole ? AHEAD_HOLE : AHEAD_LINE;
+        taken->ahead_read = taken->read;
+        tail_cursor_advance(&taken->ahead_read, rest, rest_bytes);
+        taken->more = true;
+    } else if (!taken->more && file->finishing) {
+        take_rest(round, taken, rest, rest_bytes);
+    }
+}
+
+/* The unfinished line was changed under us: look at it from its begin. */
+static void look_from_begin(struct taken *taken)
+{
+    taken->ahead = AHEAD_NONE;
+    taken->more = true;
+}
+
+static void consume_ahead(struct taken *taken)
+{
+    taken->read = taken->ahead_read;
+    taken->ahead = AHEAD_NONE;
+    taken->moves = true;
+}
+
+/* The line from `read` to `ahead_read`, too long to be kept while its end was looked for. */
+static void take_long(struct round *round, struct taken *taken, uint64_t end_bytes)
+{
+    struct tail_file *file = taken->file;
+    size_t room = 0, needed = (size_t)round->tail->config->max_line_bytes + 1;
+    char *data = free_buffer(round, &room);
+    ssize_t got = read_at(round, file, data, needed, taken->read.offset);
+
+    if (got != (ssize_t)needed || !tail_cursor_fits(&taken->ahead_read, file->fd)) {
+        look_from_begin(taken);
+        return;
+    }
+    struct tail_lines lines = begin_lines(round, file);
+    tail_lines_emit(&lines, data, taken->ahead_read.offset - end_bytes - taken->read.offset);
+    end_lines(&lines);
+    round->used += needed;
+    consume_ahead(taken);
+}
+
+static bool ends_with_return(const struct tail_cursor *cursor) /* before its newline */
+{
+    size_t kept = cursor->offset < TAIL_LAST_BYTES ? (size_t)cursor->offset : TAIL_LAST_BYTES;
+    return kept >= 2 && cursor->last[kept - 2] == '\r';
+}
+
+static void look_through_line(struct round *round, struct taken *taken, const char *data,
+                              size_t bytes)
+{
+    const char *newline = bytes == 0 ? NULL : memchr(data, '\n', bytes);
+
+    if (newline == NULL) {
+        tail_cursor_advance(&taken->ahead_read, data, bytes);
+        if (!taken->more && taken->file->finishing) {
+            taken->ends = true;
+            take_long(round, taken, 0);
+        }
+        return;
+    }
+    taken->more = true;
+    tail_cursor_advance(&taken->ahead_read, data, (size_t)(newline + 1 - data));
+    take_long(round, taken, ends_with_return(&taken->ahead_read) ? 2 : 1);
+}
+
+/* Over the unwritten part of a sparse file, which may be any size, at once. */
+static void jump_over_hole(struct taken *taken)
+{
+    uint64_t from = taken->ahead_read.offset;
+    off_t next = lseek(taken->file->fd, (off_t)from, SEEK_DATA);
+
+    if (next < 0 && errno == ENXIO) /* nothing behind it */
+        next = (off_t)taken->file->size;
+    if (next > (off_t)from)
+        tail_cursor_advance_zeros(&taken->ahead_read, (uint64_t)next - from);
+}
+
+/* A hole that reaches the end of the file stays: a writer may have reserved it, and fill it yet. */
+static void look_through_hole(struct round *round, struct taken *taken, const char *data,
+                              size_t bytes)
+{
+    struct tail_file *file = taken->file;
+    size_t run = tail_lines_hole(data, bytes);
+    char first = 0;
+
+    if (pread(file->fd, &first, 1, (off_t)taken->read.offset) != 1 || first != '\0') {
+        look_from_begin(taken);
+        return;
+    }
+    tail_cursor_advance_zeros(&taken->ahead_read, run);
+    bool over = run < bytes;
+    taken->ends = !over && !taken->more && file->finishing;
+    if (over || taken->ends) {
+        sink_malformed(round->sink, file->path, 0, taken->ahead_read.offset - taken->read.offset);
+        consume_ahead(taken);
+        taken->more = over;
+    } else if (taken->more) {
+        jump_over_hole(taken);
+    }
+}
+
+static void read_ahead(struct round *round, struct taken *taken)
+{
+    struct tail_file *file = taken->file;
+    size_t room = 0;
+    char *data = free_buffer(round, &room);
+    ssize_t got = read_at(round, file, data, room, taken->ahead_read.offset);
+
+    if (got < 0)
+        return;
+    if (!tail_cursor_fits(&taken->ahead_read, file->fd)) {
+        look_from_begin(taken);
+        return;
+    }
+    if (!look_again(round, file, taken->ahead_read.offset + (uint64_t)got)) {
+        start_over(taken);
+        return;
+    }
+    taken->more = (size_t)got == room;
+    if (taken->ahead == AHEAD_HOLE)
+        look_through_hole(round, taken, data, (size_t)got);
+    else
+        look_through_line(round, taken, data, (size_t)got);
+}
+
+static void take_file(struct round *round, struct tail_file *file)
+{
+    struct taken *taken = &round->taken[round->count++];
+
+    file->reading = true;
+    *taken = (struct taken){ .file = file, .more = is_blocked(round->tail, file) };
+    bool readable =
+        !taken->more && !file->finished && tail_file_open(round->tail, round->sink, file);
+    taken->read = file->read;
+    taken->ahead = file->ahead;
+    taken->ahead_read = file->ahead_read;
+    if (!readable)
+        return;
+    if (taken->ahead == AHEAD_NONE)
+        read_lines(round, taken);
+    else
+        read_ahead(round, taken);
+}
+
+static void commit(struct round *round, const struct taken *taken)
+{
+    struct tail *tail = round->tail;
+    struct tail_file *file = taken->file;
+
+    if (taken->moves) {
+        file->read = taken->read;
+        tail_pending_push(&tail->pending,
+                          (struct tail_pending_position){ file->ref, file->generation,
+                                                          tail_cursor_position(&taken->read) });
+    }
+    file->ahead = taken->ahead;
+    file->ahead_read = taken->ahead_read;
+    tail_file_note(tail, file);
+    if (taken->ends)
+        tail_file_finish(tail, file);
+}
+
+/* One mark for all files of the round: it says how many positions stand behind it. */
+static enum tail_round close_round(struct round *round)
+{
+    const uint64_t before = round->tail->pending.pushed;
+    struct tail_mark mark = { .pushed = before };
+    bool taken = true;
+
+    for (size_t i = 0; i < round->count; i++)
+        mark.pushed += round->taken[i].moves;
+    bool moves = mark.pushed != before;
+    if (moves)
+        taken = sink_mark(round->sink, &mark, sizeof(mark));
+    for (size_t i = 0; i < round->count; i++) {
+        struct tail_file *file = round->taken[i].file;
+        file->reading = false;
+        if (taken)
+            commit(round, &round->taken[i]);
+        if (!taken || round->taken[i].more)
+            tail_queue_push(&round->tail->table, file);
+    }
+    if (!taken)
+        return TAIL_ROUND_STOPPED;
+    return moves ? TAIL_ROUND_TOOK : TAIL_ROUND_EMPTY;
+}
+
+enum tail_round tail_read_round(struct tail *tail, struct sink *sink, int64_t now_ms)
+{
+    struct round round = { .tail = tail, .sink = sink, .now_ms = now_ms };
+
+    if (!tail_pending_reserve(&tail->pending, ROUND_FILES)) {
+        sink_tell(sink, LOG_ERROR, "no file is read", tail->host->name, "no memory");
+        return TAIL_ROUND_FAILED;
+    }
+    while (round.count < ROUND_FILES && tail->buffer_bytes - round.used >= line_room(tail)) {
+        struct tail_file *file = tail_queue_pop(&tail->table);
+        if (file == NULL)
+            break;
+        take_file(&round, file);
+    }
+    return close_round(&round);
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* scan: all globs against the table. It runs when the kernel says that names changed, and slowly
+ * anyway: so what inotify cannot see (network file systems, lost notifications, mounts, new
+ * permissions) is found later, and not never. */
+#include "state.h"
+
+#include <fnmatch.h>
+#include <glob.h>
+#include <limits.h>
+
+static const int64_t STAMP_SLACK_NS = NS_PER_S; /* file systems stamp with a coarse clock */
+static const int64_t GONE_KEPT_NS = INT64_C(24) * 3600 * NS_PER_S;
+enum { SCAN_REST_MS = 100, POLL_MS = 1000 };
+
+static const char *base_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? path : slash + 1;
+}
+
+bool tail_scan_is_ours(const struct tail *tail, const char *name)
+{
+    for (size_t i = 0; i < tail->config->paths.count; i++) {
+        if (fnmatch(base_of(tail->config->paths.items[i]), name, 0) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool tail_scan_excludes(const struct tail *tail, const char *path)
+{
+    for (size_t i = 0; i < tail->config->exclude.count; i++) {
+        const char *pattern = tail->config->exclude.items[i];
+        bool whole = strchr(pattern, '/') != NULL;
+        if (fnmatch(pattern, whole ? path : base_of(path), whole ? FNM_PATHNAME : 0) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The folders that could get a file of this pattern. Where a part is a wildcard or is missing, new
+ * folders matter too: so on upwards, to the first folder that is fixed and there. */
+static void watch_folders(struct tail *tail, const char *pattern)
+{
+    char folder[PATH_MAX];
+
+    if (strlen(pattern) >= sizeof(folder))
+        return;
+    strcpy(folder, pattern);
+    for (bool found = false, fixed = false; !found || !fixed;) {
+        char *slash = strrchr(folder, '/');
+        bool top = slash == NULL || slash == folder;
+        glob_t names = { 0 };
+        if (slash == NULL)
+            strcpy(folder, ".");
+        else
+            slash[slash == folder] = '\0';
+        found = glob(folder, GLOB_NOSORT, NULL, &names) == 0;
+        for (size_t i = 0; found && i < names.gl_pathc; i++)
+            tail_watch_folder(&tail->watch, names.gl_pathv[i]);
+        globfree(&names);
+        fixed = top || strpbrk(folder, "*?[") == NULL;
+        if (top)
+            return;
+    }
+}
+
+static bool begins_at_end(const struct tail *tail, const struct tail_stat *stat)
+{
+    int64_t age_ms = (clock_real_ns() - stat->modified_ns) / NS_PER_MS;
+
+    int64_t born_ns = stat->identity.born_ns;
+
+    if (tail->config->ignore_older > 0 && age_ms > tail->config->ignore_older)
+        return true;
+    if (born_ns == 0 && tail->has_checkpoint)
+        born_ns = stat->modified_ns; /* not known: rather read twice than not at all */
+    /* the user's "now" is exact; what a checkpoint may lack is rather read than left out */
+    int64_t known_ns = tail->known_ns - (tail->has_checkpoint ? STAMP_SLACK_NS : 0);
+    return !tail->has_scanned && tail->config->start_at == TAIL_START_END && born_ns <= known_ns;
+}
+
+/* Its inode belongs to another file now, so it is gone itself. It must not be found by it again. */
+static void part_with(struct tail *tail, struct sink *sink, struct tail_file *file)
+{
+    tail_table_set_identity(&tail->table, file,
+                            (struct tail_identity){ .born_ns = file->identity.born_ns });
+    file->seen = file->at_home = false;
+    if (!file->moved)
+        tail_file_move(tail, sink, file);
+    if (file->fd < 0 && !file->finished)
+        tail_file_vanish(tail, sink, file);
+}
+
+/* After a boot a device may have another number: known by path, inode, and then by content. */
+static struct tail_file *find_on_other_device(struct tail *tail, const char *path,
+                                              const struct tail_stat *stat)
+{
+    struct tail_file *file = NULL;
+
+    while ((file = tail_table_by_path(&tail->table, path, file)) != NULL) {
+        struct tail_identity as_before = stat->identity;
+        as_before.device = file->identity.device;
+        if (!file->loaded && !file->is_new && tail_identity_same(&file->identity, &as_before)) {
+            tail_table_set_identity(&tail->table, file, stat->identity);
+            return file;
+        }
+    }
+    return NULL;
+}
+
+struct tail_file *tail_scan_find(struct tail *tail, struct sink *sink, const struct tail_stat *stat)
+{
+    struct tail_file *file =
+        tail_table_by_inode(&tail->table, stat->identity.device, stat->identity.inode);
+
+    if (file == NULL || tail_identity_same(&file->identity, &stat->identity))
+        return file;
+    part_with(tail, sink, file);
+    return NULL;
+}
+
+static void note_seen(struct tail *tail, struct tail_file *file, const char *path,
+                      const struct tail_stat *stat)
+{
+    bool has_news = stat->size != file->size || stat->modified_ns != file->modified_ns;
+
+    file->seen = true;
+    if (strcmp(file->path, path) == 0) {
+        file->at_home = true;
+        file->home_ns = tail->scan_ns;
+    }
+    file->modified_ns = stat->modified_ns;
+    file->gone_ns = 0;
+    if (file->identity.born_ns == 0 && stat->identity.born_ns != 0)
+        tail_table_set_identity(&tail->table, file, stat->identity);
+    if (has_news || file->failed || !file->loaded) {
+        file->finished = false;
+        tail_queue_push(&tail->table, file);
+    }
+}
+
+static void visit(struct tail *tail, struct sink *sink, const char *path)
+{
+    struct tail_stat stat;
+
+    if (tail_scan_excludes(tail, path) || !tail_stat_path(path, &stat) || !stat.is_regular)
+        return;
+    struct tail_file *file = tail_scan_find(tail, sink, &stat);
+    if (file == NULL)
+        file = find_on_other_device(tail, path, &stat);
+    if (file == NULL)
+        file = tail_file_add(tail, sink, path, &stat, begins_at_end(tail, &stat));
+    if (file != NULL)
+        note_seen(tail, file, path, &stat);
+}
+
+static void visit_all(struct tail *tail, struct sink *sink)
+{
+    for (size_t i = 0; i < tail->config->paths.count; i++) {
+        const char *pattern = tail->config->paths.items[i];
+        glob_t names = { 0 };
+        watch_folders(tail, pattern); /* before the look, so that nothing falls between */
+        int error = glob(pattern, GLOB_NOSORT | GLOB_BRACE, NULL, &names);
+        for (size_t k = 0; error == 0 && k < names.gl_pathc; k++)
+            visit(tail, sink, names.gl_pathv[k]);
+        if (error == GLOB_NOSPACE)
+            sink_tell(sink, LOG_ERROR, "files are not looked for", pattern, "no memory");
+        globfree(&names);
+    }
+}
+
+/* A file under no name of ours is not met by the globs: is there more in it, or can it be read now?
+ */
+static bool may_have_news(const struct tail_file *file)
+{
+    struct tail_stat stat;
+
+    if (file->fd < 0)
+        return file->failed || !file->loaded || file->watch < 0;
+    return tail_stat_fd(file->fd, &stat) && stat.size != file->size;
+}
+
+/* What the look at all names says about one file. */
+static void conclude(struct tail *tail, struct sink *sink, struct tail_file *file)
+{
+    if (file->at_home && file->moved) {
+        file->moved = file->finishing = file->finished = false;
+        tail_queue_push(&tail->table, file);
+        tail_rotate_order(tail, file->path);
+    } else if (!file->at_home && !file->moved) {
+        tail_file_move(tail, sink, file);
+    } else if (file->moved && !file->finished && may_have_news(file)) {
+        tail_queue_push(&tail->table, file);
+    }
+    if (file->moved && !file->finished)
+        tail_rotate_find_missed(tail, sink, file->path, NULL);
+    if (file->finished && !file->seen && file->gone_ns == 0)
+        file->gone_ns = clock_real_ns();
+}
+
+static void conclude_newcomer(struct tail *tail, struct sink *sink, struct tail_file *file)
+{
+    file->is_new = false;
+    if (!file->at_home)
+        conclude(tail, sink, file);
+    else if (!tail_rotate_adopt(tail, sink, file))
+        tail_rotate_find_missed(tail, sink, file->path, file);
+}
+
+static void conclude_all(struct tail *tail, struct sink *sink)
+{
+    /* who has left comes before who is new: a newcomer asks for the last one of its path */
+    for (uint32_t i = 0; i < tail->table.room; i++) {
+        struct tail_file *file = tail_table_at(&tail->table, i);
+        if (file != NULL && !file->is_new)
+            conclude(tail, sink, file);
+    }
+    for (uint32_t i = 0; i < tail->table.room; i++) {
+        struct tail_file *file = tail_table_at(&tail->table, i);
+        if (file != NULL && file->is_new)
+            conclude_newcomer(tail, sink, file);
+    }
+}
+
+static bool is_long_gone(const struct tail_file *file, int64_t now_ns)
+{
+    return file->gone_ns != 0 && !file->queued && now_ns - file->gone_ns > GONE_KEPT_NS;
+}
+
+/* What was not read yet is held open, though its turn may come late: it may be removed until then.
+ */
+static void hold_and_forget(struct tail *tail, struct sink *sink)
+{
+    int64_t now_ns = clock_real_ns();
+
+    for (uint32_t i = 0; i < tail->table.room; i++) {
+        struct tail_file *file = tail_table_at(&tail->table, i);
+        if (file != NULL && is_long_gone(file, now_ns))
+            tail_file_drop(tail, &file);
+        else if (file != NULL && file->queued && !file->finished &&
+                 tail->open_count < tail->max_open)
+            (void)tail_file_open(tail, sink, file);
+    }
+}
+
+static void plan_next(struct tail *tail, struct sink *sink, int64_t now_ms)
+{
+    int64_t pause_ms = tail->config->rescan;
+
+    if (tail->watch.reason != NULL) {
+        if (!tail->told_polling)
+            sink_tell(sink, LOG_WARN, "no more file notifications, polling every second", "inotify",
+                      tail->watch.reason);
+        tail->told_polling = true;
+        pause_ms = pause_ms < POLL_MS ? pause_ms : POLL_MS;
+    }
+    tail->next_scan_ms = now_ms + pause_ms;
+    tail->scan_rest_ms = now_ms + SCAN_REST_MS;
+}
+
+void tail_scan(struct tail *tail, struct sink *sink, int64_t now_ms)
+{
+    tail->scan_ns = clock_real_ns();
+    tail->scan_due = false; /* unless something leaves meanwhile */
+    for (uint32_t i = 0; i < tail->table.room; i++) {
+        struct tail_file *file = tail_table_at(&tail->table, i);
+        if (file != NULL)
+            file->seen = file->at_home = false;
+    }
+    visit_all(tail, sink);
+    conclude_all(tail, sink);
+    hold_and_forget(tail, sink);
+    plan_next(tail, sink, now_ms);
+    tail->has_scanned = true;
+    tail->known_ns = tail->scan_ns;
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* state: one tail input, shared by its source files. Everything belongs to the reading's thread.
+ *   scan    finds files by glob, sees which are new and which have left their path
+ *   rotate  finds what has left, and rotations that were missed; orders the files of one path
+ *   file    opens, closes, starts over and gives up single files
+ *   reader  takes files from the queue and makes events of their bytes */
+#pragma once
+
+#include "options.h"
+#include "pending.h"
+#include "table.h"
+#include "watch.h"
+
+struct tail {
+    /* constant after open */
+    const struct tail_config *config;
+    const struct host *host;
+    char *buffer;
+    size_t buffer_bytes;
+    unsigned max_open;
+
+    struct tail_table table;
+    struct tail_pending pending;
+    struct tail_watch watch;
+    unsigned open_count;
+    uint64_t lag_bytes;
+    int64_t next_scan_ms;   /* the slow rescan */
+    int64_t scan_rest_ms;   /* no scan on news before this */
+    int64_t next_expiry_ms; /* the next rotate_wait that runs out; 0: none */
+    int64_t nap_until_ms;   /* after data: collect a few more lines before waking again; 0: awake */
+    int64_t known_ns;       /* Unix; files born later are new since the checkpoint or the start */
+    int64_t scan_ns;        /* Unix; when the scan that runs began */
+    bool scan_due, has_scanned, has_checkpoint;
+    bool told_full, told_polling;
+};
+
+/* What stat() says, as far as it matters here. */
+struct tail_stat {
+    struct tail_identity identity;
+    uint64_t size;
+    int64_t modified_ns;
+    bool is_regular;
+};
+bool tail_stat_path(const char *path, struct tail_stat *ret); /* follows links; false: errno */
+bool tail_stat_fd(int fd, struct tail_stat *ret);
+bool tail_identity_same(const struct tail_identity *a, const struct tail_identity *b);
+
+/* ---- file ---- */
+
+/* A file that was not known. From its beginning or, where `from_end`, from its last line on.
+ * NULL: no room; told. */
+struct tail_file *tail_file_add(struct tail *tail, struct sink *sink, const char *path,
+                                const struct tail_stat *stat, bool from_end);
+bool tail_file_open(struct tail *tail, struct sink *sink, struct tail_file *file);
+void tail_file_close(struct tail *tail, struct tail_file *file); /* the watch stays */
+/* The content is another one: count what was not read, begin again at 0. */
+void tail_file_renew(struct tail *tail, struct sink *sink, struct tail_file *file);
+/* It cannot be found any more: count what was not read. */
+void tail_file_vanish(struct tail *tail, struct sink *sink, struct tail_file *file);
+void tail_file_finish(struct tail *tail, struct tail_file *file); /* read to its end for good */
+/* It has left its path; what is left in it is read, and it is kept for rotate_wait. */
+void tail_file_move(struct tail *tail, struct sink *sink, struct tail_file *file);
+void tail_file_expect(struct tail *tail,
+                      const struct tail_file *file); /* when its rotate_wait ends */
+void tail_file_failed(struct sink *sink, struct tail_file *file, const char *msg, int error);
+void tail_file_note(struct tail *tail,
+                    struct tail_file *file); /* after its size or offset changed */
+uint64_t tail_file_offset(const struct tail_file *file);
+void tail_file_drop(struct tail *tail, struct tail_file **filep);
+
+/* ---- rotate ---- */
+
+/* Opens a file that has left its path, looked for by inode in the folder. -1: errno, ENOENT if it
+ * is not there. */
+int tail_rotate_open(const struct tail_file *file);
+int tail_open_same(const char *path, const struct tail_identity *identity); /* -1: errno */
+/* Files of the path that no scan has seen: begun after the last known one and, if there is a file
+ * at the path now, before that. */
+void tail_rotate_find_missed(struct tail *tail, struct sink *sink, const char *path,
+                             const struct tail_file *newest);
+/* Takes a newcomer that the glob found under a rotated name as a file of the path it was rotated
+ * from: one that came and went between two looks. false: it is a file of its own. */
+bool tail_rotate_adopt(struct tail *tail, struct sink *sink, struct tail_file *file);
+void tail_rotate_order(struct tail *tail, const char *path); /* sets `after` of all its files */
+
+/* ---- scan ---- */
+
+void tail_scan(struct tail *tail, struct sink *sink, int64_t now_ms);
+/* The known file that this is. NULL: it is a new one, also where an old one had its inode. */
+struct tail_file *tail_scan_find(struct tail *tail, struct sink *sink,
+                                 const struct tail_stat *stat);
+bool tail_scan_is_ours(const struct tail *tail, const char *name); /* the last part of a path */
+bool tail_scan_excludes(const struct tail *tail, const char *path);
+
+/* ---- reader ---- */
+
+/* Reads from queued files until the buffer is full. What was not taken is read again later. */
+enum tail_round {
+    TAIL_ROUND_TOOK,
+    TAIL_ROUND_EMPTY,   /* no file had anything */
+    TAIL_ROUND_STOPPED, /* the agent is stopping: nothing was taken */
+    TAIL_ROUND_FAILED,  /* no memory; told */
+};
+enum tail_round tail_read_round(struct tail *tail, struct sink *sink, int64_t now_ms);
+
+/* ---- checkpoint ---- */
+
+bool tail_checkpoint_save(struct tail *tail, struct buf *ret);
+bool tail_checkpoint_restore(struct tail *tail, struct slice text, struct err *err);

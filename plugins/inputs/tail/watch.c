@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* watch: each file has a watch of its own, since that stays with the inode over a rename. Folders
+ * need no table: an event that belongs to no file comes from a folder. */
+#include "watch.h"
+
+#include <limits.h>
+#include <sys/inotify.h>
+
+enum { NEWS_BYTES = 16 * 1024, READS_AT_ONCE = 16 };
+static const uint32_t FOLDER_EVENTS =
+    IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_ONLYDIR | IN_EXCL_UNLINK;
+static const uint32_t NAME_EVENTS = IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE;
+
+static void note_failure(struct tail_watch *watch, int error)
+{
+    if (error == ENOSPC)
+        watch->reason = "fs.inotify.max_user_watches is used up";
+    else if (error == EMFILE)
+        watch->reason = "fs.inotify.max_user_instances or the limit of open files is used up";
+    else if (error == ENOMEM || error == ENFILE)
+        watch->reason = strerror(error);
+    /* else it is about this one path: it is gone, or not ours to read; the rescan looks again */
+}
+
+void tail_watch_open(struct tail_watch *watch)
+{
+    *watch = (struct tail_watch){ .fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC) };
+    if (watch->fd < 0) {
+        watch->reason = strerror(errno);
+        note_failure(watch, errno);
+    }
+}
+
+void tail_watch_close(struct tail_watch *watch)
+{
+    if (watch->fd >= 0)
+        (void)close(watch->fd);
+    watch->fd = -1;
+}
+
+void tail_watch_folder(struct tail_watch *watch, const char *path)
+{
+    if (watch->fd >= 0 && inotify_add_watch(watch->fd, path, FOLDER_EVENTS) < 0)
+        note_failure(watch, errno);
+}
+
+int tail_watch_file(struct tail_watch *watch, int fd, const char *path)
+{
+    char by_fd[32];
+
+    if (watch->fd < 0)
+        return -1;
+    (void)snprintf(by_fd, sizeof(by_fd), "/proc/self/fd/%d",
+                   fd); /* the path may be another file by now */
+    int file_watch = inotify_add_watch(watch->fd, by_fd, IN_MODIFY);
+    if (file_watch < 0 && errno == ENOENT)
+        file_watch = inotify_add_watch(watch->fd, path, IN_MODIFY);
+    if (file_watch < 0)
+        note_failure(watch, errno);
+    return file_watch;
+}
+
+void tail_watch_drop(struct tail_watch *watch, int file_watch)
+{
+    if (watch->fd >= 0 && file_watch >= 0)
+        (void)inotify_rm_watch(watch->fd, file_watch); /* fails if the file is gone already */
+}
+
+static void take_one(struct tail_news *news, const struct inotify_event *event)
+{
+    if (event->mask & IN_Q_OVERFLOW)
+        news->folders = true;
+    else if (event->mask & NAME_EVENTS)
+        news->folders |= (event->mask & IN_ISDIR) != 0 || event->len == 0 ||
+                         news->is_ours(news->context, event->name);
+    else if (event->mask & IN_MODIFY)
+        news->file(news->context, event->wd);
+}
+
+void tail_watch_read(struct tail_watch *watch, struct tail_news *news)
+{
+    _Alignas(struct inotify_event) char events[NEWS_BYTES];
+
+    for (int reads = 0; watch->fd >= 0 && reads < READS_AT_ONCE; reads++) {
+        ssize_t bytes = read(watch->fd, events, sizeof(events));
+        if (bytes <= 0)
+            return;
+        for (ssize_t at = 0; at < bytes;) {
+            const struct inotify_event *event = (const struct inotify_event *)(events + at);
+            take_one(news, event);
+            at += (ssize_t)(sizeof(*event) + event->len);
+        }
+    }
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* plugin: the whole interface between the core and a plugin. A plugin translates, nothing else.
+ * The core allocates zeroed state and the parsed config, owns the thread, waits, retries, counts
+ * and logs. A plugin has no thread, timer, counter or global. Each instance is called from one
+ * thread at a time: open in main, everything else in its own thread. Config and host outlive it. */
+#pragma once
+
+#include "base/buf.h"
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/slice.h"
+#include "config/schema.h"
+#include "event/event.h"
+#include "event/resource.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The first fields of a type: PLUGIN_TYPE("tail", "Lines of files", tail_config, tail), more fields
+ * may follow. */
+#define PLUGIN_TYPE(name_, doc_, config_t, state_t)                                                \
+    .name = (name_), .doc = (doc_), .options = config_t##_options,                                 \
+    .config_bytes = sizeof(struct config_t), .state_bytes = sizeof(struct state_t)
+
+/* ---- inputs ---- */
+
+struct sink; /* where an input puts its events; belongs to the core, one for each reading */
+/* While sink_event(), sink_flush() and sink_mark() wait, they may call settle() and save() of the
+ * same instance: these must not move what collect() is working on. */
+
+/* A new event, zeroed but for observed_ns, kind EVENT_LOG and scratch. Fill it before the next
+ * call. What its slices point to must stay as it is until collect() returns or sink_flush() is
+ * called. Never NULL. May pass earlier events on, and so may wait while lanes are full (overflow:
+ * block). */
+struct event *sink_event(struct sink *sink);
+
+/* Passes all events so far on. After it the buffers that they point to may be reused.
+ * false: the agent is stopping and the events were not taken; return soon, without a mark. */
+bool sink_flush(struct sink *sink);
+
+/* "When all events since the last mark are delivered or counted as dropped, this is the position":
+ * calls settle() with these bytes later, in order. At most MARK_BYTES; the first 8 name the stream
+ * (a file), a later mark of the same stream may stand for an earlier one. At most 16 in one
+ * collect(). Flushes first. Only for inputs that can be read again; false: stopping, the mark was
+ * not taken. */
+enum { MARK_BYTES = 64 };
+bool sink_mark(struct sink *sink, const void *mark, size_t bytes);
+
+/* Lost before us: `events` and `bytes` as far as they can be told (either may be 0). `what` is the
+ * source's own name (a path, a unit). Counted as upstream_loss in every lane, and logged. */
+void sink_lost(struct sink *sink, const char *what, uint64_t events, uint64_t bytes);
+/* A record that cannot be taken, dropped and counted. */
+void sink_malformed(struct sink *sink, const char *what, uint64_t events, uint64_t bytes);
+/* A line for the agent's log about a thing of the outside (a file that cannot be opened). Limited.
+ */
+void sink_tell(struct sink *sink, enum log_level level, const char *msg, const char *what,
+               const char *why);
+/* Rows of the ledger's second table: see ledger/numbers.def, those of scope input. */
+enum sink_number {
+    SINK_LINES,
+    SINK_LINES_TRUNCATED,
+    SINK_SOURCES_OPEN,
+    SINK_SOURCES_ROTATED,
+    SINK_SOURCES_TRUNCATED,
+    SINK_LAG_BYTES,
+    SINK_COLLECT_FAILURES,
+    SINK_NUMBERS
+};
+void sink_add(struct sink *sink, enum sink_number number, uint64_t count); /* counters */
+void sink_set(struct sink *sink, enum sink_number number, uint64_t value); /* gauges */
+
+enum collected {
+    COLLECT_MORE,   /* there may be more at once */
+    COLLECT_IDLE,   /* nothing more now: call again when wait() says so */
+    COLLECT_DONE,   /* the source is at its end for good: never call again */
+    COLLECT_FAILED, /* this round failed (told by sink_tell); call again as for IDLE */
+};
+
+enum { WAIT_FDS = 8 };
+struct waits {
+    int fds[WAIT_FDS]; /* readable ends a wait */
+    unsigned fd_count;
+    int64_t until_ms; /* clock_now_ms() by which to call again at the latest; 0: no limit */
+};
+
+/* What the core tells an instance about its surroundings. */
+struct host {
+    const char *name; /* the input's or output's name in the configuration */
+    /* For the resources of its events: host.name and what the user added. Put first in
+     * resource_new(). */
+    const struct attribute *base;
+    size_t base_count;
+    int64_t interval_ms;    /* inputs with INPUT_SAMPLES: the configured interval */
+    size_t max_event_bytes; /* larger ones are dropped as oversize */
+    size_t buffer_bytes;    /* what the reading may use as its read buffer */
+};
+
+struct input {
+    struct plugin_type type; /* first, as in all three kinds */
+    bool (*open)(void *state, const void *config, const struct host *host, struct err *err);
+    /* Before the first collect, if there is a checkpoint: the text that save() wrote.
+     * false: unusable, start as without one. */
+    bool (*restore)(void *state, struct slice checkpoint, struct err *err);
+    enum collected (*collect)(void *state, struct sink *sink);
+    void (*wait)(void *state, struct waits *waits); /* NULL with INPUT_SAMPLES */
+    void (*settle)(void *state, const void *mark, size_t bytes);
+    /* The settled positions as text, one line each. Called at most once a second and at the end. */
+    bool (*save)(void *state, struct buf *ret_checkpoint);
+    void (*close)(void *state); /* optional */
+};
+
+/* ---- processors ---- */
+
+enum processed {
+    PROCESS_KEEP,   /* changed or not */
+    PROCESS_DROP,   /* by configuration: account `filtered`, never counted as loss */
+    PROCESS_REFUSE, /* cannot be processed: counted as malformed */
+};
+
+struct processor {
+    struct plugin_type type;
+    bool (*open)(void *state, const void *config, struct err *err);
+    enum processed (*process)(void *state, struct event *event);
+    void (*close)(void *state);
+};
+
+/* ---- outputs ---- */
+
+enum encoding { ENCODE_NDJSON, ENCODE_JSON_ARRAY };
+enum compression { COMPRESS_NONE, COMPRESS_GZIP, COMPRESS_ZSTD };
+
+/* What became of one attempt. The core owns what follows from it. */
+enum verdict {
+    VERDICT_SENT,      /* 2xx: delivered */
+    VERDICT_BUSY,      /* 429, 503 with Retry-After: alive but full; pause and retry */
+    VERDICT_RETRY,     /* other 5xx, 408, 425, timeout, broken connection */
+    VERDICT_HOLD,      /* 3xx, 401, 403, 404, bad certificate: an outage; hold the data */
+    VERDICT_TOO_LARGE, /* 413: split and resend */
+    VERDICT_REJECTED,  /* 400, 422: this batch will never be taken as it is */
+};
+
+enum { HEADERS_MAX = 32 };
+struct http_header {
+    const char *name, *value;
+};
+/* Borrowed from the plugin's state or config until the instance closes. Empty text: not used. */
+struct http_request {
+    const char *url, *method; /* method: POST, PUT, PATCH */
+    struct http_header headers[HEADERS_MAX];
+    size_t header_count;
+    const char *user, *password, *bearer_token;
+    const char *ca_file, *cert_file, *key_file, *key_password;
+    bool verify; /* check certificate and host name */
+    const char *proxy;
+    int64_t connect_timeout_ms, timeout_ms;
+};
+
+struct http_answer {
+    long status;
+    struct slice body; /* the first ANSWER_BYTES of it */
+    bool has_retry_after;
+};
+enum { ANSWER_BYTES = 4096 };
+
+struct output {
+    struct plugin_type type;
+    bool (*open)(void *state, const void *config, const struct host *host, struct err *err);
+    /* How the batches of this configuration are written. */
+    void (*format)(const void *config, enum encoding *ret_encoding);
+    /* Exactly one of these two: an HTTP request, sent by the core; or bytes for a file descriptor.
+     */
+    void (*request)(void *state, struct http_request *ret);
+    int (*descriptor)(void *state); /* the core writes to it, waits for it with a deadline */
+    /* What an answer means. NULL: by status, as in the table of verdicts. HTTP only. */
+    enum verdict (*judge)(void *state, const struct http_answer *answer);
+    void (*close)(void *state);
+};
+
+/* A plugin file defines `const struct input input_NAME` (or processor_NAME, output_NAME); CMake
+ * finds it by its file name and builds the catalog. */

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the scenarios. Processes are ended by their id, folders removed, whatever happens."""
+
+import pathlib
+import random
+import shutil
+import subprocess
+import tempfile
+
+import pytest
+
+from rig.agent import BINARY, Agent
+from rig.receiver import Receiver
+
+
+def pytest_addoption(parser):
+    parser.addoption("--long", action="store_true", help="also the scenarios that take minutes")
+    parser.addoption("--seed", type=int, default=None, help="of what is random; default: a new one")
+
+
+def pytest_collection_modifyitems(config, items):
+    if shutil.which(BINARY) is None:
+        raise pytest.UsageError(f"SPILLWAY_BIN: there is no program '{BINARY}'")
+    if not config.getoption("--long"):
+        items[:] = [item for item in items if "long" not in item.keywords]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    rig = item.funcargs.get("rig") if hasattr(item, "funcargs") else None
+    if report.failed and rig is not None:
+        rig.failed = True
+        for agent in rig.agents:
+            report.sections.append(("agent", agent.report()))
+
+
+class Rig:
+    """Makes what a scenario needs, and clears it away."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.agents, self.receivers = [], []
+        self.failed = False
+
+    def receiver(self, port=0):
+        receiver = Receiver(port)
+        self.receivers.append(receiver)
+        return receiver
+
+    def agent(self, inputs, outputs, **options):
+        folder = self.folder / f"agent{len(self.agents)}"
+        folder.mkdir()
+        agent = Agent(folder, inputs, outputs, **options)
+        self.agents.append(agent)
+        return agent
+
+    def tail(self, *paths, **options):
+        """A tail input of these files of the scenario's folder."""
+        return {"type": "tail", "paths": [str(self.folder / path) for path in paths],
+                "start_at": "beginning", **options}
+
+    def http(self, receiver, **options):
+        """An http output to the receiver, with waits that suit a test."""
+        return {"type": "http", "url": receiver.url, "timeout": "10s",
+                "retry": {"base": "50ms", "cap": "200ms"},
+                "breaker": {"rest": "50ms", "rest_max": "200ms"}, **options}
+
+    def finish(self):
+        running = [agent for agent in self.agents if agent.process is not None]
+        for agent in running:
+            agent.put_down()
+        for receiver in self.receivers:
+            receiver.close()
+        return running
+
+
+@pytest.fixture
+def folder():
+    """On tmpfs where there is one: the scenarios are about the agent, not about the disk."""
+    base = "/dev/shm" if pathlib.Path("/dev/shm").is_dir() else None
+    path = pathlib.Path(tempfile.mkdtemp(prefix="spillway-", dir=base))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def rig(folder):
+    made = Rig(folder)
+    yield made
+    running = made.finish()
+    assert made.failed or not running, "the scenario left an agent running"
+
+
+@pytest.fixture(scope="session")
+def program_has_systemd():
+    shown = subprocess.run([BINARY, "version"], capture_output=True, text=True, check=True).stdout
+    if "systemd: not built in" in shown:
+        pytest.skip("libsystemd is not built in")
+
+
+@pytest.fixture
+def seed(request):
+    """Shown when a scenario fails; --seed repeats it."""
+    given = request.config.getoption("--seed")
+    value = random.randrange(1 << 32) if given is None else given
+    print(f"seed: {value} (repeat with --seed={value})")
+    return value

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""More comes than can be sent: what is dropped is dropped by policy, and counted to the last event."""
+
+import threading
+
+import pytest
+
+from rig.lines import check_exact, lines, numbers
+from rig.waiting import wait_until
+
+COUNT = 30000
+SMALL = {"capacity": "256KiB"}
+
+
+class Sampler:
+    """Takes all counters again and again; none may ever fall."""
+
+    def __init__(self, agent):
+        self._agent, self._last, self.samples = agent, {}, 0
+        self.failure = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self):
+        while not self._stop.wait(0.1):
+            now = self._agent.metrics().counters()
+            fallen = {k: (v, now.get(k)) for k, v in self._last.items() if now.get(k, -1) < v}
+            if fallen or min(now.values(), default=0) < 0:
+                self.failure = fallen or "a counter below zero"
+                return
+            self._last = now
+            self.samples += 1
+
+    def finish(self):
+        self._stop.set()
+        self._thread.join()
+        assert self.failure is None, f"counters that fell: {self.failure}"
+        assert self.samples > 0
+
+
+def overload(rig, lane, **output):
+    """Feeds COUNT lines while the receiver answers nothing; returns what the end needs."""
+    receiver = rig.receiver()
+    receiver.hold()
+    # Small bounds everywhere, so that the lane is what overflows.
+    agent = rig.agent({"app": {"type": "stdin", "max_line_bytes": "1KiB",
+                               "lane": {**SMALL, **lane}}},
+                      {"main": rig.http(receiver, batch={"max_bytes": "16KiB"}, compression="none",
+                                        concurrency={"max": 1}, **output)},
+                      memory_limit="8MiB").start_piped()
+    return receiver, agent
+
+
+def heal(agent, receiver):
+    receiver.release()
+    agent.end_input()
+    return agent.finish().agree_with(receiver).lane()
+
+
+@pytest.mark.quick
+@pytest.mark.threads
+def test_drop_oldest_keeps_the_newest_and_counts_the_rest(rig):
+    receiver, agent = overload(rig, {"overflow": "drop_oldest"})
+    sampler = Sampler(agent)
+    agent.feed(lines(0, COUNT, bytes_=100))
+    agent.wait_metric(COUNT, "spillway_lines_total")
+    agent.wait_log(msg="ledger")
+    agent.wait_metric(1, "spillway_dropped_events_total", reason="evict_oldest")
+    sampler.finish()
+    lane = heal(agent, receiver)
+    came = numbers(receiver.bodies())
+    assert lane.received == COUNT and lane.delivered + lane.dropped == COUNT
+    assert lane.dropped == lane.evict_oldest == COUNT - len(set(came)) > 0
+    assert came == sorted(came) and len(came) == len(set(came))
+    newest = 1000  # they fit many times into the lane
+    assert came[-newest:] == list(range(COUNT - newest, COUNT))
+
+
+@pytest.mark.quick
+def test_drop_newest_keeps_the_oldest(rig):
+    receiver, agent = overload(rig, {"overflow": "drop_newest"})
+    agent.feed(lines(0, COUNT, bytes_=100))
+    agent.wait_metric(COUNT, "spillway_lines_total")
+    lane = heal(agent, receiver)
+    came = numbers(receiver.bodies())
+    assert lane.received == COUNT and lane.dropped == lane.shed_newest == COUNT - len(came) > 0
+    assert came[:1000] == list(range(1000))
+
+
+def test_block_for_waits_and_then_drops_the_newest(rig):
+    receiver, agent = overload(rig, {"overflow": "block", "block_for": "20ms"})
+    agent.feed(lines(0, COUNT, bytes_=100))
+    agent.wait_metric(1, "spillway_dropped_events_total", reason="block_timeout")
+    lane = heal(agent, receiver)
+    assert lane.received == COUNT and lane.delivered + lane.block_timeout == COUNT
+    assert len(receiver.events()) == lane.delivered
+
+
+@pytest.mark.threads
+def test_block_without_an_end_loses_nothing(rig):
+    receiver, agent = overload(rig, {"overflow": "block"})
+    feeding = threading.Thread(target=agent.feed, args=(lines(0, COUNT, bytes_=100),))
+    feeding.start()  # it waits for the pipe as a program would
+    wait_until(lambda: receiver.waiting(), "a request that is held")
+    receiver.release()
+    feeding.join()
+    lane = heal(agent, receiver)
+    assert (lane.received, lane.dropped) == (COUNT, 0)
+    check_exact(receiver.bodies(), COUNT)
+
+
+def test_the_first_drop_is_told_and_later_ones_are_not_each(rig):
+    receiver, agent = overload(rig, {"overflow": "drop_oldest"})
+    agent.feed(lines(0, COUNT, bytes_=100))
+    agent.wait_log(msg="first drop", level="info", reason="evict_oldest", input="app", output="main")
+    wait_until(lambda: any("evict_oldest" in r for r in agent.log.find(msg="ledger")),
+               "a ledger line with the drops")
+    assert len(agent.log.find(msg="first drop")) == 1
+    assert len(agent.log.read()) < 50, "the log is flooded"
+    heal(agent, receiver)
+
+
+def test_shedding_keeps_a_known_share_and_says_its_weight(rig):
+    receiver, agent = overload(rig, {"overflow": "drop_newest", "capacity": "1MiB",
+                                     "shed": {"high": "50%", "low": "10%", "keep": "10%"}})
+    for first in range(0, COUNT, 500):  # in pieces: the door looks at the level between them
+        agent.feed(lines(first, 500, bytes_=100))
+    agent.wait_metric(COUNT, "spillway_lines_total")
+    agent.wait_log(msg="shedding started", input="app", output="main")
+    lane = heal(agent, receiver)
+    assert lane.received == COUNT and lane.delivered + lane.dropped == COUNT
+    weights = [event.get("attributes", {}).get("sampling.weight", 1) for event in receiver.events()]
+    sampled = [weight for weight in weights if weight != 1]
+    assert sampled and set(sampled) == {10}
+    assert lane.shed_sample > 0
+    # Ten standard deviations of the sum: 1 in 10 kept, each with weight 10.
+    thrown = lane.shed_sample + len(sampled)
+    assert abs(sum(sampled) - thrown) < 10 * (thrown * 0.9 * 10) ** 0.5
+
+
+def test_a_record_larger_than_the_lane_takes_is_counted_and_the_rest_goes_on(rig):
+    receiver = rig.receiver()
+    agent = rig.agent({"app": {"type": "stdin"}},
+                      {"main": rig.http(receiver, batch={"max_bytes": "4KiB"})}).start_piped()
+    agent.feed(["before", "y" * 20000, "after"])
+    agent.end_input()
+    lane = agent.finish().agree_with(receiver).lane()
+    assert [event["body"] for event in receiver.events()] == ["before", "after"]
+    assert (lane.received, lane.delivered, lane.too_large, lane.dropped) == (3, 2, 1, 1)

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a service manager sees: readiness, the watchdog, stopping, exit codes."""
+
+import socket
+
+import pytest
+
+from rig.lines import append_lines
+from rig.waiting import wait_until
+
+
+class Manager:
+    """The socket that NOTIFY_SOCKET names."""
+
+    def __init__(self, path):
+        self.path = path
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(str(path))
+        self._socket.setblocking(False)
+        self._said = []
+
+    def said(self):
+        try:
+            while True:
+                self._said += self._socket.recv(4096).decode().split("\n")
+        except BlockingIOError:
+            return self._said
+
+
+@pytest.fixture
+def manager(folder, program_has_systemd):
+    return Manager(folder / "notify")
+
+
+@pytest.mark.quick
+def test_it_says_when_it_is_ready_and_when_it_stops(rig, manager):
+    receiver = rig.receiver()
+    append_lines(rig.folder / "app.log", 0, 10)
+    agent = rig.agent({"app": rig.tail("app.log")}, {"main": rig.http(receiver)})
+    agent.env = {"NOTIFY_SOCKET": str(manager.path)}
+    agent.start()
+    wait_until(lambda: "READY=1" in manager.said(), "READY=1")
+    assert "WATCHDOG=1" not in manager.said(), "nobody asked for it"
+    receiver.wait_events(10)
+    agent.stop()
+    assert "STOPPING=1" in manager.said()
+
+
+@pytest.mark.quick
+def test_the_watchdog_is_fed_while_every_thread_moves_or_rests(rig, manager):
+    receiver = rig.receiver()
+    receiver.hold()  # an endpoint that hangs is no reason to be restarted
+    append_lines(rig.folder / "app.log", 0, 10)
+    agent = rig.agent({"app": rig.tail("app.log"), "host": {"type": "host_metrics"}},
+                      {"main": rig.http(receiver)})
+    agent.env = {"NOTIFY_SOCKET": str(manager.path), "WATCHDOG_USEC": "400000"}
+    agent.start()
+    wait_until(lambda: manager.said().count("WATCHDOG=1") >= 3, "three pings")
+    receiver.release()
+    receiver.wait_events(10)
+    agent.stop()
+
+
+@pytest.mark.quick
+def test_a_start_that_fails_is_never_ready(rig, manager):
+    receiver = rig.receiver()
+    agent = rig.agent({"app": rig.tail("app.log")}, {"main": rig.http(receiver)})
+    agent.config["agent"]["admin"]["listen"] = f"127.0.0.1:{receiver.port}"
+    agent.env = {"NOTIFY_SOCKET": str(manager.path)}
+    agent.launch()
+    assert agent.wait_exit() == 1
+    assert f"127.0.0.1:{receiver.port}" in agent.log.find(msg="cannot start")[0]["error"]
+    assert "READY=1" not in manager.said()

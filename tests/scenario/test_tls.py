@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TLS as it is checked by default, with a CA and a client certificate of one's own; and a proxy."""
+
+import shutil
+import ssl
+import subprocess
+
+import pytest
+
+from rig.lines import append_lines, check_exact
+from rig.receiver import Receiver
+from rig.waiting import stays
+
+pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+
+
+class TlsReceiver(Receiver):
+    """The scripted endpoint behind TLS."""
+
+    def __init__(self, context):
+        self._context = context
+        super().__init__()
+        self.url = f"https://localhost:{self.port}/ingest"
+
+    def _serve(self, connection):
+        try:
+            connection = self._context.wrap_socket(connection, server_side=True)
+        except (ssl.SSLError, OSError):
+            connection.close()
+            return
+        super()._serve(connection)
+
+
+def openssl(*arguments):
+    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
+
+
+class Certificates:
+    def __init__(self, folder):
+        self.folder = folder
+        self.ca, self.ca_key = folder / "ca.pem", folder / "ca.key"
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                "-days", "2", "-subj", "/CN=a test's authority", "-keyout", self.ca_key,
+                "-out", self.ca)
+
+    def issue(self, name, host):
+        key, request, certificate = (self.folder / f"{name}.{kind}" for kind in ("key", "csr", "pem"))
+        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
+                f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}", "-keyout", key, "-out", request)
+        openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.ca_key, "-days", "2",
+                "-copy_extensions", "copy", "-CAcreateserial", "-out", certificate)
+        return certificate, key
+
+
+@pytest.fixture
+def certificates(folder):
+    return Certificates(folder)
+
+
+def endpoint(rig, certificates, host="localhost", wants_client=False):
+    certificate, key = certificates.issue("server", host)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    if wants_client:
+        context.load_verify_locations(certificates.ca)
+        context.verify_mode = ssl.CERT_REQUIRED
+    receiver = TlsReceiver(context)
+    rig.receivers.append(receiver)
+    return receiver
+
+
+def start(rig, receiver, **tls):
+    append_lines(rig.folder / "app.log", 0, 100)
+    output = rig.http(receiver, **({"tls": tls} if tls else {}))
+    return rig.agent({"app": rig.tail("app.log")}, {"main": output}, shutdown_grace="1s").start()
+
+
+def delivers(agent, receiver):
+    receiver.wait_events(100)
+    check_exact(receiver.bodies(), 100)
+    agent.stop().agree_with(receiver)
+
+
+def holds(agent, receiver, *words):
+    """Nothing is sent and nothing is dropped, and the log says why."""
+    reason = agent.wait_log(msg="circuit breaker opened")["reason"]
+    assert any(word in reason.lower() for word in words), reason
+    stays(lambda: not receiver.requests, 0.3, "a request was sent all the same")
+    lane = agent.stop(expect=3).lane()
+    assert (lane.delivered, lane.dropped, lane.replay) == (0, 0, 100)
+
+
+def test_a_certificate_of_an_authority_of_our_own_is_taken(rig, certificates):
+    receiver = endpoint(rig, certificates)
+    delivers(start(rig, receiver, ca_file=certificates.ca), receiver)
+
+
+def test_a_certificate_of_an_unknown_authority_is_not(rig, certificates):
+    receiver = endpoint(rig, certificates)
+    holds(start(rig, receiver), receiver, "certificate", "ssl")
+
+
+def test_a_certificate_of_another_host_is_not(rig, certificates):
+    receiver = endpoint(rig, certificates, host="elsewhere.example")
+    holds(start(rig, receiver, ca_file=certificates.ca), receiver, "certificate", "ssl", "match")
+
+
+def test_unless_the_operator_says_so(rig, certificates):
+    receiver = endpoint(rig, certificates, host="elsewhere.example")
+    delivers(start(rig, receiver, verify=False), receiver)
+
+
+def test_a_client_certificate_is_shown(rig, certificates):
+    receiver = endpoint(rig, certificates, wants_client=True)
+    certificate, key = certificates.issue("client", "agent.example")
+    delivers(start(rig, receiver, ca_file=certificates.ca, cert_file=certificate, key_file=key),
+             receiver)
+
+
+def test_a_missing_client_certificate_holds_the_data(rig, certificates):
+    receiver = endpoint(rig, certificates, wants_client=True)
+    agent = start(rig, receiver, ca_file=certificates.ca)
+    agent.wait_log(msg="circuit breaker opened")
+    lane = agent.stop(expect=3).lane()
+    assert (lane.delivered, lane.dropped, lane.replay) == (0, 0, 100)
+
+
+def test_requests_go_through_the_proxy_that_is_named(rig):
+    proxy = rig.receiver()
+    append_lines(rig.folder / "app.log", 0, 10)
+    output = rig.http(proxy, url="http://logs.example/ingest", proxy=f"http://127.0.0.1:{proxy.port}")
+    agent = rig.agent({"app": rig.tail("app.log")}, {"main": output}).start()
+    proxy.wait_events(10)
+    assert proxy.requests[0].path == "http://logs.example/ingest"
+    agent.stop()

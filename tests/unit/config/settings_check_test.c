@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include "sample.h"
+
+static void references_are_resolved_or_told(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *from, *to, *wanted;
+    } cases[] = {
+        { "inputs: [mylogs, mygauge]", "inputs: [mylogs, mygage]",
+          "a.yaml:39:22: outputs.mymain: there is no input 'mygage', did you mean 'mygauge'?" },
+        { "inputs: [mylogs, mygauge]", "inputs: [mylogs]",
+          "a.yaml:23:3: inputs.mygauge: no output takes this input" },
+        { "inputs: [mylogs, mygauge]", "inputs: [mylogs, mygauge, mylogs]",
+          "a.yaml:39:31: outputs.mymain: the input 'mylogs' is listed twice" },
+        { "processors: [myfilter]", "processors: [xyz]",
+          "a.yaml:15:18: inputs.mylogs: there is no processor 'xyz'" },
+        { "processors: [myfilter]", "processors: [myfilter, myfilter]",
+          "a.yaml:15:28: inputs.mylogs: the processor 'myfilter' is listed twice" },
+        { "    processors: [myfilter]\n", "",
+          "a.yaml:27:3: processors.myfilter: no input uses this processor" },
+        { "inputs: mylogs\n", "inputs: mylog\n",
+          "a.yaml:50:13: outputs.myprint: there is no input 'mylog', did you mean 'mylogs'?" },
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_problem(sample_with(cases[i].from, cases[i].to), cases[i].wanted);
+    assert_null(
+        strstr(problems_of(sample_with("inputs: [mylogs, mygauge]", "inputs: [mylogs, mygage]")),
+               "no output takes"));
+}
+
+static void options_that_contradict_each_other_are_told(void **unused)
+{
+    (void)unused;
+    static const struct {
+        const char *from, *to, *wanted;
+    } cases[] = {
+        { "low: 0.4", "low: 80%",
+          "a.yaml:22:30: inputs.mylogs.lane.shed.low: 80% must be below lane.shed.high, 80%" },
+        { "base: 2s", "base: 31s",
+          "a.yaml:46:19: outputs.mymain.retry.base: must not be above retry.cap" },
+        { "min: 2", "min: 9",
+          "a.yaml:45:24: outputs.mymain.concurrency.min: must not be above concurrency.max" },
+        { "rest: 2s", "rest: 21s",
+          "a.yaml:47:34: outputs.mymain.breaker.rest: must not be above breaker.rest_max" },
+        { "overflow: block", "overflow: drop_newest",
+          "a.yaml:20:18: inputs.mylogs.lane.block_for: needs lane.overflow: block" },
+        { "collect: [cpu]", "lane: {overflow: block}", NULL }, /* one output only */
+        { "inputs: mylogs\n", "lane: {}\n", "a.yaml:50:5: outputs.myprint: unknown option 'lane'" },
+        { "type: gauge\n    interval: 30s\n    collect: [cpu]\n", "type: pipe\n    interval: 30s\n",
+          "a.yaml:25:15: inputs.mygauge.interval: 'pipe' does not sample" },
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *text = sample_with(cases[i].from, cases[i].to);
+        if (cases[i].wanted == NULL)
+            assert_string_equal(problems_of(text), "");
+        else
+            assert_problem(text, cases[i].wanted);
+    }
+}
+
+static void an_input_that_cannot_be_read_again_may_not_block_several_outputs_for_ever(void **unused)
+{
+    (void)unused;
+    static const char *const format = "inputs: {p: {type: pipe, lane: {overflow: block%s}}}\n"
+                                      "outputs: {a: {type: print}, b: {type: print}}\n";
+    char text[256];
+
+    (void)snprintf(text, sizeof(text), format, "");
+    assert_problem(
+        text,
+        "a.yaml:1:43: inputs.p.lane.overflow: block would let a slow output hold the other 1");
+    (void)snprintf(text, sizeof(text), format, ", block_for: 1s");
+    assert_string_equal(problems_of(text), "");
+    assert_string_equal(
+        problems_of("inputs: {p: {type: files, paths: /x, lane: {overflow: block}}}\n"
+                    "outputs: {a: {type: print}, b: {type: print}}\n"),
+        "");
+}
+
+static void more_lanes_than_the_books_have_are_refused(void **unused)
+{
+    (void)unused;
+    struct buf text = { 0 };
+    (void)buf_add_text(&text, "agent: {memory_limit: 64GiB}\ninputs:\n");
+    for (int i = 0; i < 43; i++)
+        (void)buf_printf(&text, "  i%d: {type: pipe}\n", i);
+    (void)buf_add_text(&text, "outputs:\n  a: {type: print}\n  b: {type: print}\n");
+    assert_string_equal(problems_of(text.data), "");
+    (void)buf_add_text(&text, "  c: {type: print}\n");
+    assert_problem(text.data, "a.yaml:46:1: outputs: 129 pairs of an input and an output");
+    buf_clear(&text);
+    (void)buf_add_text(&text,
+                       "agent: {memory_limit: 64GiB}\ninputs: {i: {type: pipe}}\noutputs:\n");
+    for (int i = 0; i < 33; i++)
+        (void)buf_printf(&text, "  o%d: {type: print}\n", i);
+    assert_problem(text.data, "a.yaml:36:3: outputs: more than 32");
+    for (int i = 0; i < 100; i++)
+        (void)buf_printf(&text, "  p%d: {type: print}\n", i);
+    assert_problem(text.data, "a.yaml:3:1: outputs: more than 128");
+    buf_fini(&text);
+}
+
+static void a_file_without_inputs_or_outputs_is_told(void **unused)
+{
+    (void)unused;
+    assert_problem("", "a.yaml: the file is empty");
+    assert_problem("# nothing\n", "a.yaml: the file is empty");
+    assert_problem("~\n", "the file is empty");
+    assert_problem("[1]\n",
+                   "a.yaml:1:1: a configuration is a map with inputs and outputs, not a list");
+    assert_problem("text\n", "not a single value");
+    assert_problem("{}\n", "a.yaml:1:1: there are no inputs");
+    assert_problem("{}\n", "a.yaml:1:1: there are no outputs");
+    assert_problem("inputs: {}\noutputs: {}\n", "a.yaml:2:1: there are no outputs");
+    assert_problem("inputs:\noutputs: [a]\n", "a.yaml:1:1: inputs: wants a map of inputs by name");
+    assert_problem("inputs:\noutputs: [a]\n",
+                   "a.yaml:2:10: outputs: wants a map of outputs by name");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(references_are_resolved_or_told),
+        cmocka_unit_test(options_that_contradict_each_other_are_told),
+        cmocka_unit_test(an_input_that_cannot_be_read_again_may_not_block_several_outputs_for_ever),
+        cmocka_unit_test(more_lanes_than_the_books_have_are_refused),
+        cmocka_unit_test(a_file_without_inputs_or_outputs_is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The delivery when the endpoint is away, and when the agent stops meanwhile. */
+#include "delivery/delivery.h"
+
+#include "delivery/scene.h"
+
+static void failures_open_the_breaker_and_then_nothing_is_encoded(void **unused)
+{
+    (void)unused;
+    struct scene scene;
+    struct delivery_news news;
+    open_scene(&scene, &defaults);
+    put(&scene, 1);
+    for (int i = 0; i < 5; i++) {
+        assert_false(delivery_take_news(scene.delivery, &news));
+        struct step step = next(&scene);
+        if (step.kind == STEP_WAIT) {
+            scene.now_ms = step.until_ms;
+            step = next(&scene);
+        }
+        assert_int_equal(step.kind, STEP_SEND);
+        answer(&scene, step.batch, VERDICT_RETRY, -1);
+    }
+    assert_true(delivery_take_news(scene.delivery, &news));
+    assert_string_equal(news.msg, "circuit breaker opened");
+    assert_string_equal(news.reason, "5 failures in a row, the last: status 500");
+    assert_in_range(news.rest_ms, 500, 1000);
+    assert_false(delivery_wants_batches(scene.delivery, scene.now_ms));
+    assert_false(delivery_wants_batches(scene.delivery, scene.now_ms + 100000));
+    assert_int_equal(numbers_get(scene.rig.numbers, NUMBER_breaker_state), 2);
+    assert_int_equal(numbers_get(scene.rig.numbers, NUMBER_breaker_opens), 1);
+    close_scene(&scene);
+}
+
+static void open_breaker(struct scene *scene, int batches)
+{
+    for (int i = 0; i < batches; i++)
+        put(scene, 1);
+    answer(scene, launch(scene), VERDICT_HOLD, -1);
+}
+
+static void a_wrong_key_holds_the_data_and_the_batches_take_turns_as_probes(void **unused)
+{
+    (void)unused;
+    struct scene scene;
+    struct delivery_news news;
+    open_scene(&scene, &defaults);
+    open_breaker(&scene, 3);
+    uint64_t seen[6];
+    for (int i = 0; i < 6; i++) {
+        scene.now_ms = expect_wait(&scene);
+        struct batch *probe = launch(&scene);
+        seen[i] = probe->sequence;
+        assert_int_equal(expect_wait(&scene), 0); /* one probe only */
+        assert_int_equal(numbers_get(scene.rig.numbers, NUMBER_breaker_state), 1);
+        answer(&scene, probe, VERDICT_HOLD, -1);
+    }
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(seen[i], (i + 1) % 3 + 1);
+    assert_true(delivery_take_news(scene.delivery, &news));
+    assert_string_equal(news.msg, "circuit breaker stays open");
+    scene.now_ms = expect_wait(&scene);
+    answer(&scene, launch(&scene), VERDICT_SENT, -1);
+    assert_true(delivery_take_news(scene.delivery, &news));
+    assert_string_equal(news.msg, "circuit breaker closed");
+    answer(&scene, launch(&scene), VERDICT_SENT, -1);
+    assert_int_equal(rig_flow(&scene.rig, FLOW_deliver), 2);
+    assert_true(delivery_wants_batches(scene.delivery, scene.now_ms));
+    close_scene(&scene);
+}
+
+static void a_busy_probe_is_no_verdict_and_the_rest_does_not_grow(void **unused)
+{
+    (void)unused;
+    struct scene scene;
+    open_scene(&scene, &defaults);
+    open_breaker(&scene, 1);
+    for (int i = 0; i < 5; i++) {
+        int64_t until_ms = expect_wait(&scene);
+        assert_in_range(until_ms - scene.now_ms, 1, 1000);
+        scene.now_ms = until_ms;
+        answer(&scene, launch(&scene), VERDICT_BUSY, -1);
+        assert_int_equal(numbers_get(scene.rig.numbers, NUMBER_breaker_state), 2);
+    }
+    close_scene(&scene);
+}
+
+static void answers_from_before_the_breaker_opened_neither_close_it_nor_end_its_rest(void **unused)
+{
+    (void)unused;
+    struct scene scene;
+    struct delivery_config config = defaults;
+    config.concurrency_min = 4;
+    open_scene(&scene, &config);
+    for (int i = 0; i < 4; i++)
+        put(&scene, 1);
+    struct batch *first = launch(&scene), *second = launch(&scene), *third = launch(&scene);
+    answer(&scene, first, VERDICT_HOLD, -1);
+    int64_t until_ms = expect_wait(&scene);
+    answer(&scene, second, VERDICT_SENT, -1);
+    answer(&scene, third, VERDICT_RETRY, -1);
+    assert_int_equal(expect_wait(&scene), until_ms);
+    assert_int_equal(numbers_get(scene.rig.numbers, NUMBER_breaker_state), 2);
+    close_scene(&scene);
+}
+
+static void with_nothing_left_to_probe_with_a_new_batch_is_wanted_after_the_rest(void **unused)
+{
+    (void)unused;
+    struct scene scene;
+    struct delivery_config config = defaults;
+    config.max_age_ms = 100;
+    open_scene(&scene, &config);
+    open_breaker(&scene, 1);
+    scene.now_ms += 100;
+    int64_t until_ms = expect_wait(&scene); /* expires the only one */
+    assert_true(delivery_is_empty(scene.delivery));
+    assert_int_equal(rig_flow(&scene.rig, FLOW_expire), 1);
+    assert_false(delivery_wants_batches(scene.delivery, until_ms - 1));
+    assert_true(delivery_wants_batches(scene.delivery, until_ms));
+    close_scene(&scene);
+}
+
+static void a_reused_connection_that_was_dead_costs_one_repetition_and_no_blame(void **unused)
+{
+    (void)unused;
+    struct scene scene;
+    struct delivery_config config = defaults;
+    struct answer_summary died = { .verdict = VERDICT_RETRY,
+                                   .retry_after_ms = -1,
+                                   .died_before_answer = true };
+    config.breaker_failures = 1;
+    open_scene(&scene, &config);
+    put(&scene, 1);
+    struct batch *batch = launch(&scene);
+    delivery_answer(scene.delivery, batch, &died, scene.now_ms);
+    assert_int_equal(numbers_get(scene.rig.numbers, NUMBER_breaker_state), 0);
+    assert_ptr_equal(launch(&scene), batch); /* at once */
+    assert_int_equal(numbers_get(scene.rig.numbers, NUMBER_retries), 1);
+    delivery_answer(scene.delivery, batch, &died, scene.now_ms); /* twice is a failure */
+    assert_int_equal(numbers_get(scene.rig.numbers, NUMBER_breaker_state), 2);
+    scene.now_ms = expect_wait(&scene);
+    assert_ptr_equal(launch(&scene), batch);
+    delivery_answer(scene.delivery, batch, &died, scene.now_ms); /* as a probe: again at once */
+    assert_ptr_equal(launch(&scene), batch);
+    assert_int_equal(numbers_get(scene.rig.numbers, NUMBER_breaker_state), 1);
+    answer(&scene, batch, VERDICT_SENT, -1);
+    assert_int_equal(rig_flow(&scene.rig, FLOW_deliver), 1);
+    close_scene(&scene);
+}
+
+static void a_refusal_by_an_endpoint_that_never_took_a_batch_holds_the_data(void **unused)
+{
+    (void)unused;
+    struct scene scene;
+    open_scene(&scene, &defaults);
+    put(&scene, 1);
+    answer(&scene, launch(&scene), VERDICT_REJECTED, -1);
+    assert_int_equal(numbers_get(scene.rig.numbers, NUMBER_breaker_state), 2);
+    assert_int_equal(rig_flow(&scene.rig, FLOW_refuse), 0);
+    assert_int_equal(rig_stock(&scene.rig, ACCOUNT_ready), 1);
+    close_scene(&scene);
+}
+
+static void a_drain_skips_backoff_and_pauses_and_tries_again_at_short_intervals(void **unused)
+{
+    (void)unused;
+    struct scene scene;
+    struct delivery_config config = defaults;
+    config.retry_base_ms = 600000;
+    config.concurrency_min = 2;
+    open_scene(&scene, &config);
+    put(&scene, 1);
+    put(&scene, 1);
+    struct batch *first = launch(&scene), *second = launch(&scene);
+    answer(&scene, first, VERDICT_RETRY, -1);
+    answer(&scene, second, VERDICT_BUSY, 600000);
+    assert_true(expect_wait(&scene) > scene.now_ms + 1000);
+    delivery_drain(scene.delivery, scene.now_ms);
+    assert_true(delivery_wants_batches(scene.delivery, scene.now_ms));
+    first = launch(&scene);
+    second = launch(&scene);
+    answer(&scene, first, VERDICT_BUSY, 600000);
+    answer(&scene, second, VERDICT_RETRY, -1);
+    assert_in_range(expect_wait(&scene) - scene.now_ms, 1, 1000);
+    close_scene(&scene);
+}
+
+static void a_drain_probes_an_open_breaker_at_once_and_on_success_everything_goes(void **unused)
+{
+    (void)unused;
+    struct scene scene;
+    struct delivery_config config = defaults;
+    config.breaker_rest_ms = config.breaker_rest_max_ms = 600000;
+    open_scene(&scene, &config);
+    open_breaker(&scene, 3);
+    assert_true(expect_wait(&scene) > scene.now_ms + 1000);
+    delivery_drain(scene.delivery, scene.now_ms);
+    answer(&scene, launch(&scene), VERDICT_HOLD, -1);
+    int64_t until_ms = expect_wait(&scene);
+    assert_in_range(until_ms - scene.now_ms, 1, 1000);
+    scene.now_ms = until_ms;
+    for (int i = 0; i < 3; i++)
+        answer(&scene, launch(&scene), VERDICT_SENT, -1);
+    assert_true(delivery_is_empty(scene.delivery));
+    close_scene(&scene);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(failures_open_the_breaker_and_then_nothing_is_encoded),
+        cmocka_unit_test(a_wrong_key_holds_the_data_and_the_batches_take_turns_as_probes),
+        cmocka_unit_test(a_busy_probe_is_no_verdict_and_the_rest_does_not_grow),
+        cmocka_unit_test(answers_from_before_the_breaker_opened_neither_close_it_nor_end_its_rest),
+        cmocka_unit_test(with_nothing_left_to_probe_with_a_new_batch_is_wanted_after_the_rest),
+        cmocka_unit_test(a_reused_connection_that_was_dead_costs_one_repetition_and_no_blame),
+        cmocka_unit_test(a_refusal_by_an_endpoint_that_never_took_a_batch_holds_the_data),
+        cmocka_unit_test(a_drain_skips_backoff_and_pauses_and_tries_again_at_short_intervals),
+        cmocka_unit_test(a_drain_probes_an_open_breaker_at_once_and_on_success_everything_goes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

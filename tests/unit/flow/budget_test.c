@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include "flow/budget.h"
+
+static void what_does_not_fit_is_refused_and_takes_nothing(void **unused)
+{
+    (void)unused;
+    struct share share = { .limit_bytes = 100 };
+    struct permit first, second = { 0 };
+    assert_true(share_acquire(&share, 60, &first));
+    assert_false(share_acquire(&share, 41, &second));
+    assert_false(share_acquire(&share, UINT64_MAX, &second));
+    assert_null(second.share);
+    assert_int_equal(share.used_bytes, 60);
+    assert_true(share_acquire(&share, 40, &second));
+    assert_int_equal(share.used_bytes, 100);
+}
+
+static void a_request_larger_than_the_share_is_granted_when_it_is_empty(void **unused)
+{
+    (void)unused;
+    struct share share = { .limit_bytes = 100 };
+    struct permit small, large;
+    assert_true(share_acquire(&share, 1, &small));
+    assert_false(share_acquire(&share, 500, &large));
+    permit_release(&small);
+    assert_true(share_acquire(&share, 500, &large));
+    assert_false(share_acquire(&share, 1, &small));
+}
+
+static void a_permit_can_be_released_only_once(void **unused)
+{
+    (void)unused;
+    struct share share = { .limit_bytes = 100 };
+    struct permit first, second;
+    assert_true(share_acquire(&share, 60, &first));
+    assert_true(share_acquire(&share, 30, &second));
+    permit_release(&first);
+    permit_release(&first);
+    assert_int_equal(share.used_bytes, 30);
+    permit_shrink(&first, 0);
+    assert_int_equal(share.used_bytes, 30);
+}
+
+static void shrinking_gives_back_the_rest_and_never_grows(void **unused)
+{
+    (void)unused;
+    struct share share = { .limit_bytes = 100 };
+    struct permit permit;
+    assert_true(share_acquire(&share, 60, &permit));
+    permit_shrink(&permit, 80);
+    assert_int_equal(share.used_bytes, 60);
+    permit_shrink(&permit, 20);
+    assert_int_equal(share.used_bytes, 20);
+    permit_release(&permit);
+    assert_int_equal(share.used_bytes, 0);
+}
+
+static void an_overdraft_is_granted_and_keeps_others_out_until_it_is_paid_back(void **unused)
+{
+    (void)unused;
+    struct share share = { .limit_bytes = 100 };
+    struct permit first, second, other;
+    assert_true(share_acquire(&share, 90, &first));
+    second = share_overdraw(&share, 50);
+    assert_int_equal(share.used_bytes, 140);
+    assert_false(share_acquire(&share, 1, &other));
+    permit_release(&first);
+    assert_true(share_acquire(&share, 50, &other));
+    permit_release(&second);
+    permit_release(&other);
+    assert_int_equal(share.used_bytes, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_does_not_fit_is_refused_and_takes_nothing),
+        cmocka_unit_test(a_request_larger_than_the_share_is_granted_when_it_is_empty),
+        cmocka_unit_test(a_permit_can_be_released_only_once),
+        cmocka_unit_test(shrinking_gives_back_the_rest_and_never_grows),
+        cmocka_unit_test(an_overdraft_is_granted_and_keeps_others_out_until_it_is_paid_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

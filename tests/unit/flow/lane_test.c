@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include "base/random.h"
+#include "event/record.h"
+#include "flow/lane.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { PIECE = 16 * 1024, PIECES = 8, BODY = 200 };
+
+static char folder[] = "/tmp/spillway-lane-XXXXXX";
+static struct ledger *ledger;
+static struct feed feed;
+static unsigned lanes_made, rooms;
+
+static void count_room(void *context)
+{
+    (void)context;
+    rooms++;
+}
+
+static struct lane *make_lane(enum lane_overflow overflow, struct shedder_config shed,
+                              bool rereadable)
+{
+    char name[32];
+    (void)snprintf(name, sizeof(name), "input%u", lanes_made++);
+    rooms = 0;
+    feed = (struct feed){ .full_events = 1000, .full_bytes = 1 << 20 };
+    struct lane_config config = { .capacity_bytes = PIECE * PIECES,
+                                  .piece_bytes = PIECE,
+                                  .overflow = overflow,
+                                  .shed = shed,
+                                  .weight = 1,
+                                  .seed = 5,
+                                  .books = ledger_lane(ledger, name, "out", rereadable),
+                                  .feed = &feed,
+                                  .on_room = count_room };
+    struct lane *lane = lane_new(&config);
+    assert_non_null(lane);
+    return lane;
+}
+
+static const struct shedder_config no_shedding = { .high = 1, .low = 0.4, .keep = 0.1 };
+
+static void fill_events(struct event *events, size_t count)
+{
+    static char body[BODY];
+    for (size_t i = 0; i < count; i++)
+        events[i] = (struct event){ .body = { body, sizeof(body) } };
+}
+
+/* Everything that was offered is in one account or another, and the ring holds what the books say.
+ */
+static void assert_balance(struct lane *lane, uint64_t offered)
+{
+    struct books *books = lane_books(lane);
+    uint64_t left_world = 0;
+    for (int flow = 0; flow < FLOWS; flow++) {
+        if (flow_infos[flow].from == ACCOUNT_world)
+            left_world += ledger_flow(books, (enum flow)flow).events;
+    }
+    assert_int_equal(left_world, offered);
+    struct lane_level level = lane_level(lane);
+    assert_true(ledger_audit(books, ACCOUNT_ring, 0, (struct amount){ level.events, level.bytes }));
+}
+
+static void empty_lane(struct lane *lane)
+{
+    for (struct piece *piece; (piece = lane_gather(lane, 0)) != NULL;)
+        lane_give_back(lane, &piece);
+}
+
+static void drop_oldest_takes_all_that_is_new_and_counts_what_it_pushes_out(void **unused)
+{
+    (void)unused;
+    struct lane *lane = make_lane(LANE_DROP_OLDEST, no_shedding, false);
+    struct event events[100];
+    struct run_info run = { .boot_ms = 1 };
+    fill_events(events, 100);
+    for (uint64_t offered = 100; offered <= 10000; offered += 100) {
+        assert_int_equal(lane_offer(lane, events, 0, 100, &run, NULL), 100);
+        assert_balance(lane, offered);
+    }
+    uint64_t evicted = ledger_flow(lane_books(lane), FLOW_evict_oldest).events;
+    assert_true(evicted > 0);
+    assert_int_equal(lane_level(lane).events, 10000 - evicted);
+    empty_lane(lane);
+    lane_free(&lane);
+}
+
+static void drop_newest_keeps_what_it_has(void **unused)
+{
+    (void)unused;
+    struct lane *lane = make_lane(LANE_DROP_NEWEST, no_shedding, false);
+    struct event events[1000];
+    struct run_info run = { .boot_ms = 1 };
+    fill_events(events, 1000);
+    assert_int_equal(lane_offer(lane, events, 0, 1000, &run, NULL), 1000);
+    uint64_t kept = lane_level(lane).events;
+    assert_int_equal(ledger_flow(lane_books(lane), FLOW_shed_newest).events, 1000 - kept);
+    assert_balance(lane, 1000);
+    empty_lane(lane);
+    lane_free(&lane);
+}
+
+static void block_hands_back_what_found_no_room_and_rings_when_there_is(void **unused)
+{
+    (void)unused;
+    struct lane *lane = make_lane(LANE_BLOCK, no_shedding, true);
+    struct event events[1000];
+    struct run_info run = { .boot_ms = 1 };
+    fill_events(events, 1000);
+    size_t at = lane_offer(lane, events, 0, 1000, &run, NULL);
+    assert_in_range(at, 100, 999);
+    assert_balance(lane, at);
+    assert_int_equal(rooms, 0);
+    empty_lane(lane);
+    assert_int_equal(rooms, 1);
+    assert_int_equal(lane_offer(lane, events, at, 1000, &run, NULL) > at, true);
+    lane_refuse(lane, FLOW_block_timeout, events, 0, 1);
+    lane_abandon(lane);
+    assert_true(ledger_flow(lane_books(lane), FLOW_replay_ring).events > 0);
+    lane_free(&lane);
+}
+
+static void an_event_larger_than_a_piece_is_oversize_and_its_neighbours_are_taken(void **unused)
+{
+    (void)unused;
+    struct lane *lane = make_lane(LANE_BLOCK, no_shedding, false);
+    static char body[PIECE];
+    struct event events[3];
+    struct run_info run = { .boot_ms = 1 };
+    fill_events(events, 3);
+    events[1].body = (struct slice){ body, sizeof(body) };
+    assert_int_equal(lane_offer(lane, events, 0, 3, &run, NULL), 3);
+    assert_int_equal(ledger_flow(lane_books(lane), FLOW_oversize).events, 1);
+    assert_int_equal(ledger_flow(lane_books(lane), FLOW_oversize).bytes, PIECE);
+    assert_int_equal(lane_level(lane).events, 2);
+    empty_lane(lane);
+    lane_free(&lane);
+}
+
+static void kept_events_carry_their_weight_while_shedding_and_metrics_are_not_sampled(void **unused)
+{
+    (void)unused;
+    struct lane *lane = make_lane(
+        LANE_DROP_OLDEST, (struct shedder_config){ .high = 0.25, .low = 0.1, .keep = 0.5 }, false);
+    struct event events[100];
+    struct run_info run = { .boot_ms = 1 };
+    struct lane_news news = { .shed = SHED_SAME };
+    fill_events(events, 100);
+    (void)lane_offer(lane, events, 0, 100, &run, &news); /* two pieces of eight */
+    assert_int_equal(news.shed, SHED_STARTED);
+    assert_int_equal(lane_offer(lane, events, 0, 100, &run, NULL), 100);
+    empty_lane(lane);
+    events[0].kind = EVENT_GAUGE;
+    /* Empty again, but the shedder looks at the level after a run: this one is still sampled. */
+    (void)lane_offer(lane, events, 0, 100, &run, NULL);
+    assert_balance(lane, 300);
+    uint64_t shed = ledger_flow(lane_books(lane), FLOW_shed_sample).events;
+    assert_in_range(shed, 60, 140); /* 199 at one half */
+    struct piece *piece = lane_gather(lane, 0);
+    struct piece_reader reader = { .piece = piece };
+    struct attribute attributes[4];
+    struct event event;
+    const char *record = piece_next(&reader);
+    piece_advance(&reader, record_read(record, &event, attributes, 4));
+    assert_int_equal(event.kind, EVENT_GAUGE);
+    assert_int_equal(event.attribute_count, 0);
+    record = piece_next(&reader);
+    (void)record_read(record, &event, attributes, 4);
+    assert_int_equal(event.attribute_count, 1);
+    assert_true(slice_equals(attributes[0].key, SLICE("sampling.weight")));
+    assert_true(attributes[0].value.real == 2);
+    lane_give_back(lane, &piece);
+    empty_lane(lane);
+    lane_free(&lane);
+}
+
+static void receipts_settle_however_the_events_leave(void **unused)
+{
+    (void)unused;
+    struct lane *lane = make_lane(LANE_DROP_OLDEST, no_shedding, true);
+    struct receipts *receipts = receipts_new(NULL, NULL);
+    struct event events[100];
+    char mark[RECEIPT_MARK_BYTES];
+    size_t mark_bytes;
+    fill_events(events, 100);
+    for (uint64_t read = 0; read < 50; read++) {
+        struct run_info run = { .receipt = receipts_open(receipts), .boot_ms = 1 };
+        (void)lane_offer(lane, events, 0, 100, &run, NULL);
+        receipts_hold_done(receipts, run.receipt, &read, sizeof(read));
+    }
+    uint64_t popped = 0;
+    while (receipts_pop_settled(receipts, mark, &mark_bytes))
+        popped++;
+    /* Pushed out: counted as dropped, so their reads are settled, but for the one cut by a piece.
+     */
+    uint64_t evicted = ledger_flow(lane_books(lane), FLOW_evict_oldest).events;
+    assert_int_equal(popped, evicted / 100);
+    lane_abandon(lane); /* can be read again: these receipts stay open */
+    assert_false(receipts_pop_settled(receipts, mark, &mark_bytes));
+    receipts_free(&receipts);
+    lane_free(&lane);
+}
+
+static void random_days_balance_after_every_step(void **unused)
+{
+    (void)unused;
+    uint64_t seed;
+    random_bytes(&seed, sizeof(seed));
+    print_message("seed=%llu\n", (unsigned long long)seed);
+    struct random random = random_make(seed);
+    struct event events[64];
+    fill_events(events, 64);
+
+    for (int overflow = LANE_BLOCK; overflow <= LANE_DROP_NEWEST; overflow++) {
+        struct lane *lane = make_lane((enum lane_overflow)overflow,
+                                      (struct shedder_config){ 0.8, 0.4, 0.3 }, false);
+        struct piece *hand[4] = { NULL };
+        struct run_info run = { .boot_ms = 1 };
+        uint64_t handled = 0;
+        for (int i = 0; i < 20000; i++) {
+            struct piece **slot = &hand[random_below(&random, 4)];
+            uint64_t what = random_below(&random, 3);
+            if (what == 0)
+                handled += lane_offer(lane, events, 0, 1 + random_below(&random, 64), &run, NULL);
+            else if (what == 1 && *slot == NULL)
+                *slot = lane_gather(lane, (unsigned)random_below(&random, LEDGER_CELLS));
+            else if (what == 2 && *slot != NULL)
+                lane_give_back(lane, slot);
+            assert_balance(lane, handled);
+        }
+        for (int i = 0; i < 4; i++) {
+            if (hand[i] != NULL)
+                lane_give_back(lane, &hand[i]);
+        }
+        empty_lane(lane);
+        lane_free(&lane);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(drop_oldest_takes_all_that_is_new_and_counts_what_it_pushes_out),
+        cmocka_unit_test(drop_newest_keeps_what_it_has),
+        cmocka_unit_test(block_hands_back_what_found_no_room_and_rings_when_there_is),
+        cmocka_unit_test(an_event_larger_than_a_piece_is_oversize_and_its_neighbours_are_taken),
+        cmocka_unit_test(kept_events_carry_their_weight_while_shedding_and_metrics_are_not_sampled),
+        cmocka_unit_test(receipts_settle_however_the_events_leave),
+        cmocka_unit_test(random_days_balance_after_every_step),
+    };
+    struct err err = { "" };
+    char runtime[64], command[128];
+    if (mkdtemp(folder) == NULL)
+        return 1;
+    (void)snprintf(runtime, sizeof(runtime), "%s/run", folder);
+    ledger =
+        ledger_open(&(struct ledger_config){ .state_dir = folder, .runtime_dir = runtime }, &err);
+    if (ledger == NULL)
+        return 1;
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    ledger_close(&ledger);
+    (void)snprintf(command, sizeof(command), "rm -rf '%s'", folder);
+    return failed + (system(command) != 0);
+}

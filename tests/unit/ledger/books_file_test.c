@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include "ledger/books_file.h"
+
+#include <stdlib.h>
+
+static struct books_file *make_file(void)
+{
+    struct books_file *file = calloc(1, sizeof(*file));
+    assert_non_null(file);
+    books_file_describe(file);
+    return file;
+}
+
+static struct books *add_lane(struct books_file *file, const char *input, bool rereadable)
+{
+    struct books *books = &file->lanes[file->header.lanes_used++];
+    (void)strcpy(books->input, input);
+    (void)strcpy(books->output, "main");
+    books->rereadable = rereadable;
+    return books;
+}
+
+static struct slice all_of(const struct books_file *file)
+{
+    return (struct slice){ (const char *)file, sizeof(*file) };
+}
+
+static void every_held_account_can_be_closed(void **unused)
+{
+    (void)unused;
+    for (unsigned account = 0; account < ACCOUNTS; account++) {
+        unsigned crashes = 0;
+        for (unsigned flow = 0; flow < FLOWS; flow++)
+            crashes += flow_infos[flow].from == account && flow_infos[flow].to == ACCOUNT_lost;
+        assert_int_equal(crashes, account_infos[account].held);
+    }
+}
+
+static void each_counter_belongs_to_one_flow(void **unused)
+{
+    (void)unused;
+    uint32_t next = 0;
+    for (unsigned flow = 0; flow < FLOWS; flow++) {
+        bool of_workers =
+            flow_infos[flow].from == ACCOUNT_batch || flow_infos[flow].to == ACCOUNT_batch;
+        assert_int_equal(books_flow_cells[flow].first, next);
+        assert_int_equal(books_flow_cells[flow].count, of_workers ? LEDGER_CELLS : 1);
+        next += books_flow_cells[flow].count;
+    }
+    assert_int_equal(next, BOOKS_CELLS);
+    next = 0;
+    for (unsigned account = 0; account < ACCOUNTS; account++) {
+        struct counter_span span = books_account_measured[account];
+        assert_int_equal(span.first, next);
+        assert_int_equal(span.count, !account_infos[account].held ? 0
+                                     : account == ACCOUNT_batch   ? LEDGER_CELLS
+                                                                  : 1);
+        next += span.count;
+    }
+    assert_int_equal(next, BOOKS_MEASURED);
+}
+
+static void every_cut_of_a_copy_is_refused(void **unused)
+{
+    (void)unused;
+    struct books_file *file = make_file();
+    struct buf copy = { 0 };
+    struct books_image image;
+    struct err err;
+    (void)add_lane(file, "in", false);
+    assert_true(books_file_copy(file, 1, &copy));
+    assert_true(books_image_open(&image, buf_slice(&copy), true, &err));
+    for (size_t bytes = 0; bytes < copy.bytes; bytes++) {
+        char *cut = malloc(bytes); /* exactly as large, so that a read beyond it is seen */
+        assert_true(cut != NULL || bytes == 0);
+        memcpy(cut, copy.data, bytes);
+        assert_false(books_image_open(&image, (struct slice){ cut, bytes }, true, &err));
+        free(cut);
+    }
+    buf_fini(&copy);
+    free(file);
+}
+
+static void every_flipped_bit_of_a_copy_is_noticed(void **unused)
+{
+    (void)unused;
+    struct books_file *file = make_file();
+    struct buf copy = { 0 };
+    struct books_image image;
+    struct err err;
+    (void)add_lane(file, "in", false);
+    assert_true(books_file_copy(file, 1, &copy));
+    for (size_t at = 0; at < copy.bytes; at += at < sizeof(struct books_header) ? 1 : 97) {
+        copy.data[at] ^= 0x10;
+        if (books_image_open(&image, buf_slice(&copy), true, &err))
+            fail_msg("byte %zu", at);
+        copy.data[at] ^= 0x10;
+    }
+    buf_fini(&copy);
+    free(file);
+}
+
+/* The live file has no checksum: whatever its header says, nothing is read outside of it. */
+static void a_header_that_lies_is_refused_or_harmless(void **unused)
+{
+    (void)unused;
+    static const uint32_t lies[] = { 0, 1, 0x7fffffff, 0x80000000, 0xffffffff, 0xfffffff8 };
+    struct books_file *file = make_file();
+    struct books_image image;
+    struct books_left left;
+    struct err err;
+    (void)add_lane(file, "in", false);
+    file->header.lanes.rows = 1;
+    file->header.file_bytes = offsetof(struct books_file, lanes) + sizeof(struct books);
+    size_t bytes = file->header.file_bytes;
+    char *exact = malloc(bytes);
+    assert_non_null(exact);
+    for (size_t at = 0; at + 4 <= offsetof(struct books_file, numbers); at += 4) {
+        for (size_t lie = 0; lie < sizeof(lies) / sizeof(lies[0]); lie++) {
+            memcpy(exact, file, bytes);
+            memcpy(exact + at, &lies[lie], sizeof(lies[lie]));
+            if (!books_image_open(&image, (struct slice){ exact, bytes }, false, &err))
+                continue;
+            for (unsigned lane = 0; lane < image.header.lanes_used; lane++)
+                (void)books_image_left(&image, lane, &left);
+        }
+    }
+    free(exact);
+    free(file);
+}
+
+static void counters_that_make_no_sense_are_damage(void **unused)
+{
+    (void)unused;
+    struct books_file *file = make_file();
+    struct books *books = add_lane(file, "in", false);
+    struct books_image image;
+    struct books_left left;
+    struct err err;
+    books->cells[CELL_admit].events = UINT64_C(1) << 50;
+    assert_true(books_image_open(&image, all_of(file), false, &err));
+    assert_true(books_image_left(&image, 0, &left));
+    assert_true(left.damaged);
+    assert_int_equal(left.closing[FLOW_crash_ring].events, 0);
+    free(file);
+}
+
+static void names_that_are_no_text_are_damage(void **unused)
+{
+    (void)unused;
+    struct books_file *file = make_file();
+    struct books *books = add_lane(file, "in", false);
+    struct books_image image;
+    struct books_left left;
+    struct err err;
+    assert_true(books_image_open(&image, all_of(file), false, &err));
+    assert_false(books_image_left(&image, 0, &left));
+    memset(books->input, 'x', sizeof(books->input));
+    assert_true(books_image_left(&image, 0, &left) && left.damaged);
+    memset(books->input, 0, sizeof(books->input));
+    assert_true(books_image_left(&image, 0, &left) && left.damaged);
+    memcpy(books->input, "a\xc3", 2);
+    assert_true(books_image_left(&image, 0, &left) && left.damaged);
+    free(file);
+}
+
+/* The copy is not taken at one instant: `gather` may be in it and its `admit` not. */
+static void a_stock_below_0_counts_as_nothing(void **unused)
+{
+    (void)unused;
+    struct books_file *file = make_file();
+    struct books *books = add_lane(file, "in", false);
+    struct books_image image;
+    struct books_left left;
+    struct err err;
+    books->cells[CELL_gather + 3].events = 5;
+    assert_true(books_image_open(&image, all_of(file), false, &err));
+    assert_true(books_image_left(&image, 0, &left));
+    assert_false(left.damaged);
+    assert_int_equal(left.closing[FLOW_crash_ring].events, 0);
+    assert_int_equal(left.closing[FLOW_crash_batch].events, 5);
+    free(file);
+}
+
+static void a_copy_leaves_out_what_is_not_used(void **unused)
+{
+    (void)unused;
+    struct books_file *file = make_file();
+    struct buf copy = { 0 };
+    struct books_image image;
+    struct books_left left;
+    struct err err;
+    struct books *books = add_lane(file, "in", true);
+    books->cells[CELL_admit].events = 3;
+    books->cells[CELL_spill].bytes = 4;
+    books->cells[CELL_spill].events = 1;
+    assert_true(books_file_copy(file, 77, &copy));
+    assert_true(copy.bytes < 32 * 1024);
+    assert_true(books_image_open(&image, buf_slice(&copy), true, &err));
+    assert_int_equal(image.header.saved_real_ns, 77);
+    assert_true(books_image_left(&image, 0, &left));
+    assert_int_equal(left.closing[FLOW_replay_ring].events, 3);
+    assert_int_equal(left.closing[FLOW_crash_spool].events, 1); /* nothing is read again from it */
+    buf_fini(&copy);
+    free(file);
+}
+
+/* ---- books of another build: other tables, wider rows, an account that this one does not know
+ * ---- */
+
+struct other_account {
+    struct books_account_row row;
+    char note[24];
+};
+struct other_flow {
+    struct books_flow_row row;
+    uint64_t since;
+};
+struct other_lane {
+    uint64_t rereadable;
+    struct cell cells[5];
+    char output[40], input[40];
+};
+struct other_file {
+    struct books_header header;
+    struct other_flow flows[3];
+    struct other_account accounts[4];
+    struct other_lane lanes[2];
+};
+
+static void describe_other(struct other_file *file)
+{
+    static const struct books_account_row accounts[] = { { .name = "in_flight", .held = 1 },
+                                                         { .name = "outside" },
+                                                         { .name = "attic", .held = 1 },
+                                                         { .name = "delivered" } };
+    static const struct books_flow_row flows[] = { { "enter", 1, 2, 3, 2 },
+                                                   { "send", 2, 0, 0, 2 },
+                                                   { "done", 0, 3, 2, 1 } };
+    for (unsigned i = 0; i < 4; i++)
+        file->accounts[i].row = accounts[i];
+    for (unsigned i = 0; i < 3; i++)
+        file->flows[i].row = flows[i];
+    file->header = (struct books_header){
+        .magic = BOOKS_MAGIC,
+        .version = BOOKS_VERSION,
+        .header_bytes = sizeof(file->header),
+        .file_bytes = sizeof(*file),
+        .state = BOOKS_OPEN,
+        .lanes_used = 1,
+        .accounts = { offsetof(struct other_file, accounts), 4, sizeof(struct other_account), 0 },
+        .flows = { offsetof(struct other_file, flows), 3, sizeof(struct other_flow), 0 },
+        .lanes = { offsetof(struct other_file, lanes), 2, sizeof(struct other_lane), 0 },
+        .name_bytes = 40,
+        .input_at = offsetof(struct other_lane, input),
+        .output_at = offsetof(struct other_lane, output),
+        .rereadable_at = offsetof(struct other_lane, rereadable),
+        .cells_at = offsetof(struct other_lane, cells),
+    };
+}
+
+static void books_of_another_build_are_read_by_their_own_description(void **unused)
+{
+    (void)unused;
+    static struct other_file file;
+    struct books_image image;
+    struct books_left left;
+    struct err err = { "" };
+    describe_other(&file);
+    (void)strcpy(file.lanes[0].input, "in");
+    (void)strcpy(file.lanes[0].output, "out");
+    file.lanes[0].cells[3].events = 60; /* enter, two workers */
+    file.lanes[0].cells[4].events = 40;
+    file.lanes[0].cells[0].events = 10; /* send */
+    file.lanes[0].cells[1].events = 20;
+    file.lanes[0].cells[2].events = 25; /* done */
+    struct slice bytes = { (const char *)&file, sizeof(file) };
+    if (!books_image_open(&image, bytes, false, &err))
+        fail_msg("%s", err.text);
+    assert_true(books_image_left(&image, 0, &left));
+    assert_string_equal(left.input, "in");
+    assert_string_equal(left.output, "out");
+    assert_false(left.damaged);
+    assert_int_equal(left.closing[FLOW_crash_in_flight].events, 5);
+    assert_int_equal(left.closing[FLOW_crash_ring].events, 70); /* attic: it was in memory */
+    file.lanes[0].rereadable = 1;
+    assert_true(books_image_left(&image, 0, &left));
+    assert_int_equal(left.closing[FLOW_replay_ring].events, 70);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_cut_of_a_copy_is_refused),
+        cmocka_unit_test(every_flipped_bit_of_a_copy_is_noticed),
+        cmocka_unit_test(a_header_that_lies_is_refused_or_harmless),
+        cmocka_unit_test(counters_that_make_no_sense_are_damage),
+        cmocka_unit_test(names_that_are_no_text_are_damage),
+        cmocka_unit_test(a_stock_below_0_counts_as_nothing),
+        cmocka_unit_test(every_held_account_can_be_closed),
+        cmocka_unit_test(each_counter_belongs_to_one_flow),
+        cmocka_unit_test(a_copy_leaves_out_what_is_not_used),
+        cmocka_unit_test(books_of_another_build_are_read_by_their_own_description),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

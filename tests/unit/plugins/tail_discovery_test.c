@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tail: which file is which, over renames, removals, truncations and restarts; and what is watched.
+ */
+#include "tail_rig.h"
+
+#include <poll.h>
+#include <sys/resource.h>
+
+static struct rig rig;
+
+static int begin(void **unused)
+{
+    (void)unused;
+    rig_init(&rig, "app.log");
+    return 0;
+}
+
+static int end(void **unused)
+{
+    (void)unused;
+    rig_fini(&rig);
+    return 0;
+}
+
+static void begin_with(const char *text)
+{
+    rig_append(&rig, "app.log", text);
+    rig_open(&rig);
+    rig_drain(&rig);
+}
+
+/* ---- where to begin ---- */
+
+static void from_the_end_whole_lines_are_read_and_later_files_from_their_begin(void **unused)
+{
+    (void)unused;
+    rig.config.start_at = TAIL_START_END;
+    rig_add_path(&rig, "later.log");
+    begin_with("old\nunfin");
+    rig_append(&rig, "app.log", "ished\nnew\n");
+    rig_append(&rig, "later.log", "first\n");
+    rig_drain(&rig);
+    assert_null(fake_sink_find(rig.sink, "old"));
+    assert_non_null(fake_sink_find(rig.sink, "unfinished"));
+    assert_non_null(fake_sink_find(rig.sink, "first"));
+    assert_int_equal(rig.sink->event_count, 3);
+}
+
+static void files_that_appear_while_down_are_read_from_their_begin(void **unused)
+{
+    (void)unused;
+    rig.config.start_at = TAIL_START_END;
+    rig_add_path(&rig, "later.log");
+    begin_with("old\n");
+    rig_settle_all(&rig);
+    rig_save(&rig);
+    rig_close(&rig);
+    rig_append(&rig, "later.log", "first\n");
+    rig_restore(&rig);
+    rig_expect(&rig, "first ");
+}
+
+static void old_files_are_begun_at_their_end(void **unused)
+{
+    (void)unused;
+    const struct timespec times[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
+
+    rig.config.ignore_older = 3600000;
+    rig_append(&rig, "app.log", "old\n");
+    assert_int_equal(utimensat(AT_FDCWD, rig_path(&rig, "app.log"), times, 0), 0);
+    rig_open(&rig);
+    rig_expect(&rig, "");
+    rig_append(&rig, "app.log", "new\n");
+    rig_expect(&rig, "new ");
+}
+
+static void looking_for_the_last_line_of_a_file_leaves_the_lines_of_others_alone(void **unused)
+{
+    (void)unused;
+    const struct timespec times[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
+
+    rig.config.ignore_older = 3600000;
+    rig_add_path(&rig, "old.log");
+    rig_append(&rig, "app.log", "fresh\n");
+    rig_append(&rig, "old.log", "older\nunfin");
+    assert_int_equal(utimensat(AT_FDCWD, rig_path(&rig, "old.log"), times, 0), 0);
+    rig_open(&rig);
+    rig_expect(&rig, "fresh ");
+    rig_append(&rig, "old.log", "ished\n");
+    rig_expect(&rig, "fresh unfinished ");
+}
+
+static void excluded_files_and_folders_are_left_out(void **unused)
+{
+    (void)unused;
+    static const char *exclude[2] = { "*debug*" };
+
+    exclude[1] = strdup(rig_path(&rig, "no/*"));
+    rig.config.exclude = (struct text_list){ exclude, 2 };
+    rig_add_path(&rig, "*");
+    rig_add_path(&rig, "*/*");
+    rig_open(&rig);
+    rig_drain(&rig); /* the folders appear later */
+    assert_int_equal(mkdir(rig_path(&rig, "no"), 0755), 0);
+    assert_int_equal(mkdir(rig_path(&rig, "yes"), 0755), 0);
+    rig_append(&rig, "no/a", "1\n");
+    rig_append(&rig, "yes/debug", "2\n");
+    rig_append(&rig, "yes/a", "3\n");
+    rig_expect(&rig, "3 ");
+    free((char *)exclude[1]);
+}
+
+/* ---- limits ---- */
+
+static void more_files_than_descriptors_are_all_read(void **unused)
+{
+    (void)unused;
+    struct rlimit before, few = { .rlim_cur = 64 };
+    char name[32];
+
+    rig_add_path(&rig, "*.txt");
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few.rlim_max = before.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    rig_open(&rig);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 100; i++) {
+            (void)snprintf(name, sizeof(name), "%d.txt", i);
+            rig_append(&rig, name, "line\n");
+        }
+        rig_drain(&rig);
+        assert_in_range(rig.sink->numbers[SINK_SOURCES_OPEN], 1, 16);
+        assert_int_equal(rig.sink->event_count, 100 * (round + 1));
+    }
+    rig_rename(&rig, "0.txt", "gone"); /* not open: found again by its inode */
+    rig_append(&rig, "gone", "rest\n");
+    rig_drain(&rig);
+    assert_int_equal(rig.sink->event_count, 301);
+}
+
+static void more_files_than_max_files_are_told_once(void **unused)
+{
+    (void)unused;
+    rig.config.max_files = 2;
+    rig_add_path(&rig, "*");
+    rig_append(&rig, "1", "a\n");
+    rig_append(&rig, "2", "a\n");
+    rig_append(&rig, "3", "a\n");
+    rig_open(&rig);
+    rig_drain(&rig);
+    rig_drain(&rig);
+    assert_int_equal(rig.sink->event_count, 2);
+    assert_int_equal(rig.sink->tell_count, 1);
+    assert_true(fake_sink_told(rig.sink, "max_files"));
+}
+
+static void a_file_that_may_not_be_read_is_told_once_and_read_when_it_may(void **unused)
+{
+    (void)unused;
+    bool is_root = geteuid() == 0;
+
+    rig_append(&rig, "app.log", "a\n");
+    assert_int_equal(chmod(rig.folder, 0755), 0);
+    assert_int_equal(chmod(rig_path(&rig, "app.log"), 0), 0);
+    rig_open(&rig);
+    if (is_root)
+        assert_int_equal(seteuid(65534), 0);
+    rig_drain(&rig);
+    rig_drain(&rig);
+    if (is_root)
+        assert_int_equal(seteuid(0), 0);
+    assert_int_equal(rig.sink->tell_count, 1);
+    assert_true(fake_sink_told(rig.sink, "app.log"));
+    assert_int_equal(chmod(rig_path(&rig, "app.log"), 0644), 0);
+    rig_expect(&rig, "a ");
+}
+
+static void without_inotify_it_polls_and_says_which_limit(void **unused)
+{
+    (void)unused;
+    struct rlimit before, none;
+    struct waits waits = { .fd_count = 0 };
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    rig_open(&rig);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    rig.config.rescan = 60000;
+    rig_append(&rig, "app.log", "a\n");
+    rig_expect(&rig, "a ");
+    rig_drain(&rig);
+    input_tail.wait(rig.state, &waits);
+    assert_int_equal(waits.fd_count, 0);
+    assert_in_range(waits.until_ms - clock_now_ms(), 0, 1000);
+    assert_int_equal(rig.sink->tell_count, 1);
+    assert_true(fake_sink_told(rig.sink, "fs.inotify.max_user_instances"));
+}
+
+/* ---- waking ---- */
+
+/* Waits as the core does, for at most as long as the plugin says; then collects. */
+static void wait_and_drain(void)
+{
+    struct waits waits = { .fd_count = 0 };
+    struct pollfd fds[WAIT_FDS];
+
+    input_tail.wait(rig.state, &waits);
+    int64_t left_ms = waits.until_ms == 0 ? -1 : waits.until_ms - clock_now_ms();
+    assert_true(left_ms <= 60000);
+    for (unsigned i = 0; i < waits.fd_count; i++)
+        fds[i] = (struct pollfd){ .fd = waits.fds[i], .events = POLLIN };
+    (void)poll(fds, waits.fd_count, left_ms < 0 ? 0 : (int)left_ms);
+    rig_drain(&rig);
+}
+
+static void wait_for_events(size_t count)
+{
+    int64_t give_up_ms = clock_now_ms() + 30000;
+    while (rig.sink->event_count < count) {
+        wait_and_drain();
+        assert_true(clock_now_ms() < give_up_ms);
+    }
+}
+
+static void news_wake_it_and_quiet_files_do_not(void **unused)
+{
+    (void)unused;
+    struct waits waits = { .fd_count = 0 };
+    char name[32];
+
+    rig.config.rescan = 60000;
+    rig_add_path(&rig, "*/new.log");
+    begin_with("a\n");
+    input_tail.wait(rig.state, &waits);
+    assert_int_equal(waits.fd_count, 0); /* a nap after data */
+    assert_in_range(waits.until_ms - clock_now_ms(), 0, 50);
+    wait_and_drain();
+    waits = (struct waits){ .fd_count = 0 };
+    input_tail.wait(rig.state, &waits);
+    assert_int_equal(waits.fd_count, 1);
+    assert_in_range(waits.until_ms - clock_now_ms(), 50000, 60000);
+
+    rig_append(&rig, "app.log", "b\n");
+    wait_for_events(2);
+    rig_rotate(&rig);
+    rig_append(&rig, "app.log", "c\n");
+    wait_for_events(3);
+    rig_append(&rig, "app.log.1", "late\n"); /* its writer has not reopened */
+    wait_for_events(4);
+    assert_int_equal(mkdir(rig_path(&rig, "folder"), 0755), 0);
+    (void)snprintf(name, sizeof(name), "folder/new.log");
+    rig_append(&rig, name, "d\n");
+    wait_for_events(5);
+    rig_append(&rig, name, "e\n");
+    wait_for_events(6);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+    const struct CMUnitTest tests[] = {
+        TEST(from_the_end_whole_lines_are_read_and_later_files_from_their_begin),
+        TEST(files_that_appear_while_down_are_read_from_their_begin),
+        TEST(old_files_are_begun_at_their_end),
+        TEST(looking_for_the_last_line_of_a_file_leaves_the_lines_of_others_alone),
+        TEST(excluded_files_and_folders_are_left_out),
+        TEST(more_files_than_descriptors_are_all_read),
+        TEST(more_files_than_max_files_are_told_once),
+        TEST(a_file_that_may_not_be_read_is_told_once_and_read_when_it_may),
+        TEST(without_inotify_it_polls_and_says_which_limit),
+        TEST(news_wake_it_and_quiet_files_do_not),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
