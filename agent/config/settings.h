@@ -4,84 +4,12 @@
 #pragma once
 
 #include "base/buf.h"
-#include "config/schema.h"
+#include "config/settings_options.h"
 
 struct mark { /* a place in a configuration file */
     const char *file;
     unsigned line, column; /* from 1 */
 };
-
-#define AGENT_OPTIONS(X, T)                                                                        \
-    X(T, state_dir, text, "/var/lib/spillway", ANY, ANY,                                           \
-      "Folder for checkpoints and the saved books")                                                \
-    X(T, runtime_dir, text, "/run/spillway", ANY, ANY,                                             \
-      "Folder on tmpfs for the live books; the user's own runtime directory if this cannot be "    \
-      "written")                                                                                   \
-    X(T, memory_limit, size, "64MiB", "8MiB", "64GiB",                                             \
-      "Bound of all event memory: lanes, batches, buffers")                                        \
-    X(T, report_interval, duration, "10s", "1s", "1h",                                             \
-      "Time between two ledger lines of a lane that moved")                                        \
-    X(T, shutdown_grace, duration, "10s", "0s", "10m", "Time to drain after the first signal")     \
-    X(T, log_level, choice, "info", "debug|info|warn|error", ANY,                                  \
-      "Least severe line of the agent's own log")                                                  \
-    X(T, admin__listen, text, "", ANY, ANY,                                                        \
-      "ADDRESS:PORT of the admin endpoint (/metrics); empty: none")
-DECLARE_OPTIONS(agent_options, AGENT_OPTIONS);
-
-enum overflow { OVERFLOW_AUTO, OVERFLOW_BLOCK, OVERFLOW_DROP_OLDEST, OVERFLOW_DROP_NEWEST };
-#define INPUT_OPTIONS(X, T)                                                                        \
-    X(T, type, text, REQUIRED, ANY, ANY, "Kind of input")                                          \
-    X(T, processors, list, "", ANY, ANY, "Processors for its events, by name, in order")           \
-    X(T, interval, duration, "10s", "100ms", "1d",                                                 \
-      "Time between two collections, for inputs that sample")                                      \
-    X(T, resource, map, "", ANY, ANY, "Attributes added to the resource of its events")            \
-    X(T, lane__capacity, size, "0", ANY, "16GiB",                                                  \
-      "Memory of each lane of this input; 0: 8MiB, or its part of half the memory limit")          \
-    X(T, lane__overflow, choice, "auto", "auto|block|drop_oldest|drop_newest", ANY,                \
-      "What a full lane does; auto: block where the input can be read again, else drop_oldest")    \
-    X(T, lane__block_for, duration, "0s", ANY, "1h",                                               \
-      "With overflow block: wait this long, then drop the newest; 0s: without end")                \
-    X(T, lane__weight, count, "1", "1", "1000",                                                    \
-      "Share of the output's reading, relative to its other lanes")                                \
-    X(T, lane__shed__high, share, "100%", "1%", "100%",                                            \
-      "Start to shed when the lane is this full; 100%: never")                                     \
-    X(T, lane__shed__low, share, "40%", "0%", "100%", "Stop to shed when it has fallen to this")   \
-    X(T, lane__shed__keep, share, "10%", "0%", "100%",                                             \
-      "While shedding keep this share of the events")
-DECLARE_OPTIONS(input_options, INPUT_OPTIONS);
-
-enum compression_option { COMPRESSION_AUTO, COMPRESSION_NONE, COMPRESSION_GZIP, COMPRESSION_ZSTD };
-#define OUTPUT_OPTIONS(X, T)                                                                       \
-    X(T, type, text, REQUIRED, ANY, ANY, "Kind of output")                                         \
-    X(T, inputs, list, "", ANY, ANY, "Inputs that it takes, by name; empty: all")                  \
-    X(T, workers, count, "1", "1", "8", "Threads that encode and compress")                        \
-    X(T, compression, choice, "auto", "auto|none|gzip|zstd", ANY,                                  \
-      "Content encoding; auto: gzip over HTTP, else none")                                         \
-    X(T, compression_level, count, "1", "1", "12", "Higher is smaller and slower")                 \
-    X(T, batch__max_bytes, size, "1MiB", "1KiB", "64MiB",                                          \
-      "Close a batch at this size, before compression")                                            \
-    X(T, batch__max_events, count, "10000", "1", "1000000", "Close a batch at this many events")   \
-    X(T, batch__max_wait, duration, "1s", "1ms", "10m",                                            \
-      "Close a batch when its oldest event is this old")                                           \
-    X(T, memory_weight, count, "1", "1", "1000",                                                   \
-      "Share of the memory for sealed batches, relative to other outputs")                         \
-    X(T, concurrency__min, count, "1", "1", "256", "Least requests in flight")                     \
-    X(T, concurrency__max, count, "32", "1", "256", "Most requests in flight")                     \
-    X(T, retry__base, duration, "1s", "10ms", "10m",                                               \
-      "First backoff; each further one is twice as long, at random between zero and that")         \
-    X(T, retry__cap, duration, "60s", "10ms", "1h", "Longest backoff")                             \
-    X(T, retry__max_age, duration, "0s", ANY, "365d",                                              \
-      "Give up on events older than this; 0s: never")                                              \
-    X(T, breaker__failures, count, "5", "1", "1000",                                               \
-      "Failures in a row that open the circuit breaker")                                           \
-    X(T, breaker__rest, duration, "1s", "10ms", "1h",                                              \
-      "First rest of the open breaker; it doubles with every failed probe, up to "                 \
-      "breaker.rest_max")                                                                          \
-    X(T, breaker__rest_max, duration, "60s", "10ms", "1d", "Longest rest of the open breaker")
-DECLARE_OPTIONS(output_options, OUTPUT_OPTIONS);
-
-#define PROCESSOR_OPTIONS(X, T) X(T, type, text, REQUIRED, ANY, ANY, "Kind of processor")
-DECLARE_OPTIONS(processor_options, PROCESSOR_OPTIONS);
 
 struct settings_part {              /* an input, processor or output */
     const char *name;               /* the user's own */
