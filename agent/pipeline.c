@@ -67,6 +67,33 @@ static size_t piece_bytes_of(const struct settings_part *input)
     return (piece + 4095) & ~(size_t)4095;
 }
 
+static struct shedder_config shed_of(const struct settings_part *input,
+                                     const struct settings_part *output)
+{
+    static const enum shed_mode modes[] = { [SHED_OPTION_UNIFORM] = SHED_UNIFORM,
+                                            [SHED_OPTION_SEVERITY] = SHED_SEVERITY,
+                                            [SHED_OPTION_KEY] = SHED_KEY,
+                                            [SHED_OPTION_LARGEST] = SHED_LARGEST };
+    const struct input_options *options = &input->input;
+    bool is_adaptive = options->lane__shed__keep < 0; /* KEEP_ADAPTIVE */
+
+    return (struct shedder_config){
+        .high = options->lane__shed__high,
+        .low = options->lane__shed__low,
+        .keep = is_adaptive ? 1 : options->lane__shed__keep,
+        .is_adaptive = is_adaptive,
+        .mode = modes[options->lane__shed__mode],
+        .severity_keep = { [BAND_TRACE] = options->lane__shed__severity__trace,
+                           [BAND_DEBUG] = options->lane__shed__severity__debug,
+                           [BAND_INFO] = options->lane__shed__severity__info,
+                           [BAND_WARN] = options->lane__shed__severity__warn,
+                           [BAND_ERROR] = options->lane__shed__severity__error,
+                           [BAND_FATAL] = options->lane__shed__severity__fatal },
+        .capacity_bytes = input->lane_bytes,
+        .batch_bytes = output->output.batch__max_bytes,
+    };
+}
+
 static bool add_lane(struct pipeline *pipeline, struct channel *channel,
                      const struct settings_part *input, struct outlet *outlet, struct err *err)
 {
@@ -81,8 +108,8 @@ static bool add_lane(struct pipeline *pipeline, struct channel *channel,
         .capacity_bytes = input->lane_bytes,
         .piece_bytes = piece_bytes_of(input),
         .overflow = overflows[input->input.lane__overflow],
-        .shed = { input->input.lane__shed__high, input->input.lane__shed__low,
-                  input->input.lane__shed__keep },
+        .shed = shed_of(input, outlet->part),
+        .shed_key = input->input.lane__shed__key,
         .weight = input->input.lane__weight,
         .seed = seed,
         .books = ledger_lane(pipeline->ledger, input->name, outlet->part->name,

@@ -24,6 +24,13 @@
 DECLARE_OPTIONS(agent_options, AGENT_OPTIONS);
 
 enum overflow { OVERFLOW_AUTO, OVERFLOW_BLOCK, OVERFLOW_DROP_OLDEST, OVERFLOW_DROP_NEWEST };
+/* As enum shed_mode has them; config and flow do not know each other. */
+enum shed_option {
+    SHED_OPTION_UNIFORM,
+    SHED_OPTION_SEVERITY,
+    SHED_OPTION_KEY,
+    SHED_OPTION_LARGEST
+};
 #define INPUT_OPTIONS(X, T)                                                                        \
     X(T, type, text, REQUIRED, ANY, ANY, "Kind of input")                                          \
     X(T, processors, list, "", ANY, ANY, "Processors for its events, by name, in order")           \
@@ -39,10 +46,26 @@ enum overflow { OVERFLOW_AUTO, OVERFLOW_BLOCK, OVERFLOW_DROP_OLDEST, OVERFLOW_DR
     X(T, lane__weight, count, "1", "1", "1000",                                                    \
       "Share of the output's reading, relative to its other lanes")                                \
     X(T, lane__shed__high, share, "100%", "1%", "100%",                                            \
-      "Start to shed when the lane is this full; 100%: never")                                     \
+      "Start to shed when the lane is this full; 100%: never. 80% where any other option of "      \
+      "lane.shed is given")                                                                        \
     X(T, lane__shed__low, share, "40%", "0%", "100%", "Stop to shed when it has fallen to this")   \
-    X(T, lane__shed__keep, share, "10%", "0%", "100%",                                             \
-      "While shedding keep this share of the events")
+    X(T, lane__shed__keep, keep, "10%", "0%", "100%",                                              \
+      "While shedding keep this share; adaptive: as much as leaves, between the marks. Each "      \
+      "event that is kept says in sampling.weight for how many it stands; with 0% none is")        \
+    X(T, lane__shed__mode, choice, "uniform", "uniform|severity|key|largest", ANY,                 \
+      "Which events go: any; the least severe first; all of the same lane.shed.key together; "     \
+      "the largest first")                                                                         \
+    X(T, lane__shed__key, text, "", ANY, ANY,                                                      \
+      "With mode key: the field, trace_id for instance. The same on every host")                   \
+    X(T, lane__shed__severity__trace, share, "1%", "0.1%", "100%",                                 \
+      "With mode severity: keep this share of them; with keep adaptive go no lower before the "    \
+      "more severe ones are touched")                                                              \
+    X(T, lane__shed__severity__debug, share, "2%", "0.1%", "100%", "The same for debug")           \
+    X(T, lane__shed__severity__info, share, "10%", "0.1%", "100%",                                 \
+      "The same for info, and for events without a severity")                                      \
+    X(T, lane__shed__severity__warn, share, "50%", "0.1%", "100%", "The same for warn")            \
+    X(T, lane__shed__severity__error, share, "100%", "0.1%", "100%", "The same for error")         \
+    X(T, lane__shed__severity__fatal, share, "100%", "0.1%", "100%", "The same for fatal")
 DECLARE_OPTIONS(input_options, INPUT_OPTIONS);
 
 enum compression_option { COMPRESSION_AUTO, COMPRESSION_NONE, COMPRESSION_GZIP, COMPRESSION_ZSTD };

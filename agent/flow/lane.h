@@ -20,6 +20,7 @@ struct lane_config {
     size_t capacity_bytes, piece_bytes;
     enum lane_overflow overflow;
     struct shedder_config shed;
+    const char *shed_key; /* SHED_KEY: the field; borrowed */
     uint64_t weight;
     uint64_t seed;
     struct books *books;
@@ -33,15 +34,21 @@ void lane_free(struct lane **lanep);                     /* CHECKs that it is em
 struct books *lane_books(const struct lane *lane);
 uint64_t lane_weight(const struct lane *lane);
 
+/* What the log should say once shedding starts or stops. */
 struct lane_news {
     enum shed_change shed;
-    double fill;
-    uint64_t shed_events; /* SHED_STOPPED: how many were shed since it started */
+    double fill, high, low, keep;
+    struct amount depth; /* in the lane now */
+    /* SHED_STOPPED: what was shed since it started, and for how long it did. */
+    struct amount shed_amount;
+    uint64_t shed_by_band[BANDS]; /* events, by severity */
+    int64_t shed_ms;
 };
 
 /* Offers events[from … count) in order; run->receipt is counted for those admitted. Returns the
  * index of the first event that was not handled: count, or with LANE_BLOCK the one that found no
- * room; then on_room is called once there is. news: what the log should say; may be NULL. */
+ * room; then on_room is called once there is, and it is the first of the next offer, unless it is
+ * refused: it has passed the shedder and is not asked again. ret_news: may be NULL. */
 size_t lane_offer(struct lane *lane, const struct event *events, size_t from, size_t count,
                   const struct run_info *run, struct lane_news *ret_news);
 /* Counts events[from … count) as dropped by that flow from `world` (block_timeout, …). */
@@ -65,8 +72,9 @@ struct piece *lane_gather(struct lane *lane, unsigned worker);
 void lane_give_back(struct lane *lane, struct piece **piecep);
 
 /* Compares ring and books, reports the lane's numbers; returns memory of an empty lane to the
- * system. */
-void lane_audit(struct lane *lane);
+ * system. Shedding ends here too, where nothing is offered any more: the next offer brings the
+ * news. */
+void lane_audit(struct lane *lane, int64_t boot_ms);
 /* At the end: all that is left goes back to its source (replay_ring; receipts stay open), or is
  * counted as drain_timeout_ring. */
 void lane_abandon(struct lane *lane);
