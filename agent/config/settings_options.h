@@ -29,7 +29,8 @@ enum shed_option {
     SHED_OPTION_UNIFORM,
     SHED_OPTION_SEVERITY,
     SHED_OPTION_KEY,
-    SHED_OPTION_LARGEST
+    SHED_OPTION_LARGEST,
+    SHED_OPTION_NOISIEST
 };
 #define INPUT_OPTIONS(X, T)                                                                        \
     X(T, type, text, REQUIRED, ANY, ANY, "Kind of input")                                          \
@@ -45,6 +46,13 @@ enum shed_option {
       "With overflow block: wait this long, then drop the newest; 0s: without end")                \
     X(T, lane__weight, count, "1", "1", "1000",                                                    \
       "Share of the output's reading, relative to its other lanes")                                \
+    X(T, lane__classes__by, text, "", ANY, ANY,                                                    \
+      "Split the lane into classes that are read in turns: severity, or a field: "                 \
+      "attributes.tenant; empty: no classes")                                                      \
+    X(T, lane__classes__max, count, "64", "1", "256",                                              \
+      "With a field: most classes at a time; what is beyond goes into one, named other")           \
+    X(T, lane__classes__weights, map, "", ANY, ANY,                                                \
+      "Shares of classes by name, 1 to 1000; those not named have 1")                              \
     X(T, lane__shed__high, share, "100%", "1%", "100%",                                            \
       "Start to shed when the lane is this full; 100%: never. 80% where any other option of "      \
       "lane.shed is given")                                                                        \
@@ -52,9 +60,9 @@ enum shed_option {
     X(T, lane__shed__keep, keep, "10%", "0%", "100%",                                              \
       "While shedding keep this share; adaptive: as much as leaves, between the marks. Each "      \
       "event that is kept says in sampling.weight for how many it stands; with 0% none is")        \
-    X(T, lane__shed__mode, choice, "uniform", "uniform|severity|key|largest", ANY,                 \
+    X(T, lane__shed__mode, choice, "uniform", "uniform|severity|key|largest|noisiest", ANY,        \
       "Which events go: any; the least severe first; all of the same lane.shed.key together; "     \
-      "the largest first")                                                                         \
+      "the largest first; those of the class that brings most")                                    \
     X(T, lane__shed__key, text, "", ANY, ANY,                                                      \
       "With mode key: the field, trace_id for instance. The same on every host")                   \
     X(T, lane__shed__severity__trace, share, "1%", "0.1%", "100%",                                 \

@@ -65,6 +65,15 @@ static void check_key(struct loader *loader, size_t input)
         complain(loader, input, "lane.shed.key", "needs lane.shed.mode: key");
 }
 
+static void check_noisiest(struct loader *loader, size_t input)
+{
+    const struct input_options *lane = &loader->settings->inputs[input].input;
+
+    if (lane->lane__shed__mode == SHED_OPTION_NOISIEST && lane->lane__classes__by[0] == '\0')
+        complain(loader, input, "lane.shed.mode",
+                 "noisiest needs classes to compare: set lane.classes.by");
+}
+
 static void check_severity(struct loader *loader, size_t input)
 {
     static const char *const names[] = { "trace", "debug", "info", "warn", "error", "fatal" };
@@ -101,5 +110,6 @@ void settings_check_shed(struct loader *loader, size_t input)
     check_marks(loader, input);
     check_keep(loader, input);
     check_key(loader, input);
+    check_noisiest(loader, input);
     check_severity(loader, input);
 }

@@ -22,10 +22,12 @@ struct lane {
     struct lock lock;
     /* under lock */
     struct arena *arena;
-    struct ring ring;
+    struct classes *classes;
+    int64_t now_ms; /* the latest time that anybody brought */
     struct shedder *shedder;
     struct random random;
     struct attribute *weight_room; /* NULL: this lane never sheds */
+    size_t full_class;             /* the class that found no room last */
     double passed;                 /* the event that found no room was kept with this; 0: none */
     struct lane_news news;         /* gathers what is shed, until shedding stops */
     bool has_news;
@@ -38,8 +40,13 @@ static bool build_lane(struct lane *lane)
     const struct lane_config *config = &lane->config;
 
     lane->arena = arena_new(config->capacity_bytes, config->piece_bytes);
-    lane->shedder = shedder_new(&config->shed);
-    if (lane->arena == NULL || lane->shedder == NULL)
+    if (lane->arena == NULL)
+        return false;
+    struct shedder_config shed = config->shed;
+    shed.class_count = classes_count(&config->classes);
+    lane->shedder = shedder_new(&shed);
+    lane->classes = classes_new(&config->classes, lane->arena);
+    if (lane->shedder == NULL || lane->classes == NULL)
         return false;
     if (shedder_may_shed(lane->shedder)) {
         lane->weight_room = malloc(WEIGHT_ROOM * sizeof(*lane->weight_room));
@@ -47,7 +54,6 @@ static bool build_lane(struct lane *lane)
             return false;
     }
     lane->max_record = ring_max_record(lane->arena);
-    ring_init(&lane->ring, lane->arena);
     return true;
 }
 
@@ -71,7 +77,8 @@ void lane_free(struct lane **lanep)
     *lanep = NULL;
     if (lane == NULL)
         return;
-    CHECK(lane->magic == LANE_MAGIC && lane->ring.events == 0);
+    CHECK(lane->magic == LANE_MAGIC);
+    classes_free(&lane->classes);
     arena_free(&lane->arena);
     shedder_free(&lane->shedder);
     free(lane->weight_room);
@@ -93,7 +100,7 @@ uint64_t lane_weight(const struct lane *lane)
 
 /* What one pass under the lock did. */
 struct tally {
-    struct amount admitted, shed, oversize, newest;
+    struct amount admitted, shed, oversize, newest, over_share;
 };
 
 static void tally_add(struct amount *amount, uint64_t bytes)
@@ -105,6 +112,12 @@ static void tally_add(struct amount *amount, uint64_t bytes)
 static double lane_fill(const struct lane *lane)
 {
     return (double)arena_lent(lane->arena) / (double)arena_pieces(lane->arena);
+}
+
+static void note_time(struct lane *lane, int64_t boot_ms) NEEDS_LOCK(&lane->lock)
+{
+    if (boot_ms > lane->now_ms)
+        lane->now_ms = boot_ms;
 }
 
 /* Looks whether shedding starts or stops; what is new waits for whoever can tell it. */
@@ -125,16 +138,19 @@ static void step_shedder(struct lane *lane, int64_t boot_ms) NEEDS_LOCK(&lane->l
     news->high = lane->config.shed.high;
     news->low = lane->config.shed.low;
     news->keep = shedder_keep(lane->shedder);
-    news->depth = (struct amount){ lane->ring.events, lane->ring.bytes };
+    struct classes_level level = classes_level(lane->classes);
+    news->depth = (struct amount){ level.events, level.bytes };
     news->shed_ms = boot_ms - lane->shed_since_ms;
     lane->has_news = true;
 }
 
 /* Asks the shedder. The probability with which the event is kept; 0: shed. */
-static double pass_shedder(struct lane *lane, const struct event *event, uint64_t bytes)
+static double pass_shedder(struct lane *lane, const struct event *event, size_t class)
     NEEDS_LOCK(&lane->lock)
 {
-    struct shed_facts facts = { .bytes = bytes, .severity = event->severity };
+    struct shed_facts facts = { .bytes = event_bytes(event),
+                                .class = class,
+                                .severity = event->severity };
     char room[FIELD_KEY_BYTES];
 
     if (!shedder_may_shed(lane->shedder) || event->kind != EVENT_LOG)
@@ -146,7 +162,8 @@ static double pass_shedder(struct lane *lane, const struct event *event, uint64_
     }
     double kept = shedder_admit(lane->shedder, &facts, &lane->random);
     if (kept <= 0) {
-        tally_add(&lane->news.shed_amount, bytes);
+        tally_add(&lane->news.shed_amount, facts.bytes);
+        classes_note_shed(lane->classes, class);
         lane->news.shed_by_band[severity_band(event->severity)]++;
     }
     return kept;
@@ -154,27 +171,45 @@ static double pass_shedder(struct lane *lane, const struct event *event, uint64_
 
 enum admission { ADMITTED, NOT_ADMITTED, NO_ROOM };
 
-static enum admission push_event(struct lane *lane, const struct event *event,
+static enum admission push_event(struct lane *lane, const struct event *event, size_t class,
                                  const struct run_info *run, struct tally *tally)
     NEEDS_LOCK(&lane->lock)
 {
+    bool is_bounded = lane->config.overflow == LANE_DROP_NEWEST;
     size_t size = record_size(event);
+    struct run_info info = *run;
+
     if (size > lane->max_record) {
         tally_add(&tally->oversize, event_bytes(event));
         return NOT_ADMITTED;
     }
-    struct run_info info = *run;
     if (event->resource != NULL)
         info.resource = event->resource;
-    if (ring_push(&lane->ring, event, size, &info)) {
+    switch (classes_push(lane->classes, class, event, size, &info, is_bounded)) {
+    case CLASS_PUSHED:
         tally_add(&tally->admitted, event_bytes(event));
         return ADMITTED;
-    }
-    if (lane->config.overflow == LANE_DROP_NEWEST) {
-        tally_add(&tally->newest, event_bytes(event));
+    case CLASS_OVER_SHARE:
+        tally_add(&tally->over_share, event_bytes(event));
         return NOT_ADMITTED;
+    case CLASS_NO_ROOM:
+        break;
     }
-    return NO_ROOM;
+    lane->full_class = class;
+    if (!is_bounded)
+        return NO_ROOM;
+    tally_add(&tally->newest, event_bytes(event));
+    return NOT_ADMITTED;
+}
+
+static size_t find_class(struct lane *lane, const struct event *event, int64_t boot_ms)
+    NEEDS_LOCK(&lane->lock)
+{
+    bool is_new;
+    size_t class = classes_find(lane->classes, event, boot_ms, &is_new);
+    if (is_new)
+        shedder_forget_class(lane->shedder, class);
+    return class;
 }
 
 static enum admission admit_event(struct lane *lane, const struct event *event,
@@ -183,9 +218,10 @@ static enum admission admit_event(struct lane *lane, const struct event *event,
 {
     /* Asked once: an event that waits for room would else be sampled again and again. */
     double kept = lane->passed;
+    size_t class = find_class(lane, event, run->boot_ms);
     lane->passed = 0;
     if (kept <= 0)
-        kept = pass_shedder(lane, event, event_bytes(event));
+        kept = pass_shedder(lane, event, class);
     if (kept <= 0) {
         tally_add(&tally->shed, event_bytes(event));
         return NOT_ADMITTED;
@@ -197,7 +233,7 @@ static enum admission admit_event(struct lane *lane, const struct event *event,
         weight_set(&weighed, lane->weight_room, 1 / kept);
         admitted = &weighed;
     }
-    enum admission admission = push_event(lane, admitted, run, tally);
+    enum admission admission = push_event(lane, admitted, class, run, tally);
     if (admission == NO_ROOM)
         lane->passed = kept;
     return admission;
@@ -216,6 +252,7 @@ static void count_pass(struct lane *lane, const struct run_info *run, const stru
     move_if_any(lane->config.books, FLOW_shed_sample, tally->shed);
     move_if_any(lane->config.books, FLOW_oversize, tally->oversize);
     move_if_any(lane->config.books, FLOW_shed_newest, tally->newest);
+    move_if_any(lane->config.books, FLOW_shed_class, tally->over_share);
 }
 
 static void take_news(struct lane *lane, struct lane_news *ret_news) NEEDS_LOCK(&lane->lock)
@@ -236,6 +273,7 @@ static size_t offer_pass(struct lane *lane, const struct event *events, size_t f
     size_t at = from;
 
     lock_take(&lane->lock);
+    note_time(lane, run->boot_ms);
     step_shedder(lane, run->boot_ms);
     while (at < count) {
         if (admit_event(lane, &events[at], run, &tally) == NO_ROOM)
@@ -246,7 +284,7 @@ static size_t offer_pass(struct lane *lane, const struct event *events, size_t f
     take_news(lane, news);
     if (at < count && lane->config.overflow == LANE_DROP_OLDEST) {
         /* NULL while the workers have all pieces in hand: then the newest has nowhere to go. */
-        *ret_victim = ring_detach(&lane->ring);
+        *ret_victim = classes_evict(lane->classes, lane->full_class);
         if (*ret_victim != NULL)
             ledger_move(lane->config.books, FLOW_evict_oldest, (*ret_victim)->events,
                         (*ret_victim)->bytes);
@@ -328,16 +366,15 @@ void lane_hurry(struct lane *lane)
 struct lane_level lane_level(struct lane *lane)
 {
     lock_take(&lane->lock);
-    struct lane_level level = { lane->ring.events, lane->ring.bytes,
-                                ring_oldest_boot_ms(&lane->ring) };
+    struct classes_level level = classes_level(lane->classes);
     lock_drop(&lane->lock);
-    return level;
+    return (struct lane_level){ level.events, level.bytes, level.oldest_boot_ms };
 }
 
 struct piece *lane_gather(struct lane *lane, unsigned worker)
 {
     lock_take(&lane->lock);
-    struct piece *piece = ring_detach(&lane->ring);
+    struct piece *piece = classes_take(lane->classes, lane->now_ms);
     if (piece != NULL)
         ledger_move_cell(lane->config.books, FLOW_gather, worker, piece->events, piece->bytes);
     if (piece != NULL)
@@ -353,8 +390,8 @@ struct piece *lane_gather(struct lane *lane, unsigned worker)
 static bool may_wake_waiter(const struct lane *lane)
 {
     size_t free_pieces = arena_pieces(lane->arena) - arena_lent(lane->arena);
-    return lane->has_waiter &&
-           (free_pieces * 4 >= arena_pieces(lane->arena) || lane->ring.head == NULL);
+    return lane->has_waiter && (free_pieces * 4 >= arena_pieces(lane->arena) ||
+                                classes_level(lane->classes).events == 0);
 }
 
 void lane_give_back(struct lane *lane, struct piece **piecep)
@@ -379,15 +416,17 @@ void lane_audit(struct lane *lane, int64_t boot_ms)
     struct numbers *numbers = ledger_lane_numbers(lane->config.books);
 
     lock_take(&lane->lock);
+    note_time(lane, boot_ms);
     step_shedder(lane, boot_ms);
-    int64_t oldest_ms = ring_oldest_boot_ms(&lane->ring);
+    struct classes_level level = classes_level(lane->classes);
+    int64_t oldest_ms = level.oldest_boot_ms;
     (void)ledger_audit(lane->config.books, ACCOUNT_ring, 0,
-                       (struct amount){ lane->ring.events, lane->ring.bytes });
+                       (struct amount){ level.events, level.bytes });
     size_t piece_bytes = arena_piece_bytes(lane->arena);
     uint64_t used = arena_lent(lane->arena) * piece_bytes;
     uint64_t capacity = arena_pieces(lane->arena) * piece_bytes;
     bool is_shedding = shedder_is_shedding(lane->shedder);
-    if (lane->ring.events == 0)
+    if (level.events == 0)
         arena_trim(lane->arena);
     lock_drop(&lane->lock);
     numbers_set(numbers, NUMBER_lane_used_bytes, used);
@@ -397,13 +436,25 @@ void lane_audit(struct lane *lane, int64_t boot_ms)
                 oldest_ms == 0 || boot_ms < oldest_ms ? 0 : (uint64_t)(boot_ms - oldest_ms) / 1000);
 }
 
+size_t lane_report_classes(struct lane *lane, int64_t boot_ms, struct class_report *ret_reports,
+                           size_t room)
+{
+    if (lane->config.classes.by == CLASS_BY_NOTHING)
+        return 0;
+    lock_take(&lane->lock);
+    note_time(lane, boot_ms);
+    size_t filled = classes_report(lane->classes, boot_ms, ret_reports, room);
+    lock_drop(&lane->lock);
+    return filled;
+}
+
 void lane_abandon(struct lane *lane)
 {
     bool replay = ledger_is_rereadable(lane->config.books);
 
     for (;;) {
         lock_take(&lane->lock);
-        struct piece *piece = ring_detach(&lane->ring);
+        struct piece *piece = classes_take(lane->classes, lane->now_ms);
         if (piece != NULL)
             ledger_move(lane->config.books, replay ? FLOW_replay_ring : FLOW_drain_timeout_ring,
                         piece->events, piece->bytes);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lane: the bounded path from one reading to one output: a shedder at the door, one arena, one
- * ring. Promise: every event offered is in the ring, or counted by the flow that says why not; the
- * caller is told which ones are still its own. Under the lock, what the ring holds equals the stock
- * of the account `ring` in the books. Threads: offered to by its reading, emptied by the batch
- * workers, audited by anyone: one lock, taken once for a run of events. Receipts are released after
- * the lock is dropped. */
+ * ring, or one for each class. Promise: every event offered is in a ring, or counted by the flow
+ * that says why not; the caller is told which ones are still its own. Under the lock, what the
+ * rings hold equals the stock of the account `ring` in the books. Order is kept in a class.
+ * Threads: offered to by its reading, emptied by the batch workers, audited by anyone: one lock,
+ * taken once for a run of events. Receipts are released after the lock is dropped. */
 #pragma once
 
+#include "flow/classes.h"
 #include "flow/feed.h"
-#include "flow/ring.h"
 #include "flow/shedder.h"
 #include "ledger/ledger.h"
 
@@ -21,6 +21,7 @@ struct lane_config {
     enum lane_overflow overflow;
     struct shedder_config shed;
     const char *shed_key; /* SHED_KEY: the field; borrowed */
+    struct classes_config classes;
     uint64_t weight;
     uint64_t seed;
     struct books *books;
@@ -66,7 +67,8 @@ struct lane_level {
 };
 struct lane_level lane_level(struct lane *lane);
 
-/* Takes the oldest piece out, counted as gathered by that worker. NULL: empty. */
+/* Takes the oldest piece out, of the class whose turn it is, counted as gathered by that worker.
+ * NULL: empty. */
 struct piece *lane_gather(struct lane *lane, unsigned worker);
 /* The piece is done with: its memory is free for new events. */
 void lane_give_back(struct lane *lane, struct piece **piecep);
@@ -75,6 +77,9 @@ void lane_give_back(struct lane *lane, struct piece **piecep);
  * system. Shedding ends here too, where nothing is offered any more: the next offer brings the
  * news. */
 void lane_audit(struct lane *lane, int64_t boot_ms);
+/* What became of each class since the last report; 0: the lane has none. */
+size_t lane_report_classes(struct lane *lane, int64_t boot_ms, struct class_report *ret_reports,
+                           size_t room);
 /* At the end: all that is left goes back to its source (replay_ring; receipts stay open), or is
  * counted as drain_timeout_ring. */
 void lane_abandon(struct lane *lane);

@@ -171,9 +171,12 @@ enum shed_change shedder_step(struct shedder *shedder, int64_t now_ms, double fi
         shedder->has_time = true;
         shedder->stepped_ms = now_ms;
     }
-    if (now_ms - shedder->stepped_ms >= SHED_STEP_MS)
+    bool is_starting = !shedder->is_shedding && fill >= shedder->config.high;
+    /* A burst may fill the ring within one step: it starts with what is known of it. */
+    int64_t wait_ms = is_starting ? 1 : SHED_STEP_MS;
+    if (now_ms - shedder->stepped_ms >= wait_ms)
         end_window(shedder, now_ms, fill);
-    if (!shedder->is_shedding && fill >= shedder->config.high) {
+    if (is_starting) {
         start(shedder, fill);
         return SHED_STARTED;
     }

@@ -1,77 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 
-#include "base/random.h"
-#include "event/record.h"
-#include "flow/lane.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-enum { PIECE = 16 * 1024, PIECES = 8, BODY = 200 };
-
-static char folder[] = "/tmp/spillway-lane-XXXXXX";
-static struct ledger *ledger;
-static struct feed feed;
-static unsigned lanes_made, rooms;
-
-static void count_room(void *context)
-{
-    (void)context;
-    rooms++;
-}
-
-static struct lane *make_lane(enum lane_overflow overflow, struct shedder_config shed,
-                              bool rereadable)
-{
-    char name[32];
-    (void)snprintf(name, sizeof(name), "input%u", lanes_made++);
-    rooms = 0;
-    feed = (struct feed){ .full_events = 1000, .full_bytes = 1 << 20 };
-    struct lane_config config = { .capacity_bytes = PIECE * PIECES,
-                                  .piece_bytes = PIECE,
-                                  .overflow = overflow,
-                                  .shed = shed,
-                                  .weight = 1,
-                                  .seed = 5,
-                                  .books = ledger_lane(ledger, name, "out", rereadable),
-                                  .feed = &feed,
-                                  .on_room = count_room };
-    struct lane *lane = lane_new(&config);
-    assert_non_null(lane);
-    return lane;
-}
-
-static const struct shedder_config no_shedding = { .high = 1, .low = 0.4, .keep = 0.1 };
-
-static void fill_events(struct event *events, size_t count)
-{
-    static char body[BODY];
-    for (size_t i = 0; i < count; i++)
-        events[i] = (struct event){ .body = { body, sizeof(body) } };
-}
-
-/* Everything that was offered is in one account or another, and the ring holds what the books say.
- */
-static void assert_balance(struct lane *lane, uint64_t offered)
-{
-    struct books *books = lane_books(lane);
-    uint64_t left_world = 0;
-    for (int flow = 0; flow < FLOWS; flow++) {
-        if (flow_infos[flow].from == ACCOUNT_world)
-            left_world += ledger_flow(books, (enum flow)flow).events;
-    }
-    assert_int_equal(left_world, offered);
-    struct lane_level level = lane_level(lane);
-    assert_true(ledger_audit(books, ACCOUNT_ring, 0, (struct amount){ level.events, level.bytes }));
-}
-
-static void empty_lane(struct lane *lane)
-{
-    for (struct piece *piece; (piece = lane_gather(lane, 0)) != NULL;)
-        lane_give_back(lane, &piece);
-}
+#include "lane_rig.h"
 
 static void drop_oldest_takes_all_that_is_new_and_counts_what_it_pushes_out(void **unused)
 {
@@ -355,6 +285,51 @@ static void receipts_settle_however_the_events_leave(void **unused)
     lane_free(&lane);
 }
 
+/* Events of all severities, of eight tenants and of none. */
+static void vary_events(struct event *events, size_t count, struct attribute *tenants,
+                        struct random *random)
+{
+    static const char *const names[] = { "a", "b", "c", "d", "e", "f", "g", "h" };
+    for (size_t i = 0; i < count; i++) {
+        tenants[i] = (struct attribute){ SLICE("tenant"),
+                                         { .kind = VALUE_TEXT,
+                                           .text = slice_of(names[random_below(random, 8)]) } };
+        events[i].severity = (uint8_t)random_below(random, 25);
+        events[i].body.bytes = 1 + random_below(random, BODY);
+        events[i].attributes = &tenants[i];
+        events[i].attribute_count = random_below(random, 10) > 0;
+    }
+}
+
+static void live_a_random_day(struct lane *lane, struct random *random)
+{
+    struct event events[64];
+    struct attribute tenants[64];
+    struct piece *hand[4] = { NULL };
+    struct run_info run = { .boot_ms = 1 };
+    uint64_t handled = 0;
+
+    fill_events(events, 64);
+    for (int i = 0; i < 6000; i++) {
+        struct piece **slot = &hand[random_below(random, 4)];
+        uint64_t what = random_below(random, 3);
+        run.boot_ms += (int64_t)random_below(random, i % 1000 == 0 ? 100000 : 20);
+        vary_events(events, 64, tenants, random);
+        if (what == 0)
+            handled += lane_offer(lane, events, 0, 1 + random_below(random, 64), &run, NULL);
+        else if (what == 1 && *slot == NULL)
+            *slot = lane_gather(lane, (unsigned)random_below(random, LEDGER_CELLS));
+        else if (what == 2 && *slot != NULL)
+            lane_give_back(lane, slot);
+        assert_balance(lane, handled);
+    }
+    for (int i = 0; i < 4; i++) {
+        if (hand[i] != NULL)
+            lane_give_back(lane, &hand[i]);
+    }
+    empty_lane(lane);
+}
+
 static void random_days_balance_after_every_step(void **unused)
 {
     (void)unused;
@@ -362,33 +337,23 @@ static void random_days_balance_after_every_step(void **unused)
     random_bytes(&seed, sizeof(seed));
     print_message("seed=%llu\n", (unsigned long long)seed);
     struct random random = random_make(seed);
-    struct event events[64];
-    fill_events(events, 64);
 
     for (int overflow = LANE_BLOCK; overflow <= LANE_DROP_NEWEST; overflow++) {
-        struct lane *lane =
-            make_lane((enum lane_overflow)overflow,
-                      (struct shedder_config){ .high = 0.8, .low = 0.4, .keep = 0.3 }, false);
-        struct piece *hand[4] = { NULL };
-        struct run_info run = { .boot_ms = 1 };
-        uint64_t handled = 0;
-        for (int i = 0; i < 20000; i++) {
-            struct piece **slot = &hand[random_below(&random, 4)];
-            uint64_t what = random_below(&random, 3);
-            if (what == 0)
-                handled += lane_offer(lane, events, 0, 1 + random_below(&random, 64), &run, NULL);
-            else if (what == 1 && *slot == NULL)
-                *slot = lane_gather(lane, (unsigned)random_below(&random, LEDGER_CELLS));
-            else if (what == 2 && *slot != NULL)
-                lane_give_back(lane, slot);
-            assert_balance(lane, handled);
+        for (int by = CLASS_BY_NOTHING; by <= CLASS_BY_FIELD; by++) {
+            bool has_classes = by != CLASS_BY_NOTHING;
+            struct shedder_config shed = { .high = 0.8, .low = 0.4, .keep = 0.3 };
+            shed.mode = (enum shed_mode)random_below(&random, has_classes ? 5 : 4);
+            shed.is_adaptive = random_below(&random, 2) > 0;
+            shed.capacity_bytes = PIECE * PIECES;
+            shed.batch_bytes = PIECE;
+            for (size_t band = 0; band < BANDS; band++)
+                shed.severity_keep[band] = 0.1 + 0.1 * (double)band;
+            struct lane *lane = make_lane_with(
+                (enum lane_overflow)overflow, shed, false,
+                (struct classes_config){ .by = (enum class_by)by, .field = "tenant", .max = 3 });
+            live_a_random_day(lane, &random);
+            lane_free(&lane);
         }
-        for (int i = 0; i < 4; i++) {
-            if (hand[i] != NULL)
-                lane_give_back(lane, &hand[i]);
-        }
-        empty_lane(lane);
-        lane_free(&lane);
     }
 }
 
@@ -406,17 +371,5 @@ int main(void)
         cmocka_unit_test(receipts_settle_however_the_events_leave),
         cmocka_unit_test(random_days_balance_after_every_step),
     };
-    struct err err = { "" };
-    char runtime[64], command[128];
-    if (mkdtemp(folder) == NULL)
-        return 1;
-    (void)snprintf(runtime, sizeof(runtime), "%s/run", folder);
-    ledger =
-        ledger_open(&(struct ledger_config){ .state_dir = folder, .runtime_dir = runtime }, &err);
-    if (ledger == NULL)
-        return 1;
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    ledger_close(&ledger);
-    (void)snprintf(command, sizeof(command), "rm -rf '%s'", folder);
-    return failed + (system(command) != 0);
+    return RUN_WITH_LEDGER(tests);
 }
