@@ -228,6 +228,8 @@ class Receiver:
         length = int(headers.get("content-length", 0))
         rate = (scripted or self._default).read_rate
         pieces, have = [data[:length]], min(len(data), length)
+        if rate:
+            time.sleep(have / rate)  # what came with the head
         while have < length:
             more = self._receive(connection, min(65536, length - have) if not rate
                                  else max(1, rate // 20))
