@@ -411,15 +411,22 @@ void lane_give_back(struct lane *lane, struct piece **piecep)
 
 /* ---- audits and the end ---- */
 
-void lane_audit(struct lane *lane, int64_t boot_ms)
+void lane_tell_time(struct lane *lane, int64_t boot_ms)
+{
+    lock_take(&lane->lock);
+    note_time(lane, boot_ms);
+    step_shedder(lane, boot_ms);
+    lock_drop(&lane->lock);
+}
+
+void lane_audit(struct lane *lane)
 {
     struct numbers *numbers = ledger_lane_numbers(lane->config.books);
 
     lock_take(&lane->lock);
-    note_time(lane, boot_ms);
-    step_shedder(lane, boot_ms);
     struct classes_level level = classes_level(lane->classes);
-    int64_t oldest_ms = level.oldest_boot_ms;
+    int64_t oldest_ms = level.oldest_boot_ms == 0 ? lane->now_ms : level.oldest_boot_ms;
+    int64_t waits_ms = lane->now_ms > oldest_ms ? lane->now_ms - oldest_ms : 0;
     (void)ledger_audit(lane->config.books, ACCOUNT_ring, 0,
                        (struct amount){ level.events, level.bytes });
     size_t piece_bytes = arena_piece_bytes(lane->arena);
@@ -432,8 +439,7 @@ void lane_audit(struct lane *lane, int64_t boot_ms)
     numbers_set(numbers, NUMBER_lane_used_bytes, used);
     numbers_set(numbers, NUMBER_lane_capacity_bytes, capacity);
     numbers_set(numbers, NUMBER_lane_shedding, is_shedding);
-    numbers_set(numbers, NUMBER_lane_oldest_seconds,
-                oldest_ms == 0 || boot_ms < oldest_ms ? 0 : (uint64_t)(boot_ms - oldest_ms) / 1000);
+    numbers_set(numbers, NUMBER_lane_oldest_seconds, (uint64_t)waits_ms / 1000);
 }
 
 size_t lane_report_classes(struct lane *lane, int64_t boot_ms, struct class_report *ret_reports,

@@ -73,10 +73,12 @@ struct piece *lane_gather(struct lane *lane, unsigned worker);
 /* The piece is done with: its memory is free for new events. */
 void lane_give_back(struct lane *lane, struct piece **piecep);
 
-/* Compares ring and books, reports the lane's numbers; returns memory of an empty lane to the
- * system. Shedding ends here too, where nothing is offered any more: the next offer brings the
- * news. */
-void lane_audit(struct lane *lane, int64_t boot_ms);
+/* What time it is, before each audit: shedding ends here too, where nothing is offered any more,
+ * and the next offer brings the news. */
+void lane_tell_time(struct lane *lane, int64_t boot_ms);
+/* Compares rings and books, reports the lane's numbers; returns memory of an empty lane to the
+ * system. */
+void lane_audit(struct lane *lane);
 /* What became of each class since the last report; 0: the lane has none. */
 size_t lane_report_classes(struct lane *lane, int64_t boot_ms, struct class_report *ret_reports,
                            size_t room);

@@ -112,18 +112,19 @@ static void an_idle_class_that_is_empty_is_reclaimed_the_longest_unseen_first(vo
     size_t a = find(classes, "a", 1, &is_new);
     size_t b = find(classes, "b", 2, &is_new);
     size_t c = find(classes, "c", 3, &is_new);
+    (void)find(classes, "b", 4, &is_new);
     /* a is unseen for longest, but it holds something. */
     assert_int_equal(classes_push(classes, a, of_tenant(&one, "a"), 128, &run, false),
                      CLASS_PUSHED);
     assert_int_equal(find(classes, "d", CLASS_IDLE_MS + 1, &is_new), 0); /* nobody yet */
     assert_int_equal(find(classes, "d", CLASS_IDLE_MS + 2, &is_new),
                      0); /* not looked again so soon */
-    assert_int_equal(find(classes, "d", CLASS_IDLE_MS + 1001, &is_new), b);
+    assert_int_equal(find(classes, "d", CLASS_IDLE_MS + 1001, &is_new), c);
     assert_true(is_new);
-    assert_int_equal(find(classes, "d", CLASS_IDLE_MS + 1001, &is_new), b);
+    assert_int_equal(find(classes, "d", CLASS_IDLE_MS + 1001, &is_new), c);
     assert_int_equal(find(classes, "a", CLASS_IDLE_MS + 1001, &is_new), a);
-    assert_int_equal(find(classes, "b", CLASS_IDLE_MS + 1001, &is_new), c); /* is new again */
-    assert_int_equal(find(classes, "c", CLASS_IDLE_MS + 1001, &is_new), 0);
+    assert_int_equal(find(classes, "c", CLASS_IDLE_MS + 1004, &is_new), b); /* is new again */
+    assert_int_equal(find(classes, "b", CLASS_IDLE_MS + 1004, &is_new), 0);
     size_t count = classes_report(classes, 5, reports, 8);
     assert_int_equal(count, 1);
     assert_string_equal(reports[0].name, "a");

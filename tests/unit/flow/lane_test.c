@@ -241,7 +241,9 @@ static void shedding_that_ends_is_told_with_what_was_shed_also_when_nothing_come
     assert_int_equal(news.shed, SHED_SAME);
     (void)weights_in(lane, &kept);
     lane_give_back(lane, &held);
-    lane_audit(lane, 1001);
+    lane_tell_time(lane, 1001);
+    lane_audit(lane);
+    assert_int_equal(numbers_get(ledger_lane_numbers(lane_books(lane)), NUMBER_lane_shedding), 0);
     run.boot_ms = 60000;
     (void)lane_offer(lane, events, 0, 1, &run, &news);
     assert_int_equal(news.shed, SHED_STOPPED);
@@ -255,6 +257,27 @@ static void shedding_that_ends_is_told_with_what_was_shed_also_when_nothing_come
     (void)lane_offer(lane, events, 0, 1, &run, &news);
     assert_int_equal(news.shed, SHED_SAME); /* once */
     (void)weights_in(lane, &kept);
+    lane_free(&lane);
+}
+
+static void the_age_of_the_oldest_is_told_also_across_classes(void **unused)
+{
+    (void)unused;
+    struct lane *lane = make_lane_with(LANE_DROP_OLDEST, no_shedding, false,
+                                       (struct classes_config){ .by = CLASS_BY_SEVERITY });
+    struct numbers *numbers = ledger_lane_numbers(lane_books(lane));
+    struct event event;
+    fill_events(&event, 1);
+    for (int64_t second = 10; second < 13; second++) {
+        event.severity = (uint8_t)(1 + 4 * (second - 10));
+        (void)lane_offer(lane, &event, 0, 1, &(struct run_info){ .boot_ms = second * 1000 }, NULL);
+    }
+    lane_tell_time(lane, 15500);
+    lane_audit(lane);
+    assert_int_equal(numbers_get(numbers, NUMBER_lane_oldest_seconds), 5);
+    empty_lane(lane);
+    lane_audit(lane);
+    assert_int_equal(numbers_get(numbers, NUMBER_lane_oldest_seconds), 0);
     lane_free(&lane);
 }
 
@@ -368,6 +391,7 @@ int main(void)
         cmocka_unit_test(a_weight_that_is_there_is_multiplied_and_finds_room_in_a_full_event),
         cmocka_unit_test(waiting_for_room_or_pushing_out_does_not_sample_twice),
         cmocka_unit_test(shedding_that_ends_is_told_with_what_was_shed_also_when_nothing_comes),
+        cmocka_unit_test(the_age_of_the_oldest_is_told_also_across_classes),
         cmocka_unit_test(receipts_settle_however_the_events_leave),
         cmocka_unit_test(random_days_balance_after_every_step),
     };
