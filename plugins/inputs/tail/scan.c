@@ -254,17 +254,38 @@ static void hold_and_forget(struct tail *tail, struct sink *sink)
     }
 }
 
+/* Those that are open and could not be watched: again, until the kernel refuses. Returns how many
+ * are left. */
+static uint64_t watch_files(struct tail *tail)
+{
+    uint64_t unwatched = 0;
+
+    for (uint32_t i = 0; i < tail->table.room; i++) {
+        struct tail_file *file = tail_table_at(&tail->table, i);
+        if (file == NULL || file->finished || !file->loaded || file->watch >= 0)
+            continue;
+        if (file->fd >= 0 && tail->watch.reason == NULL)
+            tail_table_set_watch(&tail->table, file,
+                                 tail_watch_file(&tail->watch, file->fd, file->path));
+        unwatched += file->watch < 0;
+    }
+    return unwatched;
+}
+
 static void plan_next(struct tail *tail, struct sink *sink, int64_t now_ms)
 {
     int64_t pause_ms = tail->config->rescan;
 
-    if (tail->watch.reason != NULL) {
-        if (!tail->told_polling)
-            sink_tell(sink, LOG_WARN, "no more file notifications, polling every second", "inotify",
-                      tail->watch.reason);
-        tail->told_polling = true;
+    sink_set(sink, SINK_SOURCES_UNWATCHED, tail->watch.folders_refused + watch_files(tail));
+    const char *reason = tail->watch.reason;
+    if (reason == NULL && tail->told_polling)
+        sink_tell(sink, LOG_INFO, "file notifications are back", "inotify", "all are watched");
+    if (reason != NULL && !tail->told_polling)
+        sink_tell(sink, LOG_WARN, "no more file notifications, polling every second", "inotify",
+                  reason);
+    tail->told_polling = reason != NULL;
+    if (reason != NULL)
         pause_ms = pause_ms < POLL_MS ? pause_ms : POLL_MS;
-    }
     tail->next_scan_ms = now_ms + pause_ms;
     tail->scan_rest_ms = now_ms + SCAN_REST_MS;
 }
@@ -278,6 +299,7 @@ void tail_scan(struct tail *tail, struct sink *sink, int64_t now_ms)
         if (file != NULL)
             file->seen = file->at_home = false;
     }
+    tail_watch_retry(&tail->watch);
     visit_all(tail, sink);
     conclude_all(tail, sink);
     hold_and_forget(tail, sink);
