@@ -241,6 +241,7 @@ static const enum number number_of[SINK_NUMBERS] = {
     [SINK_LINES] = NUMBER_lines,
     [SINK_LINES_TRUNCATED] = NUMBER_lines_truncated,
     [SINK_SOURCES_OPEN] = NUMBER_sources_open,
+    [SINK_SOURCES_UNWATCHED] = NUMBER_sources_unwatched,
     [SINK_SOURCES_ROTATED] = NUMBER_sources_rotated,
     [SINK_SOURCES_TRUNCATED] = NUMBER_sources_truncated,
     [SINK_LAG_BYTES] = NUMBER_lag_bytes,
