@@ -2,29 +2,66 @@
 /* limiter: the median is of at least three answers, gathered over more than one round where rounds
  * are short, because the median of one is that one, and a single slow answer means nothing. The
  * smoothed median follows also what was judged as congestion: an endpoint that became slower for
- * good is congestion only for a while. */
+ * good is congestion only for a while.
+ *
+ * Below one the limit grows by a share of itself for each good answer, not by one: where hundreds
+ * of thousands of agents share an endpoint, "one more" from each would be many times what it can
+ * take. With a sixteenth up and a half down they settle where about one request in twelve is
+ * refused, whatever their number. */
 #include "delivery/limiter.h"
 
 #include "base/check.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 enum { SAMPLES_LEAST = 3, LATENCY_STEP_LEAST_MS = 50 };
 static const double LATENCY_STEP = 1.5;
 static const double SMOOTHING = 0.25;
+static const double PACED_GROWTH = 1.0 / 16;
+static const double RESTART = 1.0 / 16;
 
 struct limiter limiter_make(unsigned min, unsigned max)
 {
-    CHECK(min >= 1 && min <= max);
-    return (struct limiter){
-        .min = min, .max = max, .limit = min, .doubling = true, .round_ticket = 1, .smoothed_ms = -1
-    };
+    CHECK(max >= 1 && min <= max);
+    return (struct limiter){ .min = min,
+                             .max = max,
+                             .limit = min >= 1 ? min : 1,
+                             .doubling = true,
+                             .round_ticket = 1,
+                             .gap_factor = 1,
+                             .smoothed_ms = -1 };
 }
 
-uint64_t limiter_launch(struct limiter *limiter, unsigned in_flight)
+static double round_trip_ms(const struct limiter *limiter)
 {
-    if (in_flight >= limiter->limit)
+    return fmax(limiter->smoothed_ms, LIMITER_ROUND_TRIP_LEAST_MS);
+}
+
+int64_t limiter_ready_ms(struct limiter *limiter, unsigned in_flight, int64_t now_ms)
+{
+    double gap_ms;
+    int64_t ready_ms;
+
+    if (in_flight >= (limiter->limit < 1 ? 1 : limiter->limit))
+        return INT64_MAX;
+    if (limiter->limit >= 1 || limiter->last_ticket == 0)
+        return now_ms;
+    gap_ms = fmin(round_trip_ms(limiter) / limiter->limit, LIMITER_GAP_MOST_MS);
+    ready_ms = limiter->launched_ms + (int64_t)(gap_ms * limiter->gap_factor);
+    if (ready_ms > now_ms)
+        limiter->held_back = true;
+    return ready_ms;
+}
+
+uint64_t limiter_launch(struct limiter *limiter, unsigned in_flight, int64_t now_ms,
+                        struct random *random)
+{
+    if (limiter->limit < 1 ? limiter->held_back : in_flight >= limiter->limit)
         limiter->round_used_all = true;
+    limiter->held_back = false;
+    limiter->launched_ms = now_ms;
+    limiter->gap_factor = 0.5 + random_unit(random);
     return ++limiter->last_ticket;
 }
 
@@ -34,20 +71,36 @@ static void begin_round(struct limiter *limiter)
     limiter->round_used_all = false;
 }
 
-static void cut(struct limiter *limiter)
+/* With no floor of the user's: where the gap is as long as it may be. */
+static double least_limit(const struct limiter *limiter)
 {
-    limiter->limit = limiter->limit / 2 > limiter->min ? limiter->limit / 2 : limiter->min;
+    if (limiter->min >= 1)
+        return limiter->min;
+    return fmin(round_trip_ms(limiter) / LIMITER_GAP_MOST_MS, 1);
+}
+
+static void cut_to(struct limiter *limiter, double limit)
+{
+    limiter->limit = fmax(limit >= 1 ? floor(limit) : limit, least_limit(limiter));
     limiter->doubling = false;
     limiter->cut_ticket = limiter->last_ticket;
     limiter->sample_count = 0;
     begin_round(limiter);
 }
 
+static void cut(struct limiter *limiter)
+{
+    cut_to(limiter, limiter->limit / 2);
+}
+
 static void grow(struct limiter *limiter)
 {
-    unsigned more = limiter->doubling ? limiter->limit : 1;
+    double limit = limiter->limit;
 
-    limiter->limit = more > limiter->max - limiter->limit ? limiter->max : limiter->limit + more;
+    if (limit < 1)
+        limiter->limit = fmin(limit + limit * PACED_GROWTH, 1);
+    else
+        limiter->limit = fmin(limit + (limiter->doubling ? limit : 1), limiter->max);
 }
 
 static int compare_ms(const void *a, const void *b)
@@ -101,6 +154,5 @@ void limiter_record(struct limiter *limiter, uint64_t ticket, enum limiter_sign 
 
 void limiter_restart(struct limiter *limiter)
 {
-    cut(limiter);
-    limiter->limit = limiter->min;
+    cut_to(limiter, limiter->min >= 1 ? limiter->min : RESTART);
 }
