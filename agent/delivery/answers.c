@@ -79,7 +79,7 @@ static void learn(struct delivery *delivery, const struct batch *batch,
     const struct reaction *reaction = &reactions[answer->verdict];
     int64_t latency_ms = answer->opened_connection ? -1 : answer->took_ms;
 
-    limiter_record(&delivery->limiter, batch->ticket, reaction->limiter, latency_ms);
+    limiter_record(&delivery->limiter, batch->ticket, reaction->limiter, latency_ms, now_ms);
     if (was_probe || delivery->breaker.state == BREAKER_CLOSED)
         record_breaker(delivery, answer, reaction->breaker, now_ms);
     if (answer->verdict == VERDICT_SENT) {

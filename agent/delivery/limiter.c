@@ -7,7 +7,9 @@
  * Below one the limit grows by a share of itself for each good answer, not by one: where hundreds
  * of thousands of agents share an endpoint, "one more" from each would be many times what it can
  * take. With a sixteenth up and a half down they settle where about one request in twelve is
- * refused, whatever their number. */
+ * refused, whatever their number. After an outage an agent goes on at its usual pace, because the
+ * sum of all is then what the endpoint is used to, however many they are and however seldom each
+ * sends. tests/sim/fleet shows it. */
 #include "delivery/limiter.h"
 
 #include "base/check.h"
@@ -18,8 +20,9 @@
 enum { SAMPLES_LEAST = 3, LATENCY_STEP_LEAST_MS = 50 };
 static const double LATENCY_STEP = 1.5;
 static const double SMOOTHING = 0.25;
-static const double PACED_GROWTH = 1.0 / 16;
-static const double RESTART = 1.0 / 16;
+static const double PACED_GROWTH = 1.0 / 16, PACED_GROWTH_LEAST = 1.0 / 1024;
+static const double RESTART = 1.0 / 16;        /* where the usual pace is not known */
+static const double PACE_SMOOTHING = 1.0 / 16; /* of answers; they may come in bursts */
 
 struct limiter limiter_make(unsigned min, unsigned max)
 {
@@ -30,7 +33,9 @@ struct limiter limiter_make(unsigned min, unsigned max)
                              .doubling = true,
                              .round_ticket = 1,
                              .gap_factor = 1,
-                             .smoothed_ms = -1 };
+                             .smoothed_ms = -1,
+                             .good_ms = -1,
+                             .usual_gap_ms = -1 };
 }
 
 static double round_trip_ms(const struct limiter *limiter)
@@ -98,7 +103,7 @@ static void grow(struct limiter *limiter)
     double limit = limiter->limit;
 
     if (limit < 1)
-        limiter->limit = fmin(limit + limit * PACED_GROWTH, 1);
+        limiter->limit = fmin(limit + fmax(limit * PACED_GROWTH, PACED_GROWTH_LEAST), 1);
     else
         limiter->limit = fmin(limit + (limiter->doubling ? limit : 1), limiter->max);
 }
@@ -136,10 +141,22 @@ static void end_round(struct limiter *limiter)
     begin_round(limiter);
 }
 
+/* Between two good answers with nothing else in between. */
+static void learn_pace(struct limiter *limiter, enum limiter_sign sign, int64_t now_ms)
+{
+    double gap_ms = (double)(now_ms - limiter->good_ms), usual_ms = limiter->usual_gap_ms;
+
+    if (sign == LIMITER_GOOD && limiter->good_ms >= 0)
+        limiter->usual_gap_ms =
+            usual_ms < 0 ? gap_ms : usual_ms + (gap_ms - usual_ms) * PACE_SMOOTHING;
+    limiter->good_ms = sign == LIMITER_GOOD ? now_ms : -1;
+}
+
 void limiter_record(struct limiter *limiter, uint64_t ticket, enum limiter_sign sign,
-                    int64_t latency_ms)
+                    int64_t latency_ms, int64_t now_ms)
 {
     CHECK(ticket >= 1 && ticket <= limiter->last_ticket);
+    learn_pace(limiter, sign, now_ms);
     if (ticket <= limiter->cut_ticket || sign == LIMITER_NO_SIGN)
         return;
     if (sign == LIMITER_BAD) {
@@ -154,5 +171,9 @@ void limiter_record(struct limiter *limiter, uint64_t ticket, enum limiter_sign 
 
 void limiter_restart(struct limiter *limiter)
 {
-    cut_to(limiter, limiter->min >= 1 ? limiter->min : RESTART);
+    double limit = RESTART;
+
+    if (limiter->usual_gap_ms >= 0)
+        limit = fmin(round_trip_ms(limiter) / fmax(limiter->usual_gap_ms, 1), 1);
+    cut_to(limiter, limit);
 }

@@ -23,7 +23,7 @@ enum limiter_sign {
 
 enum { LIMITER_SAMPLES = 64 };
 /* The gap stands for at least this round trip, and is never longer than that. */
-enum { LIMITER_ROUND_TRIP_LEAST_MS = 100, LIMITER_GAP_MOST_MS = 60 * 1000 };
+enum { LIMITER_ROUND_TRIP_LEAST_MS = 100, LIMITER_GAP_MOST_MS = 30 * 1000 };
 
 struct limiter {
     unsigned min, max; /* min 0: may fall below one */
@@ -37,6 +37,8 @@ struct limiter {
     int64_t launched_ms;   /* the last one */
     double gap_factor;     /* its chance, 0.5 to 1.5 */
     double smoothed_ms;    /* of the rounds' medians, < 0: none yet */
+    int64_t good_ms;       /* of the last answer, if it was a good one; else < 0 */
+    double usual_gap_ms;   /* between good answers, < 0: not known */
     unsigned sample_count;
     int64_t samples_ms[LIMITER_SAMPLES];
 };
@@ -51,6 +53,7 @@ uint64_t limiter_launch(struct limiter *limiter, unsigned in_flight, int64_t now
                         struct random *random);
 /* latency_ms < 0: not to be learnt from (the request opened a connection). */
 void limiter_record(struct limiter *limiter, uint64_t ticket, enum limiter_sign sign,
-                    int64_t latency_ms);
-/* After an outage: from the least again, without doubling; where min is 0 from far below one. */
+                    int64_t latency_ms, int64_t now_ms);
+/* After an outage: from the least again, or, where min is 0, at the pace that was usual before, but
+ * not above one; without doubling. */
 void limiter_restart(struct limiter *limiter);
