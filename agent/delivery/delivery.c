@@ -30,6 +30,8 @@ struct delivery *delivery_new(const struct delivery_config *config, struct numbe
                                                .rest_max_ms = config->breaker_rest_max_ms });
     delivery->limiter = limiter_make(config->concurrency_min, config->concurrency_max);
     delivery->budget = retry_budget_make();
+    delivery->batch_limit =
+        batch_limit_make(config->batch_max_bytes == 0 ? UINT64_MAX : config->batch_max_bytes);
     delivery->held.share.limit_bytes = config->memory_bytes;
     return delivery;
 }
@@ -53,6 +55,7 @@ void delivery_publish(const struct delivery *delivery)
 
     numbers_set(numbers, NUMBER_requests_in_flight, delivery->held.in_flight.count);
     numbers_set(numbers, NUMBER_concurrency_limit, (uint64_t)(delivery->limiter.limit * 1000));
+    numbers_set(numbers, NUMBER_batch_max_bytes, delivery->batch_limit.bytes);
     numbers_set(numbers, NUMBER_breaker_state, delivery->breaker.state);
     numbers_set(numbers, NUMBER_sealed_memory_bytes, delivery->held.share.used_bytes);
     numbers_set(numbers, NUMBER_sealed_memory_limit_bytes, delivery->held.share.limit_bytes);
@@ -98,6 +101,11 @@ bool delivery_wants_batches(const struct delivery *delivery, int64_t now_ms)
     if (breaker->state != BREAKER_CLOSED)
         return delivery_is_empty(delivery) && now_ms >= breaker->until_ms;
     return (double)delivery->held.ready.count < delivery->limiter.limit + AHEAD;
+}
+
+uint64_t delivery_max_bytes(const struct delivery *delivery)
+{
+    return delivery->batch_limit.bytes;
 }
 
 void delivery_put(struct delivery *delivery, struct batch **batchp, int64_t now_ms)

@@ -18,16 +18,16 @@ static const char usage[] =
     "misses\n"
     "the aim.\n";
 
+/* Loads are multiples of the capacity. */
 struct figures {
-    double peak;     /* the most that was offered in one second, over the capacity */
-    unsigned over_s; /* seconds with more than 1.2 of the capacity offered */
-    double back_peak;
-    unsigned back_over_s;
-    double away_peak;  /* the same while the endpoint is away, from its second second on */
-    double drain_load; /* mean of what was offered, from the return to the end of the backlog */
-    double drain_used; /* mean of what was taken */
-    unsigned drain_s;  /* until a hundredth of the backlog is left; 0: not in time */
-    double dropped;    /* of all batches made */
+    double dies_peak;     /* the most that was offered in one second, while it died or was away */
+    double away;          /* mean of what was offered in the last ten minutes away */
+    double back_peak;     /* the most after it was back */
+    unsigned over_s;      /* seconds with more than 1.2, in all */
+    unsigned back_over_s; /* and after it was back */
+    double offered;       /* mean from the return to the end of the backlog */
+    double taken;
+    unsigned drain_s; /* until a hundredth of the backlog is left; 0: not in time */
 };
 
 struct request {
@@ -38,37 +38,42 @@ struct request {
     bool check;
 };
 
+enum { BACK_S = RETURNS_MS / 1000, AWAY_WATCHED_S = 600 };
+
+static double load_of(const struct world *world, unsigned second)
+{
+    return world->seconds[second].offered / (world->endpoint.capacity_per_ms * 1000);
+}
+
+static void measure_drain(const struct world *world, unsigned seconds, struct figures *figures)
+{
+    unsigned end = BACK_S;
+
+    for (; end < seconds && figures->drain_s == 0; end++) {
+        figures->offered += load_of(world, end);
+        figures->taken += world->seconds[end].taken / (world->endpoint.capacity_per_ms * 1000);
+        if (world->seconds[end].waiting * 100 <= world->seconds[BACK_S - 1].waiting)
+            figures->drain_s = end + 1 - BACK_S;
+    }
+    figures->offered /= end - BACK_S;
+    figures->taken /= end - BACK_S;
+}
+
 static struct figures measure(const struct world *world, unsigned seconds)
 {
-    double capacity = world->endpoint.capacity_per_ms * 1000;
     struct figures figures = { 0 };
-    unsigned back = RETURNS_MS / 1000;
-    uint64_t offered = 0, taken = 0;
 
     for (unsigned s = 0; s < seconds; s++) {
-        double load = world->seconds[s].offered / capacity;
+        double load = load_of(world, s);
+        double *peak = s < BACK_S ? &figures.dies_peak : &figures.back_peak;
+        if (load > *peak)
+            *peak = load;
         figures.over_s += load > 1.2;
-        figures.back_over_s += load > 1.2 && s >= back;
-        if (s >= back && load > figures.back_peak)
-            figures.back_peak = load;
-        if (load > figures.peak)
-            figures.peak = load;
-        if (s > DIES_MS / 1000 && s < back && load > figures.away_peak)
-            figures.away_peak = load;
+        figures.back_over_s += load > 1.2 && s >= BACK_S;
+        if (s >= BACK_S - AWAY_WATCHED_S && s < BACK_S)
+            figures.away += load / AWAY_WATCHED_S;
     }
-    for (unsigned s = back; s < seconds; s++) {
-        offered += world->seconds[s].offered;
-        taken += world->seconds[s].taken;
-        if (world->seconds[s].waiting * 100 <= world->seconds[back - 1].waiting) {
-            figures.drain_s = s + 1 - back;
-            break;
-        }
-    }
-    unsigned watched = figures.drain_s > 0 ? figures.drain_s : seconds - back;
-    figures.drain_load = (double)offered / watched / capacity;
-    figures.drain_used = (double)taken / watched / capacity;
-    figures.dropped =
-        (double)world->dropped / (double)(world->dropped + world->delivered + world->waiting);
+    measure_drain(world, seconds, &figures);
     return figures;
 }
 
@@ -87,7 +92,7 @@ static void write_csv(const struct world *world, unsigned seconds, const char *f
     }
     (void)fprintf(file, "second,offered,taken,waiting\n");
     for (unsigned s = 0; s < seconds; s++)
-        (void)fprintf(file, "%d,%.4f,%.4f,%.4f\n", (int)s - RETURNS_MS / 1000,
+        (void)fprintf(file, "%d,%.4f,%.4f,%.4f\n", (int)s - BACK_S,
                       world->seconds[s].offered / capacity, world->seconds[s].taken / capacity,
                       (double)world->seconds[s].waiting / world->agent_count);
     (void)fclose(file);
@@ -106,10 +111,9 @@ static bool run(const struct request *request, enum manner manner)
     if (request->csv != NULL)
         write_csv(&world, seconds, request->csv);
     world_fini(&world);
-    printf("%-10s %-11s %7.2f %7u %7.2f %7u %7.2f %7.2f %7u %7.1f%%\n", manner_names[manner],
-           variant_names[variant], figures.peak, figures.over_s, figures.back_peak,
-           figures.back_over_s, figures.drain_load, figures.drain_used, figures.drain_s,
-           100 * figures.dropped);
+    printf("%-10s %-11s %7.2f %7.3f %7.2f %7u %7u %7.2f %7.2f %7u\n", manner_names[manner],
+           variant_names[variant], figures.dies_peak, figures.away, figures.back_peak,
+           figures.over_s, figures.back_over_s, figures.offered, figures.taken, figures.drain_s);
     (void)fflush(stdout);
     return figures.over_s <= 1 && figures.drain_s > 0;
 }
@@ -118,11 +122,12 @@ static bool run_all(const struct request *request)
 {
     bool reached = true;
 
-    printf("%u agents, seed %llu. Loads are multiples of the capacity, which is 1.5 x the steady "
-           "load.\n",
-           request->agents, (unsigned long long)request->seed);
-    printf("%-10s %-11s %7s %7s %7s %7s %7s %7s %7s %8s\n", "overloaded", "variant", "peak",
-           "s>1.2", "back", "s>1.2", "offered", "taken", "drain_s", "dropped");
+    printf(
+        "%u agents, a batch each %u ms, seed %llu. Loads are multiples of the capacity, which is "
+        "1.5 x the steady load.\n",
+        request->agents, request->period_ms, (unsigned long long)request->seed);
+    printf("%-10s %-11s %7s %7s %7s %7s %7s %7s %7s %7s\n", "overloaded", "variant", "dies", "away",
+           "back", "s>1.2", "(back)", "offered", "taken", "drain_s");
     for (int manner = 0; manner < MANNERS; manner++) {
         for (int i = 0; i < VARIANTS; i++) {
             if ((request->manner >= 0 && request->manner != manner) ||
