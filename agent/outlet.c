@@ -26,6 +26,7 @@ static struct delivery_config delivery_config_of(const struct settings *settings
     random_bytes(&seed, sizeof(seed));
     return (struct delivery_config){
         .memory_bytes = settings->sealed_bytes[output],
+        .batch_max_bytes = options->batch__max_bytes,
         .concurrency_min = (unsigned)options->concurrency__min,
         .concurrency_max = (unsigned)options->concurrency__max,
         .retry_base_ms = options->retry__base,

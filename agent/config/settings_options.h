@@ -91,7 +91,9 @@ enum compression_option { COMPRESSION_AUTO, COMPRESSION_NONE, COMPRESSION_GZIP, 
       "Close a batch when its oldest event is this old")                                           \
     X(T, memory_weight, count, "1", "1", "1000",                                                   \
       "Share of the memory for sealed batches, relative to other outputs")                         \
-    X(T, concurrency__min, count, "1", "1", "256", "Least requests in flight")                     \
+    X(T, concurrency__min, count, "0", "0", "256",                                                 \
+      "Least requests in flight; 0: under overload also fewer than one, with gaps between "        \
+      "requests")                                                                                  \
     X(T, concurrency__max, count, "32", "1", "256", "Most requests in flight")                     \
     X(T, retry__base, duration, "1s", "10ms", "10m",                                               \
       "First backoff; each further one is twice as long, at random between zero and that")         \

@@ -10,6 +10,7 @@
 bool sink_init(struct sink *sink, struct err *err)
 {
     sink->magic = SINK_MAGIC;
+    sink->aside.fd = -1;
     sink->events = calloc(SINK_EVENTS, sizeof(*sink->events));
     sink->scratch.memory = malloc(SINK_SCRATCH);
     sink->scratch.room = SINK_SCRATCH;
@@ -22,6 +23,7 @@ void sink_fini(struct sink *sink)
 {
     free(sink->events);
     free(sink->scratch.memory);
+    set_aside_end(&sink->aside);
     resource_unref(&sink->resource);
 }
 
@@ -159,15 +161,56 @@ static void open_receipt(struct sink *sink)
         sink->receipt = receipts_open(sink->receipts);
 }
 
+/* ---- after crashes ---- */
+
+static void tell_set_aside(const struct sink *sink)
+{
+    const struct set_aside *aside = &sink->aside;
+
+    LOG(LOG_WARN, "set aside what was in hand at the crashes", LS("input", sink->input),
+        LS("output", sink->lane_outputs[0]), LU("events", aside->events), LU("bytes", aside->bytes),
+        LS("path", aside->path), LU("not_written", aside->not_written),
+        LS("error", aside->error == 0 ? "none" : strerror(aside->error)));
+}
+
+/* Before anything else looks at them: a processor may be what crashed. */
+static void set_aside_events(struct sink *sink)
+{
+    struct set_aside *aside = &sink->aside;
+    uint64_t bytes = aside->bytes;
+
+    if (aside->left == 0)
+        return;
+    size_t taken = set_aside_take(aside, sink->events, sink->count);
+    count_in_lanes(sink, FLOW_quarantine_read, taken, aside->bytes - bytes);
+    sink->count -= taken;
+    memmove(sink->events, sink->events + taken, sink->count * sizeof(*sink->events));
+    if (aside->left == 0) {
+        set_aside_end(aside);
+        tell_set_aside(sink);
+    }
+}
+
+/* What is known of this run should it kill the agent: see ledger/suspect.h. */
+static void note_run(struct sink *sink, size_t events)
+{
+    for (size_t i = 0; sink->rereadable && i < sink->lane_count; i++)
+        numbers_set(ledger_lane_numbers(lane_books(sink->lanes[i])), NUMBER_run_events, events);
+}
+
 bool sink_flush(struct sink *sink)
 {
     CHECK(sink->magic == SINK_MAGIC);
+    if (sink->count > 0 && !sink->refused)
+        set_aside_events(sink);
     if (sink->count > 0 && !sink->refused) {
+        note_run(sink, sink->count);
         process_events(sink);
         open_receipt(sink);
         struct run_info run = { sink->receipt, sink->resource, clock_boot_ms() };
         for (size_t i = 0; i < sink->lane_count && sink->count > 0; i++)
             offer_to_lane(sink, i, &run);
+        note_run(sink, 0);
     }
     sink->count = 0;
     sink->scratch.used = 0;
@@ -228,6 +271,7 @@ static const enum number number_of[SINK_NUMBERS] = {
     [SINK_LINES] = NUMBER_lines,
     [SINK_LINES_TRUNCATED] = NUMBER_lines_truncated,
     [SINK_SOURCES_OPEN] = NUMBER_sources_open,
+    [SINK_SOURCES_UNWATCHED] = NUMBER_sources_unwatched,
     [SINK_SOURCES_ROTATED] = NUMBER_sources_rotated,
     [SINK_SOURCES_TRUNCATED] = NUMBER_sources_truncated,
     [SINK_LAG_BYTES] = NUMBER_lag_bytes,
