@@ -91,6 +91,7 @@ def longest(agent, name):
     return max(int(line["longest_wait_ms"]) for line in agent.log.find(msg="class", **{"class": name}))
 
 
+@pytest.mark.threads
 @pytest.mark.parametrize("overflow, flow, field", [("drop_oldest", "evict_oldest", "evicted"),
                                                    ("drop_newest", "shed_class", "refused")])
 def test_a_noisy_tenant_costs_the_others_nothing(rig, overflow, flow, field):
