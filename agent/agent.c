@@ -128,7 +128,7 @@ static bool open_books(struct agent *agent, struct err *err)
     if (agent->report == NULL || agent->disk == NULL)
         return err_set(err, "out of memory for the books");
     agent->saved_books =
-        disk_file_new(agent->disk, ledger_save_path(agent->ledger), true, NULL, NULL);
+        disk_file_new(agent->disk, ledger_save_path(agent->ledger), NULL, NULL);
     return agent->saved_books != NULL || err_set(err, "out of memory for the books");
 }
 

@@ -92,11 +92,12 @@ static bool wait_for_room(struct sink *sink, int64_t deadline_ms)
         if (wait_ms <= 0)
             return false;
     }
-    /* At most a second, so that settled positions are saved while a lane is full for long. */
-    if (wait_ms < 0 || wait_ms > MS_PER_S)
-        wait_ms = MS_PER_S;
+    /* Settled positions are saved also while a lane is full for long. */
+    int64_t tend_ms = sink->on_wait(sink->on_wait_context);
+    tend_ms = tend_ms == 0 ? MS_PER_S : tend_ms - clock_now_ms();
+    if (wait_ms < 0 || wait_ms > tend_ms)
+        wait_ms = tend_ms > 0 ? tend_ms : 0;
     bell_wait(sink->bell, NULL, 0, wait_ms);
-    sink->on_wait(sink->on_wait_context);
     return true;
 }
 

@@ -27,7 +27,7 @@ struct sink {
     bool rereadable;
     int64_t block_for_ms; /* 0: wait without end */
     int bell;
-    void (*on_wait)(void *context); /* settle meanwhile */
+    int64_t (*on_wait)(void *context); /* settles meanwhile; when to call again, 0: no matter */
     void *on_wait_context;
     struct receipts *receipts; /* NULL: the input takes none */
     /* reading's thread only */

@@ -45,6 +45,17 @@ FAULTS = {
     "502": Reply(502, body=b"<html>" + b"x" * 100000),
     "408": Reply(408),
     "slow_answer": Reply(delay=2),
+    "half_close": Reply(how="half_close"),
+    "reset_midway": Reply(how="reset_midway"),
+    "stall_head": Reply(how="stall_head"),
+    "stall_body": Reply(how="stall_body"),
+    "drip": Reply(500, how="drip"),
+    "endless_head": Reply(how="endless_head"),
+    "endless_line": Reply(how="endless_line"),
+    "endless_interim": Reply(how="endless_interim"),
+    "501": Reply(501),
+    "599": Reply(599, body=b""),
+    "425": Reply(425),
     "100_headers": Reply(500, headers={f"X-Header-{n}": "y" * 900 for n in range(100)}),
 }
 
@@ -70,7 +81,7 @@ def test_an_endless_2xx_answer_counts_as_delivered_and_is_not_read_without_end(r
 
 
 @pytest.mark.quick
-@pytest.mark.parametrize("status", [301, 401, 403, 404])
+@pytest.mark.parametrize("status", [301, 302, 304, 401, 403, 404, 405, 410, 451])
 def test_a_wrong_key_or_place_is_an_outage_and_no_reason_to_drop(rig, status):
     receiver = rig.receiver()
     receiver.always(Reply(status, headers={"Location": "/elsewhere"}))
