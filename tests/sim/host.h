@@ -73,7 +73,7 @@ struct source {
     struct resource *resource;
     uint32_t first, read_at, handled; /* handled: next event that the lane has not judged */
     uint64_t acked;
-    struct open_read *reads; /* RECEIPTS_MAX, a ring, oldest first */
+    struct open_read *reads; /* SOURCE_IDS, a ring, oldest first */
     unsigned reads_at, reads_count;
     uint32_t popped;         /* position up to which reads were found settled */
     uint64_t popped_unacked; /* of these: not delivered, so they must be counted as dropped */

@@ -85,7 +85,7 @@ static const struct open_read *find_read(const struct source *source, uint32_t i
 
     while (low < high) {
         unsigned middle = (low + high) / 2;
-        const struct open_read *read = &source->reads[(source->reads_at + middle) % RECEIPTS_MAX];
+        const struct open_read *read = &source->reads[(source->reads_at + middle) % SOURCE_IDS];
         if (id >= read->to)
             low = middle + 1;
         else if (id < read->from)

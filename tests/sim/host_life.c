@@ -63,7 +63,7 @@ void life_start(struct sim *host)
         for (unsigned j = 0; j < host->outlets[i].source_count; j++) {
             struct source *source = &host->outlets[i].sources[j];
             source->fates = calloc(SOURCE_IDS, sizeof(*source->fates));
-            source->reads = calloc(RECEIPTS_MAX, sizeof(*source->reads));
+            source->reads = calloc(SOURCE_IDS, sizeof(*source->reads));
             CHECK(source->fates != NULL && source->reads != NULL);
         }
     }

@@ -181,16 +181,17 @@ static struct request *find_free_request(struct outlet *outlet)
     host_fail(outlet->host, "%s: more than %d requests in flight", outlet->name, (int)REQUESTS_MAX);
 }
 
-/* A retry beside other requests costs a token; a tenth comes back with each success. */
-static void expect_token(struct outlet *outlet, const struct batch *batch)
+/* A retry beside other requests costs a token, unless it is the probe; a tenth comes back with each
+ * success. */
+static void expect_token(struct outlet *outlet, const struct batch *batch, bool is_probe)
 {
     struct sim *host = outlet->host;
 
     outlet->tokens += (double)(host->now_ms - outlet->tokens_at_ms) / 10000;
     outlet->tokens = outlet->tokens > 10 ? 10 : outlet->tokens;
     outlet->tokens_at_ms = host->now_ms;
-    if (batch->attempts < 2 || batch->suspect_connection_retry_used || host->is_draining ||
-        outlet->request_count == 0)
+    if (is_probe || batch->attempts < 2 || batch->suspect_connection_retry_used ||
+        host->is_draining || outlet->request_count == 0)
         return;
     outlet->tokens -= 1;
     if (outlet->tokens < -0.01)
@@ -216,7 +217,7 @@ static void expect_launch(struct outlet *outlet, const struct batch *batch, int6
     if (timeout_ms <= 0 || timeout_ms > config->timeout_ms)
         host_fail(host, "%s: a request with a timeout of %lld ms", outlet->name,
                   (long long)timeout_ms);
-    expect_token(outlet, batch);
+    expect_token(outlet, batch, is_probe);
 }
 
 static void launch(struct outlet *outlet, const struct step *step)

@@ -13,7 +13,7 @@ static void plan_source(struct source *source)
     source->rereadable = percent(host, 60);
     source->has_resource = percent(host, 30);
     source->piece_bytes = (size_t)between(host, 2, 8) * 1024;
-    source->pieces = (size_t)between(host, 3, 24);
+    source->pieces = (size_t)(percent(host, 20) ? between(host, 1, 2) : between(host, 3, 24));
     block = percent(host, source->rereadable ? 60 : 25);
     source->overflow = block ? LANE_BLOCK : percent(host, 60) ? LANE_DROP_OLDEST : LANE_DROP_NEWEST;
     source->block_for_ms = block && percent(host, 40) ? (int64_t)between(host, 50, 3000) : 0;

@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,32 +106,48 @@ static void run_job(const struct options *options, uint64_t index, const char *r
     job->seed = 0;
 }
 
-static void start_job(const struct options *options, uint64_t index, const char *root,
-                      struct job *job)
+static pid_t start_job(const struct options *options, uint64_t index, const char *root,
+                       struct job *job)
 {
     (void)fflush(stdout);
-    if (fork() != 0)
-        return;
+    pid_t pid = fork();
+    if (pid != 0)
+        return pid;
     run_job(options, index, root, job);
     (void)fflush(stdout);
     exit(0);
 }
 
-/* Returns how many failed. A process that died without a word is named by its seed. */
-static unsigned await_jobs(const struct options *options, const struct job *jobs)
+static pid_t await_one(uint64_t count, pid_t *pids, int *ret_status)
 {
-    unsigned failed = 0;
+    pid_t pid = wait(ret_status);
+
+    for (uint64_t i = 0; i < count; i++) {
+        if (pids[i] == pid)
+            pids[i] = 0;
+    }
+    return pid;
+}
+
+/* Returns whether one failed: then the others are ended. */
+static bool await_jobs(uint64_t count, pid_t *pids)
+{
+    bool failed = false;
     int status;
 
-    for (uint64_t i = 0; i < options->jobs; i++) {
-        while (wait(&status) < 0 && errno == EINTR)
+    for (uint64_t left = count; left > 0;) {
+        if (await_one(count, pids, &status) < 0)
             continue;
-        failed += !WIFEXITED(status) || WEXITSTATUS(status) != 0;
-    }
-    for (uint64_t i = 0; i < options->jobs; i++) {
-        if (jobs[i].seed != 0)
-            printf("failed: host_sim --seed %llu --steps %llu --trace\n",
-                   (unsigned long long)jobs[i].seed, (unsigned long long)options->steps);
+        left--;
+        if (failed || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
+            continue;
+        failed = true;
+        if (WIFSIGNALED(status))
+            printf("a process was ended by signal %d\n", WTERMSIG(status));
+        for (uint64_t i = 0; i < count; i++) {
+            if (pids[i] > 0)
+                (void)kill(pids[i], SIGKILL);
+        }
     }
     return failed;
 }
@@ -179,6 +196,7 @@ int main(int argc, char **argv)
     char root[] = "/dev/shm/spillway-sim-XXXXXX", folder[256];
     struct host_sums sums = { 0 };
     struct options options;
+    pid_t pids[JOBS_MAX];
     int64_t began_ms = clock_now_ms();
 
     (void)argc;
@@ -195,9 +213,9 @@ int main(int argc, char **argv)
     for (uint64_t i = 0; i < options.jobs; i++) {
         make_folder(root, i, folder, sizeof(folder));
         (void)mkdir(folder, 0700);
-        start_job(&options, i, root, &jobs[i]);
+        pids[i] = start_job(&options, i, root, &jobs[i]);
     }
-    unsigned failed = await_jobs(&options, jobs);
+    bool failed = await_jobs(options.jobs, pids);
     for (uint64_t i = 0; i < options.jobs; i++) {
         add_sums(&sums, &jobs[i].sums);
         make_folder(root, i, folder, sizeof(folder));
@@ -206,6 +224,10 @@ int main(int argc, char **argv)
     }
     (void)rmdir(root);
     print_sums(&sums, clock_now_ms() - began_ms);
-    printf("violations: %u\n", failed);
-    return failed == 0 ? 0 : 1;
+    for (uint64_t i = 0; i < options.jobs; i++) {
+        if (jobs[i].seed != 0)
+            printf("under way: --seed %llu\n", (unsigned long long)jobs[i].seed);
+    }
+    printf("violations: %d\n", failed);
+    return failed;
 }

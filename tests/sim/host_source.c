@@ -81,7 +81,7 @@ void source_pop_settled(struct source *source)
         while (source->reads_count > 0 && source->reads[source->reads_at].to <= mark.position) {
             const struct open_read *read = &source->reads[source->reads_at];
             source->popped = read->to;
-            source->reads_at = (source->reads_at + 1) % RECEIPTS_MAX;
+            source->reads_at = (source->reads_at + 1) % SOURCE_IDS;
             source->reads_count--;
             audit_settled(source, read->from, read->to);
         }
@@ -140,8 +140,7 @@ static void end_save(struct source *source)
 static bool may_collect(const struct source *source)
 {
     return !source->host->is_draining && source->read_at < source->written &&
-           (source->receipts == NULL ||
-            receipts_count(source->receipts) < RECEIPTS_MAX - RECEIPT_RESERVE);
+           (source->receipts == NULL || receipts_have_room(source->receipts, RECEIPT_RESERVE));
 }
 
 static void begin_read(struct source *source)
@@ -159,9 +158,9 @@ static void begin_read(struct source *source)
     source->has_room = true;
     if (source->receipts != NULL) {
         source->receipt = receipts_open(source->receipts);
-        if (source->receipt == NULL || source->reads_count == RECEIPTS_MAX)
+        if (source->receipt == NULL)
             host_fail(host, "%s: the list of receipts is full", source->name);
-        unsigned at = (source->reads_at + source->reads_count++) % RECEIPTS_MAX;
+        unsigned at = (source->reads_at + source->reads_count++) % SOURCE_IDS;
         source->reads[at] = (struct open_read){ source->receipt, source->read_at, source->read_to };
     }
     source->read_at = source->read_to;
