@@ -174,6 +174,23 @@ def test_413_splits_until_it_fits(rig, compression, format_):
     assert len(set(keys)) == len(keys) and any("/" in key for key in keys), "halves have own keys"
 
 
+def test_after_a_413_later_batches_are_smaller_and_it_is_said_once(rig):
+    receiver = rig.receiver()
+    receiver.rule(lambda r: 413 if len(r.text) > 100000 else None)
+    agent = make(rig, receiver, batch={"max_events": 100000, "max_bytes": "256KiB",
+                                       "max_wait": "100ms"}).start_piped()
+    for first in range(0, 40000, 2000):
+        agent.feed(lines(first, 2000, bytes_=100))
+        receiver.wait_events(first + 2000)
+    agent.end_input()
+    agent.finish().agree_with(receiver)
+    check_exact(receiver.bodies(), 40000, in_order=False)
+    refused = [request for request in receiver.requests if request.status == 413]
+    said = agent.log.find(msg="batch size lowered")
+    assert 1 <= len(refused) <= 6, "it learns from the first ones"
+    assert 1 <= len(said) <= 3 and "413" in said[0]["reason"]
+
+
 def test_one_event_that_is_too_large_alone_is_dropped_and_counted(rig):
     receiver = rig.receiver()
     receiver.rule(lambda r: 413 if len(r.text) > 20000 else None)
