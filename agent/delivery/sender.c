@@ -287,6 +287,16 @@ bool sender_wants_batches(struct sender *sender)
     return wants;
 }
 
+uint64_t sender_max_bytes(struct sender *sender)
+{
+    uint64_t bytes;
+
+    lock_take(&sender->lock);
+    bytes = delivery_max_bytes(sender->delivery);
+    lock_drop(&sender->lock);
+    return bytes;
+}
+
 void sender_put(struct sender *sender, struct batch **batchp)
 {
     lock_take(&sender->lock);
