@@ -83,7 +83,7 @@ static struct addrinfo *resolve(const char *listen_at, struct err *err)
 {
     struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV | AI_PASSIVE };
     struct addrinfo *found = NULL;
-    struct endpoint endpoint;
+    struct endpoint endpoint = { .port = NULL };
 
     if (!parse(listen_at, &endpoint, err))
         return NULL;

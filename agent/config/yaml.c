@@ -162,7 +162,7 @@ static bool wants_key(const struct builder *builder)
 {
     const struct level *level = builder->depth == 0 ? NULL : &builder->levels[builder->depth - 1];
 
-    return level != NULL && level->container->kind == NODE_MAP && level->key == NULL;
+    return level != NULL && level->container != NULL && level->container->kind == NODE_MAP && level->key == NULL;
 }
 
 static struct node *new_node(struct builder *builder, enum node_kind kind, struct place place)
