@@ -99,7 +99,7 @@ static struct addrinfo *resolve(const char *listen_at, struct err *err)
 
 static bool show_bound(int fd, char ret_bound[LISTEN_TEXT], unsigned *ret_port)
 {
-    struct sockaddr_storage bound;
+    struct sockaddr_storage bound = { .ss_family = AF_UNSPEC };
     socklen_t bytes = sizeof(bound);
     char host[64], port[8];
 
