@@ -245,6 +245,7 @@ static bool open_channel(struct pipeline *pipeline, const struct settings_part *
 {
     struct channel *channel = &pipeline->channels[pipeline->channel_count++];
 
+    CHECK(count > 0); /* an input without an output is refused before */
     channel->input = input->name;
     channel->lanes = calloc(count, sizeof(struct lane *));
     channel->outputs = calloc(count, sizeof(char *));

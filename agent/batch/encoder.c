@@ -42,7 +42,8 @@ struct encoder {
 
 static inline char *put(char *to, struct slice text)
 {
-    memcpy(to, text.data, text.bytes);
+    if (text.bytes > 0) /* of nothing there may be no data */
+        memcpy(to, text.data, text.bytes);
     return to + text.bytes;
 }
 
