@@ -79,8 +79,9 @@ static void write_file(struct disk_file *file, struct slice content)
     bool ok = file_place(file->path, content, file->in_place == IN_PLACE_SYNCED, &err);
     if (ok) {
         file->in_place = IN_PLACE_WRITTEN;
-        if (now_ms >= file->next_sync_ms)
-            ok = sync_file(file, now_ms, &err);
+        if (now_ms < file->next_sync_ms)
+            return; /* whether it is saved is known only when it is synced */
+        ok = sync_file(file, now_ms, &err);
     }
     conclude(file, ok, &err);
 }
