@@ -205,6 +205,7 @@ static void what_is_written_and_not_synced_does_not_end_a_failure(void **unused)
     assert_int_equal(count_in_log(log_fd, "cannot save"), 1);
     assert_int_equal(count_in_log(log_fd, "saved again"), 0);
     atomic_store(&syncs_fail, false);
+    put(file, path, "four");
     disk_stop(&disk);
     assert_int_equal(count_in_log(log_fd, "saved again"), 1);
     log_set_fd(STDERR_FILENO);
