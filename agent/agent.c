@@ -12,7 +12,6 @@
 #include "base/log.h"
 #include "built_with.h"
 #include "crash.h"
-#include "crash.h"
 #include "ledger/report.h"
 #include "pipeline.h"
 
@@ -153,6 +152,7 @@ static bool start_agent(struct agent *agent, struct err *err)
         if (agent->admin == NULL)
             return false;
     }
+    ledger_ring_at_first_drop(agent->bell);
     agent->pipeline = pipeline_start(settings, agent->ledger, agent->disk, agent->bell, err);
     return agent->pipeline != NULL;
 }
@@ -237,6 +237,7 @@ static const char *run_until_stop(struct agent *agent)
             return signal_name;
         if (pipeline_has_ended(agent->pipeline))
             return "all inputs are at their end";
+        report_news(agent->report); /* a first drop rings the bell: people hear of it at once */
         int64_t now_ms = clock_now_ms();
         if (now_ms >= next_report_ms) {
             report_now(agent);
@@ -321,6 +322,7 @@ static void release(struct agent *agent)
     crash_unwatch();
     if (agent->ledger != NULL)
         ledger_close(&agent->ledger);
+    ledger_ring_at_first_drop(-1);
     auto_close(&agent->signal_fd);
     auto_close(&agent->bell);
     auto_close(&agent->lock_fd);
