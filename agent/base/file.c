@@ -23,7 +23,9 @@ bool file_read(const char *path, struct buf *ret, struct err *err)
             return err_set(err, "cannot read '%s': %s", path, strerror(errno));
         if (got == 0)
             return true;
-        if (!buf_add(ret, chunk, (size_t)got))
+        if (!buf_add(ret, chunk, (size_t)got) && ret->no_memory)
+            return err_set(err, "out of memory for '%s'", path);
+        if (ret->failed)
             return err_set(err, "'%s' is larger than %zu bytes", path, ret->limit);
     }
 }

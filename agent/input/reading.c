@@ -128,7 +128,7 @@ static bool may_collect(struct reading *reading)
 {
     return !reading->done && !atomic_load(&reading->stopping) &&
            (reading->sink.receipts == NULL ||
-            receipts_count(reading->sink.receipts) < RECEIPTS_MAX - RECEIPT_RESERVE);
+            receipts_have_room(reading->sink.receipts, RECEIPT_RESERVE));
 }
 
 static void end_source(struct reading *reading)
@@ -362,6 +362,22 @@ void reading_ring(void *context)
     bell_ring(reading->sink.bell);
 }
 
+/* What starts before this one died of, as the books tell, is not offered again. */
+static void set_suspects_aside(struct reading *reading)
+{
+    struct numbers *numbers = ledger_lane_numbers(lane_books(reading->sink.lanes[0]));
+    uint64_t crashes = numbers_get(numbers, NUMBER_crashes);
+    uint64_t events = numbers_get(numbers, NUMBER_suspect_events);
+
+    if (!reading->sink.rereadable || crashes < SET_ASIDE_AFTER || events == 0)
+        return;
+    set_aside_begin(&reading->sink.aside, reading->config.state_dir, reading->config.input,
+                    reading->config.output, events);
+    LOG(LOG_ERROR, "the agent crashed again and again on what it read, setting that aside",
+        LS("input", reading->config.input), LS("output", reading->config.output),
+        LU("crashes", crashes), LU("events", events), LS("path", reading->sink.aside.path));
+}
+
 bool reading_start(struct reading *reading, struct lane **lanes, const char **outputs, size_t count,
                    struct err *err)
 {
@@ -369,6 +385,7 @@ bool reading_start(struct reading *reading, struct lane **lanes, const char **ou
     reading->sink.lanes = lanes;
     reading->sink.lane_outputs = outputs;
     reading->sink.lane_count = count;
+    set_suspects_aside(reading);
     int failed = pthread_create(&reading->thread, NULL, run_reading, reading);
     if (failed != 0)
         return err_set(err, "cannot start a thread: %s", strerror(failed));
@@ -379,6 +396,7 @@ bool reading_start(struct reading *reading, struct lane **lanes, const char **ou
 void reading_stop_input(struct reading *reading)
 {
     atomic_store(&reading->stopping, true);
+    atomic_store(&reading->sink.stopping, true);
     bell_ring(reading->sink.bell);
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "flow/lane.h"
+#include "input/set_aside.h"
 #include "plugins/plugin.h"
 
 enum { SINK_EVENTS = 512, SINK_SCRATCH = 256 * 1024 };
@@ -35,9 +36,11 @@ struct sink {
     struct event *events;
     size_t count;
     struct scratch scratch;
+    struct set_aside aside;
     bool refused;   /* stopping: events of this read were not taken */
     bool took_mark; /* since the reading last looked */
-    /* set by main */
+    /* set by main, which rings the bell then */
+    _Atomic bool stopping; /* what its source still has need not wait for room any longer */
     _Atomic bool aborting; /* the grace is over: waits end */
 };
 

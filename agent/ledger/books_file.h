@@ -25,6 +25,10 @@ struct books_image {
 bool books_image_open(struct books_image *ret, struct slice bytes, bool has_checksum,
                       struct err *err);
 
+/* Appends what the open file holds, at most BOOKS_FILE_MAX. Read, not mapped: a file that shrinks
+ * under a mapping would be a SIGBUS. */
+bool books_file_read(int fd, struct buf *ret, struct err *err);
+
 /* What a dead start left in one lane, as the flows of this build that close it. */
 struct books_left {
     char input[LEDGER_NAME], output[LEDGER_NAME];
@@ -34,3 +38,12 @@ struct books_left {
 };
 /* lane < header.lanes_used. false: nothing was left and nothing is damaged. */
 bool books_image_left(const struct books_image *image, unsigned lane, struct books_left *ret);
+
+/* Whether a start died of what a lane had in hand. */
+struct books_suspect {
+    uint64_t crashes; /* starts in a row that crashed before anything left the lane, this one too */
+    uint64_t events;  /* that were read in this one, and those that were just being offered */
+};
+/* All 0: it did not crash (a kill or a power loss says nothing about the data), or got on with its
+ * work before. */
+struct books_suspect books_image_suspect(const struct books_image *image, unsigned lane);

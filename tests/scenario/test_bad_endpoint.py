@@ -16,7 +16,8 @@ COUNT = 2000
 
 
 def make(rig, receiver, **options):
-    output = rig.http(receiver, **{"batch": {"max_events": 500}, "timeout": "500ms", **options})
+    output = rig.http(receiver, **{"batch": {"max_events": 500, "max_wait": "100ms"}, "timeout": "500ms",
+                                    **options})
     return rig.agent(STDIN, {"main": output})
 
 
@@ -60,11 +61,15 @@ FAULTS = {
 }
 
 
+ENDED_BY_TIMEOUT = {"hang", "stall_head", "stall_body", "drip"}
+
+
 @pytest.mark.threads
 @pytest.mark.parametrize("fault", FAULTS)
 def test_nothing_is_lost_while_it_misbehaves_and_heals(rig, fault):
     receiver = rig.receiver()
-    receiver.replies(*[FAULTS[fault]] * 4)
+    # Those that end only by the timeout, not so often.
+    receiver.replies(*[FAULTS[fault]] * (2 if FAULTS[fault].how in ENDED_BY_TIMEOUT else 4))
     agent = make(rig, receiver).start_piped()
     agent.feed(lines(0, COUNT))
     check_all_came(agent, receiver)
@@ -78,6 +83,30 @@ def test_an_endless_2xx_answer_counts_as_delivered_and_is_not_read_without_end(r
     agent.feed(lines(0, 10))
     agent.end_input()
     assert agent.finish().lane().delivered == 10
+
+
+@pytest.mark.parametrize("reply", [Reply(204, headers={"Content-Length": None}, body=b""),
+                                   Reply(200, body=b""), Reply(202, body=b"\xff\x00{]"),
+                                   Reply(207, body=b'{"errors":true}'), Reply(299)],
+                         ids=["204", "empty", "no_json", "207", "299"])
+def test_any_2xx_delivers_whatever_it_says(rig, reply):
+    receiver = rig.receiver()
+    receiver.always(reply)
+    agent = make(rig, receiver).start_piped()
+    agent.feed(lines(0, 100))
+    agent.end_input()
+    agent.finish().agree_with(receiver)
+    check_exact(receiver.bodies(), 100)
+
+
+def test_interim_answers_are_not_the_answer(rig):
+    receiver = rig.receiver()
+    receiver.replies(Reply(how="interim_then_whole"))
+    agent = make(rig, receiver).start_piped()
+    agent.feed(lines(0, 100))
+    agent.end_input()
+    assert agent.finish().lane().delivered == 100
+    assert len(receiver.requests) == 1 and agent.log.find(msg="request failed") == []
 
 
 @pytest.mark.quick

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from rig.lines import append_lines, assert_none_missing, check_exact, numbers
+from rig.lines import append_lines, assert_none_missing, check_exact, lines, numbers
 from rig.namespace import Namespace, NameServer, why_not
 from rig.receiver import Receiver
 from rig.waiting import wait_until
@@ -103,6 +103,25 @@ def test_a_black_hole_in_the_middle_of_a_connection(rig, inside, direction):
     agent.wait_log(msg="circuit breaker opened")
     inside.unfilter()
     finish(agent, receiver, 2 * COUNT)
+
+
+def test_the_healthy_output_gets_everything_beside_one_in_a_black_hole(rig, inside):
+    healthy, sick = receive(rig, inside), receive(rig, inside)
+    inside.filter(f"tcp dport {sick.port} drop")
+    outputs = {name: rig.http(receiver, **HASTY) for name, receiver in
+               (("healthy", healthy), ("sick", sick))}
+    agent = inside.adopt(rig.agent({"app": {"type": "stdin"}}, outputs)).start_piped()
+    agent.feed(lines(0, COUNT))
+    healthy.wait_events(COUNT)
+    agent.wait_log(msg="circuit breaker opened", output="sick")
+    agent.feed(lines(COUNT, COUNT))
+    healthy.wait_events(2 * COUNT)
+    inside.unfilter()
+    agent.end_input()
+    agent.finish().agree_with(healthy, "healthy")
+    check_exact(healthy.bodies(), 2 * COUNT, in_order=False)
+    assert_none_missing(numbers(sick.bodies()), 2 * COUNT)
+    assert agent.log.find(msg="circuit breaker opened", output="healthy") == []
 
 
 def test_a_firewall_that_resets_every_connection(rig, inside):

@@ -40,8 +40,9 @@ class Trouble:
     def _wire(self, share):
         how = self._chance.choice(sorted(WIRE_FAULTS))
         self.names[-1] += f" {how}"
-        # An answer 200 without an end counts as one: then more is delivered than was acknowledged.
-        status = 500 if how == "endless" else self._chance.choice([200, 500])
+        # These count as answers: with 200 more is delivered than was acknowledged.
+        whole = how in ("endless", "interim_then_whole")
+        status = 500 if whole else self._chance.choice([200, 500])
         return self._reply(Reply(status, how=how), share)
 
     def _slow(self, share):

@@ -7,13 +7,18 @@ import subprocess
 SOURCE = pathlib.Path(__file__).resolve().parents[1] / "preload/failing_io.c"
 
 
+def build(source, folder):
+    library = folder / f"{source.stem}.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o", str(library),
+                    str(source)], check=True)
+    return library
+
+
 class FailingIo:
     """Compiled into the scenario's folder; under() makes an agent load it."""
 
     def __init__(self, folder):
-        self._library, self._plan = folder / "failing_io.so", folder / "failing_io.plan"
-        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o",
-                        str(self._library), str(SOURCE)], check=True)
+        self._library, self._plan = build(SOURCE, folder), folder / "failing_io.plan"
 
     def under(self, agent, folder):
         options = agent.env.get("ASAN_OPTIONS", "")

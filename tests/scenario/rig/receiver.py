@@ -80,6 +80,9 @@ class Receiver:
         self._stopping = False
         self._connections = set()
         self.accepted = 0
+        self.keep_alive_s = None  # closes a connection that is idle for so long; None: never
+        self.requests_per_connection = None  # closes it, unannounced, after so many; None: never
+        self.closes_late = False  # then: only when the next request has begun to come
         self._listen(listener or socket.create_server(("127.0.0.1", port), backlog=128))
         self.url = f"http://127.0.0.1:{self.port}/ingest"
 
@@ -186,11 +189,15 @@ class Receiver:
     def _serve(self, connection):
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            left = b""
-            while not self._stopping:
+            left, served = b"", 0
+            while not self._stopping and served != self.requests_per_connection:
+                connection.settimeout(self.keep_alive_s)
                 left = self._serve_one(connection, left)
                 if left is None:
                     break
+                served += 1
+            if left is not None and self.closes_late:
+                connection.recv(1)
         except OSError:
             pass
         finally:
@@ -218,6 +225,7 @@ class Receiver:
         head, data = self._read_head(connection, data)
         if head is None:
             return None
+        connection.settimeout(None)
         method, path, _ = head[0].split(" ")
         headers = {name.lower(): value.strip()
                    for name, value in (line.split(":", 1) for line in head[1:])}

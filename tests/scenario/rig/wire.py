@@ -94,6 +94,14 @@ def endless_interim(connection, reply, is_over):
     return repeat(connection, b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 10, is_over)
 
 
+def interim_then_whole(connection, reply, is_over):
+    for status in (100, 102, 103):
+        connection.sendall(f"HTTP/1.1 {status} Wait\r\nX-Interim: yes\r\n\r\n".encode())
+        time.sleep(0.02)
+    connection.sendall(head(reply, len(reply.body)) + reply.body)
+    return True
+
+
 def garbage(connection, reply, is_over):
     connection.sendall(b"\x00\xffnot HTTP at all\r\n\r\n" + bytes(range(256)))
     return False
@@ -101,4 +109,4 @@ def garbage(connection, reply, is_over):
 
 FAULTS = {function.__name__: function for function in
           (reset, reset_midway, close, half_close, half, hang, stall_head, stall_body, drip, endless,
-           endless_head, endless_line, endless_interim, garbage)}
+           endless_head, endless_line, endless_interim, interim_then_whole, garbage)}
