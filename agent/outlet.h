@@ -3,6 +3,7 @@
  * Threads: main only. */
 #pragma once
 
+#include "batch/dead_letter.h"
 #include "batch/worker.h"
 #include "config/settings.h"
 
@@ -17,6 +18,7 @@ struct outlet {
     _Atomic uint64_t sequence;
     struct sender *sender;
     struct body_pool bodies;
+    struct dead_letter letters; /* of the workers, one at a time */
     struct worker *workers[LEDGER_CELLS];
     size_t worker_count;
     struct lane *lanes[LEDGER_LANES]; /* borrowed from their readings */

@@ -18,6 +18,7 @@ struct worker {
     /* constant after start */
     struct feed *feed;
     struct sender *sender;
+    struct dead_letter *letters;
     pthread_t thread;
     /* worker thread only */
     struct batcher *batcher;
@@ -50,6 +51,18 @@ static bool split_one(struct worker *worker)
         return false;
     (void)batcher_split(worker->batcher, parent, halves);
     sender_put_halves(worker->sender, &parent, halves);
+    return true;
+}
+
+/* What is refused is written first, then counted and released. */
+static bool bury_one(struct worker *worker)
+{
+    struct batch *batch = sender_take_refused(worker->sender);
+
+    if (batch == NULL)
+        return false;
+    dead_letter_write_batch(worker->letters, batch);
+    sender_put_buried(worker->sender, &batch);
     return true;
 }
 
@@ -88,7 +101,7 @@ static void step(struct worker *worker)
     atomic_store(&worker->last_step_ms, view.now_ms);
     if (atomic_load(&worker->audit_wanted))
         audit_own(worker);
-    if (split_one(worker))
+    if (split_one(worker) || bury_one(worker))
         return;
     view.is_wanted = sender_wants_batches(worker->sender);
     atomic_store(&worker->idle, false); /* before events leave a lane: see outlet_is_drained() */
@@ -121,6 +134,7 @@ struct worker *worker_start(const struct worker_config *config, struct err *err)
     worker->magic = WORKER_MAGIC;
     worker->feed = config->batcher.feed;
     worker->sender = config->sender;
+    worker->letters = config->letters;
     worker->batcher = batcher_new(&config->batcher, clock_now_ms(), err);
     if (worker->batcher == NULL)
         return NULL;

@@ -5,13 +5,15 @@
 #pragma once
 
 #include "batch/batcher.h"
+#include "batch/dead_letter.h"
 #include "delivery/sender.h"
 
 struct worker;
 
 struct worker_config {
     struct batcher_config batcher;
-    struct sender *sender; /* borrowed */
+    struct sender *sender;       /* borrowed */
+    struct dead_letter *letters; /* of the output, for what its sender keeps; borrowed */
 };
 
 struct worker *worker_start(const struct worker_config *config, struct err *err);

@@ -25,6 +25,9 @@ struct loader {
  * is `auto`. */
 void settings_check(struct loader *loader);
 
+/* The file of dead letters of an output: see settings_files.c. */
+void settings_check_dead_letter(struct loader *loader, size_t index);
+
 /* Divides memory_limit; only for settings without a problem. Fills lane_bytes and sealed_bytes. */
 void settings_split(struct loader *loader);
 

@@ -71,6 +71,7 @@ static void answer(struct sender *sender, const struct outcome *outcome)
     bool has_news;
 
     summary.what = outcome->what;
+    summary.text = outcome->answer;
     lock_take(&sender->lock);
     delivery_answer(sender->delivery, outcome->batch, &summary, clock_now_ms());
     has_news = delivery_take_news(sender->delivery, &news);
@@ -302,6 +303,24 @@ void sender_put_halves(struct sender *sender, struct batch **parentp, struct bat
     delivery_put_halves(sender->delivery, parentp, halves, clock_now_ms());
     lock_drop(&sender->lock);
     sender->transport->wake(sender->transport);
+}
+
+struct batch *sender_take_refused(struct sender *sender)
+{
+    struct batch *batch;
+
+    lock_take(&sender->lock);
+    batch = delivery_take_refused(sender->delivery);
+    lock_drop(&sender->lock);
+    return batch;
+}
+
+void sender_put_buried(struct sender *sender, struct batch **batchp)
+{
+    lock_take(&sender->lock);
+    delivery_put_buried(sender->delivery, batchp);
+    lock_drop(&sender->lock);
+    wake_bump(sender->config.workers); /* its memory is free, and the next one may be taken */
 }
 
 bool sender_is_empty(struct sender *sender)
