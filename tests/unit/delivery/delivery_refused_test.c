@@ -34,6 +34,7 @@ static void check_burial(enum verdict verdict, enum flow flow)
     assert_false(delivery_is_empty(scene.delivery));
     struct batch *batch = delivery_take_refused(scene.delivery);
     assert_non_null(batch);
+    assert_false(delivery_is_empty(scene.delivery));
     assert_string_equal(batch->refusal->reason, "status 422");
     assert_string_equal(batch->refusal->answer, "bad field");
     delivery_audit(scene.delivery);
@@ -115,6 +116,19 @@ static void give_halves(struct scene *scene, struct batch *parent)
     delivery_put_halves(scene->delivery, &parent, halves, scene->now_ms);
 }
 
+static struct batch *launch_in_time(struct scene *scene)
+{
+    for (int waits = 0; waits < 10; waits++) {
+        struct step step = next(scene);
+        if (step.kind == STEP_SEND)
+            return step.batch;
+        assert_true(step.until_ms > scene->now_ms);
+        scene->now_ms = step.until_ms;
+    }
+    fail_msg("nothing is sent any more");
+    return NULL;
+}
+
 /* The endpoint has taken nothing since the start, and the poison is the first
  * of 64 events: in the first half of a first half, and so on. */
 static void a_poisoned_event_that_comes_first_is_told_from_a_wrong_endpoint_by_halves(void **unused)
@@ -125,14 +139,12 @@ static void a_poisoned_event_that_comes_first_is_told_from_a_wrong_endpoint_by_h
     put(&scene, 64);
     for (int requests = 0; !delivery_is_empty(scene.delivery); requests++) {
         struct batch *batch = delivery_take_split(scene.delivery);
-        struct step step;
         assert_true(requests < 40);
         if (batch != NULL)
             give_halves(&scene, batch);
-        while ((step = next(&scene)).kind == STEP_WAIT)
-            scene.now_ms = step.until_ms;
-        bool is_poisoned = strstr(step.batch->key, "/1") == NULL;
-        answer(&scene, step.batch, is_poisoned ? VERDICT_REJECTED : VERDICT_SENT, -1);
+        batch = launch_in_time(&scene);
+        bool is_poisoned = strstr(batch->key, "/1") == NULL;
+        answer(&scene, batch, is_poisoned ? VERDICT_REJECTED : VERDICT_SENT, -1);
     }
     assert_int_equal(rig_flow(&scene.rig, FLOW_refuse), 1);
     assert_int_equal(rig_flow(&scene.rig, FLOW_deliver), 63);
@@ -147,12 +159,9 @@ static void an_endpoint_that_refuses_everything_from_the_start_gets_nothing_drop
     put(&scene, 64);
     for (int requests = 0; requests < 200; requests++) {
         struct batch *batch = delivery_take_split(scene.delivery);
-        struct step step;
         if (batch != NULL)
             give_halves(&scene, batch);
-        while ((step = next(&scene)).kind == STEP_WAIT)
-            scene.now_ms = step.until_ms;
-        answer(&scene, step.batch, VERDICT_REJECTED, -1);
+        answer(&scene, launch_in_time(&scene), VERDICT_REJECTED, -1);
     }
     assert_int_equal(numbers_get(scene.rig.numbers, NUMBER_breaker_state), 2);
     assert_int_equal(rig_stock(&scene.rig, ACCOUNT_ready), 64);
