@@ -6,6 +6,7 @@
 #include "batch/dead_letter.h"
 #include "batch/worker.h"
 #include "config/settings.h"
+#include "watch.h"
 
 struct outlet {
     const struct settings_part *part;
@@ -23,6 +24,7 @@ struct outlet {
     size_t worker_count;
     struct lane *lanes[LEDGER_LANES]; /* borrowed from their readings */
     size_t lane_count;
+    struct watch watch;
 };
 
 /* Opens the plugin and starts the sender of settings->outputs[index]; lanes are added later. */

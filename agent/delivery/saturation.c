@@ -91,7 +91,7 @@ static int64_t end_of_bucket(unsigned bucket)
     return (int64_t)(4 + bucket % 4 + 1) << (bucket / 4 - 1);
 }
 
-void waits_add(struct waits *waits, int64_t wait_ms, uint64_t events)
+void wait_times_add(struct wait_times *waits, int64_t wait_ms, uint64_t events)
 {
     unsigned bucket = 0;
 
@@ -100,7 +100,7 @@ void waits_add(struct waits *waits, int64_t wait_ms, uint64_t events)
     atomic_fetch_add_explicit(&waits->events[bucket], events, memory_order_relaxed);
 }
 
-int64_t waits_take_p99_ms(struct waits *waits)
+int64_t wait_times_take_p99_ms(struct wait_times *waits)
 {
     uint64_t events[WAIT_BUCKETS], sum = 0, seen = 0;
 

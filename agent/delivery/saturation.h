@@ -4,8 +4,8 @@
  * ones. What is the cause already is suspected at lower marks: so a load near a mark does not flap.
  * The order of suspicion follows the flow backwards, because what is full downstream fills all that
  * is before it: endpoint, then cpu, then ring, then input.
- * waits: how long events were in the agent when the endpoint took them, for the 99th percentile.
- * Pure; waits may be added to from one thread while another takes them. */
+ * wait_times: how long events were in the agent when the endpoint took them, for the 99th
+ * percentile. Pure; wait_times may be added to from one thread while another takes them. */
 #pragma once
 
 #include <stdatomic.h>
@@ -42,9 +42,9 @@ bool saturation_is_calm(const struct saturation *saturation);
 const char *saturation_name(enum saturation_cause cause);
 
 enum { WAIT_BUCKETS = 96 };
-struct waits {
+struct wait_times {
     _Atomic uint64_t events[WAIT_BUCKETS];
 };
-void waits_add(struct waits *waits, int64_t wait_ms, uint64_t events);
+void wait_times_add(struct wait_times *waits, int64_t wait_ms, uint64_t events);
 /* An upper bound of the 99th percentile, at most a quarter above it, and starts anew; < 0: none. */
-int64_t waits_take_p99_ms(struct waits *waits);
+int64_t wait_times_take_p99_ms(struct wait_times *waits);

@@ -38,6 +38,7 @@ struct sender {
     struct log_site failures, changes, probes;
     /* any thread */
     _Atomic bool stopping;
+    struct wait_times waits;
     _Atomic int64_t last_step_ms;
 };
 
@@ -83,6 +84,9 @@ static void answer(struct sender *sender, const struct outcome *outcome)
 
     summary.what = outcome->what;
     summary.text = outcome->answer;
+    if (summary.verdict == VERDICT_SENT)
+        wait_times_add(&sender->waits, clock_boot_ms() - outcome->batch->oldest_boot_ms,
+                       outcome->batch->events);
     lock_take(&sender->lock);
     delivery_answer(sender->delivery, outcome->batch, &summary, clock_now_ms());
     has_news = delivery_take_news(sender->delivery, &news);
@@ -352,6 +356,11 @@ bool sender_is_empty(struct sender *sender)
     empty = delivery_is_empty(sender->delivery);
     lock_drop(&sender->lock);
     return empty;
+}
+
+struct wait_times *sender_waits(struct sender *sender)
+{
+    return &sender->waits;
 }
 
 void sender_audit(struct sender *sender)

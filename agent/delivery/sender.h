@@ -6,6 +6,7 @@
 
 #include "base/wake.h"
 #include "delivery/delivery.h"
+#include "delivery/saturation.h"
 #include "plugins/plugin.h"
 
 struct sender;
@@ -41,6 +42,8 @@ void sender_put_halves(struct sender *sender, struct batch **parentp, struct bat
 struct batch *sender_take_refused(struct sender *sender);
 void sender_put_buried(struct sender *sender, struct batch **batchp);
 bool sender_is_empty(struct sender *sender);
+/* How long delivered events were in the agent. */
+struct wait_times *sender_waits(struct sender *sender);
 void sender_audit(struct sender *sender);
 /* clock_now_ms() of the thread's last step, for the watchdog: it never rests longer than a minute.
  */

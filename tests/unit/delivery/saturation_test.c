@@ -108,22 +108,22 @@ static void one_cause_takes_over_from_another_without_none_between(void **unused
 static void the_99th_percentile_of_waits_is_bounded_from_above_by_a_quarter(void **unused)
 {
     (void)unused;
-    struct waits waits = { 0 };
+    struct wait_times waits = { 0 };
 
-    assert_int_equal(waits_take_p99_ms(&waits), -1);
+    assert_int_equal(wait_times_take_p99_ms(&waits), -1);
     for (int64_t ms = 0; ms < 30000000; ms = ms * 5 / 4 + 1) {
-        waits_add(&waits, ms, 3);
-        assert_in_range(waits_take_p99_ms(&waits), ms, ms + ms / 4 + 1);
+        wait_times_add(&waits, ms, 3);
+        assert_in_range(wait_times_take_p99_ms(&waits), ms, ms + ms / 4 + 1);
     }
-    waits_add(&waits, INT64_MAX, 1);
-    assert_true(waits_take_p99_ms(&waits) > 0);
-    waits_add(&waits, 10, 990);
-    waits_add(&waits, 5000, 10);
-    assert_in_range(waits_take_p99_ms(&waits), 10, 12);
-    waits_add(&waits, 10, 989);
-    waits_add(&waits, 5000, 11);
-    assert_in_range(waits_take_p99_ms(&waits), 5000, 6250);
-    assert_int_equal(waits_take_p99_ms(&waits), -1);
+    wait_times_add(&waits, INT64_MAX, 1);
+    assert_true(wait_times_take_p99_ms(&waits) > 0);
+    wait_times_add(&waits, 10, 990);
+    wait_times_add(&waits, 5000, 10);
+    assert_in_range(wait_times_take_p99_ms(&waits), 10, 12);
+    wait_times_add(&waits, 10, 989);
+    wait_times_add(&waits, 5000, 11);
+    assert_in_range(wait_times_take_p99_ms(&waits), 5000, 6250);
+    assert_int_equal(wait_times_take_p99_ms(&waits), -1);
 }
 
 int main(void)
