@@ -7,7 +7,7 @@
 # shellcheck disable=SC2034
 packages_build="gcc libc6-dev cmake ninja-build pkg-config zlib1g-dev libyaml-dev libcjson-dev
   libcurl4-gnutls-dev|libcurl4-openssl-dev libmicrohttpd-dev
-  libisal-dev libdeflate-dev libzstd-dev libsystemd-dev"
+  libisal-dev libdeflate-dev libzstd-dev libsystemd-dev libncurses-dev"
 # shellcheck disable=SC2034
 packages_test="libcmocka-dev python3 python3-pytest curl openssl strace util-linux iproute2 nftables
   faketime"

@@ -48,7 +48,7 @@ enum shed_option {
       "Share of the output's reading, relative to its other lanes")                                \
     X(T, lane__classes__by, text, "", ANY, ANY,                                                    \
       "Split the lane into classes that are read in turns: severity, or a field: "                 \
-      "attributes.tenant; empty: no classes")                                                      \
+      "attributes.tenant; empty: no classes. With overflow block they all wait together")          \
     X(T, lane__classes__max, count, "64", "1", "256",                                              \
       "With a field: most classes at a time; what is beyond goes into one, named other")           \
     X(T, lane__classes__weights, map, "", ANY, ANY,                                                \

@@ -36,14 +36,15 @@ static uint64_t reading_bytes(const struct settings_part *input)
     return scratch_bytes + (buffer > read_buffer_bytes ? buffer : read_buffer_bytes);
 }
 
-/* A class takes at least one piece of the lane, and a piece the largest event. */
+/* A class takes at least one piece of the lane, and a piece the largest event. Half as many again,
+ * so that a lane with a little of each class does not count as nearly full. */
 static uint64_t classes_least(const struct settings_part *input)
 {
     uint64_t piece = largest_event(input) + record_overhead_bytes;
     uint64_t rounded = (piece + 4 * KIB - 1) / (4 * KIB) * (4 * KIB);
     uint64_t count = settings_class_count(&input->input);
 
-    uint64_t least = (count + 1) * (rounded > 16 * KIB ? rounded : 16 * KIB);
+    uint64_t least = (count * 3 / 2 + 1) * (rounded > 16 * KIB ? rounded : 16 * KIB);
 
     if (count == 1)
         return 0;
@@ -213,7 +214,7 @@ static bool check_capacity(struct loader *loader, size_t index)
         input->name, is_given ? "" : "the automatic ", schema_size_text(capacity, has),
         BATCHES_IN_LANE, output->name, schema_size_text(output->output.batch__max_bytes, batch),
         BATCHES_IN_LANE,
-        settings_class_count(&input->input) > 1 ? ", and one of them for each class" : "",
+        settings_class_count(&input->input) > 1 ? ", and three of them for every two classes" : "",
         schema_size_text(least, needs));
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """More comes than can be sent: what is dropped is dropped by policy, and counted to the last event."""
 
+import collections
 import threading
 import time
 
@@ -139,6 +140,24 @@ def test_shedding_keeps_a_known_share_and_says_its_weight(rig):
     # Ten standard deviations of the sum: 1 in 10 kept, each with weight 10.
     thrown = lane.shed_sample + len(sampled)
     assert abs(sum(sampled) - thrown) < 10 * (thrown * 0.9 * 10) ** 0.5
+
+
+def test_by_key_all_lines_of_a_key_are_kept_or_none(rig):
+    receiver, agent = overload(rig, {"capacity": "2MiB", "overflow": "drop_newest",
+                                     "shed": {"high": "10%", "low": "1%", "keep": "25%",
+                                              "mode": "key", "key": "body"}})
+    agent.feed([f"fill.{n}.{'x' * 200}" for n in range(2000)])
+    agent.wait_log(msg="shedding started")
+    keys, times = 2000, 4
+    for _ in range(times):
+        agent.feed([f"key.{n}" for n in range(keys)])
+    agent.wait_metric(2000 + keys * times, "spillway_lines_total")
+    lane = heal(agent, receiver)
+    kept = [event for event in receiver.events() if event["body"].startswith("key.")]
+    counts = collections.Counter(event["body"] for event in kept)
+    assert set(counts.values()) == {times} and lane.dropped == lane.shed_sample
+    assert 0.2 * keys < len(counts) < 0.3 * keys
+    assert {event["attributes"]["sampling.weight"] for event in kept} == {4}
 
 
 def test_adaptive_shedding_holds_the_lane_between_the_marks_and_ends_by_itself(rig):

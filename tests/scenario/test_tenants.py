@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """A lane split into classes: one tenant writes far more than the endpoint takes, the others do not notice."""
 
+import pathlib
+import subprocess
 import threading
 import time
 
 import pytest
 
+from rig.agent import BINARY
 from rig.lines import append_lines, numbers
 from rig.receiver import Reply
 from rig.waiting import wait_until
 
+EXAMPLES = pathlib.Path(__file__).parents[2] / "config" / "examples"
 QUIET = ["a", "b", "c"]
 ROUNDS, EACH = 40, 5
 
@@ -121,3 +125,11 @@ def test_the_noisiest_is_shed_and_counts_stay_right(rig):
     assert all(event["body"].startswith("noisy.") for event in sampled)
     for name in QUIET:
         assert numbers(receiver.bodies(), name) == list(range(ROUNDS * EACH))
+
+
+def test_check_says_who_shares_and_who_sheds(rig):
+    shown = subprocess.run([BINARY, "check", "-c", str(EXAMPLES / "tenants.yaml")],
+                           capture_output=True, text=True, check=True).stdout
+    assert ("apps -> main: 16MiB, drop_oldest, classes by resource.log.file.name, sheds from 80%\n"
+            in shown)
+    assert "requests -> main: 8MiB, drop_oldest, sheds from 80%\n" in shown
