@@ -197,21 +197,21 @@ def test_the_stop_buries_what_is_refused_until_its_grace_is_over(rig, folder):
 def test_killed_in_the_middle_it_keeps_every_refused_event_and_loses_none(rig, folder, seed):
     receiver, path, log = rig.receiver(), folder / "main.dead", folder / "app.log"
     receiver.rule(refuses(b"poison"))
-    poison = [f"poison {n}" for n in range(40)]
+    poison = [f"poison {n}" for n in range(6)]
     log.write_text("".join(f"{line}\n" for line in lines(0, 50)))
     agent = make(rig, receiver, path, inputs={"app": rig.tail("app.log")}).start()
     receiver.wait_events(50)
     with log.open("a") as file:
         for n, line in enumerate(poison):
             file.write("".join(f"{text}\n" for text in lines(50 + 10 * n, 10)) + line + "\n")
-    wait_until(lambda: len(path.read_bytes() if path.exists() else b"") > 100 * (1 + seed % 30),
+    wait_until(lambda: len(path.read_bytes() if path.exists() else b"") > 100 * (1 + seed % 8),
                "some letters")
     agent.kill()
     agent.start()
     with log.open("a") as file:
-        file.write("".join(f"{line}\n" for line in lines(450, 50)))
-    receiver.wait_events(500)
+        file.write("".join(f"{line}\n" for line in lines(110, 50)))
+    receiver.wait_events(160, timeout=100)  # paced: for the agent it is an outage that ends
     wait_until(lambda: set(bodies(read(path))) == set(poison),
-               lambda: f"all poison; {len(set(bodies(read(path))))} of {len(poison)} are there")
+               lambda: f"all poison; {len(set(bodies(read(path))))} of {len(poison)} are there", timeout=100)
     agent.stop()
-    assert_none_missing(numbers(receiver.bodies()), 500)
+    assert_none_missing(numbers(receiver.bodies()), 160)
