@@ -101,6 +101,7 @@ static bool take_signals(struct agent *agent, struct err *err)
     sigset_t set;
 
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file at its limit is a write that fails, and no more */
     (void)sigemptyset(&set);
     (void)sigaddset(&set, SIGTERM);
     (void)sigaddset(&set, SIGINT);
@@ -230,6 +231,7 @@ static const char *run_until_stop(struct agent *agent)
 {
     int64_t next_report_ms = clock_now_ms() + agent->settings->agent.report_interval;
     int64_t next_ping_ms = ping_watchdog(agent, clock_now_ms());
+    int64_t next_look_ms = pipeline_watch(agent->pipeline, clock_now_ms());
 
     for (;;) {
         const char *signal_name = take_signal(agent);
@@ -245,7 +247,10 @@ static const char *run_until_stop(struct agent *agent)
         }
         if (now_ms >= next_ping_ms)
             next_ping_ms = ping_watchdog(agent, now_ms);
+        if (now_ms >= next_look_ms)
+            next_look_ms = pipeline_watch(agent->pipeline, now_ms);
         int64_t next_ms = next_report_ms < next_ping_ms ? next_report_ms : next_ping_ms;
+        next_ms = next_look_ms < next_ms ? next_look_ms : next_ms;
         bell_wait(agent->bell, &agent->signal_fd, 1, next_ms - now_ms);
     }
 }

@@ -38,6 +38,7 @@ struct sender {
     struct log_site failures, changes, probes;
     /* any thread */
     _Atomic bool stopping;
+    struct wait_times waits;
     _Atomic int64_t last_step_ms;
 };
 
@@ -82,6 +83,10 @@ static void answer(struct sender *sender, const struct outcome *outcome)
     bool has_news;
 
     summary.what = outcome->what;
+    summary.text = outcome->answer;
+    if (summary.verdict == VERDICT_SENT)
+        wait_times_add(&sender->waits, clock_boot_ms() - outcome->batch->oldest_boot_ms,
+                       outcome->batch->events);
     lock_take(&sender->lock);
     delivery_answer(sender->delivery, outcome->batch, &summary, clock_now_ms());
     has_news = delivery_take_news(sender->delivery, &news);
@@ -338,6 +343,24 @@ void sender_put_halves(struct sender *sender, struct batch **parentp, struct bat
     sender->transport->wake(sender->transport);
 }
 
+struct batch *sender_take_refused(struct sender *sender)
+{
+    struct batch *batch;
+
+    lock_take(&sender->lock);
+    batch = delivery_take_refused(sender->delivery);
+    lock_drop(&sender->lock);
+    return batch;
+}
+
+void sender_put_buried(struct sender *sender, struct batch **batchp)
+{
+    lock_take(&sender->lock);
+    delivery_put_buried(sender->delivery, batchp);
+    lock_drop(&sender->lock);
+    wake_bump(sender->config.workers); /* its memory is free, and the next one may be taken */
+}
+
 bool sender_is_empty(struct sender *sender)
 {
     bool empty;
@@ -346,6 +369,11 @@ bool sender_is_empty(struct sender *sender)
     empty = delivery_is_empty(sender->delivery);
     lock_drop(&sender->lock);
     return empty;
+}
+
+struct wait_times *sender_waits(struct sender *sender)
+{
+    return &sender->waits;
 }
 
 void sender_audit(struct sender *sender)

@@ -243,10 +243,11 @@ static bool meet_weather(struct outlet *outlet, const struct request *request, i
 
     switch (outlet->weather) {
     case DOWN:
-        *answer = (struct answer_summary){ VERDICT_RETRY, -1, 1, true, false, "refused" };
+        *answer = (struct answer_summary){ VERDICT_RETRY, -1, 1, true, false, "refused", NULL };
         return false;
     case SILENT:
-        *answer = (struct answer_summary){ VERDICT_RETRY, -1, timeout_ms, true, false, "timeout" };
+        *answer =
+            (struct answer_summary){ VERDICT_RETRY, -1, timeout_ms, true, false, "timeout", NULL };
         return percent(host, 30);
     case SICK:
         if (strikes)
@@ -311,7 +312,7 @@ void endpoint_take(struct outlet *outlet, struct request *request, int64_t timeo
     bool arrives = meet_weather(outlet, request, timeout_ms, &request->answer);
     if (request->answer.took_ms >= timeout_ms)
         request->answer =
-            (struct answer_summary){ VERDICT_RETRY, -1, timeout_ms, false, false, "timeout" };
+            (struct answer_summary){ VERDICT_RETRY, -1, timeout_ms, false, false, "timeout", NULL };
     if (arrives)
         note_arrival(outlet, request);
     request->answer_ms = host->now_ms + request->answer.took_ms;
