@@ -109,6 +109,9 @@ bool schema_parse(const struct option *option, const char *text, const char *sho
                   struct err *err);
 const char *schema_type_name(enum option_type type); /* "duration" */
 const char *schema_type_help(enum option_type type); /* how it is written: "80% or 0.8" */
+/* A regular expression (of ECMA and POSIX) for what the parser takes as the form of a value; NULL:
+ * any text, or not a single value. */
+const char *schema_type_pattern(enum option_type type);
 /* Bytes as a user would write them: "8MiB", "1536B", or rounded down: "3.5MiB". */
 enum { SIZE_TEXT_BYTES = 24 };
 const char *schema_size_text(uint64_t bytes, char ret_text[SIZE_TEXT_BYTES]);

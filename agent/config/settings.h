@@ -43,6 +43,3 @@ bool settings_load(const char *path, const struct catalog *catalog, struct setti
 bool settings_parse(const char *name, struct slice text, const struct catalog *catalog,
                     struct settings *ret, struct buf *ret_problems); /* from memory */
 void settings_free(struct settings *settings);
-
-/* All option tables as a reference, Markdown. */
-void settings_reference(const struct catalog *catalog, struct buf *ret);
