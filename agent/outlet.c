@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "outlet.h"
 
+#include "base/clock.h"
 #include "base/random.h"
 
 static enum compression compression_of(const struct output_options *options)
@@ -25,6 +26,7 @@ static struct delivery_config delivery_config_of(const struct settings *settings
     random_bytes(&seed, sizeof(seed));
     return (struct delivery_config){
         .memory_bytes = settings->sealed_bytes[output],
+        .batch_max_bytes = options->batch__max_bytes,
         .concurrency_min = (unsigned)options->concurrency__min,
         .concurrency_max = (unsigned)options->concurrency__max,
         .retry_base_ms = options->retry__base,
@@ -85,23 +87,25 @@ bool outlet_start_workers(struct outlet *outlet, const struct ledger *ledger, st
     const struct output_options *options = &outlet->part->output;
 
     while (outlet->worker_count < options->workers) {
-        struct worker_config config = { .index = (unsigned)outlet->worker_count,
-                                        .lanes = outlet->lanes,
-                                        .lane_count = outlet->lane_count,
-                                        .feed = &outlet->feed,
-                                        .sender = outlet->sender,
-                                        .bodies = &outlet->bodies,
-                                        .numbers = outlet->numbers,
-                                        .output = outlet->part->name,
-                                        .agent_id = ledger_agent_id(ledger),
-                                        .start_id = ledger_start_id(ledger),
-                                        .sequence = &outlet->sequence,
-                                        .encoding = encoding_of(outlet),
-                                        .compression = compression_of(options),
-                                        .compression_level = (unsigned)options->compression_level,
-                                        .max_bytes = options->batch__max_bytes,
-                                        .max_events = options->batch__max_events,
-                                        .max_wait_ms = options->batch__max_wait };
+        struct worker_config config = {
+            .batcher = { .index = (unsigned)outlet->worker_count,
+                         .lanes = outlet->lanes,
+                         .lane_count = outlet->lane_count,
+                         .feed = &outlet->feed,
+                         .bodies = &outlet->bodies,
+                         .numbers = outlet->numbers,
+                         .output = outlet->part->name,
+                         .agent_id = ledger_agent_id(ledger),
+                         .start_id = ledger_start_id(ledger),
+                         .sequence = &outlet->sequence,
+                         .encoding = encoding_of(outlet),
+                         .compression = compression_of(options),
+                         .compression_level = (unsigned)options->compression_level,
+                         .max_bytes = options->batch__max_bytes,
+                         .max_events = options->batch__max_events,
+                         .max_wait_ms = options->batch__max_wait },
+            .sender = outlet->sender,
+        };
         struct err why = { "" };
         struct worker *worker = worker_start(&config, &why);
         if (worker == NULL)
@@ -113,8 +117,10 @@ bool outlet_start_workers(struct outlet *outlet, const struct ledger *ledger, st
 
 void outlet_audit(struct outlet *outlet)
 {
-    for (size_t lane = 0; lane < outlet->lane_count; lane++)
+    for (size_t lane = 0; lane < outlet->lane_count; lane++) {
+        lane_tell_time(outlet->lanes[lane], clock_boot_ms());
         lane_audit(outlet->lanes[lane]);
+    }
     for (size_t worker = 0; worker < outlet->worker_count; worker++)
         worker_request_audit(outlet->workers[worker]);
     if (outlet->sender == NULL)

@@ -36,6 +36,7 @@ static const char *plain_types(enum option_type type)
     case OPT_duration:
         return "[\"string\", \"integer\"]";
     case OPT_share:
+    case OPT_keep:
         return "[\"string\", \"number\"]";
     case OPT_list:
     case OPT_map:
@@ -47,7 +48,7 @@ static const char *plain_types(enum option_type type)
 
 static void add_types(struct buf *ret)
 {
-    for (enum option_type type = OPT_text; type <= OPT_share; type++) {
+    for (enum option_type type = OPT_text; type < OPT_list; type++) {
         const char *pattern = schema_type_pattern(type);
         (void)buf_printf(ret, "    \"%s\": {\"type\": %s", schema_type_name(type),
                          plain_types(type));
@@ -55,7 +56,7 @@ static void add_types(struct buf *ret)
             /* Or a value that is replaced when the file is read. */
             (void)buf_printf(ret, ", \"pattern\": \"%s|[$][{]\"", pattern);
         }
-        if (type == OPT_share)
+        if (type == OPT_share || type == OPT_keep)
             (void)buf_add_text(ret, ", \"minimum\": 0, \"maximum\": 1");
         else if (type == OPT_duration)
             (void)buf_add_text(ret, ", \"minimum\": 0, \"maximum\": 0");
@@ -115,6 +116,7 @@ static void add_value(struct buf *ret, const struct option *option)
     case OPT_size:
     case OPT_duration:
     case OPT_share:
+    case OPT_keep:
         (void)buf_printf(ret, "{\"$ref\": \"#/$defs/%s\"}", schema_type_name(option->type));
         return;
     }

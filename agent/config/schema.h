@@ -26,6 +26,8 @@ struct text_map {
     size_t count;
 };
 
+#define KEEP_ADAPTIVE (-1.0)
+
 typedef const char *opt_text;      /* never NULL; "" when empty */
 typedef const char *opt_secret;    /* a text that is never shown */
 typedef bool opt_flag;             /* yes/no, true/false, on/off */
@@ -33,6 +35,7 @@ typedef uint64_t opt_count;        /* a whole number */
 typedef uint64_t opt_size;         /* bytes: 512, 64KiB, 1MiB, 1GiB, 1MB */
 typedef int64_t opt_duration;      /* milliseconds: 250ms, 10s, 5m, 1h, 7d */
 typedef double opt_share;          /* 0 … 1: 80% or 0.8 */
+typedef double opt_keep;           /* a share, or KEEP_ADAPTIVE: "adaptive" */
 typedef struct text_list opt_list; /* a sequence of texts; one text alone is a list of one */
 typedef struct text_map opt_map;   /* a map of texts, in order */
 typedef unsigned opt_choice;       /* index into the names in the row's min: "block|drop_oldest" */
@@ -45,6 +48,7 @@ enum option_type {
     OPT_size,
     OPT_duration,
     OPT_share,
+    OPT_keep,
     OPT_list,
     OPT_map,
     OPT_choice
@@ -101,17 +105,14 @@ struct catalog {
 };
 
 /* ---- for the readers of tables; a plugin needs none of it ---- */
-
 /* Parses one value into *ret, an opt_<type>, and checks its bounds; of a list one item and of a map
  * one value, into a const char *. Texts are borrowed. `shown` is what messages call the value: a
  * substituted one is not shown as it is. *ret is written on success only. */
 bool schema_parse(const struct option *option, const char *text, const char *shown, void *ret,
                   struct err *err);
-const char *schema_type_name(enum option_type type); /* "duration" */
-const char *schema_type_help(enum option_type type); /* how it is written: "80% or 0.8" */
-/* A regular expression (of ECMA and POSIX) for what the parser takes as the form of a value; NULL:
- * any text, or not a single value. */
-const char *schema_type_pattern(enum option_type type);
+const char *schema_type_name(enum option_type type);    /* "duration" */
+const char *schema_type_help(enum option_type type);    /* how it is written: "80% or 0.8" */
+const char *schema_type_pattern(enum option_type type); /* regex of its form; NULL: any text */
 /* Bytes as a user would write them: "8MiB", "1536B", or rounded down: "3.5MiB". */
 enum { SIZE_TEXT_BYTES = 24 };
 const char *schema_size_text(uint64_t bytes, char ret_text[SIZE_TEXT_BYTES]);

@@ -18,7 +18,7 @@ class Lane:
         return sum(self.fields.get(name, 0) for name in HELD)
 
     def check_identity(self):
-        went = self.delivered + self.dropped + self.filtered + self.lost + self.held
+        went = self.delivered + self.dropped + self.filtered + self.held
         assert self.received == went, f"received {self.received}, went {went}: {self.fields}"
 
     def __repr__(self):
