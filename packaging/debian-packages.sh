@@ -12,7 +12,7 @@ packages_build="gcc libc6-dev cmake ninja-build pkg-config zlib1g-dev libyaml-de
 packages_test="libcmocka-dev python3 python3-pytest python3-yaml python3-jsonschema
   curl openssl strace util-linux iproute2 nftables faketime groff-base"
 # shellcheck disable=SC2034
-packages_tools="clang clang-format libclang-rt-14-dev shellcheck git"
+packages_tools="clang clang-format clang-tidy libclang-rt-14-dev shellcheck git"
 
 # 0: the package, or one of a|b, is installed.
 package_is_there() {

@@ -93,7 +93,10 @@ static int64_t sync_due(struct disk *disk, bool stopping)
 {
     int64_t now_ms = clock_now_ms(), next_ms = -1;
 
-    for (struct disk_file *file = disk->files; file != NULL; file = file->next) {
+    lock_take(&disk->lock); /* files are added at the head meanwhile, and none is taken out */
+    struct disk_file *first = disk->files;
+    lock_drop(&disk->lock);
+    for (struct disk_file *file = first; file != NULL; file = file->next) {
         struct err err = { "" };
         if (file->in_place != IN_PLACE_WRITTEN)
             continue;

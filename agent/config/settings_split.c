@@ -4,6 +4,8 @@
  * alone, so that a message can name the least one that would do. */
 #include "config/settings_check.h"
 
+#include "base/check.h"
+
 #define KIB UINT64_C(1024)
 #define MIB (UINT64_C(1024) * KIB)
 
@@ -129,7 +131,9 @@ static uint64_t readings_bytes(const struct settings *settings)
 
 static struct split split_at(const struct settings *settings, uint64_t limit_bytes)
 {
-    uint64_t part = limit_bytes / 2 / count_lanes(settings);
+    uint64_t lanes = count_lanes(settings);
+    CHECK(lanes > 0); /* without outputs it was refused before */
+    uint64_t part = limit_bytes / 2 / lanes;
     struct split split = { .automatic_bytes =
                                part < lane_automatic_bytes ? part : lane_automatic_bytes,
                            .readings = readings_bytes(settings),

@@ -67,6 +67,7 @@ const char *ledger_start_id(const struct ledger *ledger); /* 32 hex digits, new 
 struct books *ledger_lane(struct ledger *ledger, const char *input, const char *output,
                           bool rereadable);
 bool ledger_is_rereadable(const struct books *books);
+const char *ledger_input_name(const struct books *books);
 struct numbers *ledger_lane_numbers(struct books *books);
 struct numbers *ledger_output_numbers(struct ledger *ledger, const char *output); /* NULL: full */
 struct numbers *ledger_agent_numbers(struct ledger *ledger);
@@ -75,6 +76,8 @@ struct numbers *ledger_agent_numbers(struct ledger *ledger);
 void ledger_move(struct books *books, enum flow flow, uint64_t events, uint64_t bytes);
 void ledger_move_cell(struct books *books, enum flow flow, unsigned cell, uint64_t events,
                       uint64_t bytes);
+/* Rings this bell at the first drop for a reason in a lane; -1: none. For the whole process. */
+void ledger_ring_at_first_drop(int bell);
 
 struct amount {
     uint64_t events, bytes;

@@ -67,8 +67,8 @@ def outputs_beside(sick):
 
 
 def measure_bulk(kind):
-    """MB/s and CPU seconds for a GiB to the healthy output, from a third of the file on: before that the sick one still compresses
-    what fits into its share of the memory, once."""
+    """MB/s and CPU seconds for a GiB to the healthy output, from a third of the file on: before that the
+    sick one still compresses what fits into its share of the memory, once."""
     lines, sick = count_lines(), SICKNESS[kind]() if kind != ALONE else None
     healthy = Receiver("--count-only")
     agent = Agent(FILE, healthy.url, batch=outputs_beside(sick), agent=QUICK_END)

@@ -42,7 +42,7 @@ class Sampler:
         assert self.samples > 0
 
 
-def overload(rig, lane, **output):
+def overload(rig, lane, report_interval="1s"):
     """Feeds COUNT lines while the receiver answers nothing; returns what the end needs."""
     receiver = rig.receiver()
     receiver.hold()
@@ -50,8 +50,8 @@ def overload(rig, lane, **output):
     agent = rig.agent({"app": {"type": "stdin", "max_line_bytes": "1KiB",
                                "lane": {**SMALL, **lane}}},
                       {"main": rig.http(receiver, batch={"max_bytes": "16KiB"}, compression="none",
-                                        concurrency={"max": 1}, **output)},
-                      memory_limit="8MiB").start_piped()
+                                        concurrency={"max": 1})},
+                      memory_limit="8MiB", report_interval=report_interval).start_piped()
     return receiver, agent
 
 
@@ -111,6 +111,15 @@ def test_block_without_an_end_loses_nothing(rig):
     lane = heal(agent, receiver)
     assert (lane.received, lane.dropped) == (COUNT, 0)
     check_exact(receiver.bodies(), COUNT)
+
+
+def test_the_first_drop_is_told_at_once_whatever_the_report_interval(rig):
+    receiver, agent = overload(rig, {"overflow": "drop_newest"}, report_interval="1h")
+    agent.feed(lines(0, COUNT, bytes_=100))
+    agent.wait_metric(1, "spillway_dropped_events_total", reason="shed_newest")
+    agent.wait_log(timeout=1, msg="first drop", reason="shed_newest", input="app", output="main")
+    heal(agent, receiver)
+    assert len(agent.log.find(msg="first drop")) == 1
 
 
 def test_the_first_drop_is_told_and_later_ones_are_not_each(rig):

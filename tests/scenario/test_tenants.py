@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from rig.agent import BINARY
+from rig.agent import BINARY, is_sanitized
 from rig.lines import append_lines, numbers
 from rig.receiver import Reply
 from rig.waiting import wait_until
@@ -91,6 +91,7 @@ def longest(agent, name):
     return max(int(line["longest_wait_ms"]) for line in agent.log.find(msg="class", **{"class": name}))
 
 
+@pytest.mark.threads
 @pytest.mark.parametrize("overflow, flow, field", [("drop_oldest", "evict_oldest", "evicted"),
                                                    ("drop_newest", "shed_class", "refused")])
 def test_a_noisy_tenant_costs_the_others_nothing(rig, overflow, flow, field):
@@ -111,7 +112,7 @@ def test_a_noisy_tenant_costs_the_others_nothing(rig, overflow, flow, field):
         quiet = max(longest(agent, f"{name}.log") for name in QUIET)
         assert quiet < longest(agent, "noisy.log")
     print(f"quiet lines waited {min(waits):.3f} to {max(waits):.3f} s")
-    assert sorted(waits)[len(waits) // 2] < 0.7, f"quiet lines waited {sorted(waits)[-5:]} s"
+    assert is_sanitized() or sorted(waits)[len(waits) // 2] < 0.7, f"quiet lines waited {sorted(waits)[-5:]} s"
 
 
 def test_the_noisiest_is_shed_and_counts_stay_right(rig):

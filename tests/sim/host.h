@@ -57,6 +57,8 @@ struct source {
     bool rereadable, has_resource;
     enum lane_overflow overflow;
     struct shedder_config shed;
+    struct classes_config classes;
+    bool has_fields; /* its events have a severity and a tenant */
     size_t piece_bytes, pieces;
     unsigned read_events;
     int64_t block_for_ms, gap_ms;
@@ -121,7 +123,7 @@ struct request {
 
 struct sim_worker {
     struct batcher *batcher;
-    bool is_asleep, is_idle;
+    bool is_asleep, is_idle, lacks_memory;
     uint32_t seen;
     int64_t until_boot_ms; /* 0: until it is woken */
 };
@@ -154,7 +156,7 @@ struct outlet {
     struct sim_worker workers[OUTLET_WORKERS];
     struct request requests[REQUESTS_MAX];
     unsigned request_count;
-    bool sender_is_awake, any_answer, workers_may_go_on;
+    bool sender_is_awake, any_answer, has_launched, workers_may_go_on;
     int64_t sender_until_ms;
     /* what an onlooker expects */
     int64_t tokens_at_ms, pause_until_ms;
@@ -252,6 +254,7 @@ void endpoint_forget(struct outlet *outlet, const struct request *request);
 
 /* host_audit.c */
 void audit_step(struct sim *host);
+void audit_rest(const struct sim *host); /* nobody may act before time goes on */
 void audit_settled(struct source *source, uint32_t from, uint32_t to);
 void audit_stop(struct source *source, const struct amount *closing);
 void audit_end(struct sim *host);

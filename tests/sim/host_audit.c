@@ -4,6 +4,8 @@
  * each lane, and what the endpoint acknowledged, event by event. */
 #include "host.h"
 
+enum { ALL_EVERY = 16 };
+
 uint64_t audit_flows(const struct books *books, enum account from, enum account to)
 {
     uint64_t events = 0;
@@ -100,8 +102,11 @@ static void audit_outlet(struct outlet *outlet)
     delivery_audit(outlet->delivery);
     for (unsigned i = 0; i < outlet->worker_count; i++)
         batcher_audit(outlet->workers[i].batcher);
-    for (unsigned i = 0; i < outlet->source_count; i++)
+    for (unsigned i = 0; i < outlet->source_count; i++) {
+        if (outlet->host->step % ALL_EVERY == 0)
+            lane_tell_time(outlet->sources[i].lane, outlet->host->boot_ms);
         lane_audit(outlet->sources[i].lane);
+    }
     audit_memory(outlet);
     for (unsigned i = 0; i < outlet->source_count; i++)
         audit_source(&outlet->sources[i]);
@@ -111,11 +116,47 @@ static void audit_outlet(struct outlet *outlet)
  * then. */
 void audit_step(struct sim *host)
 {
-    const uint64_t all_every = 16;
-
     for (unsigned i = 0; i < host->outlet_count; i++) {
-        if (host->touched == &host->outlets[i] || host->step % all_every == 0)
+        if (host->touched == &host->outlets[i] || host->step % ALL_EVERY == 0)
             audit_outlet(&host->outlets[i]);
+    }
+}
+
+/* ---- when all rest ---- */
+
+static bool may_seal(const struct outlet *outlet)
+{
+    for (unsigned i = 0; i < outlet->worker_count; i++) {
+        if (outlet->workers[i].lacks_memory)
+            return false;
+    }
+    return delivery_wants_batches(outlet->delivery, outlet->host->now_ms);
+}
+
+/* Will a worker look within max_wait? */
+static bool will_look(const struct outlet *outlet)
+{
+    for (unsigned i = 0; i < outlet->worker_count; i++) {
+        int64_t until_boot_ms = outlet->workers[i].until_boot_ms;
+        if (until_boot_ms > 0 && until_boot_ms <= outlet->host->boot_ms + outlet->max_wait_ms)
+            return true;
+    }
+    return false;
+}
+
+/* Nobody was forgotten to be woken: events that may be sealed are, after max_wait at most. */
+void audit_rest(const struct sim *host)
+{
+    for (unsigned i = 0; i < host->outlet_count; i++) {
+        const struct outlet *outlet = &host->outlets[i];
+        if (!may_seal(outlet) || (will_look(outlet) && !host->is_draining))
+            continue;
+        for (unsigned j = 0; j < outlet->source_count; j++) {
+            struct lane_level level = lane_level(outlet->sources[j].lane);
+            if (level.events > 0)
+                host_fail(host, "%s: %llu events wait, and no worker will look",
+                          outlet->sources[j].name, (unsigned long long)level.events);
+        }
     }
 }
 

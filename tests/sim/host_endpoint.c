@@ -18,17 +18,19 @@ static const char *read_number(const char *at, const char *end, uint32_t *ret)
     return at;
 }
 
-/* One line, `{"body":"e3:17|xxx"…`. Returns where the next begins. */
+/* One line, `{"severity_number":9,"body":"e3:17|xxx"…`. Returns where the next begins. */
 static const char *read_line(const struct outlet *outlet, const char *at, const char *end,
                              struct item *ret)
 {
-    static const char head[] = "{\"body\":\"e";
-    const size_t head_bytes = sizeof(head) - 1;
+    static const char head[] = "\"body\":\"e";
+    const size_t head_bytes = sizeof(head) - 1, before_body = 40;
     uint32_t source = 0, id = 0;
+    size_t room = (size_t)(end - at) < before_body ? (size_t)(end - at) : before_body;
+    const char *body = memmem(at, room, head, head_bytes);
 
-    if ((size_t)(end - at) < head_bytes || memcmp(at, head, head_bytes) != 0)
+    if (body == NULL)
         host_fail(outlet->host, "%s: a line that is no event: %.30s", outlet->name, at);
-    at = read_number(at + head_bytes, end, &source);
+    at = read_number(body + head_bytes, end, &source);
     at = read_number(at + 1, end, &id);
     unsigned index = source - outlet->number * OUTLET_SOURCES;
     if (index >= outlet->source_count || id >= outlet->sources[index].handled)
@@ -96,32 +98,40 @@ static const struct open_read *find_read(const struct source *source, uint32_t i
     return NULL;
 }
 
+static void check_receipt(const struct source *source, const struct item *item,
+                          const struct receipt *receipt)
+{
+    const struct open_read *read = find_read(source, item->id);
+
+    if (read == NULL)
+        host_fail(source->host, "%s: event %u is under way, but its read was settled before",
+                  source->name, item->id);
+    if (read->receipt != receipt)
+        host_fail(source->host, "%s: event %u is in a run with another read's receipt",
+                  source->name, item->id);
+}
+
+/* Classes are read in turns: order is kept in each, not in the lane. */
 static void check_run(const struct outlet *outlet, const struct request *request, unsigned at,
                       const struct batch_run *run)
 {
-    const struct item *first = &request->items[at], *last = first + run->events - 1;
+    const struct item *first = &request->items[at], *end = first + run->events;
     const struct source *source = &outlet->sources[first->source];
+    bool is_ordered = source->classes.by == CLASS_BY_NOTHING;
 
     if (source->books != run->books)
         host_fail(outlet->host, "%s: a run of %s is said to be another's", outlet->name,
                   source->name);
-    for (const struct item *item = first + 1; item <= last; item++) {
-        if (item->source != first->source || item->id <= item[-1].id)
+    if (!source->rereadable && run->receipt != NULL)
+        host_fail(outlet->host, "%s: a receipt from nowhere", source->name);
+    for (const struct item *item = first; item < end; item++) {
+        if (item->source != first->source ||
+            (is_ordered && item > first && item->id <= item[-1].id))
             host_fail(outlet->host, "%s: event %u follows %u of %s in one run", outlet->name,
                       item->id, item[-1].id, source->name);
+        if (source->rereadable && (item == first || item + 1 == end || !is_ordered))
+            check_receipt(source, item, run->receipt);
     }
-    if (!source->rereadable) {
-        if (run->receipt != NULL)
-            host_fail(outlet->host, "%s: a receipt from nowhere", source->name);
-        return;
-    }
-    const struct open_read *read = find_read(source, first->id);
-    if (read == NULL)
-        host_fail(outlet->host, "%s: event %u is under way, but its read was settled before",
-                  source->name, first->id);
-    if (read->receipt != run->receipt || last->id >= read->to)
-        host_fail(outlet->host, "%s: events %u…%u are in a run with another read's receipt",
-                  source->name, first->id, last->id);
 }
 
 static void check_runs(const struct outlet *outlet, const struct request *request)
@@ -233,10 +243,11 @@ static bool meet_weather(struct outlet *outlet, const struct request *request, i
 
     switch (outlet->weather) {
     case DOWN:
-        *answer = (struct answer_summary){ VERDICT_RETRY, -1, 1, true, false, "refused" };
+        *answer = (struct answer_summary){ VERDICT_RETRY, -1, 1, true, false, "refused", NULL };
         return false;
     case SILENT:
-        *answer = (struct answer_summary){ VERDICT_RETRY, -1, timeout_ms, true, false, "timeout" };
+        *answer =
+            (struct answer_summary){ VERDICT_RETRY, -1, timeout_ms, true, false, "timeout", NULL };
         return percent(host, 30);
     case SICK:
         if (strikes)
@@ -301,7 +312,7 @@ void endpoint_take(struct outlet *outlet, struct request *request, int64_t timeo
     bool arrives = meet_weather(outlet, request, timeout_ms, &request->answer);
     if (request->answer.took_ms >= timeout_ms)
         request->answer =
-            (struct answer_summary){ VERDICT_RETRY, -1, timeout_ms, false, false, "timeout" };
+            (struct answer_summary){ VERDICT_RETRY, -1, timeout_ms, false, false, "timeout", NULL };
     if (arrives)
         note_arrival(outlet, request);
     request->answer_ms = host->now_ms + request->answer.took_ms;

@@ -56,7 +56,7 @@ void outlet_start(struct outlet *outlet)
     memset(outlet->requests, 0, sizeof(outlet->requests));
     outlet->request_count = outlet->probes = 0;
     outlet->sender_is_awake = true;
-    outlet->workers_may_go_on = outlet->any_answer = false;
+    outlet->workers_may_go_on = outlet->any_answer = outlet->has_launched = false;
     outlet->pause_until_ms = 0;
     outlet->tokens = 10;
     outlet->tokens_at_ms = host->now_ms;
@@ -132,6 +132,7 @@ static void seal_one(struct outlet *outlet, struct sim_worker *worker, uint32_t 
 
     if (!delivery_reserve(outlet->delivery, bytes, &permit)) {
         sleep_until(worker, seen, host->boot_ms + MEMORY_REST_MS);
+        worker->lacks_memory = true;
         TRACE(host, "%s has no memory for %llu bytes", outlet->name, (unsigned long long)bytes);
         return;
     }
@@ -154,10 +155,11 @@ void worker_step(struct outlet *outlet, struct sim_worker *worker)
                                  .boot_ms = host->boot_ms,
                                  .is_draining = host->is_draining };
 
-    worker->is_asleep = worker->is_idle = false;
+    worker->is_asleep = worker->is_idle = worker->lacks_memory = false;
     if (split_one(outlet, worker))
         return;
     view.is_wanted = delivery_wants_batches(outlet->delivery, host->now_ms);
+    view.max_bytes = delivery_max_bytes(outlet->delivery);
     struct batcher_step next = batcher_next(worker->batcher, &view);
     if (next.kind == BATCHER_REST)
         sleep_until(worker, seen, next.until_boot_ms);
@@ -242,19 +244,22 @@ static void launch(struct outlet *outlet, const struct step *step)
 void sender_step(struct outlet *outlet)
 {
     struct sim *host = outlet->host;
+    uint64_t used_bytes = delivery_share(outlet->delivery)->used_bytes;
     struct step step = delivery_next(outlet->delivery, host->now_ms, host->boot_ms);
     bool may_go_on = delivery_wants_batches(outlet->delivery, host->now_ms);
 
     outlet->sender_is_awake = step.kind == STEP_SEND;
+    outlet->has_launched |= step.kind == STEP_SEND;
+    outlet->any_answer |= delivery_share(outlet->delivery)->used_bytes < used_bytes;
     if (step.kind == STEP_SEND) {
         launch(outlet, &step);
         return;
     }
     if (step.until_ms != 0 && step.until_ms <= host->now_ms)
         host_fail(host, "%s: the delivery waits for a time that is over", outlet->name);
-    if (outlet->any_answer || (may_go_on && !outlet->workers_may_go_on))
+    if (outlet->any_answer || (may_go_on && (outlet->has_launched || !outlet->workers_may_go_on)))
         wake_bump(&outlet->feed.wake);
-    outlet->any_answer = false;
+    outlet->any_answer = outlet->has_launched = false;
     outlet->workers_may_go_on = may_go_on;
     outlet->sender_until_ms = host->now_ms + SENDER_REST_MS;
     if (step.until_ms != 0)

@@ -5,6 +5,45 @@
 
 #include <stdlib.h>
 
+static void plan_classes(struct source *source)
+{
+    static const struct class_weight weights[] = { { "t0", 3 }, { "error", 4 } };
+    struct sim *host = source->host;
+
+    if (percent(host, 30))
+        source->classes =
+            (struct classes_config){ .by = percent(host, 50) ? CLASS_BY_SEVERITY : CLASS_BY_FIELD,
+                                     .field = "tenant",
+                                     .max = (size_t)between(host, 1, 6),
+                                     .weights = weights,
+                                     .weight_count = 2 };
+    size_t least = 2 * classes_count(&source->classes);
+    if (source->classes.by != CLASS_BY_NOTHING && source->pieces < least)
+        source->pieces = least; /* as a pipeline does */
+}
+
+static void plan_shedding(struct source *source)
+{
+    struct sim *host = source->host;
+    enum shed_mode last = source->classes.by == CLASS_BY_NOTHING ? SHED_LARGEST : SHED_NOISIEST;
+
+    source->shed = (struct shedder_config){ .high = 1 };
+    if (percent(host, 65))
+        return;
+    source->shed = (struct shedder_config){
+        .high = 0.8,
+        .low = 0.1 * (double)between(host, 1, 6),
+        .keep = 0.1 * (double)between(host, 0, 9),
+        .is_adaptive = percent(host, 40),
+        .mode = (enum shed_mode)between(host, SHED_UNIFORM, (uint64_t)last),
+        .severity_keep = { 0.05, 0.1, 0.2, 0.5, 0.9, 1 },
+        .capacity_bytes = source->pieces * source->piece_bytes,
+        .batch_bytes = source->outlet->max_bytes,
+    };
+    if (source->shed.is_adaptive)
+        source->shed.keep = 1;
+}
+
 static void plan_source(struct source *source)
 {
     struct sim *host = source->host;
@@ -12,16 +51,14 @@ static void plan_source(struct source *source)
 
     source->rereadable = percent(host, 60);
     source->has_resource = percent(host, 30);
+    source->has_fields = percent(host, 50);
     source->piece_bytes = (size_t)between(host, 2, 8) * 1024;
     source->pieces = (size_t)(percent(host, 20) ? between(host, 1, 2) : between(host, 3, 24));
     block = percent(host, source->rereadable ? 60 : 25);
     source->overflow = block ? LANE_BLOCK : percent(host, 60) ? LANE_DROP_OLDEST : LANE_DROP_NEWEST;
     source->block_for_ms = block && percent(host, 40) ? (int64_t)between(host, 50, 3000) : 0;
-    source->shed = (struct shedder_config){ .high = 1, .low = 0.4, .keep = 0.1 };
-    if (percent(host, 25))
-        source->shed = (struct shedder_config){ .high = 0.8,
-                                                .low = 0.1 * (double)between(host, 1, 6),
-                                                .keep = 0.1 * (double)between(host, 1, 9) };
+    plan_classes(source);
+    plan_shedding(source);
     source->read_events = percent(host, 20) ? 1 : (unsigned)between(host, 2, READ_EVENTS);
     source->gap_ms = (int64_t)between(host, 5, percent(host, 30) ? 2000 : 120);
     source->size_seed = random_next(&host->random);
@@ -34,7 +71,8 @@ static void plan_delivery(struct outlet *outlet)
 
     outlet->delivery_config = (struct delivery_config){
         .memory_bytes = outlet->max_bytes * between(host, 1, 12),
-        .concurrency_min = 1,
+        .batch_max_bytes = outlet->max_bytes,
+        .concurrency_min = (unsigned)between(host, 0, 1),
         .concurrency_max = percent(host, 25) ? 1 : (unsigned)between(host, 2, REQUESTS_MAX),
         .retry_base_ms = (int64_t)between(host, 50, 1000),
         .retry_cap_ms = (int64_t)between(host, 1000, 30000),

@@ -182,6 +182,7 @@ static void step_once(struct sim *host)
     unsigned count = find_actors(host, actors);
 
     if (count == 0) {
+        audit_rest(host);
         advance_time(host);
         return;
     }

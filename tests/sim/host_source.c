@@ -47,6 +47,24 @@ bool source_is_poison(const struct source *source, uint32_t id)
     return mix(source->size_seed + 1, id) % 250 == 0;
 }
 
+static void add_fields(const struct source *source, uint32_t id, unsigned row, struct event *event)
+{
+    static const char tenants[] = "t0t0t0t0t1t1t2t3t4t5t6t7t8t9";
+    static const uint8_t severities[] = { SEVERITY_NONE, SEVERITY_DEBUG, SEVERITY_INFO,
+                                          SEVERITY_INFO, SEVERITY_WARN,  SEVERITY_ERROR };
+    static struct attribute attributes[READ_EVENTS];
+    uint64_t hash = mix(source->size_seed + 2, id);
+
+    attributes[row] = (struct attribute){
+        .key = { "tenant", 6 },
+        .value = { .kind = VALUE_TEXT,
+                   .text = { tenants + 2 * (hash % (sizeof(tenants) / 2)), 2 } },
+    };
+    event->attributes = &attributes[row];
+    event->attribute_count = event->attribute_room = 1;
+    event->severity = severities[(hash >> 20) % sizeof(severities)];
+}
+
 static struct event make_event(const struct source *source, uint32_t id, unsigned row)
 {
     static char bodies[READ_EVENTS][BODY_MAX];
@@ -66,7 +84,10 @@ static struct event make_event(const struct source *source, uint32_t id, unsigne
     while (length > 0)
         *body++ = digits[--length];
     *body = '|';
-    return (struct event){ .body = { bodies[row], source_event_size(source, id) } };
+    struct event event = { .body = { bodies[row], source_event_size(source, id) } };
+    if (source->has_fields)
+        add_fields(source, id, row, &event);
+    return event;
 }
 
 /* ---- positions ---- */
@@ -314,6 +335,8 @@ void source_start(struct source *source)
                                   .piece_bytes = source->piece_bytes,
                                   .overflow = source->overflow,
                                   .shed = source->shed,
+                                  .shed_key = "tenant",
+                                  .classes = source->classes,
                                   .weight = 1 + source->number % 3,
                                   .seed = host->seed + source->number,
                                   .feed = &source->outlet->feed,

@@ -57,6 +57,7 @@ static const char sample[] = "agent:\n"
                              "    concurrency: {min: 2, max: 8}\n"
                              "    retry: {base: 2s, cap: 30s, max_age: 1h}\n"
                              "    breaker: {failures: 3, rest: 2s, rest_max: 20s}\n"
+                             "    dead_letter: {path: /tmp/my.dead, max_bytes: 1MiB}\n"
                              "  myprint:\n"
                              "    type: print\n"
                              "    inputs: mylogs\n";

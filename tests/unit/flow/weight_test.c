@@ -47,7 +47,7 @@ static void the_last_attribute_makes_room_where_there_is_none(void **unused)
     for (uint16_t count = WEIGHT_ROOM - 1; count <= WEIGHT_ROOM; count++) {
         /* Exactly as long as it says, so that reading beyond it is found. */
         struct attribute *many = calloc(count, sizeof(*many));
-        static char keys[WEIGHT_ROOM][8];
+        static char keys[WEIGHT_ROOM][24];
         for (size_t i = 0; i < count; i++) {
             (void)snprintf(keys[i], sizeof(keys[i]), "k%zu", i);
             many[i].key = slice_of(keys[i]);
