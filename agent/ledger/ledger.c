@@ -131,6 +131,11 @@ bool ledger_is_rereadable(const struct books *books)
     return atomic_load_explicit(&books->rereadable, memory_order_relaxed) != 0;
 }
 
+const char *ledger_input_name(const struct books *books)
+{
+    return books->input;
+}
+
 struct numbers *ledger_lane_numbers(struct books *books)
 {
     return &books->numbers;

@@ -64,6 +64,7 @@ const char *ledger_start_id(const struct ledger *ledger); /* 32 hex digits, new 
 struct books *ledger_lane(struct ledger *ledger, const char *input, const char *output,
                           bool rereadable);
 bool ledger_is_rereadable(const struct books *books);
+const char *ledger_input_name(const struct books *books);
 struct numbers *ledger_lane_numbers(struct books *books);
 struct numbers *ledger_output_numbers(struct ledger *ledger, const char *output); /* NULL: full */
 struct numbers *ledger_agent_numbers(struct ledger *ledger);
