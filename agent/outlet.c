@@ -85,23 +85,25 @@ bool outlet_start_workers(struct outlet *outlet, const struct ledger *ledger, st
     const struct output_options *options = &outlet->part->output;
 
     while (outlet->worker_count < options->workers) {
-        struct worker_config config = { .index = (unsigned)outlet->worker_count,
-                                        .lanes = outlet->lanes,
-                                        .lane_count = outlet->lane_count,
-                                        .feed = &outlet->feed,
-                                        .sender = outlet->sender,
-                                        .bodies = &outlet->bodies,
-                                        .numbers = outlet->numbers,
-                                        .output = outlet->part->name,
-                                        .agent_id = ledger_agent_id(ledger),
-                                        .start_id = ledger_start_id(ledger),
-                                        .sequence = &outlet->sequence,
-                                        .encoding = encoding_of(outlet),
-                                        .compression = compression_of(options),
-                                        .compression_level = (unsigned)options->compression_level,
-                                        .max_bytes = options->batch__max_bytes,
-                                        .max_events = options->batch__max_events,
-                                        .max_wait_ms = options->batch__max_wait };
+        struct worker_config config = {
+            .batcher = { .index = (unsigned)outlet->worker_count,
+                         .lanes = outlet->lanes,
+                         .lane_count = outlet->lane_count,
+                         .feed = &outlet->feed,
+                         .bodies = &outlet->bodies,
+                         .numbers = outlet->numbers,
+                         .output = outlet->part->name,
+                         .agent_id = ledger_agent_id(ledger),
+                         .start_id = ledger_start_id(ledger),
+                         .sequence = &outlet->sequence,
+                         .encoding = encoding_of(outlet),
+                         .compression = compression_of(options),
+                         .compression_level = (unsigned)options->compression_level,
+                         .max_bytes = options->batch__max_bytes,
+                         .max_events = options->batch__max_events,
+                         .max_wait_ms = options->batch__max_wait },
+            .sender = outlet->sender,
+        };
         struct err why = { "" };
         struct worker *worker = worker_start(&config, &why);
         if (worker == NULL)

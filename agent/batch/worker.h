@@ -1,33 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* worker: a thread that gathers events from the lanes of an output, encodes, compresses and seals
- * them into its sender. Owns its cell of the account `batch`.
- * When: at max_bytes or max_events together in the lanes, or when the oldest is max_wait old; the
- * first events after a quiet spell of max_wait leave at once, and so does the rest of a backlog
- * that a reading has caught up with. Memory for the sealed bytes is acquired before they leave;
- * while there is none the worker waits, and the lanes fill. */
+/* worker: the thread of a batcher. Asks it what comes next, gets the memory for what it seals, and
+ * hands that to the sender; cuts what an endpoint found too large before it makes anything new.
+ * Sleeps on the word of the feed: whoever brings events, memory or a batch to cut bumps it. */
 #pragma once
 
+#include "batch/batcher.h"
 #include "delivery/sender.h"
-#include "flow/lane.h"
 
 struct worker;
 
 struct worker_config {
-    unsigned index; /* 0 … LEDGER_CELLS-1: its cell */
-    struct lane *const *lanes;
-    size_t lane_count;
-    struct feed *feed;
-    struct sender *sender;
-    struct body_pool *bodies;
-    struct numbers *numbers;
-    const char *output, *agent_id, *start_id; /* name its batches */
-    _Atomic uint64_t *sequence;               /* of the output, shared by its workers */
-    enum encoding encoding;
-    enum compression compression;
-    unsigned compression_level;
-    size_t max_bytes;
-    uint64_t max_events;
-    int64_t max_wait_ms;
+    struct batcher_config batcher;
+    struct sender *sender; /* borrowed */
 };
 
 struct worker *worker_start(const struct worker_config *config, struct err *err);

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* batcher: everything it holds is in `open` (encoded, not sealed) and `hand` (a piece, read up to
+ * `reader`): so an audit between two calls is exact. */
+#include "batch/batcher.h"
+
+#include "base/auto.h"
+#include "base/check.h"
+#include "batch/codec.h"
+#include "batch/encoder.h"
+#include "batch/split.h"
+#include "event/record.h"
+#include "flow/scheduler.h"
+
+enum {
+    EVENT_ATTRIBUTES = 1024,
+    RUNS_MAX = 1024,
+    QUANTUM_BYTES = 256 * 1024,
+    UNWANTED_REST_MS = 10 * 1000, /* the sender wakes its workers when it wants batches again */
+};
+
+struct open_batch {
+    struct batch_run *runs; /* room for RUNS_MAX: a batch that needs more is closed */
+    size_t run_count;
+    uint64_t events, bytes;
+    int64_t oldest_boot_ms;
+    struct slice body; /* compressed; data NULL: events may still be added */
+    size_t raw_bytes;
+};
+
+struct hand {
+    struct lane *lane;
+    struct piece *piece; /* NULL: nothing in hand */
+    struct piece_reader reader;
+    uint64_t events, bytes; /* not encoded yet */
+};
+
+struct batcher {
+    /* constant after construction */
+    struct batcher_config config;
+    struct encoder *encoder;
+    struct codec *codec; /* NULL: no compression */
+    char *compressed;
+    size_t compressed_room;
+    /* the rest changes */
+    struct scheduler *scheduler;
+    bool *has_events;
+    struct open_batch open;
+    struct hand hand;
+    int64_t last_seal_ms;
+    struct attribute attributes[EVENT_ATTRIBUTES];
+};
+
+/* ---- what is due ---- */
+
+/* Looks under each lane's lock in turn. Returns when the next batch is due on CLOCK_BOOTTIME:
+ * 0 at once, < 0: nothing is there. */
+static int64_t next_due(struct batcher *batcher, const struct batcher_view *view)
+{
+    int64_t oldest = 0;
+
+    for (size_t i = 0; i < batcher->config.lane_count; i++) {
+        struct lane_level level = lane_level(batcher->config.lanes[i]);
+        batcher->has_events[i] = level.events > 0;
+        if (level.events > 0 && (oldest == 0 || level.oldest_boot_ms < oldest))
+            oldest = level.oldest_boot_ms;
+    }
+    if (batcher->hand.piece != NULL) /* older than anything in its lane */
+        oldest = batcher->hand.reader.run.boot_ms;
+    if (oldest == 0) {
+        feed_caught_up(batcher->config.feed);
+        return -1;
+    }
+    if (view->is_draining || feed_is_full(batcher->config.feed) ||
+        feed_is_hurried(batcher->config.feed))
+        return 0;
+    int64_t quiet_ms = view->now_ms - batcher->last_seal_ms;
+    if (quiet_ms >= batcher->config.max_wait_ms)
+        return 0;
+    int64_t due = oldest + batcher->config.max_wait_ms;
+    return due <= view->boot_ms ? 0 : due;
+}
+
+/* ---- gathering and encoding ---- */
+
+static bool pick_up_piece(struct batcher *batcher)
+{
+    struct hand *hand = &batcher->hand;
+
+    for (;;) {
+        size_t i = scheduler_pick(batcher->scheduler, batcher->has_events);
+        if (i == batcher->config.lane_count)
+            return false;
+        struct piece *piece = lane_gather(batcher->config.lanes[i], batcher->config.index);
+        if (piece != NULL) {
+            scheduler_charge(batcher->scheduler, i, piece->bytes);
+            *hand = (struct hand){ .lane = batcher->config.lanes[i],
+                                   .piece = piece,
+                                   .reader = { .piece = piece },
+                                   .events = piece->events,
+                                   .bytes = piece->bytes };
+            return true;
+        }
+        batcher->has_events[i] = false;
+    }
+}
+
+static bool continues_run(const struct open_batch *open, const struct books *books,
+                          const struct receipt *receipt)
+{
+    if (open->run_count == 0)
+        return false;
+    const struct batch_run *last = &open->runs[open->run_count - 1];
+    return last->books == books && last->receipt == receipt;
+}
+
+static void add_to_runs(struct open_batch *open, struct books *books, struct receipt *receipt,
+                        uint64_t bytes)
+{
+    if (!continues_run(open, books, receipt))
+        open->runs[open->run_count++] = (struct batch_run){ .books = books, .receipt = receipt };
+    struct batch_run *last = &open->runs[open->run_count - 1];
+    last->events++;
+    last->bytes += bytes;
+    open->events++;
+    open->bytes += bytes;
+}
+
+/* Leaves `batch` for `dropped` by that flow. */
+static void drop_event(struct batcher *batcher, enum flow flow, struct receipt *receipt,
+                       uint64_t bytes)
+{
+    ledger_move_cell(lane_books(batcher->hand.lane), flow, batcher->config.index, 1, bytes);
+    receipt_release(receipt, 1);
+}
+
+enum filled { FILLED_MORE, FILLED_FULL };
+
+static enum filled encode_record(struct batcher *batcher, const char *record)
+{
+    struct hand *hand = &batcher->hand;
+    struct open_batch *open = &batcher->open;
+    struct run_info run = hand->reader.run;
+    struct event event;
+    size_t size = record_read(record, &event, batcher->attributes, EVENT_ATTRIBUTES);
+    uint64_t bytes;
+    (void)record_skip(record, &bytes);
+
+    if (open->run_count == RUNS_MAX && !continues_run(open, lane_books(hand->lane), run.receipt))
+        return FILLED_FULL;
+    event.resource = run.resource;
+    enum encoded encoded = encoder_add(batcher->encoder, &event);
+    if (encoded == ENCODE_FULL)
+        return FILLED_FULL;
+    if (encoded == ENCODED) {
+        if (open->events == 0)
+            open->oldest_boot_ms = run.boot_ms;
+        add_to_runs(open, lane_books(hand->lane), run.receipt, bytes);
+    } else {
+        drop_event(batcher, FLOW_too_large, run.receipt, bytes);
+    }
+    hand->events--;
+    hand->bytes -= bytes;
+    piece_advance(&hand->reader, size);
+    return open->events >= batcher->config.max_events ? FILLED_FULL : FILLED_MORE;
+}
+
+static void put_down_piece(struct batcher *batcher)
+{
+    CHECK(batcher->hand.events == 0);
+    lane_give_back(batcher->hand.lane, &batcher->hand.piece);
+}
+
+static void fill_batch(struct batcher *batcher)
+{
+    encoder_begin(batcher->encoder);
+    while (batcher->hand.piece != NULL || pick_up_piece(batcher)) {
+        for (const char *record; (record = piece_next(&batcher->hand.reader)) != NULL;) {
+            if (encode_record(batcher, record) == FILLED_FULL)
+                return;
+        }
+        put_down_piece(batcher);
+    }
+}
+
+/* ---- sealing ---- */
+
+static struct slice compress_text(struct batcher *batcher, struct slice text)
+{
+    if (batcher->codec == NULL)
+        return text;
+    size_t bytes =
+        codec_compress(batcher->codec, text, batcher->compressed, batcher->compressed_room);
+    CHECK(bytes > 0); /* the room is codec_bound() of the largest text */
+    return (struct slice){ batcher->compressed, bytes };
+}
+
+static void close_batch(struct batcher *batcher)
+{
+    struct slice text = encoder_end(batcher->encoder);
+
+    batcher->open.raw_bytes = text.bytes;
+    batcher->open.body = compress_text(batcher, text);
+}
+
+struct batcher_step batcher_next(struct batcher *batcher, const struct batcher_view *view)
+{
+    struct open_batch *open = &batcher->open;
+
+    if (open->body.data == NULL) {
+        int64_t due = next_due(batcher, view);
+        if (due < 0)
+            return (struct batcher_step){ .kind = BATCHER_REST };
+        if (due == 0 && !view->is_wanted)
+            due = view->boot_ms + UNWANTED_REST_MS;
+        if (due > 0)
+            return (struct batcher_step){ .kind = BATCHER_REST, .until_boot_ms = due };
+        fill_batch(batcher);
+        if (open->events == 0)
+            return (struct batcher_step){ .kind = BATCHER_AGAIN };
+        close_batch(batcher);
+    }
+    return (struct batcher_step){ .kind = BATCHER_SEAL, .bytes = open->body.bytes };
+}
+
+static void name_batch(const struct batcher *batcher, struct batch *batch)
+{
+    const struct batcher_config *config = &batcher->config;
+
+    batch->sequence = atomic_fetch_add(config->sequence, 1) + 1;
+    int length = snprintf(batch->key, sizeof(batch->key), "%s-%s-%s-%llu", config->agent_id,
+                          config->start_id, config->output, (unsigned long long)batch->sequence);
+    CHECK(length > 0 && length < (int)sizeof(batch->key));
+}
+
+static struct batch *make_batch(const struct batcher *batcher)
+{
+    const struct batcher_config *config = &batcher->config;
+    const struct open_batch *open = &batcher->open;
+    AUTO(batch_free) struct batch *batch = batch_new();
+
+    if (batch == NULL)
+        return NULL;
+    batch->pool = config->bodies;
+    batch->body = body_pool_take(batch->pool, open->body.bytes);
+    if (batch->body == NULL)
+        return NULL;
+    memcpy(batch->body, open->body.data, open->body.bytes);
+    batch->runs = malloc(open->run_count * sizeof(*batch->runs));
+    if (batch->runs == NULL)
+        return NULL;
+    memcpy(batch->runs, open->runs, open->run_count * sizeof(*batch->runs));
+    batch->run_count = open->run_count;
+    batch->body_bytes = open->body.bytes;
+    batch->raw_bytes = open->raw_bytes;
+    batch->encoding = (uint8_t)config->encoding;
+    batch->compression = (uint8_t)config->compression;
+    batch->events = open->events;
+    batch->bytes = open->bytes;
+    batch->worker = config->index;
+    batch->oldest_boot_ms = open->oldest_boot_ms;
+    struct batch *made = batch;
+    batch = NULL;
+    return made;
+}
+
+static void clear_open(struct open_batch *open)
+{
+    open->run_count = 0;
+    open->events = open->bytes = 0;
+    open->body = (struct slice){ 0 };
+}
+
+struct batch *batcher_seal(struct batcher *batcher, struct permit *permit, int64_t now_ms)
+{
+    struct numbers *numbers = batcher->config.numbers;
+
+    CHECK(batcher->open.body.data != NULL);
+    struct batch *batch = make_batch(batcher);
+    if (batch == NULL)
+        return NULL;
+    batch->permit = *permit;
+    *permit = (struct permit){ 0 };
+    name_batch(batcher, batch);
+    clear_open(&batcher->open);
+    numbers_add(numbers, NUMBER_batches, 1);
+    numbers_add(numbers, NUMBER_raw_bytes, batch->raw_bytes);
+    numbers_add(numbers, NUMBER_wire_bytes, batch->body_bytes);
+    batcher->last_seal_ms = now_ms;
+    return batch;
+}
+
+bool batcher_split(struct batcher *batcher, const struct batch *parent, struct batch *halves[2])
+{
+    if (!split_batch(parent, batcher->codec, halves))
+        return false;
+    numbers_add(batcher->config.numbers, NUMBER_splits, 1);
+    return true;
+}
+
+/* ---- audit and end ---- */
+
+static struct amount held_of(const struct batcher *batcher, const struct books *books)
+{
+    struct amount held = { 0, 0 };
+    for (size_t i = 0; i < batcher->open.run_count; i++) {
+        if (batcher->open.runs[i].books == books) {
+            held.events += batcher->open.runs[i].events;
+            held.bytes += batcher->open.runs[i].bytes;
+        }
+    }
+    if (batcher->hand.piece != NULL && lane_books(batcher->hand.lane) == books) {
+        held.events += batcher->hand.events;
+        held.bytes += batcher->hand.bytes;
+    }
+    return held;
+}
+
+void batcher_audit(const struct batcher *batcher)
+{
+    for (size_t i = 0; i < batcher->config.lane_count; i++) {
+        struct books *books = lane_books(batcher->config.lanes[i]);
+        (void)ledger_audit(books, ACCOUNT_batch, batcher->config.index, held_of(batcher, books));
+    }
+}
+
+static void abandon_hand(struct batcher *batcher)
+{
+    struct hand *hand = &batcher->hand;
+    uint64_t bytes;
+
+    for (const char *record; hand->piece != NULL && (record = piece_next(&hand->reader)) != NULL;) {
+        size_t size = record_skip(record, &bytes);
+        lane_abandon_gathered(lane_books(hand->lane), batcher->config.index,
+                              hand->reader.run.receipt, 1, bytes);
+        hand->events--;
+        hand->bytes -= bytes;
+        piece_advance(&hand->reader, size);
+    }
+    if (hand->piece != NULL)
+        put_down_piece(batcher);
+}
+
+void batcher_abandon(struct batcher *batcher)
+{
+    for (size_t i = 0; i < batcher->open.run_count; i++) {
+        const struct batch_run *run = &batcher->open.runs[i];
+        lane_abandon_gathered(run->books, batcher->config.index, run->receipt, run->events,
+                              run->bytes);
+    }
+    clear_open(&batcher->open);
+    abandon_hand(batcher);
+}
+
+/* ---- construction ---- */
+
+static bool build_batcher(struct batcher *batcher, struct err *err)
+{
+    const struct batcher_config *config = &batcher->config;
+    uint64_t weights[LEDGER_LANES];
+
+    CHECK(config->lane_count <= LEDGER_LANES && config->index < LEDGER_CELLS);
+    for (size_t i = 0; i < config->lane_count; i++)
+        weights[i] = lane_weight(config->lanes[i]);
+    batcher->scheduler = scheduler_new(weights, config->lane_count, QUANTUM_BYTES);
+    batcher->has_events = calloc(config->lane_count, sizeof(*batcher->has_events));
+    batcher->encoder = encoder_new((int)config->encoding, config->max_bytes);
+    batcher->open.runs = malloc(RUNS_MAX * sizeof(*batcher->open.runs));
+    if (batcher->scheduler == NULL || batcher->has_events == NULL || batcher->encoder == NULL ||
+        batcher->open.runs == NULL)
+        return err_set(err, "out of memory for a batch worker");
+    if (config->compression == COMPRESS_NONE)
+        return true;
+    batcher->codec =
+        codec_new((int)config->compression, config->compression_level, config->max_bytes);
+    if (batcher->codec == NULL)
+        return err_set(err, "out of memory for a compressor, or this compression is not built in");
+    batcher->compressed_room = codec_bound(batcher->codec, config->max_bytes);
+    batcher->compressed = malloc(batcher->compressed_room);
+    return batcher->compressed != NULL || err_set(err, "out of memory for a batch worker");
+}
+
+struct batcher *batcher_new(const struct batcher_config *config, int64_t now_ms, struct err *err)
+{
+    AUTO(batcher_free) struct batcher *batcher = calloc(1, sizeof(*batcher));
+    if (batcher == NULL) {
+        (void)err_set(err, "out of memory for a batch worker");
+        return NULL;
+    }
+    batcher->config = *config;
+    batcher->last_seal_ms = now_ms - config->max_wait_ms; /* as after a quiet spell */
+    if (!build_batcher(batcher, err))
+        return NULL;
+    struct batcher *made = batcher;
+    batcher = NULL;
+    return made;
+}
+
+void batcher_free(struct batcher **batcherp)
+{
+    struct batcher *batcher = *batcherp;
+    *batcherp = NULL;
+    if (batcher == NULL)
+        return;
+    CHECK(batcher->open.events == 0 && batcher->hand.piece == NULL);
+    scheduler_free(&batcher->scheduler);
+    encoder_free(&batcher->encoder);
+    codec_free(&batcher->codec);
+    free(batcher->has_events);
+    free(batcher->compressed);
+    free(batcher->open.runs);
+    free(batcher);
+}

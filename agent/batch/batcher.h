@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* batcher: gathers events from the lanes of an output, encodes, compresses and seals them.
+ * When: at max_bytes or max_events together in the lanes, or when the oldest is max_wait old; the
+ * first events after a quiet spell of max_wait leave at once, and so does the rest of a backlog
+ * that a reading has caught up with. Memory for the sealed bytes is asked for when their number is
+ * known; while there is none the encoded batch stays where it is, and the lanes fill.
+ * Decides when and does the work, but never waits and reads no clock: batcher_next() says what
+ * comes next. Owns its cell of the account `batch`: between two calls all that it holds is counted
+ * there. Threads: one at a time, its worker's. Allocates at construction, and for a sealed batch.
+ */
+#pragma once
+
+#include "delivery/batch.h"
+#include "flow/lane.h"
+#include "plugins/plugin.h"
+
+struct batcher;
+
+struct batcher_config {
+    unsigned index; /* 0 … LEDGER_CELLS-1: its cell */
+    struct lane *const *lanes;
+    size_t lane_count;
+    struct feed *feed;
+    struct body_pool *bodies;
+    struct numbers *numbers;
+    const char *output, *agent_id, *start_id; /* name its batches */
+    _Atomic uint64_t *sequence;               /* of the output, shared by its batchers */
+    enum encoding encoding;
+    enum compression compression;
+    unsigned compression_level;
+    size_t max_bytes;
+    uint64_t max_events;
+    int64_t max_wait_ms;
+};
+
+/* now_ms: clock_now_ms(), of the construction. Everything the config points to is borrowed. */
+struct batcher *batcher_new(const struct batcher_config *config, int64_t now_ms, struct err *err);
+void batcher_free(struct batcher **batcherp); /* CHECKs that nothing is in hand */
+
+/* What the batcher cannot see for itself. */
+struct batcher_view {
+    int64_t now_ms, boot_ms;
+    bool is_wanted;   /* delivery_wants_batches() */
+    bool is_draining; /* everything is worth sealing at once */
+};
+enum batcher_kind {
+    BATCHER_REST,  /* nothing to do before until_boot_ms, unless something changes */
+    BATCHER_AGAIN, /* something was done: ask again */
+    BATCHER_SEAL,  /* a batch is encoded: get a permit for `bytes` and call batcher_seal() */
+};
+struct batcher_step {
+    enum batcher_kind kind;
+    uint64_t bytes;
+    int64_t until_boot_ms; /* 0: the lanes are empty and nothing is in hand */
+};
+/* Encodes a batch if one is due. Without a permit the same BATCHER_SEAL comes again. */
+struct batcher_step batcher_next(struct batcher *batcher, const struct batcher_view *view);
+/* After BATCHER_SEAL. Takes the permit into the batch, which is still in the account `batch` until
+ * delivery_put(). NULL: out of memory; the permit stays the caller's, nothing has changed. */
+struct batch *batcher_seal(struct batcher *batcher, struct permit *permit, int64_t now_ms);
+/* Cuts a batch that an endpoint found too large; see split.h. */
+bool batcher_split(struct batcher *batcher, const struct batch *parent, struct batch *halves[2]);
+
+/* Compares its account with the books of each lane. */
+void batcher_audit(const struct batcher *batcher);
+/* What is in hand goes back to its source or is counted as drain_timeout_batch. */
+void batcher_abandon(struct batcher *batcher);

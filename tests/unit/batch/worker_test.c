@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A real worker with a real sender against a scripted endpoint on loopback. */
+#include "batch/worker.h"
+
+#include "delivery/stage.h"
+
+#include <curl/curl.h>
+#include <signal.h>
+
+static const char TOO_LARGE[] = "HTTP/1.1 413 Large\r\nContent-Length: 0\r\n\r\n";
+static const char OK[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+enum { BODY = 100, EVENTS = 4, LANE_BYTES = 1 << 20, PIECE = 1 << 16 };
+
+static void fill_request(void *state, struct http_request *ret)
+{
+    const struct stage *stage = state;
+
+    *ret = (struct http_request){
+        .url = stage->url, .method = "POST", .verify = true, .timeout_ms = PATIENCE_MS
+    };
+}
+
+static const struct output http_plugin = { .request = fill_request };
+
+static void ignore(void *context)
+{
+    (void)context;
+}
+
+static void offer(struct lane *lane, size_t count)
+{
+    static char body[BODY];
+    struct event events[EVENTS];
+    struct run_info run = { .boot_ms = clock_boot_ms() };
+
+    for (size_t i = 0; i < count; i++)
+        events[i] = (struct event){ .body = { body, sizeof(body) } };
+    assert_int_equal(lane_offer(lane, events, 0, count, &run, NULL), count);
+}
+
+static void start_stage(struct stage *stage, const struct reply *script, unsigned lines,
+                        struct feed *feed)
+{
+    struct sender_config config = { .name = "main",
+                                    .plugin = &http_plugin,
+                                    .state = stage,
+                                    .agent_id = "agent",
+                                    .workers = &feed->wake,
+                                    .delivery = { .memory_bytes = 1,
+                                                  .concurrency_min = 1,
+                                                  .concurrency_max = 1,
+                                                  .retry_base_ms = 1,
+                                                  .retry_cap_ms = 1,
+                                                  .breaker_failures = 5,
+                                                  .breaker_rest_ms = 10,
+                                                  .breaker_rest_max_ms = 10,
+                                                  .timeout_ms = 1000,
+                                                  .seed = 1 } };
+    struct err err;
+
+    rig_open(&stage->rig);
+    server_start(&stage->server, script, lines);
+    (void)snprintf(stage->url, sizeof(stage->url), "http://127.0.0.1:%d/in", stage->server.port);
+    config.numbers = stage->rig.numbers;
+    stage->sender = sender_start(&config, &err);
+    assert_non_null(stage->sender);
+}
+
+static struct lane *make_lane(struct stage *stage, struct feed *feed)
+{
+    struct lane_config config = { .capacity_bytes = LANE_BYTES,
+                                  .piece_bytes = PIECE,
+                                  .shed = { .high = 1 },
+                                  .weight = 1,
+                                  .books = stage->rig.lanes[0],
+                                  .feed = feed,
+                                  .on_room = ignore };
+    struct lane *lane = lane_new(&config);
+
+    assert_non_null(lane);
+    return lane;
+}
+
+static struct worker *start_batches_of_two(struct stage *stage, struct lane **lane,
+                                           struct feed *feed, struct body_pool *bodies)
+{
+    static _Atomic uint64_t sequence;
+    struct worker_config config = { .batcher = { .lanes = lane,
+                                                 .lane_count = 1,
+                                                 .feed = feed,
+                                                 .bodies = bodies,
+                                                 .numbers = stage->rig.numbers,
+                                                 .output = "main",
+                                                 .agent_id = "agent",
+                                                 .start_id = "start",
+                                                 .sequence = &sequence,
+                                                 .max_bytes = 1 << 16,
+                                                 .max_events = 2,
+                                                 .max_wait_ms = 1 },
+                                    .sender = stage->sender };
+    struct err err;
+    struct worker *worker = worker_start(&config, &err);
+
+    assert_non_null(worker);
+    return worker;
+}
+
+static void wait_until_delivered(struct stage *stage, struct feed *feed, uint64_t events)
+{
+    int64_t until_ms = clock_now_ms() + PATIENCE_MS;
+
+    while (rig_flow(&stage->rig, FLOW_deliver) < events && clock_now_ms() < until_ms)
+        wake_wait(&feed->wake, wake_read(&feed->wake), 10);
+    assert_int_equal(rig_flow(&stage->rig, FLOW_deliver), events);
+}
+
+/* The memory has room for one batch. The first is found too large: until it is cut it keeps its
+ * memory, and a second one waits for that. */
+static void a_worker_without_memory_for_a_batch_still_cuts_another(void **unused)
+{
+    (void)unused;
+    const struct reply script[] = { { TOO_LARGE, AFTER_KEEP }, { OK, AFTER_KEEP } };
+    struct stage stage = { 0 };
+    struct body_pool bodies = { 0 };
+    struct feed feed = { .full_bytes = 1, .full_events = 1 };
+
+    start_stage(&stage, script, 2, &feed);
+    struct lane *lane = make_lane(&stage, &feed);
+    offer(lane, EVENTS);
+    lane_hurry(lane); /* the second batch follows the first without a pause */
+    struct worker *worker = start_batches_of_two(&stage, &lane, &feed, &bodies);
+    wait_until_delivered(&stage, &feed, EVENTS);
+    assert_int_equal(numbers_get(stage.rig.numbers, NUMBER_splits), 1);
+    worker_stop(worker);
+    worker_free(&worker);
+    lane_free(&lane);
+    body_pool_trim(&bodies);
+    close_stage(&stage);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_worker_without_memory_for_a_batch_still_cuts_another),
+    };
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)curl_global_init(CURL_GLOBAL_DEFAULT);
+    log_set_level(LOG_ERROR);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    curl_global_cleanup();
+    return failed;
+}
