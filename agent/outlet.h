@@ -5,6 +5,7 @@
 
 #include "batch/worker.h"
 #include "config/settings.h"
+#include "spools.h"
 
 struct outlet {
     const struct settings_part *part;
@@ -26,7 +27,10 @@ struct outlet {
 /* Opens the plugin and starts the sender of settings->outputs[index]; lanes are added later. */
 bool outlet_open(struct outlet *outlet, const struct settings *settings, size_t index,
                  struct ledger *ledger, struct err *err);
-/* Once all lanes are there. */
+/* Once all lanes are there: takes over what is on disk. Takes both of it. */
+bool outlet_use_spool(struct outlet *outlet, struct ledger *ledger, struct opened_spool *spool,
+                      struct err *err);
+/* After that. */
 bool outlet_start_workers(struct outlet *outlet, const struct ledger *ledger, struct err *err);
 void outlet_audit(struct outlet *outlet);
 bool outlet_is_alive(const struct outlet *outlet, int64_t now_ms, int64_t stuck_ms);

@@ -24,7 +24,10 @@ enum { BATCH_KEY_BYTES = 224 };
  * all of them are. */
 struct spool_pin {
     uint64_t segment, at;
-    unsigned open; /* parts that are not done */
+    unsigned open;      /* parts that are not done */
+    struct batch *done; /* the others, linked by `next`: see pins.h */
+    struct pins *home;
+    struct spool_pin *next;
 };
 
 struct batch {

@@ -23,7 +23,7 @@ enum {
 static const uint64_t segment_least = 64 * 1024;
 static const uint64_t segment_most = 64 * 1024 * 1024;
 
-struct spool *spool_new(const struct spool_config *config, struct numbers *numbers)
+struct spool *spool_new(const struct spool_config *config)
 {
     struct spool *spool = calloc(1, sizeof(*spool));
     uint64_t bytes = config->max_bytes / SEGMENTS_WANTED;
@@ -31,7 +31,6 @@ struct spool *spool_new(const struct spool_config *config, struct numbers *numbe
     if (spool == NULL)
         return NULL;
     spool->config = *config;
-    spool->numbers = numbers;
     spool->segment_bytes = bytes < segment_least  ? segment_least
                            : bytes > segment_most ? segment_most
                                                   : bytes;
@@ -90,8 +89,9 @@ void spool_reserve_ids(struct spool *spool, uint64_t below)
         spool->next_id = below;
 }
 
-void spool_carry(struct spool *spool)
+void spool_carry(struct spool *spool, struct numbers *numbers)
 {
+    spool->numbers = numbers;
     for (unsigned i = 0; i < spool->index.lane_count; i++) {
         struct amount live = spool_index_live(&spool->index, i);
         CHECK(spool->index.lanes[i].books != NULL);
@@ -143,6 +143,16 @@ static uint64_t limit_bytes(const struct spool *spool)
     else
         limit = used > least_free - spool->free_bytes ? used - (least_free - spool->free_bytes) : 0;
     return limit < spool->config.max_bytes ? limit : spool->config.max_bytes;
+}
+
+bool spool_is_newest_first(const struct spool *spool)
+{
+    return spool->config.newest_first;
+}
+
+bool spool_never_syncs(const struct spool *spool)
+{
+    return spool->config.fsync == SPOOL_FSYNC_NEVER;
 }
 
 bool spool_is_nearly_full(const struct spool *spool)
@@ -211,6 +221,14 @@ static void plan_seal(const struct spool *spool, const struct spool_stamp *now,
         sum->rows[sum->row_count++] =
             (struct spool_sum_row){ slice_of(spool->index.lanes[row->lane].input), row->amount };
     }
+}
+
+bool spool_plan_close(struct spool *spool, const struct spool_stamp *now, struct spool_job *ret)
+{
+    if (spool->writing == NULL)
+        return false;
+    plan_seal(spool, now, ret);
+    return true;
 }
 
 /* Room for the record in the index, before it is on disk. */
@@ -439,7 +457,7 @@ int64_t spool_due_ms(const struct spool *spool, int64_t now_ms)
 {
     int64_t due_ms = INT64_MAX;
 
-    if (spool->is_broken)
+    if (spool->is_broken && spool->retry_ms > now_ms)
         due_ms = spool->retry_ms;
     if (spool->unsynced_bytes > 0 && spool->config.fsync != SPOOL_FSYNC_NEVER &&
         spool->sync_due_ms < due_ms)

@@ -55,7 +55,7 @@ struct spool_result {
 };
 
 struct spool;
-struct spool *spool_new(const struct spool_config *config, struct numbers *numbers);
+struct spool *spool_new(const struct spool_config *config);
 void spool_free(struct spool **spoolp);
 struct spool_index *spool_index_of(struct spool *spool);
 
@@ -63,12 +63,14 @@ struct spool_index *spool_index_of(struct spool *spool);
 /* Names below this one are taken, by segments or by files that are left alone. */
 void spool_reserve_ids(struct spool *spool, uint64_t below);
 /* What was found on disk, by lane, is taken into the books: carry. The lanes must be bound. */
-void spool_carry(struct spool *spool);
+void spool_carry(struct spool *spool, struct numbers *numbers);
 
 /* ---- what next; false: nothing of this kind now ---- */
 bool spool_takes(const struct spool *spool, const struct batch *batch);
 bool spool_is_usable(const struct spool *spool, int64_t now_ms); /* not in memory mode, or try */
 bool spool_may_read(const struct spool *spool, int64_t now_ms);  /* there is something unread */
+bool spool_is_newest_first(const struct spool *spool);
+bool spool_never_syncs(const struct spool *spool);
 bool spool_is_nearly_full(const struct spool *spool);
 bool spool_plan_write(struct spool *spool, struct batch *batch, const struct spool_stamp *now,
                       int64_t now_ms, struct spool_job *ret);
@@ -78,6 +80,8 @@ bool spool_plan_read(struct spool *spool, int64_t now_ms, struct spool_job *ret,
 void spool_plan_mark(struct spool *spool, struct batch *batch, struct spool_job *ret);
 bool spool_plan_tidy(struct spool *spool, int64_t now_ms, int64_t boot_ms, struct spool_job *ret);
 bool spool_plan_sync(struct spool *spool, int64_t now_ms, bool at_once, struct spool_job *ret);
+/* Seals what is written, at the end. */
+bool spool_plan_close(struct spool *spool, const struct spool_stamp *now, struct spool_job *ret);
 int64_t spool_due_ms(const struct spool *spool, int64_t now_ms); /* when to ask again; INT64_MAX */
 
 /* ---- what came of it ---- */

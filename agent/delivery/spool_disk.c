@@ -174,11 +174,12 @@ static void free_folder(struct spool_disk **diskp)
     free(folder);
 }
 
-struct spool_disk *spool_disk_open(const char *path, struct err *err)
+struct spool_disk *spool_disk_open(const char *path, bool *ret_is_taken, struct err *err)
 {
     struct folder *folder = NULL;
     AUTO(auto_close) int fd = -1;
 
+    *ret_is_taken = false;
     if (!file_make_dirs(path, 0750, err))
         return NULL;
     fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -187,6 +188,7 @@ struct spool_disk *spool_disk_open(const char *path, struct err *err)
         return NULL;
     }
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        *ret_is_taken = true;
         (void)err_set(err, "'%s' is used by another agent, or by another output", path);
         return NULL;
     }

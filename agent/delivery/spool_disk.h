@@ -31,5 +31,6 @@ struct spool_disk {
     void (*free)(struct spool_disk **diskp);
 };
 
-/* The folder is made, and locked against a second agent. NULL: err says why not. */
-struct spool_disk *spool_disk_open(const char *path, struct err *err);
+/* The folder is made, and locked against a second agent. NULL: err says why not; *ret_is_taken:
+ * that is why. */
+struct spool_disk *spool_disk_open(const char *path, bool *ret_is_taken, struct err *err);

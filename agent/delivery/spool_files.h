@@ -9,8 +9,10 @@
 
 struct spool_files;
 
-/* Takes the disk. bodies is borrowed; NULL: bodies are malloc'd. NULL: no memory. */
-struct spool_files *spool_files_new(struct spool_disk **diskp, struct body_pool *bodies);
+/* Takes the disk. NULL: no memory. */
+struct spool_files *spool_files_new(struct spool_disk **diskp);
+/* Where bodies come from that are read: borrowed. Without it they are malloc'd. */
+void spool_files_use_pool(struct spool_files *files, struct body_pool *bodies);
 void spool_files_free(struct spool_files **filesp);
 
 struct spool_scan {            /* what was found */

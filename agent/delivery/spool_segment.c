@@ -11,7 +11,7 @@
 
 enum { WINDOW_BYTES = SPOOL_HEAD_MAX, PEEK_BYTES = 4096 };
 
-struct spool_files *spool_files_new(struct spool_disk **diskp, struct body_pool *bodies)
+struct spool_files *spool_files_new(struct spool_disk **diskp)
 {
     struct spool_files *files = calloc(1, sizeof(*files));
 
@@ -24,8 +24,12 @@ struct spool_files *spool_files_new(struct spool_disk **diskp, struct body_pool 
     }
     files->disk = *diskp;
     *diskp = NULL;
-    files->bodies = bodies;
     return files;
+}
+
+void spool_files_use_pool(struct spool_files *files, struct body_pool *bodies)
+{
+    files->bodies = bodies;
 }
 
 void spool_files_free(struct spool_files **filesp)

@@ -25,10 +25,22 @@ struct ledger;
 struct books;   /* of one lane */
 struct numbers; /* of one scope instance: a reading's lane, an output, the agent */
 
+struct amount {
+    uint64_t events, bytes;
+};
+
+/* What lies on disk of a lane, as spools found it: (input, output) may be of no configuration. */
+struct ledger_found {
+    const char *input, *output;
+    struct amount amount;
+};
+
 struct ledger_config {
     const char *state_dir;
     const char *runtime_dir;
     bool runtime_dir_is_default; /* then the user's own runtime directory is tried next, quietly */
+    const struct ledger_found *found;
+    size_t found_count;
 };
 
 /* What was found of the start before. */
@@ -41,10 +53,10 @@ enum predecessor {
 };
 
 /* Makes new books beside those of a dead predecessor, closes those (each lane: what was held
- * becomes `replay_*` if its input can be read again, else `crash_*`), and replaces them by one
- * rename. The caller holds the lock of the state directory. Never fails for a full or missing
- * runtime_dir: then the books lie in anonymous memory, and ledger_place() says so. NULL: out of
- * memory, err set. */
+ * becomes `replay_*` if its input can be read again, else `crash_*`, but `hand_over` for what was
+ * found on disk), and replaces them by one rename. The caller holds the lock of the state
+ * directory. Never fails for a full or missing runtime_dir: then the books lie in anonymous memory,
+ * and ledger_place() says so. NULL: out of memory, err set. */
 struct ledger *ledger_open(const struct ledger_config *config, struct err *err);
 /* From here on a dead agent is no loss: what a saved copy made later says, too. */
 void ledger_mark_closed(struct ledger *ledger);
@@ -74,9 +86,6 @@ void ledger_move(struct books *books, enum flow flow, uint64_t events, uint64_t 
 void ledger_move_cell(struct books *books, enum flow flow, unsigned cell, uint64_t events,
                       uint64_t bytes);
 
-struct amount {
-    uint64_t events, bytes;
-};
 struct amount ledger_flow(const struct books *books, enum flow flow); /* sum of its cells */
 /* Inflow less outflow, exact while the account's owner stands still. */
 struct amount ledger_stock(const struct books *books, enum account account);

@@ -22,8 +22,8 @@ static inline void start_store(struct store *store)
 {
     struct spool_disk *disk = &store->fake.disk;
 
-    store->spool = spool_new(&store->config, store->rig.numbers);
-    store->files = spool_files_new(&disk, NULL);
+    store->spool = spool_new(&store->config);
+    store->files = spool_files_new(&disk);
     assert_true(store->spool != NULL && store->files != NULL);
     spool_files_scan(store->files, store->spool, store->config.boot, &store->now, &store->scan);
     struct spool_index *index = spool_index_of(store->spool);
@@ -33,7 +33,7 @@ static inline void start_store(struct store *store)
                 index->lanes[i].books = store->rig.lanes[j];
         }
     }
-    spool_carry(store->spool);
+    spool_carry(store->spool, store->rig.numbers);
 }
 
 static inline void stop_store(struct store *store)
