@@ -17,6 +17,7 @@ void delivery_use_spool(struct delivery *delivery, struct spool *spool)
 {
     CHECK(holding_is_empty(&delivery->held));
     delivery->spill.spool = spool;
+    spilling_audit(delivery); /* so that what was carried is seen at once */
 }
 
 /* ---- what may be sent, what is wanted ---- */
@@ -236,7 +237,8 @@ static bool reserve_body(struct delivery *delivery, const struct from_disk *foun
     return found->bytes + bytes <= share->limit_bytes / 2 && share_acquire(share, bytes, permit);
 }
 
-static bool plan_read(struct delivery *delivery, int64_t now_ms, struct spool_job *ret)
+static bool plan_read(struct delivery *delivery, const struct spool_stamp *now, int64_t now_ms,
+                      struct spool_job *ret)
 {
     struct from_disk found = count_from_disk(delivery);
     uint64_t body_bytes;
@@ -245,7 +247,7 @@ static bool plan_read(struct delivery *delivery, int64_t now_ms, struct spool_jo
         found.ready >= (is_away(delivery, now_ms) ? 1 : delivery->limiter.limit + AHEAD) ||
         (is_away(delivery, now_ms) && found.all > 0))
         return false;
-    if (!spool_plan_read(delivery->spill.spool, now_ms, ret, &body_bytes))
+    if (!spool_plan_read(delivery->spill.spool, now, now_ms, ret, &body_bytes))
         return false;
     return ret->kind != SPOOL_LOAD || reserve_body(delivery, &found, body_bytes);
 }
@@ -309,7 +311,7 @@ bool delivery_spool_job(struct delivery *delivery, const struct spool_stamp *now
     for (int turn = 0; turn < 2; turn++) {
         spill->was_write = !spill->was_write;
         if (spill->was_write ? plan_write(delivery, now, now_ms, ret)
-                             : plan_read(delivery, now_ms, ret))
+                             : plan_read(delivery, now, now_ms, ret))
             return true;
     }
     if (spool_plan_sync(spill->spool, now_ms,

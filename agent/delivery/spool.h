@@ -75,8 +75,8 @@ bool spool_is_nearly_full(const struct spool *spool);
 bool spool_plan_write(struct spool *spool, struct batch *batch, const struct spool_stamp *now,
                       int64_t now_ms, struct spool_job *ret);
 /* Body bytes of the record to read next, UINT64_MAX: not known, then *ret is a job to find out. */
-bool spool_plan_read(struct spool *spool, int64_t now_ms, struct spool_job *ret,
-                     uint64_t *ret_body_bytes);
+bool spool_plan_read(struct spool *spool, const struct spool_stamp *now, int64_t now_ms,
+                     struct spool_job *ret, uint64_t *ret_body_bytes);
 void spool_plan_mark(struct spool *spool, struct batch *batch, struct spool_job *ret);
 bool spool_plan_tidy(struct spool *spool, int64_t now_ms, int64_t boot_ms, struct spool_job *ret);
 bool spool_plan_sync(struct spool *spool, int64_t now_ms, bool at_once, struct spool_job *ret);

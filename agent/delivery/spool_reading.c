@@ -32,8 +32,8 @@ bool spool_may_read(const struct spool *spool, int64_t now_ms)
     return find_unread(spool, now_ms) != NULL;
 }
 
-bool spool_plan_read(struct spool *spool, int64_t now_ms, struct spool_job *ret,
-                     uint64_t *ret_body_bytes)
+bool spool_plan_read(struct spool *spool, const struct spool_stamp *now, int64_t now_ms,
+                     struct spool_job *ret, uint64_t *ret_body_bytes)
 {
     struct spool_segment *segment = find_unread(spool, now_ms);
 
@@ -46,8 +46,9 @@ bool spool_plan_read(struct spool *spool, int64_t now_ms, struct spool_job *ret,
     }
     spool->has_peeked = false;
     *ret_body_bytes = UINT64_MAX;
-    /* A segment that grows is read forward. */
-    bool is_backward = segment != spool->writing && reads_backward(spool, segment);
+    bool is_backward = reads_backward(spool, segment);
+    if (is_backward && segment == spool->writing) /* it must not grow while it is read backward */
+        return spool_plan_close(spool, now, ret);
     *ret = (struct spool_job){ .kind = SPOOL_PEEK,
                                .place = { segment->id,
                                           is_backward ? segment->last_at : segment->front_at },
@@ -61,7 +62,7 @@ static void pass(struct spool *spool, struct spool_segment *segment, uint64_t at
                  const struct spool_record *record)
 {
     spool->has_peeked = false;
-    if (at == segment->front_at || segment == spool->writing || !reads_backward(spool, segment)) {
+    if (at == segment->front_at || !reads_backward(spool, segment)) {
         segment->front_at = at + spool_record_bytes(record);
     } else {
         segment->stop_at = at;
@@ -75,7 +76,7 @@ static void pass_damage(struct spool *spool, struct spool_segment *segment, uint
     spool->has_peeked = false;
     numbers_add(spool->numbers, NUMBER_spool_damaged, 1);
     spool_tell(spool, "spool has a damaged part", "read", 0, segment->id);
-    if (at != segment->front_at && segment != spool->writing && reads_backward(spool, segment)) {
+    if (at != segment->front_at && reads_backward(spool, segment)) {
         segment->stop_at = at;
         segment->last_at = 0; /* from now on from the front */
     } else {

@@ -25,4 +25,4 @@ struct spooler *spooler_start(const struct spooler_config *config, struct spool_
 void spooler_wake(struct spooler *spooler);
 /* Does what is left to do, for at most grace_ms, and ends the thread. */
 void spooler_stop(struct spooler *spooler, int64_t grace_ms);
-void spooler_free(struct spooler **spoolerp);          /* after spooler_stop() */
+void spooler_free(struct spooler **spoolerp); /* after spooler_stop() */

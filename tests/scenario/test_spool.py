@@ -4,6 +4,7 @@ the files, what is missing at the receiver is what the books count."""
 
 import os
 import random
+import shutil
 import time
 
 import pytest
@@ -123,7 +124,7 @@ def test_a_full_spool_gives_up_its_oldest_and_counts_them(rig):
     for n in range(10):
         agent.feed(lines(n * 5000, 5000, bytes_=200))
         agent.wait_metric((n + 1) * 5000, "spillway_received_events_total", input="app")
-        assert sum(path.stat().st_size for path in segments(agent)) <= 4 << 20
+        assert agent.metrics().get("spillway_spool_bytes", output="main") <= 4 << 20
     on_disk(agent, 5000)
     wait_until(lambda: sum(stock(agent, a) for a in ("ring", "batch", "ready")) == 0,
                "all on disk", pause=0.05)
@@ -301,7 +302,16 @@ def test_a_segment_that_is_cut_off_or_gone_is_lost_by_the_books(rig):
     os.truncate(path, path.stat().st_size // 2)
     lost, corrupt = finish_damaged(agent, receiver, 20000)
     assert lost > 0 and corrupt == 0
-    agent = spooled(rig, rig.receiver(), 500) if False else agent
+
+
+def test_a_folder_that_is_gone_is_lost_by_the_books(rig):
+    receiver = rig.receiver()
+    agent = spooled(rig, receiver, 1000)
+    shutil.rmtree(agent.state_dir / "spool")
+    agent.start_piped()
+    agent.end_input()
+    agent.finish()
+    assert agent.log.find(msg="spool of the start before taken over")[0]["crash_spool"] == "1000"
 
 
 def test_files_of_others_are_left_alone_and_it_is_said(rig):
@@ -334,21 +344,18 @@ def test_a_spool_of_two_hundred_megabytes_is_found_at_once(rig, capsys):
     """The time is for information; what is asked is that no bodies are read."""
     receiver = rig.receiver()
     receiver.always(503)
-    agent = make(rig, receiver, spool={"max_bytes": "1GiB"}, compression="none",
-                 batch={"max_bytes": "1MiB", "max_events": 100000}).start_piped()
-    for n in range(10):
-        agent.feed(lines(n * 100000, 100000, bytes_=200))
-    agent.wait_metric(1000000, "spillway_lines_total")
-    agent.end_input()
-    assert agent.finish().lane().spool == 1000000
+    append_lines(rig.folder / "app.log", 0, 1000000, bytes_=200)
+    agent = make(rig, receiver, {"app": rig.tail("app.log")}, spool={"max_bytes": "1GiB"},
+                 compression="none", batch={"max_bytes": "1MiB", "max_events": 100000}).start()
+    on_disk(agent, 1000000)
+    assert agent.stop().lane().spool == 1000000
     bytes_ = sum(path.stat().st_size for path in segments(agent))
     assert bytes_ >= 200 << 20
     receiver.always(200)
-    agent.start_piped()
+    agent.start()
     found = agent.wait_log(msg="spool found")
     with capsys.disabled():
         print(f"\n  {bytes_ >> 20} MiB in {found['segments']} segments found in {found['took_ms']} ms")
-    receiver.wait_events(1000000, timeout=120)
-    agent.end_input()
-    lane = agent.finish().lane()
+    wait_until(lambda: stock(agent, "spool") == 0, "an empty spool", timeout=120, pause=0.2)
+    lane = agent.stop().lane()
     assert (lane.received, lane.delivered) == (1000000, 1000000)

@@ -123,8 +123,12 @@ static inline struct batch *read_batch(struct store *store, struct batch **ret_d
     struct spool_job job;
     uint64_t body_bytes;
 
-    while (spool_plan_read(store->spool, store->now.boot_ms, &job, &body_bytes)) {
+    while (spool_plan_read(store->spool, &store->now, store->now.boot_ms, &job, &body_bytes)) {
         do_job(store, &job);
+        if (job.kind == SPOOL_SEAL) {
+            spool_sealed(store->spool, &job, &store->result, store->now.boot_ms);
+            continue;
+        }
         if (job.kind == SPOOL_PEEK) {
             spool_peeked(store->spool, &job, &store->result, store->now.boot_ms);
             continue;
