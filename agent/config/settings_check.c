@@ -310,4 +310,5 @@ void settings_check(struct loader *loader)
         if (loader->outputs[i].is_ok)
             check_output(loader, i);
     }
+    settings_check_spools(loader);
 }

@@ -25,6 +25,9 @@ struct loader {
  * is `auto`. */
 void settings_check(struct loader *loader);
 
+/* The spools of outputs: settings_spool.c. */
+void settings_check_spools(struct loader *loader);
+
 /* Divides memory_limit; only for settings without a problem. Fills lane_bytes and sealed_bytes. */
 void settings_split(struct loader *loader);
 

@@ -114,6 +114,7 @@ void spilling_choose(struct delivery *delivery, int64_t now_ms)
     if (!spool_is_usable(spool, now_ms) || must_wait_for_older(delivery))
         return;
     wanted = bytes_wanted(delivery, now_ms);
+    delivery->spill.wants_memory = false; /* if that was too little, the worker asks again */
     for (const struct batch *batch = held->to_spool.head; batch != NULL; batch = batch->next)
         chosen += batch->body_bytes;
     for (struct batch *batch = held->ready.head, *next; batch != NULL && chosen < wanted;

@@ -46,7 +46,13 @@ static inline bool add_name(struct buf *ret, struct slice name)
     return buf_add(ret, &length, 1) && buf_add(ret, name.data, name.bytes);
 }
 
-/* It goes into the log and the metrics: only what the configuration takes as a name. */
+/* What the configuration takes as a name: it goes into the log and the metrics. */
+static inline bool is_in_name(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '.' || c == '-';
+}
+
 static inline bool take_name(struct slice *rest, struct slice *ret)
 {
     if (rest->bytes == 0)
@@ -57,7 +63,7 @@ static inline bool take_name(struct slice *rest, struct slice *ret)
     *ret = (struct slice){ rest->data + 1, bytes };
     *rest = (struct slice){ rest->data + 1 + bytes, rest->bytes - 1 - bytes };
     for (size_t i = 0; i < bytes; i++) {
-        if ((unsigned char)ret->data[i] < ' ' || ret->data[i] == 0x7f)
+        if (!is_in_name(ret->data[i]))
             return false;
     }
     return true;

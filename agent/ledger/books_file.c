@@ -332,6 +332,13 @@ static void hand_over_found(struct amount found, struct amount *spool, struct am
     hand_over(found.bytes, &spool->bytes, &ready->bytes, &from_spool->bytes, &from_ready->bytes);
 }
 
+/* Of books that were closed: what was left had its entries then. But a spool lives on. */
+static bool is_closed_already(const struct books_image *image, const struct books_account_row *row)
+{
+    return atomic_load(&image->header.state) == BOOKS_CLOSED &&
+           account_named(row->name) != ACCOUNT_spool;
+}
+
 /* Settles the stocks of what was held; found is taken out of those of spool and ready. */
 static bool settle_stocks(const struct books_image *image, struct amount found,
                           struct amount stocks[ACCOUNTS_MAX], struct books_left *left)
@@ -345,7 +352,7 @@ static bool settle_stocks(const struct books_image *image, struct amount found,
             return false;
         if (row.held && account_named(row.name) == ACCOUNT_spool)
             spool = &stocks[i];
-        if (row.held && account_named(row.name) == ACCOUNT_ready)
+        if (row.held && account_named(row.name) == ACCOUNT_ready && !is_closed_already(image, &row))
             ready = &stocks[i];
     }
     hand_over_found(found, spool, ready, left);
@@ -371,7 +378,7 @@ static bool close_accounts(const struct books_image *image, const char *lane, st
         struct books_account_row row;
         struct amount *stock = &stocks[i];
         read_row(image, &image->header.accounts, i, &row, sizeof(row));
-        if (!row.held)
+        if (!row.held || is_closed_already(image, &row))
             continue;
         enum flow flow = closing_flow(account_named(row.name), left->rereadable);
         if (flow == FLOWS)

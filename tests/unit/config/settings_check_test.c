@@ -22,7 +22,7 @@ static void references_are_resolved_or_told(void **unused)
         { "    processors: [myfilter]\n", "",
           "a.yaml:27:3: processors.myfilter: no input uses this processor" },
         { "inputs: mylogs\n", "inputs: mylog\n",
-          "a.yaml:50:13: outputs.myprint: there is no input 'mylog', did you mean 'mylogs'?" },
+          "a.yaml:57:13: outputs.myprint: there is no input 'mylog', did you mean 'mylogs'?" },
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
@@ -49,7 +49,17 @@ static void options_that_contradict_each_other_are_told(void **unused)
         { "overflow: block", "overflow: drop_newest",
           "a.yaml:20:18: inputs.mylogs.lane.block_for: needs lane.overflow: block" },
         { "collect: [cpu]", "lane: {overflow: block}", NULL }, /* one output only */
-        { "inputs: mylogs\n", "lane: {}\n", "a.yaml:50:5: outputs.myprint: unknown option 'lane'" },
+        { "max_bytes: 1GiB", "max_bytes: 1MiB",
+          "a.yaml:49:18: outputs.mymain.spool.max_bytes: 1MiB is too small for 4 batches "
+          "(batch.max_bytes): set it to at least 2MiB" },
+        { "fsync: interval", "fsync: always",
+          "a.yaml:53:23: outputs.mymain.spool.fsync_interval: needs spool.fsync: interval" },
+        { "max_bytes: 1GiB", "max_bytes: 0",
+          "a.yaml:54:21: outputs.mymain.spool.newest_first: there is no spool" },
+        { "inputs: mylogs\n",
+          "inputs: mylogs\n    spool: {max_bytes: 1GiB, path: /var/spool/mymain}\n",
+          "a.yaml:58:36: outputs.myprint.spool.path: output 'mymain' has its spool there already" },
+        { "inputs: mylogs\n", "lane: {}\n", "a.yaml:57:5: outputs.myprint: unknown option 'lane'" },
         { "type: gauge\n    interval: 30s\n    collect: [cpu]\n", "type: pipe\n    interval: 30s\n",
           "a.yaml:25:15: inputs.mygauge.interval: 'pipe' does not sample" },
     };
