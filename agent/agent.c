@@ -11,6 +11,8 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "built_with.h"
+#include "crash.h"
+#include "crash.h"
 #include "ledger/report.h"
 #include "pipeline.h"
 #include "spools.h"
@@ -130,12 +132,12 @@ static bool open_books(struct agent *agent, struct err *err)
     agent->ledger = ledger_open(&config, err);
     if (agent->ledger == NULL)
         return false;
+    crash_watch(agent->ledger);
     agent->report = report_new(agent->ledger);
     agent->disk = disk_start(err);
     if (agent->report == NULL || agent->disk == NULL)
         return err_set(err, "out of memory for the books");
-    agent->saved_books =
-        disk_file_new(agent->disk, ledger_save_path(agent->ledger), true, NULL, NULL);
+    agent->saved_books = disk_file_new(agent->disk, ledger_save_path(agent->ledger), NULL, NULL);
     return agent->saved_books != NULL || err_set(err, "out of memory for the books");
 }
 
@@ -326,6 +328,7 @@ static void release(struct agent *agent)
         disk_stop(&agent->disk);
     if (agent->report != NULL)
         report_free(&agent->report);
+    crash_unwatch();
     if (agent->ledger != NULL)
         ledger_close(&agent->ledger);
     auto_close(&agent->signal_fd);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "outlet.h"
 
+#include "base/clock.h"
 #include "base/random.h"
 
 static enum compression compression_of(const struct output_options *options)
@@ -25,6 +26,7 @@ static struct delivery_config delivery_config_of(const struct settings *settings
     random_bytes(&seed, sizeof(seed));
     return (struct delivery_config){
         .memory_bytes = settings->sealed_bytes[output],
+        .batch_max_bytes = options->batch__max_bytes,
         .concurrency_min = (unsigned)options->concurrency__min,
         .concurrency_max = (unsigned)options->concurrency__max,
         .retry_base_ms = options->retry__base,
@@ -144,8 +146,10 @@ bool outlet_start_workers(struct outlet *outlet, const struct ledger *ledger, st
 
 void outlet_audit(struct outlet *outlet)
 {
-    for (size_t lane = 0; lane < outlet->lane_count; lane++)
+    for (size_t lane = 0; lane < outlet->lane_count; lane++) {
+        lane_tell_time(outlet->lanes[lane], clock_boot_ms());
         lane_audit(outlet->lanes[lane]);
+    }
     for (size_t worker = 0; worker < outlet->worker_count; worker++)
         worker_request_audit(outlet->workers[worker]);
     if (outlet->sender == NULL)

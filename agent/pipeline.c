@@ -6,6 +6,7 @@
 #include "base/auto.h"
 #include "base/bell.h"
 #include "base/random.h"
+#include "class_lines.h"
 #include "input/reading.h"
 #include "outlet.h"
 
@@ -21,10 +22,12 @@ enum {
 };
 
 struct channel { /* one reading and its lanes */
+    const char *input;
     struct reading *reading;
     struct lane **lanes;
     const char **outputs;
     size_t lane_count;
+    struct class_weight *weights;
     struct attribute *base;
     struct reading_processor *processors;
 };
@@ -57,7 +60,9 @@ static size_t max_event_bytes(const struct settings_part *input)
 
 static size_t piece_bytes_of(const struct settings_part *input)
 {
-    size_t piece = input->lane_bytes / PIECES;
+    size_t classes = settings_class_count(&input->input);
+    size_t pieces = classes == 1 || 2 * classes < PIECES ? PIECES : 2 * classes;
+    size_t piece = input->lane_bytes / pieces;
     size_t least = max_event_bytes(input) + RECORD_SLACK;
 
     if (piece < least)
@@ -65,6 +70,62 @@ static size_t piece_bytes_of(const struct settings_part *input)
     if (piece < PIECE_LEAST)
         piece = PIECE_LEAST;
     return (piece + 4095) & ~(size_t)4095;
+}
+
+static struct shedder_config shed_of(const struct settings_part *input,
+                                     const struct settings_part *output)
+{
+    static const enum shed_mode modes[] = { [SHED_OPTION_UNIFORM] = SHED_UNIFORM,
+                                            [SHED_OPTION_SEVERITY] = SHED_SEVERITY,
+                                            [SHED_OPTION_KEY] = SHED_KEY,
+                                            [SHED_OPTION_LARGEST] = SHED_LARGEST,
+                                            [SHED_OPTION_NOISIEST] = SHED_NOISIEST };
+    const struct input_options *options = &input->input;
+    bool is_adaptive = options->lane__shed__keep < 0; /* KEEP_ADAPTIVE */
+
+    return (struct shedder_config){
+        .high = options->lane__shed__high,
+        .low = options->lane__shed__low,
+        .keep = is_adaptive ? 1 : options->lane__shed__keep,
+        .is_adaptive = is_adaptive,
+        .mode = modes[options->lane__shed__mode],
+        .severity_keep = { [BAND_TRACE] = options->lane__shed__severity__trace,
+                           [BAND_DEBUG] = options->lane__shed__severity__debug,
+                           [BAND_INFO] = options->lane__shed__severity__info,
+                           [BAND_WARN] = options->lane__shed__severity__warn,
+                           [BAND_ERROR] = options->lane__shed__severity__error,
+                           [BAND_FATAL] = options->lane__shed__severity__fatal },
+        .capacity_bytes = input->lane_bytes,
+        .batch_bytes = output->output.batch__max_bytes,
+    };
+}
+
+/* The weights are the channel's, for all its lanes. */
+static bool make_weights(struct channel *channel, const struct settings_part *input)
+{
+    const struct text_map *map = &input->input.lane__classes__weights;
+
+    channel->weights = calloc(map->count + 1, sizeof(*channel->weights));
+    for (size_t i = 0; i < map->count && channel->weights != NULL; i++)
+        channel->weights[i] = (struct class_weight){ map->items[i].key, input->class_weights[i] };
+    return channel->weights != NULL;
+}
+
+static struct classes_config classes_of(const struct channel *channel,
+                                        const struct settings_part *input)
+{
+    const struct input_options *options = &input->input;
+    enum class_by by = CLASS_BY_FIELD;
+
+    if (options->lane__classes__by[0] == '\0')
+        by = CLASS_BY_NOTHING;
+    else if (strcmp(options->lane__classes__by, "severity") == 0)
+        by = CLASS_BY_SEVERITY;
+    return (struct classes_config){ .by = by,
+                                    .field = options->lane__classes__by,
+                                    .max = options->lane__classes__max,
+                                    .weights = channel->weights,
+                                    .weight_count = options->lane__classes__weights.count };
 }
 
 static bool add_lane(struct pipeline *pipeline, struct channel *channel,
@@ -81,8 +142,9 @@ static bool add_lane(struct pipeline *pipeline, struct channel *channel,
         .capacity_bytes = input->lane_bytes,
         .piece_bytes = piece_bytes_of(input),
         .overflow = overflows[input->input.lane__overflow],
-        .shed = { input->input.lane__shed__high, input->input.lane__shed__low,
-                  input->input.lane__shed__keep },
+        .shed = shed_of(input, outlet->part),
+        .shed_key = input->input.lane__shed__key,
+        .classes = classes_of(channel, input),
         .weight = input->input.lane__weight,
         .seed = seed,
         .books = ledger_lane(pipeline->ledger, input->name, outlet->part->name,
@@ -183,9 +245,10 @@ static bool open_channel(struct pipeline *pipeline, const struct settings_part *
 {
     struct channel *channel = &pipeline->channels[pipeline->channel_count++];
 
+    channel->input = input->name;
     channel->lanes = calloc(count, sizeof(struct lane *));
     channel->outputs = calloc(count, sizeof(char *));
-    if (channel->lanes == NULL || channel->outputs == NULL)
+    if (channel->lanes == NULL || channel->outputs == NULL || !make_weights(channel, input))
         return err_set(err, "out of memory for input '%s'", input->name);
     if (!open_reading(pipeline, channel, input, outlets[0]->part->name, err))
         return false;
@@ -278,10 +341,20 @@ struct pipeline *pipeline_start(const struct settings *settings, struct ledger *
 
 /* ---- while it runs ---- */
 
+static void tell_classes(const struct pipeline *pipeline)
+{
+    for (size_t i = 0; i < pipeline->channel_count; i++) {
+        const struct channel *channel = &pipeline->channels[i];
+        for (size_t lane = 0; lane < channel->lane_count; lane++)
+            class_lines_write(channel->lanes[lane], channel->input, channel->outputs[lane]);
+    }
+}
+
 void pipeline_audit(struct pipeline *pipeline)
 {
     for (size_t i = 0; i < pipeline->settings->output_count; i++)
         outlet_audit(&pipeline->outlets[i]);
+    tell_classes(pipeline);
 }
 
 bool pipeline_has_ended(const struct pipeline *pipeline)
@@ -347,6 +420,7 @@ void pipeline_stop(struct pipeline *pipeline)
     }
     for (size_t i = 0; i < pipeline->settings->output_count; i++)
         outlet_stop(&pipeline->outlets[i]);
+    tell_classes(pipeline);
     /* Last: by now every receipt that can be settled is. */
     for (size_t i = 0; i < pipeline->channel_count; i++) {
         if (pipeline->channels[i].reading != NULL)
@@ -361,6 +435,7 @@ static void free_channel(struct channel *channel)
         lane_free(&channel->lanes[i]);
     free(channel->lanes);
     free(channel->outputs);
+    free(channel->weights);
     free(channel->base);
     free(channel->processors);
 }

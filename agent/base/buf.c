@@ -13,7 +13,7 @@ void buf_fini(struct buf *buf)
 void buf_clear(struct buf *buf)
 {
     buf->bytes = 0;
-    buf->failed = false;
+    buf->failed = buf->no_memory = false;
 }
 
 static bool make_room(struct buf *buf, size_t more)
@@ -29,7 +29,7 @@ static bool make_room(struct buf *buf, size_t more)
         room *= 2;
     char *data = realloc(buf->data, room);
     if (data == NULL) {
-        buf->failed = true;
+        buf->failed = buf->no_memory = true;
         return false;
     }
     buf->data = data;

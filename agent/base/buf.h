@@ -15,6 +15,7 @@ struct buf {
     size_t room;
     size_t limit; /* 0: none */
     bool failed;
+    bool no_memory; /* failed for that, and not at its bound */
 };
 
 void buf_fini(struct buf *buf);

@@ -2,6 +2,7 @@
 #include "base/disk.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/lock.h"
 #include "base/log.h"
@@ -10,13 +11,23 @@
 #include <limits.h>
 #include <stdlib.h>
 
+enum { SYNC_EVERY_MS = 1000 };
+
+enum in_place {
+    IN_PLACE_FOUND, /* what a start before left there: synced or not */
+    IN_PLACE_WRITTEN,
+    IN_PLACE_SYNCED
+};
+
 struct disk_file {
     char path[PATH_MAX];
-    bool keep_previous;
     struct disk *disk;
     struct disk_file *next;
     _Atomic uint64_t errors;
-    bool is_failing; /* disk thread only */
+    /* disk thread only */
+    bool is_failing;
+    enum in_place in_place;
+    int64_t next_sync_ms;
     /* under the disk's lock */
     void (*on_error)(void *context);
     void *context;
@@ -32,15 +43,12 @@ struct disk {
     pthread_t thread;
 };
 
-static void write_file(struct disk_file *file, struct slice content)
+static void conclude(struct disk_file *file, bool ok, const struct err *err)
 {
-    struct err err = { "" };
-    bool ok = file_replace(file->path, content, file->keep_previous, &err);
-
     if (!ok)
         atomic_fetch_add(&file->errors, 1);
     if (!ok && !file->is_failing)
-        LOG(LOG_ERROR, "cannot save", LS("path", file->path), LS("error", err.text),
+        LOG(LOG_ERROR, "cannot save", LS("path", file->path), LS("error", err->text),
             LS("effect", "shipping goes on; after a crash more is read again"));
     if (ok && file->is_failing)
         LOG(LOG_INFO, "saved again", LS("path", file->path),
@@ -50,6 +58,49 @@ static void write_file(struct disk_file *file, struct slice content)
     if (!ok && file->on_error != NULL)
         file->on_error(file->context);
     lock_drop(&file->disk->lock);
+}
+
+static bool sync_file(struct disk_file *file, int64_t now_ms, struct err *err)
+{
+    file->next_sync_ms = now_ms + SYNC_EVERY_MS;
+    if (!file_sync(file->path, err))
+        return false;
+    file->in_place = IN_PLACE_SYNCED;
+    return true;
+}
+
+static void write_file(struct disk_file *file, struct slice content)
+{
+    struct err err = { "" };
+    int64_t now_ms = clock_now_ms();
+
+    if (file->in_place == IN_PLACE_FOUND && file_sync(file->path, &err))
+        file->in_place = IN_PLACE_SYNCED;
+    bool ok = file_place(file->path, content, file->in_place == IN_PLACE_SYNCED, &err);
+    if (ok) {
+        file->in_place = IN_PLACE_WRITTEN;
+        if (now_ms >= file->next_sync_ms)
+            ok = sync_file(file, now_ms, &err);
+    }
+    conclude(file, ok, &err);
+}
+
+/* Returns the milliseconds until the next sync is due; -1: none is. */
+static int64_t sync_due(struct disk *disk, bool stopping)
+{
+    int64_t now_ms = clock_now_ms(), next_ms = -1;
+
+    for (struct disk_file *file = disk->files; file != NULL; file = file->next) {
+        struct err err = { "" };
+        if (file->in_place != IN_PLACE_WRITTEN)
+            continue;
+        if (stopping || now_ms >= file->next_sync_ms)
+            conclude(file, sync_file(file, now_ms, &err), &err);
+        int64_t left_ms = file->next_sync_ms - now_ms;
+        if (file->in_place == IN_PLACE_WRITTEN && (next_ms < 0 || left_ms < next_ms))
+            next_ms = left_ms;
+    }
+    return next_ms;
 }
 
 static bool write_next(struct disk *disk)
@@ -84,9 +135,10 @@ static void *run_disk(void *context)
         bool stopping = atomic_load(&disk->stopping);
         while (write_next(disk))
             continue;
+        int64_t wait_ms = sync_due(disk, stopping);
         if (stopping)
             return NULL;
-        wake_wait(&disk->wake, seen, -1);
+        wake_wait(&disk->wake, seen, wait_ms);
     }
 }
 
@@ -108,7 +160,7 @@ struct disk *disk_start(struct err *err)
     return disk;
 }
 
-struct disk_file *disk_file_new(struct disk *disk, const char *path, bool keep_previous,
+struct disk_file *disk_file_new(struct disk *disk, const char *path,
                                 void (*on_error)(void *context), void *context)
 {
     struct disk_file *file = calloc(1, sizeof(*file));
@@ -118,7 +170,6 @@ struct disk_file *disk_file_new(struct disk *disk, const char *path, bool keep_p
         return NULL;
     }
     memcpy(file->path, path, length + 1);
-    file->keep_previous = keep_previous;
     file->on_error = on_error;
     file->context = context;
     file->disk = disk;

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* disk: one thread that replaces small files (tmp, fsync, rename), so that nobody else waits for a
- * disk. Bounded: each file has one pending content, a newer one takes its place. A write that fails
- * is said once, retried with the next content, and counted. */
+/* disk: one thread that replaces small files (tmp, rename), so that nobody else waits for a disk.
+ * Two promises: a content is in place at once, which is enough against kill -9; and it is synced at
+ * once, or a second after the last sync of this file, which is the price of a power loss. The copy
+ * before, as path.previous, is always one that was synced: what is in place takes that name only
+ * if it was.
+ * Bounded: each file has one pending content, a newer one takes its place. A write that fails is
+ * said once, retried with the next content, and counted. */
 #pragma once
 
 #include "base/buf.h"
@@ -14,12 +18,12 @@ struct disk *disk_start(struct err *err);
 /* The path is copied. Files are made before threads use them, and live as long as the disk.
  * on_error (may be NULL) runs in the disk's thread after a write that failed, under the disk's
  * lock: it may only ring a bell. NULL: no memory. */
-struct disk_file *disk_file_new(struct disk *disk, const char *path, bool keep_previous,
+struct disk_file *disk_file_new(struct disk *disk, const char *path,
                                 void (*on_error)(void *context), void *context);
 /* Any thread. Takes the bytes of content and leaves it empty. */
 void disk_file_put(struct disk_file *file, struct buf *content);
 /* After it on_error is not called any more: its context may go. */
 void disk_file_mute(struct disk_file *file);
 uint64_t disk_file_errors(const struct disk_file *file); /* failed writes so far */
-/* Writes what is pending and ends the thread. */
+/* Writes and syncs what is pending and ends the thread. */
 void disk_stop(struct disk **diskp);

@@ -23,7 +23,9 @@ bool file_read(const char *path, struct buf *ret, struct err *err)
             return err_set(err, "cannot read '%s': %s", path, strerror(errno));
         if (got == 0)
             return true;
-        if (!buf_add(ret, chunk, (size_t)got))
+        if (!buf_add(ret, chunk, (size_t)got) && ret->no_memory)
+            return err_set(err, "out of memory for '%s'", path);
+        if (ret->failed)
             return err_set(err, "'%s' is larger than %zu bytes", path, ret->limit);
     }
 }
@@ -61,7 +63,8 @@ static void sync_folder_of(const char *path)
         (void)fsync(fd); /* without it the rename is only younger, never torn */
 }
 
-bool file_replace(const char *path, struct slice content, bool keep_previous, struct err *err)
+static bool put_in_place(const char *path, struct slice content, bool keep_previous, bool synced,
+                         struct err *err)
 {
     char tmp[PATH_MAX], previous[PATH_MAX];
 
@@ -72,7 +75,7 @@ bool file_replace(const char *path, struct slice content, bool keep_previous, st
         AUTO(auto_close) int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
         if (fd < 0)
             return err_set(err, "cannot create '%s': %s", tmp, strerror(errno));
-        if (!write_all(fd, content) || fsync(fd) != 0) {
+        if (!write_all(fd, content) || (synced && fsync(fd) != 0)) {
             (void)err_set(err, "cannot write '%s': %s", tmp, strerror(errno));
             (void)unlink(tmp);
             return false;
@@ -85,6 +88,27 @@ bool file_replace(const char *path, struct slice content, bool keep_previous, st
     }
     if (rename(tmp, path) != 0)
         return err_set(err, "cannot rename '%s' to '%s': %s", tmp, path, strerror(errno));
+    if (synced)
+        sync_folder_of(path);
+    return true;
+}
+
+bool file_replace(const char *path, struct slice content, bool keep_previous, struct err *err)
+{
+    return put_in_place(path, content, keep_previous, true, err);
+}
+
+bool file_place(const char *path, struct slice content, bool keep_previous, struct err *err)
+{
+    return put_in_place(path, content, keep_previous, false, err);
+}
+
+bool file_sync(const char *path, struct err *err)
+{
+    AUTO(auto_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0 || fsync(fd) != 0)
+        return err_set(err, "cannot sync '%s': %s", path, strerror(errno));
     sync_folder_of(path);
     return true;
 }

@@ -12,5 +12,11 @@ bool file_read(const char *path, struct buf *ret, struct err *err);
  * fsyncs the folder. After any crash path or path.previous is whole. */
 bool file_replace(const char *path, struct slice content, bool keep_previous, struct err *err);
 
+/* The same without waiting for the disk: whole after any crash of the process. After a power loss
+ * path may be anything until file_sync(); path.previous is whole if it was synced when it was kept.
+ */
+bool file_place(const char *path, struct slice content, bool keep_previous, struct err *err);
+bool file_sync(const char *path, struct err *err); /* the file and its name */
+
 /* mkdir -p with the mode for folders that are made. */
 bool file_make_dirs(const char *path, unsigned mode, struct err *err);

@@ -3,6 +3,7 @@
 
 #include "base/auto.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <string.h>
@@ -17,42 +18,83 @@ static bool is_port(const char *text)
            strtoul(text, NULL, 10) <= PORT_MAX;
 }
 
-/* NULL: err says why. */
-static struct addrinfo *resolve(const char *listen_at, struct err *err)
+struct endpoint {
+    char host[LISTEN_TEXT];
+    const char *port; /* in the text that was parsed */
+    bool is_numeric;
+};
+
+/* Letters, digits, "-", "_" and dots; one that ends in a number is an address, and not a good one.
+ */
+static bool is_host_name(const char *text)
 {
-    struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
-                              .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE };
+    static const char digits[] = "0123456789";
+    const char *last = strrchr(text, '.');
+
+    last = last == NULL ? text : last + 1;
+    return last[strspn(last, digits)] != '\0' &&
+           text[strspn(
+               text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")] == '\0';
+}
+
+static bool is_address(const char *text)
+{
+    struct in6_addr parsed;
+    char address[LISTEN_TEXT];
+    size_t bytes = strcspn(text, "%"); /* [fe80::1%eth0]: the zone is looked at when it is bound */
+
+    memcpy(address, text, bytes);
+    address[bytes] = '\0';
+    return inet_pton(AF_INET6, address, &parsed) == 1 || inet_pton(AF_INET, text, &parsed) == 1;
+}
+
+static bool parse(const char *listen_at, struct endpoint *ret, struct err *err)
+{
     const char *colon = strrchr(listen_at, ':');
     size_t bytes = colon == NULL ? 0 : (size_t)(colon - listen_at);
     bool in_brackets = bytes > 2 && listen_at[0] == '[' && colon[-1] == ']';
     const char *host = listen_at + in_brackets;
-    struct addrinfo *found = NULL;
-    char text[LISTEN_TEXT];
 
     bytes -= in_brackets ? 2 : 0;
-    bool whole = bytes > 0 && bytes < sizeof(text) && is_port(colon + 1) &&
+    bool whole = bytes > 0 && bytes < sizeof(ret->host) && is_port(colon + 1) &&
                  (in_brackets || memchr(host, ':', bytes) == NULL);
     if (whole) {
-        memcpy(text, host, bytes);
-        text[bytes] = '\0';
+        memcpy(ret->host, host, bytes);
+        ret->host[bytes] = '\0';
+        ret->port = colon + 1;
+        ret->is_numeric = is_address(ret->host);
     }
-    if (!whole || getaddrinfo(text, colon + 1, &hints, &found) != 0) {
-        (void)err_set(err,
-                      "cannot listen on '%s': write a numeric ADDRESS:PORT, as in "
-                      "127.0.0.1:9464 or [::1]:9464",
-                      listen_at);
-        return NULL;
-    }
-    return found;
+    if (!whole || !(ret->is_numeric || (!in_brackets && is_host_name(ret->host))))
+        return err_set(err,
+                       "cannot listen on '%s': write ADDRESS:PORT, as in 127.0.0.1:9464, "
+                       "[::1]:9464 or localhost:9464",
+                       listen_at);
+    return true;
 }
 
 bool listen_check(const char *listen_at, struct err *err)
 {
-    struct addrinfo *found = resolve(listen_at, err);
-    if (found == NULL)
-        return false;
-    freeaddrinfo(found);
-    return true;
+    struct endpoint endpoint;
+    return parse(listen_at, &endpoint, err);
+}
+
+/* NULL: err says why. */
+static struct addrinfo *resolve(const char *listen_at, struct err *err)
+{
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV | AI_PASSIVE };
+    struct addrinfo *found = NULL;
+    struct endpoint endpoint;
+
+    if (!parse(listen_at, &endpoint, err))
+        return NULL;
+    hints.ai_flags |= endpoint.is_numeric ? AI_NUMERICHOST : 0;
+    int failed = getaddrinfo(endpoint.host, endpoint.port, &hints, &found);
+    if (failed != 0) {
+        (void)err_set(err, "cannot listen on '%s': no address of '%s': %s", listen_at,
+                      endpoint.host, gai_strerror(failed));
+        return NULL;
+    }
+    return found;
 }
 
 static bool show_bound(int fd, char ret_bound[LISTEN_TEXT], unsigned *ret_port)
@@ -72,23 +114,45 @@ static bool show_bound(int fd, char ret_bound[LISTEN_TEXT], unsigned *ret_port)
     return true;
 }
 
+static int open_one(const struct addrinfo *at, int backlog, char ret_bound[LISTEN_TEXT],
+                    unsigned *ret_port)
+{
+    int on = 1;
+    int fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    /* A restart must not wait for connections of the start before to time out. */
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+        bind(fd, at->ai_addr, at->ai_addrlen) != 0 || listen(fd, backlog) != 0 ||
+        !show_bound(fd, ret_bound, ret_port)) {
+        int error = errno;
+        auto_close(&fd);
+        errno = error;
+    }
+    return fd;
+}
+
 int listen_open(const char *listen_at, int backlog, char ret_bound[LISTEN_TEXT], unsigned *ret_port,
                 struct err *err)
 {
+    static const int families[] = { AF_INET, AF_INET6 };
     struct addrinfo *found = resolve(listen_at, err);
-    int on = 1;
+    int fd = -1, error = EADDRNOTAVAIL;
 
     if (found == NULL)
         return -1;
-    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    /* A restart must not wait for connections of the start before to time out. */
-    bool ok = fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
-              bind(fd, found->ai_addr, found->ai_addrlen) == 0 && listen(fd, backlog) == 0 &&
-              show_bound(fd, ret_bound, ret_port);
-    if (!ok) {
-        (void)err_set(err, "cannot listen on '%s': %s", listen_at, strerror(errno));
-        auto_close(&fd);
+    for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+        for (const struct addrinfo *at = found; at != NULL && fd < 0; at = at->ai_next) {
+            if (at->ai_family != families[i])
+                continue;
+            fd = open_one(at, backlog, ret_bound, ret_port);
+            /* of several addresses the one that is in use says more than one that is not ours */
+            if (fd < 0 && error == EADDRNOTAVAIL)
+                error = errno;
+        }
     }
+    if (fd < 0)
+        (void)err_set(err, "cannot listen on '%s': %s", listen_at,
+                      error == EADDRNOTAVAIL ? "that is no address of this host" : strerror(error));
     freeaddrinfo(found);
     return fd;
 }

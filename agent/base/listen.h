@@ -6,10 +6,11 @@
 
 #include <stddef.h>
 
-/* Is it ADDRESS:PORT or [v6]:PORT with a numeric address? Opens nothing. */
+/* Is it ADDRESS:PORT, [v6]:PORT or NAME:PORT? Opens nothing, so a name is not looked up. */
 bool listen_check(const char *listen_at, struct err *err);
 
-/* The socket, not blocking and close-on-exec; -1: err says why. Port 0 takes a free one.
+/* The socket, not blocking and close-on-exec; -1: err says why. Port 0 takes a free one. Of a name
+ * the first address that can be had, IPv4 before IPv6; looking it up may take a while.
  * ret_bound: as bound, "127.0.0.1:9464"; ret_port may be NULL. */
 enum { LISTEN_TEXT = 96 };
 int listen_open(const char *listen_at, int backlog, char ret_bound[LISTEN_TEXT], unsigned *ret_port,

@@ -170,12 +170,18 @@ static void put_down_piece(struct batcher *batcher)
     lane_give_back(batcher->hand.lane, &batcher->hand.piece);
 }
 
-static void fill_batch(struct batcher *batcher)
+static bool is_large_enough(const struct batcher *batcher, uint64_t max_bytes)
+{
+    return max_bytes > 0 && encoder_bytes(batcher->encoder) >= max_bytes;
+}
+
+static void fill_batch(struct batcher *batcher, uint64_t max_bytes)
 {
     encoder_begin(batcher->encoder);
     while (batcher->hand.piece != NULL || pick_up_piece(batcher)) {
         for (const char *record; (record = piece_next(&batcher->hand.reader)) != NULL;) {
-            if (encode_record(batcher, record) == FILLED_FULL)
+            if (encode_record(batcher, record) == FILLED_FULL ||
+                is_large_enough(batcher, max_bytes))
                 return;
         }
         put_down_piece(batcher);
@@ -214,7 +220,7 @@ struct batcher_step batcher_next(struct batcher *batcher, const struct batcher_v
             due = view->boot_ms + UNWANTED_REST_MS;
         if (due > 0)
             return (struct batcher_step){ .kind = BATCHER_REST, .until_boot_ms = due };
-        fill_batch(batcher);
+        fill_batch(batcher, view->max_bytes);
         if (open->events == 0)
             return (struct batcher_step){ .kind = BATCHER_AGAIN };
         close_batch(batcher);

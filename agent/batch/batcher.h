@@ -40,8 +40,10 @@ void batcher_free(struct batcher **batcherp); /* CHECKs that nothing is in hand 
 /* What the batcher cannot see for itself. */
 struct batcher_view {
     int64_t now_ms, boot_ms;
-    bool is_wanted;   /* delivery_wants_batches() */
-    bool is_draining; /* everything is worth sealing at once */
+    bool is_wanted;     /* delivery_wants_batches() */
+    uint64_t max_bytes; /* delivery_max_bytes(); one event more may be in a batch. 0: no bound but
+                           that of the config */
+    bool is_draining;   /* everything is worth sealing at once */
 };
 enum batcher_kind {
     BATCHER_REST,  /* nothing to do before until_boot_ms, unless something changes */

@@ -91,6 +91,7 @@ static void step(struct worker *worker)
     if (split_one(worker))
         return;
     view.is_wanted = sender_wants_batches(worker->sender);
+    view.max_bytes = sender_max_bytes(worker->sender);
     atomic_store(&worker->idle, false); /* before events leave a lane: see outlet_is_drained() */
     struct batcher_step next = batcher_next(worker->batcher, &view);
     if (next.kind == BATCHER_REST) {

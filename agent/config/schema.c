@@ -235,6 +235,24 @@ static bool parse_share(const struct wanted *wanted, const char *text, void *ret
     return true;
 }
 
+static bool parse_keep(const struct wanted *wanted, const char *text, void *ret)
+{
+    double share = KEEP_ADAPTIVE;
+    struct nearest nearest = nearest_to(text);
+
+    if (strcmp(text, "adaptive") != 0 && text[strspn(text, "0123456789.%")] != '\0') {
+        nearest_offer(&nearest, "adaptive");
+        return nearest_name(&nearest) == NULL
+                   ? refuse_form(wanted)
+                   : err_set(wanted->err, "'%.80s' is not a share, did you mean 'adaptive'?",
+                             wanted->shown);
+    }
+    if (strcmp(text, "adaptive") != 0 && !parse_share(wanted, text, &share))
+        return false;
+    *(double *)ret = share;
+    return true;
+}
+
 /* ---- all of them ---- */
 
 static const struct {
@@ -250,6 +268,7 @@ static const struct {
     [OPT_duration] = { "duration", "a whole number and a unit: 250ms, 10s, 5m, 1h, 7d",
                        parse_duration },
     [OPT_share] = { "share", "80% or 0.8", parse_share },
+    [OPT_keep] = { "keep", "80%, 0.8 or adaptive", parse_keep },
     [OPT_list] = { "list", "[a, b] or one value", parse_item },
     [OPT_map] = { "map", "{key: value}", parse_text },
     [OPT_choice] = { "choice", "one of the names", parse_choice },
@@ -273,7 +292,7 @@ union number {
 
 static int compare(enum option_type type, const union number *a, const union number *b)
 {
-    if (type == OPT_share)
+    if (type == OPT_share || type == OPT_keep)
         return (a->share > b->share) - (a->share < b->share);
     if (type == OPT_duration)
         return (a->duration_ms > b->duration_ms) - (a->duration_ms < b->duration_ms);
@@ -320,9 +339,13 @@ bool schema_parse(const struct option *option, const char *text, const char *sho
     case OPT_count:
     case OPT_size:
     case OPT_duration:
-    case OPT_share: {
+    case OPT_share:
+    case OPT_keep: {
         union number number;
-        if (!types[option->type].parse(&wanted, text, &number) || !check_bounds(&wanted, &number))
+        if (!types[option->type].parse(&wanted, text, &number))
+            return false;
+        bool has_bounds = option->type != OPT_keep || number.share != KEEP_ADAPTIVE;
+        if (has_bounds && !check_bounds(&wanted, &number))
             return false;
         memcpy(ret, &number, sizeof(number));
         return true;

@@ -26,6 +26,8 @@ struct text_map {
     size_t count;
 };
 
+#define KEEP_ADAPTIVE (-1.0)
+
 typedef const char *opt_text;      /* never NULL; "" when empty */
 typedef const char *opt_secret;    /* a text that is never shown */
 typedef bool opt_flag;             /* yes/no, true/false, on/off */
@@ -33,6 +35,7 @@ typedef uint64_t opt_count;        /* a whole number */
 typedef uint64_t opt_size;         /* bytes: 512, 64KiB, 1MiB, 1GiB, 1MB */
 typedef int64_t opt_duration;      /* milliseconds: 250ms, 10s, 5m, 1h, 7d */
 typedef double opt_share;          /* 0 … 1: 80% or 0.8 */
+typedef double opt_keep;           /* a share, or KEEP_ADAPTIVE: "adaptive" */
 typedef struct text_list opt_list; /* a sequence of texts; one text alone is a list of one */
 typedef struct text_map opt_map;   /* a map of texts, in order */
 typedef unsigned opt_choice;       /* index into the names in the row's min: "block|drop_oldest" */
@@ -45,6 +48,7 @@ enum option_type {
     OPT_size,
     OPT_duration,
     OPT_share,
+    OPT_keep,
     OPT_list,
     OPT_map,
     OPT_choice

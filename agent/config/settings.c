@@ -131,8 +131,9 @@ static bool fill_part(struct loader *loader, const struct kind *kind, struct set
     if (part->type == NULL) {
         /* Told by now, but for memory that ran out or a ${file:…} that changed meanwhile. */
         if (diagnostics_is_clean(&loader->diagnostics))
-            (void)diagnostics_add(&loader->diagnostics, section.place,
-                                  "%s: its type cannot be told", title);
+            (void)diagnostics_add(
+                &loader->diagnostics, section.place,
+                "%s: its type cannot be told: out of memory, or a ${file:…} changed", title);
         return false;
     }
     return ok && ask_type(loader, part, title);

@@ -24,7 +24,8 @@ struct settings_part {              /* an input, processor or output */
     /* Filled by the checks across parts: */
     size_t *links; /* input: its processors; output: its inputs, as indexes */
     size_t link_count;
-    uint64_t lane_bytes; /* input: the capacity of each of its lanes, worked out */
+    uint64_t *class_weights; /* input: as numbers, in the order of lane.classes.weights */
+    uint64_t lane_bytes;     /* input: the capacity of each of its lanes, worked out */
 };
 
 struct settings {
@@ -43,6 +44,9 @@ bool settings_load(const char *path, const struct catalog *catalog, struct setti
 bool settings_parse(const char *name, struct slice text, const struct catalog *catalog,
                     struct settings *ret, struct buf *ret_problems); /* from memory */
 void settings_free(struct settings *settings);
+
+/* Most classes that a lane of this input may have, with that of the others; 1: it is not split. */
+size_t settings_class_count(const struct input_options *input);
 
 /* All option tables as a reference, Markdown. */
 void settings_reference(const struct catalog *catalog, struct buf *ret);

@@ -236,14 +236,10 @@ static void check_input(struct loader *loader, size_t index)
 {
     const struct settings_part *part = &loader->settings->inputs[index];
     const struct part_source *source = &loader->inputs[index];
-    const struct input_options *input = &part->input;
 
     check_overflow(loader, index);
-    if (input->lane__shed__high < 1 && input->lane__shed__low >= input->lane__shed__high)
-        (void)diagnostics_add(&loader->diagnostics, settings_place(part, source, "lane.shed.low"),
-                              "inputs.%s.lane.shed.low: %g%% must be below lane.shed.high, %g%%",
-                              part->name, input->lane__shed__low * 100,
-                              input->lane__shed__high * 100);
+    settings_check_shed(loader, index);
+    settings_check_classes(loader, index);
     if ((part->type->traits & INPUT_SAMPLES) == 0 && node_find(source->node, "interval") != NULL)
         (void)diagnostics_add(&loader->diagnostics, settings_place(part, source, "interval"),
                               "inputs.%s.interval: '%s' does not sample, it reads what comes: take "

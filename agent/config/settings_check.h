@@ -28,6 +28,12 @@ void settings_check(struct loader *loader);
 /* The spools of outputs: settings_spool.c. */
 void settings_check_spools(struct loader *loader);
 
+/* The shedding of one input's lanes; part of settings_check(). */
+void settings_check_shed(struct loader *loader, size_t input);
+
+/* Its classes; fills class_weights. */
+void settings_check_classes(struct loader *loader, size_t input);
+
 /* Divides memory_limit; only for settings without a problem. Fills lane_bytes and sealed_bytes. */
 void settings_split(struct loader *loader);
 

@@ -24,6 +24,14 @@
 DECLARE_OPTIONS(agent_options, AGENT_OPTIONS);
 
 enum overflow { OVERFLOW_AUTO, OVERFLOW_BLOCK, OVERFLOW_DROP_OLDEST, OVERFLOW_DROP_NEWEST };
+/* As enum shed_mode has them; config and flow do not know each other. */
+enum shed_option {
+    SHED_OPTION_UNIFORM,
+    SHED_OPTION_SEVERITY,
+    SHED_OPTION_KEY,
+    SHED_OPTION_LARGEST,
+    SHED_OPTION_NOISIEST
+};
 #define INPUT_OPTIONS(X, T)                                                                        \
     X(T, type, text, REQUIRED, ANY, ANY, "Kind of input")                                          \
     X(T, processors, list, "", ANY, ANY, "Processors for its events, by name, in order")           \
@@ -38,11 +46,34 @@ enum overflow { OVERFLOW_AUTO, OVERFLOW_BLOCK, OVERFLOW_DROP_OLDEST, OVERFLOW_DR
       "With overflow block: wait this long, then drop the newest; 0s: without end")                \
     X(T, lane__weight, count, "1", "1", "1000",                                                    \
       "Share of the output's reading, relative to its other lanes")                                \
+    X(T, lane__classes__by, text, "", ANY, ANY,                                                    \
+      "Split the lane into classes that are read in turns: severity, or a field: "                 \
+      "attributes.tenant; empty: no classes")                                                      \
+    X(T, lane__classes__max, count, "64", "1", "256",                                              \
+      "With a field: most classes at a time; what is beyond goes into one, named other")           \
+    X(T, lane__classes__weights, map, "", ANY, ANY,                                                \
+      "Shares of classes by name, 1 to 1000; those not named have 1")                              \
     X(T, lane__shed__high, share, "100%", "1%", "100%",                                            \
-      "Start to shed when the lane is this full; 100%: never")                                     \
+      "Start to shed when the lane is this full; 100%: never. 80% where any other option of "      \
+      "lane.shed is given")                                                                        \
     X(T, lane__shed__low, share, "40%", "0%", "100%", "Stop to shed when it has fallen to this")   \
-    X(T, lane__shed__keep, share, "10%", "0%", "100%",                                             \
-      "While shedding keep this share of the events")
+    X(T, lane__shed__keep, keep, "10%", "0%", "100%",                                              \
+      "While shedding keep this share; adaptive: as much as leaves, between the marks. Each "      \
+      "event that is kept says in sampling.weight for how many it stands; with 0% none is")        \
+    X(T, lane__shed__mode, choice, "uniform", "uniform|severity|key|largest|noisiest", ANY,        \
+      "Which events go: any; the least severe first; all of the same lane.shed.key together; "     \
+      "the largest first; those of the class that brings most")                                    \
+    X(T, lane__shed__key, text, "", ANY, ANY,                                                      \
+      "With mode key: the field, trace_id for instance. The same on every host")                   \
+    X(T, lane__shed__severity__trace, share, "1%", "0.1%", "100%",                                 \
+      "With mode severity: keep this share of them; with keep adaptive go no lower before the "    \
+      "more severe ones are touched")                                                              \
+    X(T, lane__shed__severity__debug, share, "2%", "0.1%", "100%", "The same for debug")           \
+    X(T, lane__shed__severity__info, share, "10%", "0.1%", "100%",                                 \
+      "The same for info, and for events without a severity")                                      \
+    X(T, lane__shed__severity__warn, share, "50%", "0.1%", "100%", "The same for warn")            \
+    X(T, lane__shed__severity__error, share, "100%", "0.1%", "100%", "The same for error")         \
+    X(T, lane__shed__severity__fatal, share, "100%", "0.1%", "100%", "The same for fatal")
 DECLARE_OPTIONS(input_options, INPUT_OPTIONS);
 
 enum compression_option { COMPRESSION_AUTO, COMPRESSION_NONE, COMPRESSION_GZIP, COMPRESSION_ZSTD };
@@ -61,7 +92,9 @@ enum fsync_option { FSYNC_NEVER, FSYNC_INTERVAL, FSYNC_ALWAYS };
       "Close a batch when its oldest event is this old")                                           \
     X(T, memory_weight, count, "1", "1", "1000",                                                   \
       "Share of the memory for sealed batches, relative to other outputs")                         \
-    X(T, concurrency__min, count, "1", "1", "256", "Least requests in flight")                     \
+    X(T, concurrency__min, count, "0", "0", "256",                                                 \
+      "Least requests in flight; 0: under overload also fewer than one, with gaps between "        \
+      "requests")                                                                                  \
     X(T, concurrency__max, count, "32", "1", "256", "Most requests in flight")                     \
     X(T, retry__base, duration, "1s", "10ms", "10m",                                               \
       "First backoff; each further one is twice as long, at random between zero and that")         \

@@ -36,13 +36,30 @@ static uint64_t reading_bytes(const struct settings_part *input)
     return scratch_bytes + (buffer > read_buffer_bytes ? buffer : read_buffer_bytes);
 }
 
+/* A class takes at least one piece of the lane, and a piece the largest event. */
+static uint64_t classes_least(const struct settings_part *input)
+{
+    uint64_t piece = largest_event(input) + record_overhead_bytes;
+    uint64_t rounded = (piece + 4 * KIB - 1) / (4 * KIB) * (4 * KIB);
+    uint64_t count = settings_class_count(&input->input);
+
+    uint64_t least = (count + 1) * (rounded > 16 * KIB ? rounded : 16 * KIB);
+
+    if (count == 1)
+        return 0;
+    /* Sizes are written in whole numbers: 18MiB, not 17.1. */
+    return least < 8 * MIB ? least : (least + MIB - 1) / MIB * MIB;
+}
+
 /* What the lanes from this input to this output must hold at least. */
 static uint64_t lane_least(const struct settings_part *input, const struct settings_part *output)
 {
     uint64_t piece = largest_event(input) + record_overhead_bytes;
     uint64_t batch = output->output.batch__max_bytes;
+    uint64_t least = BATCHES_IN_LANE * (batch > piece ? batch : piece);
+    uint64_t classes = classes_least(input);
 
-    return BATCHES_IN_LANE * (batch > piece ? batch : piece);
+    return least > classes ? least : classes;
 }
 
 static uint64_t workshop_bytes(const struct output_options *output)
@@ -192,10 +209,12 @@ static bool check_capacity(struct loader *loader, size_t index)
         &loader->diagnostics, settings_place(input, &loader->inputs[index], "lane.capacity"),
         "inputs.%s.lane.capacity: %s%s is too small: a lane holds at least %d "
         "batches of output '%s' (batch.max_bytes %s) and %d of the largest "
-        "events: set it to at least %s",
+        "events%s: set it to at least %s",
         input->name, is_given ? "" : "the automatic ", schema_size_text(capacity, has),
         BATCHES_IN_LANE, output->name, schema_size_text(output->output.batch__max_bytes, batch),
-        BATCHES_IN_LANE, schema_size_text(least, needs));
+        BATCHES_IN_LANE,
+        settings_class_count(&input->input) > 1 ? ", and one of them for each class" : "",
+        schema_size_text(least, needs));
 }
 
 static void complain_limit(struct loader *loader, const struct split *split)

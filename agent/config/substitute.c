@@ -111,6 +111,8 @@ bool substitute(const char *text, struct buf *ret_text, struct substituted *ret,
         at = end + 1;
     }
     ret_text->limit = outer_limit;
+    if (ok && ret_text->no_memory)
+        return err_set(err, "out of memory for the value");
     if (ok && ret_text->failed)
         return err_set(err, "the value has more than %d bytes after substitution", SUBSTITUTED_MAX);
     return ok;

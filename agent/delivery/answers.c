@@ -5,6 +5,7 @@
 #include "delivery/delivery_state.h"
 #include "delivery/verdict.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 enum { DRAIN_INTERVAL_MS = 1000 }; /* at most, between two attempts while the agent stops */
@@ -36,7 +37,7 @@ static void tell(struct delivery *delivery, const char *msg, const struct answer
     struct delivery_news *news = &delivery->news;
     const char *what = answer->what == NULL ? "no answer" : answer->what;
 
-    *news = (struct delivery_news){ .msg = msg };
+    *news = (struct delivery_news){ .msg = msg, .is_change = true };
     if (breaker->state == BREAKER_OPEN)
         news->rest_ms = breaker->until_ms - now_ms;
     if (answer->verdict == VERDICT_RETRY && breaker->failures_in_row >= breaker->config.failures)
@@ -69,7 +70,33 @@ static void record_breaker(struct delivery *delivery, const struct answer_summar
         tell(delivery, "circuit breaker opened", answer, now_ms);
     } else {
         tell(delivery, "circuit breaker stays open", answer, now_ms);
+        delivery->news.is_change = false;
     }
+}
+
+/* What the breaker has to say goes first. */
+static void tell_size(struct delivery *delivery, const struct batch *batch, const char *what)
+{
+    struct delivery_news *news = &delivery->news;
+
+    if (delivery->has_news)
+        return;
+    *news = (struct delivery_news){ .msg = "batch size lowered" };
+    (void)snprintf(news->reason, sizeof(news->reason),
+                   "%s for %zu bytes before compression, from now on at most %" PRIu64,
+                   what == NULL ? "no answer" : what, batch->raw_bytes,
+                   delivery->batch_limit.bytes);
+    delivery->has_news = true;
+}
+
+static void learn_size(struct delivery *delivery, const struct batch *batch,
+                       const struct answer_summary *answer, int64_t now_ms)
+{
+    if (answer->verdict == VERDICT_SENT)
+        (void)batch_limit_accepted(&delivery->batch_limit, batch->raw_bytes, now_ms);
+    if (answer->verdict == VERDICT_TOO_LARGE &&
+        batch_limit_refused(&delivery->batch_limit, batch->raw_bytes, now_ms))
+        tell_size(delivery, batch, answer->what);
 }
 
 /* Answers to requests from before the breaker opened are not for it: see breaker.h. */
@@ -79,7 +106,7 @@ static void learn(struct delivery *delivery, const struct batch *batch,
     const struct reaction *reaction = &reactions[answer->verdict];
     int64_t latency_ms = answer->opened_connection ? -1 : answer->took_ms;
 
-    limiter_record(&delivery->limiter, batch->ticket, reaction->limiter, latency_ms);
+    limiter_record(&delivery->limiter, batch->ticket, reaction->limiter, latency_ms, now_ms);
     if (was_probe || delivery->breaker.state == BREAKER_CLOSED)
         record_breaker(delivery, answer, reaction->breaker, now_ms);
     if (answer->verdict == VERDICT_SENT) {
@@ -181,6 +208,7 @@ void delivery_answer(struct delivery *delivery, struct batch *batch,
     } else {
         batch->suspect_connection_retry_used = false;
         learn(delivery, batch, &answer, was_probe, now_ms);
+        learn_size(delivery, batch, &answer, now_ms);
         settle_answer(delivery, batch, &answer, now_ms);
     }
     delivery_publish(delivery);

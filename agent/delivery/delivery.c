@@ -30,6 +30,8 @@ struct delivery *delivery_new(const struct delivery_config *config, struct numbe
                                                .rest_max_ms = config->breaker_rest_max_ms });
     delivery->limiter = limiter_make(config->concurrency_min, config->concurrency_max);
     delivery->budget = retry_budget_make();
+    delivery->batch_limit =
+        batch_limit_make(config->batch_max_bytes == 0 ? UINT64_MAX : config->batch_max_bytes);
     delivery->held.share.limit_bytes = config->memory_bytes;
     return delivery;
 }
@@ -52,7 +54,8 @@ void delivery_publish(const struct delivery *delivery)
     struct numbers *numbers = delivery->numbers;
 
     numbers_set(numbers, NUMBER_requests_in_flight, delivery->held.in_flight.count);
-    numbers_set(numbers, NUMBER_concurrency_limit, delivery->limiter.limit);
+    numbers_set(numbers, NUMBER_concurrency_limit, (uint64_t)(delivery->limiter.limit * 1000));
+    numbers_set(numbers, NUMBER_batch_max_bytes, delivery->batch_limit.bytes);
     numbers_set(numbers, NUMBER_breaker_state, delivery->breaker.state);
     numbers_set(numbers, NUMBER_sealed_memory_bytes, delivery->held.share.used_bytes);
     numbers_set(numbers, NUMBER_sealed_memory_limit_bytes, delivery->held.share.limit_bytes);
@@ -98,7 +101,12 @@ bool delivery_wants_batches(const struct delivery *delivery, int64_t now_ms)
         return true;
     if (breaker->state != BREAKER_CLOSED)
         return delivery_is_empty(delivery) && now_ms >= breaker->until_ms;
-    return delivery->held.ready.count < delivery->limiter.limit + AHEAD;
+    return (double)delivery->held.ready.count < delivery->limiter.limit + AHEAD;
+}
+
+uint64_t delivery_max_bytes(const struct delivery *delivery)
+{
+    return delivery->batch_limit.bytes;
 }
 
 void delivery_put(struct delivery *delivery, struct batch **batchp, int64_t now_ms)
@@ -162,12 +170,10 @@ static bool needs_token(const struct batch *batch)
 }
 
 /* One due batch may always go while nothing is in flight; otherwise a retry needs a token. */
-static struct batch *choose_due(struct delivery *delivery, int64_t now_ms, int64_t *until_ms)
+static struct batch *find_due(const struct delivery *delivery, int64_t now_ms, int64_t *until_ms)
 {
     bool is_free = delivery->draining || delivery->held.in_flight.count == 0;
 
-    if (delivery->held.in_flight.count >= delivery->limiter.limit)
-        return NULL;
     for (struct batch *batch = delivery->held.ready.head; batch != NULL; batch = batch->next) {
         int64_t at_ms = batch->due_ms;
         if (!spilling_may_send(delivery, batch, now_ms))
@@ -190,6 +196,21 @@ static struct batch *first_sendable(const struct delivery *delivery, int64_t now
     while (batch != NULL && !spilling_may_send(delivery, batch, now_ms))
         batch = batch->next;
     return batch;
+}
+
+/* There is no time for a gap while the agent stops. */
+static struct batch *choose_due(struct delivery *delivery, int64_t now_ms, int64_t *until_ms)
+{
+    struct batch *batch = find_due(delivery, now_ms, until_ms);
+    int64_t ready_ms;
+
+    if (batch == NULL)
+        return NULL;
+    ready_ms = limiter_ready_ms(&delivery->limiter, delivery->held.in_flight.count, now_ms);
+    if (ready_ms <= now_ms || (delivery->draining && ready_ms != INT64_MAX))
+        return batch;
+    *until_ms = ready_ms;
+    return NULL;
 }
 
 /* The batch to send now, NULL: none before until_ms, if nothing else happens. */
@@ -224,7 +245,8 @@ static void launch(struct delivery *delivery, struct batch *batch, int64_t now_m
     if (needs_token(batch))
         (void)retry_budget_take(&delivery->budget, now_ms); /* none left: it went for free */
     batch->attempts++;
-    batch->ticket = limiter_launch(&delivery->limiter, delivery->held.in_flight.count);
+    batch->ticket = limiter_launch(&delivery->limiter, delivery->held.in_flight.count, now_ms,
+                                   &delivery->random);
 }
 
 /* While the breaker rests with nothing held, the workers must be told when it is over. */

@@ -8,7 +8,8 @@
 #include "delivery/spool.h"
 
 struct delivery_config {
-    uint64_t memory_bytes; /* this output's share for sealed batches */
+    uint64_t memory_bytes;    /* this output's share for sealed batches */
+    uint64_t batch_max_bytes; /* batches are closed at this size; 0: at any */
     unsigned concurrency_min, concurrency_max;
     int64_t retry_base_ms, retry_cap_ms, max_age_ms; /* max_age 0: never give up */
     unsigned breaker_failures;
@@ -27,6 +28,9 @@ void delivery_unreserve(struct delivery *delivery, struct permit *permit);
 /* May a worker encode now? Not while the breaker is open (there is no spool to seal for), nor while
  * enough sealed batches wait already to keep all allowed requests busy. Always during a drain. */
 bool delivery_wants_batches(const struct delivery *delivery, int64_t now_ms);
+/* At this size, before compression, a batch is to be closed: an endpoint that finds batches too
+ * large lowers it. */
+uint64_t delivery_max_bytes(const struct delivery *delivery);
 /* Takes the batch: counts `seal` for each run. */
 void delivery_put(struct delivery *delivery, struct batch **batchp, int64_t now_ms);
 /* A batch that the endpoint found too large or refused, to be cut in two by a worker. It stays in
@@ -90,5 +94,6 @@ struct delivery_news {
     const char *msg;  /* "circuit breaker opened" … a literal */
     char reason[160]; /* "5 failures in a row, the last: status 500", "status 401" … */
     int64_t rest_ms;
+    bool is_change; /* of the breaker's state, as against one more probe that failed */
 };
 bool delivery_take_news(struct delivery *delivery, struct delivery_news *ret);

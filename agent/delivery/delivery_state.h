@@ -3,6 +3,7 @@
 #pragma once
 
 #include "delivery/backoff.h"
+#include "delivery/batch_limit.h"
 #include "delivery/breaker.h"
 #include "delivery/delivery.h"
 #include "delivery/holding.h"
@@ -32,6 +33,7 @@ struct delivery {
     struct breaker breaker;
     struct limiter limiter;
     struct retry_budget budget;
+    struct batch_limit batch_limit;
     struct holding held;
     struct spilling spill;
     struct batch *probe; /* in flight, while the breaker is half-open */

@@ -17,6 +17,7 @@ enum {
     HEADERS_READ_MAX = 64 * 1024,  /* of all header lines of one answer */
     IDLE_CONNECTION_S = 30,
     CONNECTION_LIFE_S = 300, /* then the name is resolved anew */
+    NAME_LIFE_S = 2,         /* an endpoint that moved is found soon; few connections are opened */
     HEADER_LINE_BYTES = 4096,
 };
 
@@ -168,6 +169,7 @@ static bool set_connection(CURL *easy, const struct http_request *request, int64
     ok = ok && set_long(easy, CURLOPT_TCP_KEEPALIVE, 1);
     ok = ok && set_long(easy, CURLOPT_MAXAGE_CONN, IDLE_CONNECTION_S);
     ok = ok && set_long(easy, CURLOPT_MAXLIFETIME_CONN, CONNECTION_LIFE_S);
+    ok = ok && set_long(easy, CURLOPT_DNS_CACHE_TIMEOUT, NAME_LIFE_S);
     ok = ok && set_long(easy, CURLOPT_TIMEOUT_MS, timeout_ms);
     if (request->connect_timeout_ms > 0)
         ok = ok && set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, request->connect_timeout_ms);

@@ -2,29 +2,71 @@
 /* limiter: the median is of at least three answers, gathered over more than one round where rounds
  * are short, because the median of one is that one, and a single slow answer means nothing. The
  * smoothed median follows also what was judged as congestion: an endpoint that became slower for
- * good is congestion only for a while. */
+ * good is congestion only for a while.
+ *
+ * Below one the limit grows by a share of itself for each good answer, not by one: where hundreds
+ * of thousands of agents share an endpoint, "one more" from each would be many times what it can
+ * take. With a sixteenth up and a half down they settle where about one request in twelve is
+ * refused, whatever their number. After an outage an agent goes on at its usual pace, because the
+ * sum of all is then what the endpoint is used to, however many they are and however seldom each
+ * sends. tests/sim/fleet shows it. */
 #include "delivery/limiter.h"
 
 #include "base/check.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 enum { SAMPLES_LEAST = 3, LATENCY_STEP_LEAST_MS = 50 };
 static const double LATENCY_STEP = 1.5;
 static const double SMOOTHING = 0.25;
+static const double PACED_GROWTH = 1.0 / 16, PACED_GROWTH_LEAST = 1.0 / 1024;
+static const double RESTART = 1.0 / 16;        /* where the usual pace is not known */
+static const double PACE_SMOOTHING = 1.0 / 16; /* of answers; they may come in bursts */
 
 struct limiter limiter_make(unsigned min, unsigned max)
 {
-    CHECK(min >= 1 && min <= max);
-    return (struct limiter){
-        .min = min, .max = max, .limit = min, .doubling = true, .round_ticket = 1, .smoothed_ms = -1
-    };
+    CHECK(max >= 1 && min <= max);
+    return (struct limiter){ .min = min,
+                             .max = max,
+                             .limit = min >= 1 ? min : 1,
+                             .doubling = true,
+                             .round_ticket = 1,
+                             .gap_factor = 1,
+                             .smoothed_ms = -1,
+                             .good_ms = -1,
+                             .usual_gap_ms = -1 };
 }
 
-uint64_t limiter_launch(struct limiter *limiter, unsigned in_flight)
+static double round_trip_ms(const struct limiter *limiter)
 {
-    if (in_flight >= limiter->limit)
+    return fmax(limiter->smoothed_ms, LIMITER_ROUND_TRIP_LEAST_MS);
+}
+
+int64_t limiter_ready_ms(struct limiter *limiter, unsigned in_flight, int64_t now_ms)
+{
+    double gap_ms;
+    int64_t ready_ms;
+
+    if (in_flight >= (limiter->limit < 1 ? 1 : limiter->limit))
+        return INT64_MAX;
+    if (limiter->limit >= 1 || limiter->last_ticket == 0)
+        return now_ms;
+    gap_ms = fmin(round_trip_ms(limiter) / limiter->limit, LIMITER_GAP_MOST_MS);
+    ready_ms = limiter->launched_ms + (int64_t)(gap_ms * limiter->gap_factor);
+    if (ready_ms > now_ms)
+        limiter->held_back = true;
+    return ready_ms;
+}
+
+uint64_t limiter_launch(struct limiter *limiter, unsigned in_flight, int64_t now_ms,
+                        struct random *random)
+{
+    if (limiter->limit < 1 ? limiter->held_back : in_flight >= limiter->limit)
         limiter->round_used_all = true;
+    limiter->held_back = false;
+    limiter->launched_ms = now_ms;
+    limiter->gap_factor = 0.5 + random_unit(random);
     return ++limiter->last_ticket;
 }
 
@@ -34,20 +76,36 @@ static void begin_round(struct limiter *limiter)
     limiter->round_used_all = false;
 }
 
-static void cut(struct limiter *limiter)
+/* With no floor of the user's: where the gap is as long as it may be. */
+static double least_limit(const struct limiter *limiter)
 {
-    limiter->limit = limiter->limit / 2 > limiter->min ? limiter->limit / 2 : limiter->min;
+    if (limiter->min >= 1)
+        return limiter->min;
+    return fmin(round_trip_ms(limiter) / LIMITER_GAP_MOST_MS, 1);
+}
+
+static void cut_to(struct limiter *limiter, double limit)
+{
+    limiter->limit = fmax(limit >= 1 ? floor(limit) : limit, least_limit(limiter));
     limiter->doubling = false;
     limiter->cut_ticket = limiter->last_ticket;
     limiter->sample_count = 0;
     begin_round(limiter);
 }
 
+static void cut(struct limiter *limiter)
+{
+    cut_to(limiter, limiter->limit / 2);
+}
+
 static void grow(struct limiter *limiter)
 {
-    unsigned more = limiter->doubling ? limiter->limit : 1;
+    double limit = limiter->limit;
 
-    limiter->limit = more > limiter->max - limiter->limit ? limiter->max : limiter->limit + more;
+    if (limit < 1)
+        limiter->limit = fmin(limit + fmax(limit * PACED_GROWTH, PACED_GROWTH_LEAST), 1);
+    else
+        limiter->limit = fmin(limit + (limiter->doubling ? limit : 1), limiter->max);
 }
 
 static int compare_ms(const void *a, const void *b)
@@ -83,10 +141,22 @@ static void end_round(struct limiter *limiter)
     begin_round(limiter);
 }
 
+/* Between two good answers with nothing else in between. */
+static void learn_pace(struct limiter *limiter, enum limiter_sign sign, int64_t now_ms)
+{
+    double gap_ms = (double)(now_ms - limiter->good_ms), usual_ms = limiter->usual_gap_ms;
+
+    if (sign == LIMITER_GOOD && limiter->good_ms >= 0)
+        limiter->usual_gap_ms =
+            usual_ms < 0 ? gap_ms : usual_ms + (gap_ms - usual_ms) * PACE_SMOOTHING;
+    limiter->good_ms = sign == LIMITER_GOOD ? now_ms : -1;
+}
+
 void limiter_record(struct limiter *limiter, uint64_t ticket, enum limiter_sign sign,
-                    int64_t latency_ms)
+                    int64_t latency_ms, int64_t now_ms)
 {
     CHECK(ticket >= 1 && ticket <= limiter->last_ticket);
+    learn_pace(limiter, sign, now_ms);
     if (ticket <= limiter->cut_ticket || sign == LIMITER_NO_SIGN)
         return;
     if (sign == LIMITER_BAD) {
@@ -101,6 +171,9 @@ void limiter_record(struct limiter *limiter, uint64_t ticket, enum limiter_sign 
 
 void limiter_restart(struct limiter *limiter)
 {
-    cut(limiter);
-    limiter->limit = limiter->min;
+    double limit = RESTART;
+
+    if (limiter->usual_gap_ms >= 0)
+        limit = fmin(round_trip_ms(limiter) / fmax(limiter->usual_gap_ms, 1), 1);
+    cut_to(limiter, limit);
 }

@@ -4,8 +4,13 @@
  * grows by one a round; in both cases only if the round used the whole limit. A bad answer, or a
  * round whose median latency stands out, halves it, at most once a round trip.
  * A round ends with the first answer to a request that was started in it: tickets tell.
- * Pure; without time, because latency is passed in. */
+ *
+ * Below one it is pacing: one request in flight, and a gap from start to start of the usual round
+ * trip divided by the limit, times 0.5 to 1.5 at random. So a fleet of agents can share an endpoint
+ * of which each may have less than one request at a time. Pure: time and chance are passed in. */
 #pragma once
+
+#include "base/random.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,24 +22,38 @@ enum limiter_sign {
 };
 
 enum { LIMITER_SAMPLES = 64 };
+/* The gap stands for at least this round trip, and is never longer than that. */
+enum { LIMITER_ROUND_TRIP_LEAST_MS = 100, LIMITER_GAP_MOST_MS = 30 * 1000 };
 
 struct limiter {
-    unsigned min, max, limit;
-    bool doubling; /* no congestion and no outage so far */
+    unsigned min, max; /* min 0: may fall below one */
+    double limit;      /* a whole number from 1 on */
+    bool doubling;     /* no congestion and no outage so far */
     bool round_used_all;
+    bool held_back;        /* since the last launch a gap was waited for */
     uint64_t last_ticket;  /* given out; tickets count from 1 */
     uint64_t round_ticket; /* first ticket of this round */
     uint64_t cut_ticket;   /* last ticket given out before the last cut */
+    int64_t launched_ms;   /* the last one */
+    double gap_factor;     /* its chance, 0.5 to 1.5 */
     double smoothed_ms;    /* of the rounds' medians, < 0: none yet */
+    int64_t good_ms;       /* of the last answer, if it was a good one; else < 0 */
+    double usual_gap_ms;   /* between good answers, < 0: not known */
     unsigned sample_count;
     int64_t samples_ms[LIMITER_SAMPLES];
 };
 
+/* Starts at min, but not below one. */
 struct limiter limiter_make(unsigned min, unsigned max);
+/* When the next request may start; <= now_ms: now; INT64_MAX: not before one in flight is answered.
+ * Ask with a request at hand: one that is held back by a gap uses the whole limit. */
+int64_t limiter_ready_ms(struct limiter *limiter, unsigned in_flight, int64_t now_ms);
 /* A request starts. in_flight counts it. Returns its ticket. */
-uint64_t limiter_launch(struct limiter *limiter, unsigned in_flight);
+uint64_t limiter_launch(struct limiter *limiter, unsigned in_flight, int64_t now_ms,
+                        struct random *random);
 /* latency_ms < 0: not to be learnt from (the request opened a connection). */
 void limiter_record(struct limiter *limiter, uint64_t ticket, enum limiter_sign sign,
-                    int64_t latency_ms);
-/* After an outage: from the least again, growing by one a round. */
+                    int64_t latency_ms, int64_t now_ms);
+/* After an outage: from the least again, or, where min is 0, at the pace that was usual before, but
+ * not above one; without doubling. */
 void limiter_restart(struct limiter *limiter);

@@ -38,6 +38,7 @@ void sender_free(struct sender **senderp); /* after sender_stop() */
 bool sender_reserve(struct sender *sender, uint64_t bytes, struct permit *ret);
 void sender_unreserve(struct sender *sender, struct permit *permit);
 bool sender_wants_batches(struct sender *sender);
+uint64_t sender_max_bytes(struct sender *sender);
 void sender_put(struct sender *sender, struct batch **batchp);
 struct batch *sender_take_split(struct sender *sender);
 /* Gives both halves their permits. */

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* spilling: what goes between memory and the spool, and when. To disk: all that is ready while the
  * endpoint is away or the agent stops, and the oldest when the share for sealed batches is used up.
- * Back: as many as may be sent soon, one while the endpoint is away, for the probe; never more than
- * half of the share, so that there is memory to seal and spill in. What is on disk is older than
- * what is ready, so it goes first (unless newest_first). Counts first, then releases receipts. */
+ * Back: as many as may be sent soon, a few while the endpoint is away, for the probe; never more
+ * than half of the share, so that there is memory to seal and spill in. What is on disk is older
+ * than what is ready, so it goes first (unless newest_first). Counts first, then releases receipts.
+ */
 #include "base/check.h"
 #include "delivery/delivery_state.h"
 
 enum {
     AWAY_MS = 5000,       /* a pause of the endpoint as long as this: it is away */
     AHEAD = 2,            /* batches read beyond those that may be sent at once */
+    PROBES = 4,           /* read while it is away: they take turns at the probe */
     UNSYNCED_MOST = 1024, /* batches whose receipts wait: then a sync is not put off any longer */
 };
 
@@ -238,15 +240,22 @@ static bool reserve_body(struct delivery *delivery, const struct from_disk *foun
     return found->bytes + bytes <= share->limit_bytes / 2 && share_acquire(share, bytes, permit);
 }
 
+/* One batch that fails by itself must not hold all others; where the order is kept it must. */
+static bool wants_more(const struct delivery *delivery, const struct from_disk *found,
+                       int64_t now_ms)
+{
+    if (is_away(delivery, now_ms))
+        return found->all < (delivery->in_order ? 1 : PROBES);
+    return found->ready < delivery->limiter.limit + AHEAD;
+}
+
 static bool plan_read(struct delivery *delivery, const struct spool_stamp *now, int64_t now_ms,
                       struct spool_job *ret)
 {
     struct from_disk found = count_from_disk(delivery);
     uint64_t body_bytes;
 
-    if (delivery->draining ||
-        found.ready >= (is_away(delivery, now_ms) ? 1 : delivery->limiter.limit + AHEAD) ||
-        (is_away(delivery, now_ms) && found.all > 0))
+    if (delivery->draining || !wants_more(delivery, &found, now_ms))
         return false;
     if (!spool_plan_read(delivery->spill.spool, now, now_ms, ret, &body_bytes))
         return false;

@@ -7,10 +7,12 @@
 #include "base/lock.h"
 #include "event/record.h"
 #include "event/resource.h"
+#include "flow/field_key.h"
+#include "flow/weight.h"
 
 #include <stdlib.h>
 
-enum { LANE_MAGIC = 0x1a9e1a9e, WEIGHED_ATTRIBUTES = 64 };
+enum { LANE_MAGIC = 0x1a9e1a9e };
 
 struct lane {
     uint32_t magic;
@@ -20,30 +22,52 @@ struct lane {
     struct lock lock;
     /* under lock */
     struct arena *arena;
-    struct ring ring;
-    struct shedder shedder;
+    struct classes *classes;
+    int64_t now_ms; /* the latest time that anybody brought */
+    struct shedder *shedder;
     struct random random;
-    uint64_t shed_since_start;
+    struct attribute *weight_room; /* NULL: this lane never sheds */
+    size_t full_class;             /* the class that found no room last */
+    double passed;                 /* the event that found no room was kept with this; 0: none */
+    struct lane_news news;         /* gathers what is shed, until shedding stops */
+    bool has_news;
+    int64_t shed_since_ms;
     bool has_waiter;
 };
+
+static bool build_lane(struct lane *lane)
+{
+    const struct lane_config *config = &lane->config;
+
+    lane->arena = arena_new(config->capacity_bytes, config->piece_bytes);
+    if (lane->arena == NULL)
+        return false;
+    struct shedder_config shed = config->shed;
+    shed.class_count = classes_count(&config->classes);
+    lane->shedder = shedder_new(&shed);
+    lane->classes = classes_new(&config->classes, lane->arena);
+    if (lane->shedder == NULL || lane->classes == NULL)
+        return false;
+    if (shedder_may_shed(lane->shedder)) {
+        lane->weight_room = malloc(WEIGHT_ROOM * sizeof(*lane->weight_room));
+        if (lane->weight_room == NULL)
+            return false;
+    }
+    lane->max_record = ring_max_record(lane->arena);
+    return true;
+}
 
 struct lane *lane_new(const struct lane_config *config)
 {
     struct lane *lane = calloc(1, sizeof(*lane));
     if (lane == NULL)
         return NULL;
-    lane->arena = arena_new(config->capacity_bytes, config->piece_bytes);
-    if (lane->arena == NULL) {
-        free(lane);
-        return NULL;
-    }
     lane->magic = LANE_MAGIC;
     lane->config = *config;
-    lane->max_record = ring_max_record(lane->arena);
-    lock_init(&lane->lock, "lane");
-    ring_init(&lane->ring, lane->arena);
-    lane->shedder = shedder_make(&config->shed);
     lane->random = random_make(config->seed);
+    lock_init(&lane->lock, "lane");
+    if (!build_lane(lane))
+        lane_free(&lane);
     return lane;
 }
 
@@ -53,8 +77,11 @@ void lane_free(struct lane **lanep)
     *lanep = NULL;
     if (lane == NULL)
         return;
-    CHECK(lane->magic == LANE_MAGIC && lane->ring.events == 0);
+    CHECK(lane->magic == LANE_MAGIC);
+    classes_free(&lane->classes);
     arena_free(&lane->arena);
+    shedder_free(&lane->shedder);
+    free(lane->weight_room);
     lock_fini(&lane->lock);
     free(lane);
 }
@@ -73,13 +100,13 @@ uint64_t lane_weight(const struct lane *lane)
 
 /* What one pass under the lock did. */
 struct tally {
-    struct amount admitted, shed, oversize, newest;
+    struct amount admitted, shed, oversize, newest, over_share;
 };
 
-static void tally_add(struct amount *amount, const struct event *event)
+static void tally_add(struct amount *amount, uint64_t bytes)
 {
     amount->events++;
-    amount->bytes += event_bytes(event);
+    amount->bytes += bytes;
 }
 
 static double lane_fill(const struct lane *lane)
@@ -87,61 +114,129 @@ static double lane_fill(const struct lane *lane)
     return (double)arena_lent(lane->arena) / (double)arena_pieces(lane->arena);
 }
 
-/* A copy whose sampling.weight says for how many events it stands. The copy shares all else. */
-static void weigh_event(struct event *event, struct attribute attributes[WEIGHED_ATTRIBUTES],
-                        double weight)
+static void note_time(struct lane *lane, int64_t boot_ms) NEEDS_LOCK(&lane->lock)
 {
-    static const struct slice key = { "sampling.weight", sizeof("sampling.weight") - 1 };
-    struct value there;
+    if (boot_ms > lane->now_ms)
+        lane->now_ms = boot_ms;
+}
 
-    if (event_field(event, key, &there) && there.kind == VALUE_REAL)
-        weight *= there.real;
-    if (event->attribute_count >= WEIGHED_ATTRIBUTES) {
-        event->lost_attributes++;
+/* Looks whether shedding starts or stops; what is new waits for whoever can tell it. */
+static void step_shedder(struct lane *lane, int64_t boot_ms) NEEDS_LOCK(&lane->lock)
+{
+    double fill = lane_fill(lane);
+    enum shed_change change = shedder_step(lane->shedder, boot_ms, fill);
+    struct lane_news *news = &lane->news;
+
+    if (change == SHED_SAME)
         return;
+    if (change == SHED_STARTED) {
+        *news = (struct lane_news){ .shed = change };
+        lane->shed_since_ms = boot_ms;
     }
-    if (event->attribute_count > 0)
-        memcpy(attributes, event->attributes, event->attribute_count * sizeof(*attributes));
-    event->attributes = attributes;
-    event->attribute_room = WEIGHED_ATTRIBUTES;
-    event_set(event, key, (struct value){ .kind = VALUE_REAL, .real = weight });
+    news->shed = change;
+    news->fill = fill;
+    news->high = lane->config.shed.high;
+    news->low = lane->config.shed.low;
+    news->keep = shedder_keep(lane->shedder);
+    struct classes_level level = classes_level(lane->classes);
+    news->depth = (struct amount){ level.events, level.bytes };
+    news->shed_ms = boot_ms - lane->shed_since_ms;
+    lane->has_news = true;
+}
+
+/* Asks the shedder. The probability with which the event is kept; 0: shed. */
+static double pass_shedder(struct lane *lane, const struct event *event, size_t class)
+    NEEDS_LOCK(&lane->lock)
+{
+    struct shed_facts facts = { .bytes = event_bytes(event),
+                                .class = class,
+                                .severity = event->severity };
+    char room[FIELD_KEY_BYTES];
+
+    if (!shedder_may_shed(lane->shedder) || event->kind != EVENT_LOG)
+        return 1;
+    if (lane->config.shed.mode == SHED_KEY && shedder_is_shedding(lane->shedder)) {
+        struct slice key = field_key_text(event, slice_of(lane->config.shed_key), room);
+        facts.has_key = key.bytes > 0;
+        facts.key = field_key_hash(key);
+    }
+    double kept = shedder_admit(lane->shedder, &facts, &lane->random);
+    if (kept <= 0) {
+        tally_add(&lane->news.shed_amount, facts.bytes);
+        classes_note_shed(lane->classes, class);
+        lane->news.shed_by_band[severity_band(event->severity)]++;
+    }
+    return kept;
 }
 
 enum admission { ADMITTED, NOT_ADMITTED, NO_ROOM };
+
+static enum admission push_event(struct lane *lane, const struct event *event, size_t class,
+                                 const struct run_info *run, struct tally *tally)
+    NEEDS_LOCK(&lane->lock)
+{
+    bool is_bounded = lane->config.overflow == LANE_DROP_NEWEST;
+    size_t size = record_size(event);
+    struct run_info info = *run;
+
+    if (size > lane->max_record) {
+        tally_add(&tally->oversize, event_bytes(event));
+        return NOT_ADMITTED;
+    }
+    if (event->resource != NULL)
+        info.resource = event->resource;
+    switch (classes_push(lane->classes, class, event, size, &info, is_bounded)) {
+    case CLASS_PUSHED:
+        tally_add(&tally->admitted, event_bytes(event));
+        return ADMITTED;
+    case CLASS_OVER_SHARE:
+        tally_add(&tally->over_share, event_bytes(event));
+        return NOT_ADMITTED;
+    case CLASS_NO_ROOM:
+        break;
+    }
+    lane->full_class = class;
+    if (!is_bounded)
+        return NO_ROOM;
+    tally_add(&tally->newest, event_bytes(event));
+    return NOT_ADMITTED;
+}
+
+static size_t find_class(struct lane *lane, const struct event *event, int64_t boot_ms)
+    NEEDS_LOCK(&lane->lock)
+{
+    bool is_new;
+    size_t class = classes_find(lane->classes, event, boot_ms, &is_new);
+    if (is_new)
+        shedder_forget_class(lane->shedder, class);
+    return class;
+}
 
 static enum admission admit_event(struct lane *lane, const struct event *event,
                                   const struct run_info *run, struct tally *tally)
     NEEDS_LOCK(&lane->lock)
 {
-    struct attribute attributes[WEIGHED_ATTRIBUTES];
+    /* Asked once: an event that waits for room would else be sampled again and again. */
+    double kept = lane->passed;
+    size_t class = find_class(lane, event, run->boot_ms);
+    lane->passed = 0;
+    if (kept <= 0)
+        kept = pass_shedder(lane, event, class);
+    if (kept <= 0) {
+        tally_add(&tally->shed, event_bytes(event));
+        return NOT_ADMITTED;
+    }
     struct event weighed;
-
-    if (lane->shedder.is_shedding && event->kind == EVENT_LOG) {
-        if (!shedder_keeps(&lane->shedder, &lane->random)) {
-            tally_add(&tally->shed, event);
-            return NOT_ADMITTED;
-        }
+    const struct event *admitted = event;
+    if (kept < 1) {
         weighed = *event;
-        weigh_event(&weighed, attributes, shedder_weight(&lane->shedder));
-        event = &weighed;
+        weight_set(&weighed, lane->weight_room, 1 / kept);
+        admitted = &weighed;
     }
-    size_t size = record_size(event);
-    if (size > lane->max_record) {
-        tally_add(&tally->oversize, event);
-        return NOT_ADMITTED;
-    }
-    struct run_info info = *run;
-    if (event->resource != NULL)
-        info.resource = event->resource;
-    if (ring_push(&lane->ring, event, size, &info)) {
-        tally_add(&tally->admitted, event);
-        return ADMITTED;
-    }
-    if (lane->config.overflow == LANE_DROP_NEWEST) {
-        tally_add(&tally->newest, event);
-        return NOT_ADMITTED;
-    }
-    return NO_ROOM;
+    enum admission admission = push_event(lane, admitted, class, run, tally);
+    if (admission == NO_ROOM)
+        lane->passed = kept;
+    return admission;
 }
 
 static void move_if_any(struct books *books, enum flow flow, struct amount amount)
@@ -150,18 +245,22 @@ static void move_if_any(struct books *books, enum flow flow, struct amount amoun
         ledger_move(books, flow, amount.events, amount.bytes);
 }
 
-static void note_shedding(struct lane *lane, const struct tally *tally, struct lane_news *news)
-    NEEDS_LOCK(&lane->lock)
+static void count_pass(struct lane *lane, const struct run_info *run, const struct tally *tally)
 {
-    double fill = lane_fill(lane);
-    enum shed_change change = shedder_update(&lane->shedder, fill);
+    receipt_add(run->receipt, tally->admitted.events);
+    move_if_any(lane->config.books, FLOW_admit, tally->admitted);
+    move_if_any(lane->config.books, FLOW_shed_sample, tally->shed);
+    move_if_any(lane->config.books, FLOW_oversize, tally->oversize);
+    move_if_any(lane->config.books, FLOW_shed_newest, tally->newest);
+    move_if_any(lane->config.books, FLOW_shed_class, tally->over_share);
+}
 
-    lane->shed_since_start += tally->shed.events;
-    if (change == SHED_SAME)
+static void take_news(struct lane *lane, struct lane_news *ret_news) NEEDS_LOCK(&lane->lock)
+{
+    if (!lane->has_news || ret_news == NULL)
         return;
-    if (news != NULL)
-        *news = (struct lane_news){ change, fill, lane->shed_since_start };
-    lane->shed_since_start = 0;
+    *ret_news = lane->news;
+    lane->has_news = false;
 }
 
 /* One pass under the lock; ret_victim: a piece that was pushed out, to be let go without the lock.
@@ -174,20 +273,18 @@ static size_t offer_pass(struct lane *lane, const struct event *events, size_t f
     size_t at = from;
 
     lock_take(&lane->lock);
+    note_time(lane, run->boot_ms);
+    step_shedder(lane, run->boot_ms);
     while (at < count) {
         if (admit_event(lane, &events[at], run, &tally) == NO_ROOM)
             break;
         at++;
     }
-    receipt_add(run->receipt, tally.admitted.events);
-    move_if_any(lane->config.books, FLOW_admit, tally.admitted);
-    move_if_any(lane->config.books, FLOW_shed_sample, tally.shed);
-    move_if_any(lane->config.books, FLOW_oversize, tally.oversize);
-    move_if_any(lane->config.books, FLOW_shed_newest, tally.newest);
-    note_shedding(lane, &tally, news);
+    count_pass(lane, run, &tally);
+    take_news(lane, news);
     if (at < count && lane->config.overflow == LANE_DROP_OLDEST) {
         /* NULL while the workers have all pieces in hand: then the newest has nowhere to go. */
-        *ret_victim = ring_detach(&lane->ring);
+        *ret_victim = classes_evict(lane->classes, lane->full_class);
         if (*ret_victim != NULL)
             ledger_move(lane->config.books, FLOW_evict_oldest, (*ret_victim)->events,
                         (*ret_victim)->bytes);
@@ -246,7 +343,10 @@ void lane_refuse(struct lane *lane, enum flow flow, const struct event *events, 
 {
     struct amount amount = { 0, 0 };
     for (size_t i = from; i < count; i++)
-        tally_add(&amount, &events[i]);
+        tally_add(&amount, event_bytes(&events[i]));
+    lock_take(&lane->lock);
+    lane->passed = 0;
+    lock_drop(&lane->lock);
     move_if_any(lane->config.books, flow, amount);
 }
 
@@ -266,18 +366,19 @@ void lane_hurry(struct lane *lane)
 struct lane_level lane_level(struct lane *lane)
 {
     lock_take(&lane->lock);
-    struct lane_level level = { lane->ring.events, lane->ring.bytes,
-                                ring_oldest_boot_ms(&lane->ring) };
+    struct classes_level level = classes_level(lane->classes);
     lock_drop(&lane->lock);
-    return level;
+    return (struct lane_level){ level.events, level.bytes, level.oldest_boot_ms };
 }
 
 struct piece *lane_gather(struct lane *lane, unsigned worker)
 {
     lock_take(&lane->lock);
-    struct piece *piece = ring_detach(&lane->ring);
+    struct piece *piece = classes_take(lane->classes, lane->now_ms);
     if (piece != NULL)
         ledger_move_cell(lane->config.books, FLOW_gather, worker, piece->events, piece->bytes);
+    if (piece != NULL)
+        shedder_note_out(lane->shedder, piece->bytes);
     lock_drop(&lane->lock);
     if (piece != NULL)
         feed_take(lane->config.feed, piece->events, piece->bytes);
@@ -289,8 +390,8 @@ struct piece *lane_gather(struct lane *lane, unsigned worker)
 static bool may_wake_waiter(const struct lane *lane)
 {
     size_t free_pieces = arena_pieces(lane->arena) - arena_lent(lane->arena);
-    return lane->has_waiter &&
-           (free_pieces * 4 >= arena_pieces(lane->arena) || lane->ring.head == NULL);
+    return lane->has_waiter && (free_pieces * 4 >= arena_pieces(lane->arena) ||
+                                classes_level(lane->classes).events == 0);
 }
 
 void lane_give_back(struct lane *lane, struct piece **piecep)
@@ -310,23 +411,47 @@ void lane_give_back(struct lane *lane, struct piece **piecep)
 
 /* ---- audits and the end ---- */
 
+void lane_tell_time(struct lane *lane, int64_t boot_ms)
+{
+    lock_take(&lane->lock);
+    note_time(lane, boot_ms);
+    step_shedder(lane, boot_ms);
+    lock_drop(&lane->lock);
+}
+
 void lane_audit(struct lane *lane)
 {
     struct numbers *numbers = ledger_lane_numbers(lane->config.books);
 
     lock_take(&lane->lock);
+    struct classes_level level = classes_level(lane->classes);
+    int64_t oldest_ms = level.oldest_boot_ms == 0 ? lane->now_ms : level.oldest_boot_ms;
+    int64_t waits_ms = lane->now_ms > oldest_ms ? lane->now_ms - oldest_ms : 0;
     (void)ledger_audit(lane->config.books, ACCOUNT_ring, 0,
-                       (struct amount){ lane->ring.events, lane->ring.bytes });
+                       (struct amount){ level.events, level.bytes });
     size_t piece_bytes = arena_piece_bytes(lane->arena);
     uint64_t used = arena_lent(lane->arena) * piece_bytes;
     uint64_t capacity = arena_pieces(lane->arena) * piece_bytes;
-    bool is_shedding = lane->shedder.is_shedding;
-    if (lane->ring.events == 0)
+    bool is_shedding = shedder_is_shedding(lane->shedder);
+    if (level.events == 0)
         arena_trim(lane->arena);
     lock_drop(&lane->lock);
     numbers_set(numbers, NUMBER_lane_used_bytes, used);
     numbers_set(numbers, NUMBER_lane_capacity_bytes, capacity);
     numbers_set(numbers, NUMBER_lane_shedding, is_shedding);
+    numbers_set(numbers, NUMBER_lane_oldest_seconds, (uint64_t)waits_ms / 1000);
+}
+
+size_t lane_report_classes(struct lane *lane, int64_t boot_ms, struct class_report *ret_reports,
+                           size_t room)
+{
+    if (lane->config.classes.by == CLASS_BY_NOTHING)
+        return 0;
+    lock_take(&lane->lock);
+    note_time(lane, boot_ms);
+    size_t filled = classes_report(lane->classes, boot_ms, ret_reports, room);
+    lock_drop(&lane->lock);
+    return filled;
 }
 
 void lane_abandon(struct lane *lane)
@@ -335,7 +460,7 @@ void lane_abandon(struct lane *lane)
 
     for (;;) {
         lock_take(&lane->lock);
-        struct piece *piece = ring_detach(&lane->ring);
+        struct piece *piece = classes_take(lane->classes, lane->now_ms);
         if (piece != NULL)
             ledger_move(lane->config.books, replay ? FLOW_replay_ring : FLOW_drain_timeout_ring,
                         piece->events, piece->bytes);

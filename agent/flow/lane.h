@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lane: the bounded path from one reading to one output: a shedder at the door, one arena, one
- * ring. Promise: every event offered is in the ring, or counted by the flow that says why not; the
- * caller is told which ones are still its own. Under the lock, what the ring holds equals the stock
- * of the account `ring` in the books. Threads: offered to by its reading, emptied by the batch
- * workers, audited by anyone: one lock, taken once for a run of events. Receipts are released after
- * the lock is dropped. */
+ * ring, or one for each class. Promise: every event offered is in a ring, or counted by the flow
+ * that says why not; the caller is told which ones are still its own. Under the lock, what the
+ * rings hold equals the stock of the account `ring` in the books. Order is kept in a class.
+ * Threads: offered to by its reading, emptied by the batch workers, audited by anyone: one lock,
+ * taken once for a run of events. Receipts are released after the lock is dropped. */
 #pragma once
 
+#include "flow/classes.h"
 #include "flow/feed.h"
-#include "flow/ring.h"
 #include "flow/shedder.h"
 #include "ledger/ledger.h"
 
@@ -20,6 +20,8 @@ struct lane_config {
     size_t capacity_bytes, piece_bytes;
     enum lane_overflow overflow;
     struct shedder_config shed;
+    const char *shed_key; /* SHED_KEY: the field; borrowed */
+    struct classes_config classes;
     uint64_t weight;
     uint64_t seed;
     struct books *books;
@@ -33,15 +35,21 @@ void lane_free(struct lane **lanep);                     /* CHECKs that it is em
 struct books *lane_books(const struct lane *lane);
 uint64_t lane_weight(const struct lane *lane);
 
+/* What the log should say once shedding starts or stops. */
 struct lane_news {
     enum shed_change shed;
-    double fill;
-    uint64_t shed_events; /* SHED_STOPPED: how many were shed since it started */
+    double fill, high, low, keep;
+    struct amount depth; /* in the lane now */
+    /* SHED_STOPPED: what was shed since it started, and for how long it did. */
+    struct amount shed_amount;
+    uint64_t shed_by_band[BANDS]; /* events, by severity */
+    int64_t shed_ms;
 };
 
 /* Offers events[from … count) in order; run->receipt is counted for those admitted. Returns the
  * index of the first event that was not handled: count, or with LANE_BLOCK the one that found no
- * room; then on_room is called once there is. news: what the log should say; may be NULL. */
+ * room; then on_room is called once there is, and it is the first of the next offer, unless it is
+ * refused: it has passed the shedder and is not asked again. ret_news: may be NULL. */
 size_t lane_offer(struct lane *lane, const struct event *events, size_t from, size_t count,
                   const struct run_info *run, struct lane_news *ret_news);
 /* Counts events[from … count) as dropped by that flow from `world` (block_timeout, …). */
@@ -59,14 +67,21 @@ struct lane_level {
 };
 struct lane_level lane_level(struct lane *lane);
 
-/* Takes the oldest piece out, counted as gathered by that worker. NULL: empty. */
+/* Takes the oldest piece out, of the class whose turn it is, counted as gathered by that worker.
+ * NULL: empty. */
 struct piece *lane_gather(struct lane *lane, unsigned worker);
 /* The piece is done with: its memory is free for new events. */
 void lane_give_back(struct lane *lane, struct piece **piecep);
 
-/* Compares ring and books, reports the lane's numbers; returns memory of an empty lane to the
+/* What time it is, before each audit: shedding ends here too, where nothing is offered any more,
+ * and the next offer brings the news. */
+void lane_tell_time(struct lane *lane, int64_t boot_ms);
+/* Compares rings and books, reports the lane's numbers; returns memory of an empty lane to the
  * system. */
 void lane_audit(struct lane *lane);
+/* What became of each class since the last report; 0: the lane has none. */
+size_t lane_report_classes(struct lane *lane, int64_t boot_ms, struct class_report *ret_reports,
+                           size_t room);
 /* At the end: all that is left goes back to its source (replay_ring; receipts stay open), or is
  * counted as drain_timeout_ring. */
 void lane_abandon(struct lane *lane);

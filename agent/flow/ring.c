@@ -45,6 +45,7 @@ static bool add_piece(struct ring *ring)
     else
         ring->tail->next = piece;
     ring->tail = piece;
+    ring->pieces++;
     return true;
 }
 
@@ -57,20 +58,21 @@ static void begin_run(struct piece *piece, const struct run_info *run)
     piece->used += (uint32_t)sizeof(*head);
 }
 
+bool ring_has_room(const struct ring *ring, size_t size, const struct run_info *run)
+{
+    if (ring->tail == NULL)
+        return false;
+    size_t need = size + (continues_run(ring->tail, run) ? 0 : sizeof(struct run_head));
+    return need <= arena_piece_bytes(ring->arena) - ring->tail->used;
+}
+
 bool ring_push(struct ring *ring, const struct event *event, size_t size,
                const struct run_info *run)
 {
-    size_t piece_bytes = arena_piece_bytes(ring->arena);
-    bool continues = ring->tail != NULL && continues_run(ring->tail, run);
-    size_t need = size + (continues ? 0 : sizeof(struct run_head));
-
-    if (ring->tail == NULL || need > piece_bytes - ring->tail->used) {
-        if (!add_piece(ring))
-            return false;
-        continues = false;
-    }
+    if (!ring_has_room(ring, size, run) && !add_piece(ring))
+        return false;
     struct piece *piece = ring->tail;
-    if (!continues)
+    if (!continues_run(piece, run))
         begin_run(piece, run);
     record_write(piece->data + piece->used, size, event);
     piece->used += (uint32_t)size;
@@ -92,6 +94,7 @@ struct piece *ring_detach(struct ring *ring)
     if (ring->head == NULL)
         ring->tail = NULL;
     piece->next = NULL;
+    ring->pieces--;
     ring->events -= piece->events;
     ring->bytes -= piece->bytes;
     return piece;

@@ -19,6 +19,7 @@ struct ring {
     struct arena *arena; /* borrowed */
     struct piece *head, *tail;
     uint64_t events, bytes;
+    size_t pieces; /* borrowed from the arena, in this ring */
 };
 
 /* What the events of a run have in common. */
@@ -34,6 +35,8 @@ size_t ring_max_record(const struct arena *arena);
 /* Writes one event of `size` = record_size(). false: no room. The receipt is not counted here. */
 bool ring_push(struct ring *ring, const struct event *event, size_t size,
                const struct run_info *run);
+/* Would it fit into the piece that is being filled? */
+bool ring_has_room(const struct ring *ring, size_t size, const struct run_info *run);
 struct piece *ring_detach(struct ring *ring); /* the oldest piece; NULL: empty */
 /* Admission of the oldest event; 0: empty. */
 int64_t ring_oldest_boot_ms(const struct ring *ring);

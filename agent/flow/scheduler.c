@@ -62,6 +62,12 @@ size_t scheduler_pick(struct scheduler *scheduler, const bool *has_events)
     }
 }
 
+void scheduler_set_weight(struct scheduler *scheduler, size_t lane, uint64_t weight)
+{
+    CHECK(lane < scheduler->count);
+    scheduler->turns[lane] = (struct turn){ .weight = weight };
+}
+
 void scheduler_charge(struct scheduler *scheduler, size_t lane, uint64_t bytes)
 {
     CHECK(lane < scheduler->count);

@@ -12,7 +12,10 @@
 
 enum {
     READING_MAGIC = 0x4ead19e5,
-    SAVE_EVERY_MS = 1000,
+    SAVE_SETTLED_MS =
+        50, /* after the last save; what is settled meanwhile comes twice after a kill */
+    SAVE_KNOWN_MS = 1000,
+    SAVE_BYTES_PER_MS = 1024, /* of a large checkpoint: ten thousand files are a megabyte */
     RETRY_MS = 1000,
     RECEIPT_RESERVE = 64,
     BACKLOG_ROUNDS = 16
@@ -31,9 +34,10 @@ struct reading {
     /* reading's thread only, after start */
     struct sink sink;
     bool done;                 /* the plugin is at its end */
-    bool dirty;                /* positions moved since the last save */
     unsigned rounds_with_more; /* in a row: a backlog */
-    int64_t next_save_ms;
+    int64_t saved_ms;          /* when positions were saved last */
+    int64_t save_due_ms;       /* 0: nothing has changed since */
+    int64_t save_rest_ms;      /* between two saves, by the size of the last one */
     int64_t next_collect_ms;
     uint64_t seen_disk_errors;
     /* any thread */
@@ -43,6 +47,15 @@ struct reading {
 };
 
 /* ---- positions ---- */
+
+static void plan_save(struct reading *reading, int64_t rest_ms)
+{
+    if (rest_ms < reading->save_rest_ms)
+        rest_ms = reading->save_rest_ms;
+    int64_t due_ms = reading->saved_ms + rest_ms;
+    if (reading->save_due_ms == 0 || due_ms < reading->save_due_ms)
+        reading->save_due_ms = due_ms;
+}
 
 static void settle_reads(struct reading *reading)
 {
@@ -55,7 +68,7 @@ static void settle_reads(struct reading *reading)
         if (bytes == 0)
             continue;
         reading->config.plugin->settle(reading->state, mark, bytes);
-        reading->dirty = true;
+        plan_save(reading, SAVE_SETTLED_MS);
     }
 }
 
@@ -70,10 +83,12 @@ static void save_positions(struct reading *reading)
                     NUMBER_checkpoint_errors, 1);
         LOG(LOG_ERROR, "checkpoint not made", LS("input", reading->config.input),
             LS("why", "out of memory"));
+        reading->save_due_ms = reading->saved_ms + SAVE_KNOWN_MS;
         return;
     }
+    reading->save_rest_ms = (int64_t)(file.bytes / SAVE_BYTES_PER_MS);
     disk_file_put(reading->file, &file);
-    reading->dirty = false;
+    reading->save_due_ms = 0;
 }
 
 static void note_disk_errors(struct reading *reading)
@@ -84,26 +99,27 @@ static void note_disk_errors(struct reading *reading)
     if (errors > reading->seen_disk_errors) {
         numbers_add(numbers, NUMBER_checkpoint_errors, errors - reading->seen_disk_errors);
         reading->seen_disk_errors = errors;
-        reading->dirty = true; /* try again */
+        plan_save(reading, SAVE_KNOWN_MS); /* try again */
     }
     numbers_set(numbers, NUMBER_receipts, receipts_count(reading->sink.receipts));
 }
 
 /* Called between collections and while lanes are full. */
-static void tend_positions(void *context)
+static int64_t tend_positions(void *context)
 {
     struct reading *reading = context;
     int64_t now_ms = clock_now_ms();
 
     atomic_store(&reading->last_step_ms, now_ms);
     if (reading->sink.receipts == NULL)
-        return;
+        return 0;
     settle_reads(reading);
     note_disk_errors(reading);
-    if (reading->dirty && now_ms >= reading->next_save_ms) {
+    if (reading->save_due_ms != 0 && now_ms >= reading->save_due_ms) {
+        reading->saved_ms = now_ms;
         save_positions(reading);
-        reading->next_save_ms = now_ms + SAVE_EVERY_MS;
     }
+    return reading->save_due_ms;
 }
 
 /* ---- the thread ---- */
@@ -151,8 +167,8 @@ static void rest(struct reading *reading, const struct waits *waits, int64_t unt
 {
     int64_t now_ms = clock_now_ms();
 
-    if (reading->dirty && (until_ms == 0 || reading->next_save_ms < until_ms))
-        until_ms = reading->next_save_ms;
+    if (reading->save_due_ms != 0 && (until_ms == 0 || reading->save_due_ms < until_ms))
+        until_ms = reading->save_due_ms;
     int64_t wait_ms = until_ms == 0 ? -1 : until_ms > now_ms ? until_ms - now_ms : 0;
     atomic_store(&reading->last_step_ms, wait_ms < 0 ? 0 : now_ms + wait_ms);
     bell_wait(reading->sink.bell, waits->fds, waits->fd_count, wait_ms);
@@ -180,7 +196,8 @@ static void collect_once(struct reading *reading)
     bool taken = sink_flush(&reading->sink);
     /* Saved also before anything is settled: the next start must know of a source to count what is
      * lost of it, should it be gone by then. */
-    reading->dirty |= reading->sink.took_mark;
+    if (reading->sink.took_mark)
+        plan_save(reading, SAVE_KNOWN_MS);
     reading->sink.took_mark = false;
     if (taken && collected == COLLECT_MORE)
         reading->rounds_with_more++;
@@ -263,7 +280,7 @@ static bool open_positions(struct reading *reading, struct err *err)
     if (!checkpoint_path(reading->config.state_dir, reading->config.input, reading->config.output,
                          path, sizeof(path)))
         return err_set(err, "state_dir '%s' is too long", reading->config.state_dir);
-    reading->file = disk_file_new(reading->config.disk, path, true, reading_ring, reading);
+    reading->file = disk_file_new(reading->config.disk, path, reading_ring, reading);
     if (reading->file == NULL)
         return err_set(err, "out of memory for a reading");
     restore_positions(reading, path);
@@ -345,6 +362,22 @@ void reading_ring(void *context)
     bell_ring(reading->sink.bell);
 }
 
+/* What starts before this one died of, as the books tell, is not offered again. */
+static void set_suspects_aside(struct reading *reading)
+{
+    struct numbers *numbers = ledger_lane_numbers(lane_books(reading->sink.lanes[0]));
+    uint64_t crashes = numbers_get(numbers, NUMBER_crashes);
+    uint64_t events = numbers_get(numbers, NUMBER_suspect_events);
+
+    if (!reading->sink.rereadable || crashes < SET_ASIDE_AFTER || events == 0)
+        return;
+    set_aside_begin(&reading->sink.aside, reading->config.state_dir, reading->config.input,
+                    reading->config.output, events);
+    LOG(LOG_ERROR, "the agent crashed again and again on what it read, setting that aside",
+        LS("input", reading->config.input), LS("output", reading->config.output),
+        LU("crashes", crashes), LU("events", events), LS("path", reading->sink.aside.path));
+}
+
 bool reading_start(struct reading *reading, struct lane **lanes, const char **outputs, size_t count,
                    struct err *err)
 {
@@ -352,6 +385,7 @@ bool reading_start(struct reading *reading, struct lane **lanes, const char **ou
     reading->sink.lanes = lanes;
     reading->sink.lane_outputs = outputs;
     reading->sink.lane_count = count;
+    set_suspects_aside(reading);
     int failed = pthread_create(&reading->thread, NULL, run_reading, reading);
     if (failed != 0)
         return err_set(err, "cannot start a thread: %s", strerror(failed));
@@ -362,6 +396,7 @@ bool reading_start(struct reading *reading, struct lane **lanes, const char **ou
 void reading_stop_input(struct reading *reading)
 {
     atomic_store(&reading->stopping, true);
+    atomic_store(&reading->sink.stopping, true);
     bell_ring(reading->sink.bell);
 }
 

@@ -5,9 +5,12 @@
 
 #include "base/bell.h"
 
+#include <stdio.h>
+
 bool sink_init(struct sink *sink, struct err *err)
 {
     sink->magic = SINK_MAGIC;
+    sink->aside.fd = -1;
     sink->events = calloc(SINK_EVENTS, sizeof(*sink->events));
     sink->scratch.memory = malloc(SINK_SCRATCH);
     sink->scratch.room = SINK_SCRATCH;
@@ -20,6 +23,7 @@ void sink_fini(struct sink *sink)
 {
     free(sink->events);
     free(sink->scratch.memory);
+    set_aside_end(&sink->aside);
     resource_unref(&sink->resource);
 }
 
@@ -69,15 +73,43 @@ static void process_events(struct sink *sink)
 
 /* ---- lanes ---- */
 
+/* "debug=120 info=40": of which severities it was. */
+static void write_bands(const struct lane_news *news, char *text, size_t room)
+{
+    size_t used = 0;
+
+    text[0] = '\0';
+    for (size_t i = 0; i < BANDS && used < room; i++) {
+        if (news->shed_by_band[i] > 0)
+            used += (size_t)snprintf(text + used, room - used, "%s%s=%llu", used == 0 ? "" : " ",
+                                     severity_bands[i], (unsigned long long)news->shed_by_band[i]);
+    }
+}
+
 static void tell_news(const struct sink *sink, size_t lane, const struct lane_news *news)
 {
+    const char *output = sink->lane_outputs[lane];
+    char bands[BANDS * 32];
+
+    write_bands(news, bands, sizeof(bands));
     if (news->shed == SHED_STARTED)
-        LOG(LOG_INFO, "shedding started", LS("input", sink->input),
-            LS("output", sink->lane_outputs[lane]), LR("fill", news->fill));
+        LOG(LOG_INFO, "shedding started", LS("input", sink->input), LS("output", output),
+            LR("fill", news->fill), LU("events", news->depth.events),
+            LU("bytes", news->depth.bytes), LR("high", news->high), LR("low", news->low),
+            LR("keep", news->keep));
     else if (news->shed == SHED_STOPPED)
-        LOG(LOG_INFO, "shedding stopped", LS("input", sink->input),
-            LS("output", sink->lane_outputs[lane]), LR("fill", news->fill),
-            LU("shed_events", news->shed_events));
+        LOG(LOG_INFO, "shedding stopped", LS("input", sink->input), LS("output", output),
+            LR("fill", news->fill), LU("events", news->depth.events),
+            LU("bytes", news->depth.bytes), LR("high", news->high), LR("low", news->low),
+            LU("shed_events", news->shed_amount.events), LU("shed_bytes", news->shed_amount.bytes),
+            LS("shed_by_severity", bands), LI("after_ms", news->shed_ms));
+}
+
+/* The agent stops. What can be read again gives up at once; what cannot has the grace to find room
+ * in. */
+static bool must_give_up(const struct sink *sink)
+{
+    return atomic_load(&sink->aborting) || (sink->rereadable && atomic_load(&sink->stopping));
 }
 
 /* false: do not wait any longer. */
@@ -85,18 +117,19 @@ static bool wait_for_room(struct sink *sink, int64_t deadline_ms)
 {
     int64_t wait_ms = -1;
 
-    if (atomic_load(&sink->aborting))
+    if (must_give_up(sink))
         return false;
     if (deadline_ms > 0) {
         wait_ms = deadline_ms - clock_now_ms();
         if (wait_ms <= 0)
             return false;
     }
-    /* At most a second, so that settled positions are saved while a lane is full for long. */
-    if (wait_ms < 0 || wait_ms > MS_PER_S)
-        wait_ms = MS_PER_S;
+    /* Settled positions are saved also while a lane is full for long. */
+    int64_t tend_ms = sink->on_wait(sink->on_wait_context);
+    tend_ms = tend_ms == 0 ? MS_PER_S : tend_ms - clock_now_ms();
+    if (wait_ms < 0 || wait_ms > tend_ms)
+        wait_ms = tend_ms > 0 ? tend_ms : 0;
     bell_wait(sink->bell, NULL, 0, wait_ms);
-    sink->on_wait(sink->on_wait_context);
     return true;
 }
 
@@ -114,7 +147,7 @@ static void offer_to_lane(struct sink *sink, size_t lane, const struct run_info 
     tell_news(sink, lane, &news);
     if (at == sink->count)
         return;
-    if (sink->rereadable && atomic_load(&sink->aborting))
+    if (sink->rereadable && must_give_up(sink))
         sink->refused = true; /* not taken, not counted: they are still in the source */
     else
         lane_refuse(sink->lanes[lane], FLOW_block_timeout, sink->events, at, sink->count);
@@ -128,15 +161,56 @@ static void open_receipt(struct sink *sink)
         sink->receipt = receipts_open(sink->receipts);
 }
 
+/* ---- after crashes ---- */
+
+static void tell_set_aside(const struct sink *sink)
+{
+    const struct set_aside *aside = &sink->aside;
+
+    LOG(LOG_WARN, "set aside what was in hand at the crashes", LS("input", sink->input),
+        LS("output", sink->lane_outputs[0]), LU("events", aside->events), LU("bytes", aside->bytes),
+        LS("path", aside->path), LU("not_written", aside->not_written),
+        LS("error", aside->error == 0 ? "none" : strerror(aside->error)));
+}
+
+/* Before anything else looks at them: a processor may be what crashed. */
+static void set_aside_events(struct sink *sink)
+{
+    struct set_aside *aside = &sink->aside;
+    uint64_t bytes = aside->bytes;
+
+    if (aside->left == 0)
+        return;
+    size_t taken = set_aside_take(aside, sink->events, sink->count);
+    count_in_lanes(sink, FLOW_quarantine_read, taken, aside->bytes - bytes);
+    sink->count -= taken;
+    memmove(sink->events, sink->events + taken, sink->count * sizeof(*sink->events));
+    if (aside->left == 0) {
+        set_aside_end(aside);
+        tell_set_aside(sink);
+    }
+}
+
+/* What is known of this run should it kill the agent: see ledger/suspect.h. */
+static void note_run(struct sink *sink, size_t events)
+{
+    for (size_t i = 0; sink->rereadable && i < sink->lane_count; i++)
+        numbers_set(ledger_lane_numbers(lane_books(sink->lanes[i])), NUMBER_run_events, events);
+}
+
 bool sink_flush(struct sink *sink)
 {
     CHECK(sink->magic == SINK_MAGIC);
+    if (sink->count > 0 && !sink->refused)
+        set_aside_events(sink);
     if (sink->count > 0 && !sink->refused) {
+        note_run(sink, sink->count);
         process_events(sink);
         open_receipt(sink);
         struct run_info run = { sink->receipt, sink->resource, clock_boot_ms() };
         for (size_t i = 0; i < sink->lane_count && sink->count > 0; i++)
             offer_to_lane(sink, i, &run);
+        note_run(sink, 0);
     }
     sink->count = 0;
     sink->scratch.used = 0;
@@ -197,6 +271,7 @@ static const enum number number_of[SINK_NUMBERS] = {
     [SINK_LINES] = NUMBER_lines,
     [SINK_LINES_TRUNCATED] = NUMBER_lines_truncated,
     [SINK_SOURCES_OPEN] = NUMBER_sources_open,
+    [SINK_SOURCES_UNWATCHED] = NUMBER_sources_unwatched,
     [SINK_SOURCES_ROTATED] = NUMBER_sources_rotated,
     [SINK_SOURCES_TRUNCATED] = NUMBER_sources_truncated,
     [SINK_LAG_BYTES] = NUMBER_lag_bytes,

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "flow/lane.h"
+#include "input/set_aside.h"
 #include "plugins/plugin.h"
 
 enum { SINK_EVENTS = 512, SINK_SCRATCH = 256 * 1024 };
@@ -27,7 +28,7 @@ struct sink {
     bool rereadable;
     int64_t block_for_ms; /* 0: wait without end */
     int bell;
-    void (*on_wait)(void *context); /* settle meanwhile */
+    int64_t (*on_wait)(void *context); /* settles meanwhile; when to call again, 0: no matter */
     void *on_wait_context;
     struct receipts *receipts; /* NULL: the input takes none */
     /* reading's thread only */
@@ -35,9 +36,11 @@ struct sink {
     struct event *events;
     size_t count;
     struct scratch scratch;
+    struct set_aside aside;
     bool refused;   /* stopping: events of this read were not taken */
     bool took_mark; /* since the reading last looked */
-    /* set by main */
+    /* set by main, which rings the bell then */
+    _Atomic bool stopping; /* what its source still has need not wait for room any longer */
     _Atomic bool aborting; /* the grace is over: waits end */
 };
 

@@ -215,7 +215,7 @@ bool books_image_open(struct books_image *ret, struct slice bytes, bool has_chec
     if (has_checksum && header->checksum != checksum_of(bytes))
         return err_set(err, "its checksum is wrong");
     uint32_t state = atomic_load(&header->state);
-    if ((state != BOOKS_OPEN && state != BOOKS_CLOSED) || !texts_are_terminated(header) ||
+    if (state < BOOKS_OPEN || state > BOOKS_CRASHED || !texts_are_terminated(header) ||
         !layout_fits(header) || !rows_fit(&image))
         return err_set(err, "its description is damaged");
     memcpy(ret, &image, sizeof(image));
@@ -418,4 +418,48 @@ bool books_image_left(const struct books_image *image, unsigned lane, struct boo
     if (ret->damaged)
         memset(ret->closing, 0, sizeof(ret->closing));
     return has_left;
+}
+
+/* ---- reading: what it may have died of ---- */
+
+static uint64_t number_named(const struct books_image *image, const char *lane, const char *name)
+{
+    struct books_number_row row;
+    uint64_t value = 0;
+
+    for (uint32_t i = 0; i < image->header.numbers.rows; i++) {
+        read_row(image, &image->header.numbers, i, &row, sizeof(row));
+        if (strcmp(row.name, name) == 0)
+            memcpy(&value, lane + image->header.numbers_at + i * sizeof(value), sizeof(value));
+    }
+    return value < STOCK_MAX ? value : 0;
+}
+
+struct books_suspect books_image_suspect(const struct books_image *image, unsigned lane)
+{
+    const struct books_header *header = &image->header;
+    const char *lane_row =
+        image->bytes.data + header->lanes.at + (size_t)lane * header->lanes.row_bytes;
+    uint64_t taken = number_named(image, lane_row, "run_events");
+
+    if (atomic_load(&header->state) != BOOKS_CRASHED)
+        return (struct books_suspect){ 0, 0 };
+    for (uint32_t i = 0; i < header->flows.rows; i++) {
+        struct books_flow_row flow;
+        struct books_account_row from;
+        read_row(image, &header->flows, i, &flow, sizeof(flow));
+        read_row(image, &header->accounts, flow.from, &from, sizeof(from));
+        uint64_t moved = sum_cells(image, lane_row, &flow).events;
+        struct books_account_row to;
+        read_row(image, &header->accounts, flow.to, &to, sizeof(to));
+        bool left =
+            from.held && (!to.held || strcmp(to.name, account_infos[ACCOUNT_spool].name) == 0);
+        if (left && moved > 0)
+            return (struct books_suspect){ 0, 0 };
+        if (account_named(from.name) == ACCOUNT_world && strcmp(flow.name, "upstream_loss") != 0)
+            taken += moved;
+    }
+    if (taken == 0 || taken >= STOCK_MAX)
+        return (struct books_suspect){ 0, 0 };
+    return (struct books_suspect){ number_named(image, lane_row, "crashes") + 1, taken };
 }

@@ -37,3 +37,12 @@ struct books_left {
 };
 /* lane < header.lanes_used. false: nothing was left and nothing is damaged. */
 bool books_image_left(const struct books_image *image, unsigned lane, struct books_left *ret);
+
+/* Whether a start died of what a lane had in hand. */
+struct books_suspect {
+    uint64_t crashes; /* starts in a row that crashed before anything left the lane, this one too */
+    uint64_t events;  /* that were read in this one, and those that were just being offered */
+};
+/* All 0: it did not crash (a kill or a power loss says nothing about the data), or got on with its
+ * work before. */
+struct books_suspect books_image_suspect(const struct books_image *image, unsigned lane);

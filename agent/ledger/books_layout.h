@@ -12,7 +12,9 @@ enum {
     BOOKS_ROW_NAME = 32,
     BOOKS_FILE_MAX = 16 * 1024 * 1024, /* larger is not one of ours */
 };
-enum books_state { BOOKS_OPEN = 1, BOOKS_CLOSED = 2 };
+/* CRASHED: it died of a fault of its own (SIGSEGV, SIGABRT …); killed or switched off, it is OPEN.
+ */
+enum books_state { BOOKS_OPEN = 1, BOOKS_CLOSED = 2, BOOKS_CRASHED = 3 };
 
 /* ---- which counters belong to whom, by the compiler ---- */
 

@@ -186,6 +186,9 @@ static unsigned close_predecessor(struct ledger *ledger, const struct predecesso
             atomic_fetch_add(&books->closing[flow].events, left.closing[flow].events);
             atomic_fetch_add(&books->closing[flow].bytes, left.closing[flow].bytes);
         }
+        struct books_suspect suspect = books_image_suspect(&dead->image, i);
+        numbers_set(&books->numbers, NUMBER_crashes, suspect.crashes);
+        numbers_set(&books->numbers, NUMBER_suspect_events, suspect.events);
     }
     if (damaged > 0) {
         size_t length = strlen(ledger->note);
@@ -261,6 +264,11 @@ struct ledger *ledger_open(const struct ledger_config *config, struct err *err)
 void ledger_mark_closed(struct ledger *ledger)
 {
     atomic_store(&ledger->live.books->header.state, BOOKS_CLOSED);
+}
+
+void ledger_mark_crashed(struct ledger *ledger)
+{
+    atomic_store(&ledger->live.books->header.state, BOOKS_CRASHED);
 }
 
 void ledger_close(struct ledger **ledgerp)

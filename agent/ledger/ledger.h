@@ -60,6 +60,9 @@ enum predecessor {
 struct ledger *ledger_open(const struct ledger_config *config, struct err *err);
 /* From here on a dead agent is no loss: what a saved copy made later says, too. */
 void ledger_mark_closed(struct ledger *ledger);
+/* The agent dies of a fault of its own: the next start will ask what it had in hand. Callable from
+ * a signal handler. */
+void ledger_mark_crashed(struct ledger *ledger);
 void ledger_close(struct ledger **ledgerp); /* marks the books as closed; unmaps */
 
 /* "file …", "anonymous memory: reason". */

@@ -150,13 +150,18 @@ static void put_balances(struct page *page)
 
 static void put_output_number(struct page *page, enum number number)
 {
+    const struct number_info *info = &number_infos[number];
+
     for (unsigned i = 0; i < ledger_output_count(page->ledger); i++) {
         char name[LEDGER_NAME], label[LABEL_BYTES];
         uint64_t numbers[NUMBERS];
         ledger_output_snapshot(page->ledger, i, name, numbers);
         escape_label(label, name);
-        (void)buf_printf(page->out, "%s{output=\"%s\"} %" PRIu64 "\n", number_infos[number].metric,
-                         label, numbers[number]);
+        (void)buf_printf(page->out, "%s{output=\"%s\"} ", info->metric, label);
+        if (info->kind == KIND_thousandths)
+            (void)buf_printf(page->out, "%.3f\n", (double)numbers[number] / 1000);
+        else
+            (void)buf_printf(page->out, "%" PRIu64 "\n", numbers[number]);
     }
 }
 

@@ -82,7 +82,7 @@ struct lane_totals report_totals(const struct lane_snapshot *lane)
                                   .delivered = report_into(lane, ACCOUNT_delivered).events,
                                   .filtered = report_into(lane, ACCOUNT_filtered).events,
                                   .dropped = report_into(lane, ACCOUNT_dropped).events,
-                                  .lost = report_lost(lane).events };
+                                  .replayed = report_into(lane, ACCOUNT_world).events };
     for (unsigned account = 0; account < ACCOUNTS; account++) {
         if (account_infos[account].held)
             totals.held += lane->measured[account].events;
@@ -130,8 +130,7 @@ static void write_lane(const struct lane_snapshot *lane)
             put_if_any(&line, flow_infos[flow].name, lane->flows[flow].events);
     }
     put_if_any(&line, "filtered", totals.filtered);
-    put_if_any(&line, "lost", totals.lost);
-    put_if_any(&line, "replay", report_replayed(lane).events);
+    put_if_any(&line, "replay", totals.replayed);
     for (unsigned account = 0; account < ACCOUNTS; account++) {
         if (account_infos[account].held)
             put_count(&line, account_infos[account].name, lane->measured[account].events);

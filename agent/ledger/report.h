@@ -4,10 +4,10 @@
 
 #include "ledger/ledger.h"
 
-/* Sums over a lane. received = delivered + filtered + dropped + held, while the audits agree.
- * lost and replayed closed the books of the start before, so they are not part of it. */
+/* Sums over a lane, of this start: received = delivered + filtered + dropped + held, while the
+ * audits agree. What closed the books of the start before is told once, when the report is made. */
 struct lane_totals {
-    uint64_t received, delivered, filtered, dropped, lost, held;
+    uint64_t received, delivered, filtered, dropped, replayed, held;
 };
 /* The same for events and bytes; received is the outflow of world less this start's replays. */
 struct amount report_received(const struct lane_snapshot *lane);

@@ -33,7 +33,7 @@ struct account_info {
     const char *doc;
 };
 enum number_scope { SCOPE_input, SCOPE_output, SCOPE_agent };
-enum number_kind { KIND_counter, KIND_gauge };
+enum number_kind { KIND_counter, KIND_gauge, KIND_thousandths };
 struct number_info {
     const char *name;
     enum number_scope scope;

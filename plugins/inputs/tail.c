@@ -3,7 +3,7 @@
  * It sleeps until inotify speaks. After data it naps for a moment without listening, so that a busy
  * writer costs a few wake-ups a second and not one for each line. The parts are named in state.h.
  */
-#include "tail/state.h"
+#include "tail/copy.h"
 
 #include <sys/resource.h>
 
@@ -148,6 +148,8 @@ static void tail_settle(void *state, const void *mark, size_t bytes)
         struct tail_file *file = tail_table_get(&tail->table, settled.ref);
         if (file != NULL && file->generation == settled.generation)
             file->settled = settled.position;
+        else if (file != NULL && file->generation == settled.generation + 1)
+            tail_copy_settle(tail, file, settled.position);
     }
 }
 

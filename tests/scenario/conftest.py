@@ -9,7 +9,7 @@ import tempfile
 
 import pytest
 
-from rig.agent import BINARY, Agent
+from rig.agent import BINARY, Agent, is_sanitized
 from rig.receiver import Receiver
 
 
@@ -23,6 +23,8 @@ def pytest_collection_modifyitems(config, items):
         raise pytest.UsageError(f"SPILLWAY_BIN: there is no program '{BINARY}'")
     if not config.getoption("--long"):
         items[:] = [item for item in items if "long" not in item.keywords]
+    if is_sanitized():
+        items[:] = [item for item in items if "release" not in item.keywords]
 
 
 @pytest.hookimpl(hookwrapper=True)

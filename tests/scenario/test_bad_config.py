@@ -21,7 +21,7 @@ agent:
   shutdown_grace: 5s
   log_level: info
   admin:
-    listen: "127.0.0.1:0"
+    listen: "localhost:0"
 processors:
   quiet:
     type: filter
@@ -135,7 +135,7 @@ def test_each_key_misspelt_is_found_and_the_right_one_named(folder, number, key)
     ("pattern: DEBUG", "pattern: '('", "quiet"),
     ("workers: 1", "\tworkers: 1", "tab"),
     ("capacity: 8MiB", "capacity: 64KiB", "capacity"),
-    ("listen: \"127.0.0.1:0\"", "listen: ${NOWHERE_SET}", "NOWHERE_SET"),
+    ("listen: \"localhost:0\"", "listen: ${NOWHERE_SET}", "NOWHERE_SET"),
 ])
 def test_a_wrong_value_is_told_with_its_place(folder, right, wrong, expected):
     assert right in SAMPLE

@@ -16,7 +16,8 @@ COUNT = 2000
 
 
 def make(rig, receiver, **options):
-    output = rig.http(receiver, **{"batch": {"max_events": 500}, "timeout": "500ms", **options})
+    output = rig.http(receiver, **{"batch": {"max_events": 500, "max_wait": "100ms"}, "timeout": "500ms",
+                                    **options})
     return rig.agent(STDIN, {"main": output})
 
 
@@ -45,15 +46,30 @@ FAULTS = {
     "502": Reply(502, body=b"<html>" + b"x" * 100000),
     "408": Reply(408),
     "slow_answer": Reply(delay=2),
+    "half_close": Reply(how="half_close"),
+    "reset_midway": Reply(how="reset_midway"),
+    "stall_head": Reply(how="stall_head"),
+    "stall_body": Reply(how="stall_body"),
+    "drip": Reply(500, how="drip"),
+    "endless_head": Reply(how="endless_head"),
+    "endless_line": Reply(how="endless_line"),
+    "endless_interim": Reply(how="endless_interim"),
+    "501": Reply(501),
+    "599": Reply(599, body=b""),
+    "425": Reply(425),
     "100_headers": Reply(500, headers={f"X-Header-{n}": "y" * 900 for n in range(100)}),
 }
+
+
+ENDED_BY_TIMEOUT = {"hang", "stall_head", "stall_body", "drip"}
 
 
 @pytest.mark.threads
 @pytest.mark.parametrize("fault", FAULTS)
 def test_nothing_is_lost_while_it_misbehaves_and_heals(rig, fault):
     receiver = rig.receiver()
-    receiver.replies(*[FAULTS[fault]] * 4)
+    # Those that end only by the timeout, not so often.
+    receiver.replies(*[FAULTS[fault]] * (2 if FAULTS[fault].how in ENDED_BY_TIMEOUT else 4))
     agent = make(rig, receiver).start_piped()
     agent.feed(lines(0, COUNT))
     check_all_came(agent, receiver)
@@ -69,8 +85,32 @@ def test_an_endless_2xx_answer_counts_as_delivered_and_is_not_read_without_end(r
     assert agent.finish().lane().delivered == 10
 
 
+@pytest.mark.parametrize("reply", [Reply(204, headers={"Content-Length": None}, body=b""),
+                                   Reply(200, body=b""), Reply(202, body=b"\xff\x00{]"),
+                                   Reply(207, body=b'{"errors":true}'), Reply(299)],
+                         ids=["204", "empty", "no_json", "207", "299"])
+def test_any_2xx_delivers_whatever_it_says(rig, reply):
+    receiver = rig.receiver()
+    receiver.always(reply)
+    agent = make(rig, receiver).start_piped()
+    agent.feed(lines(0, 100))
+    agent.end_input()
+    agent.finish().agree_with(receiver)
+    check_exact(receiver.bodies(), 100)
+
+
+def test_interim_answers_are_not_the_answer(rig):
+    receiver = rig.receiver()
+    receiver.replies(Reply(how="interim_then_whole"))
+    agent = make(rig, receiver).start_piped()
+    agent.feed(lines(0, 100))
+    agent.end_input()
+    assert agent.finish().lane().delivered == 100
+    assert len(receiver.requests) == 1 and agent.log.find(msg="request failed") == []
+
+
 @pytest.mark.quick
-@pytest.mark.parametrize("status", [301, 401, 403, 404])
+@pytest.mark.parametrize("status", [301, 302, 304, 401, 403, 404, 405, 410, 451])
 def test_a_wrong_key_or_place_is_an_outage_and_no_reason_to_drop(rig, status):
     receiver = rig.receiver()
     receiver.always(Reply(status, headers={"Location": "/elsewhere"}))
@@ -132,6 +172,23 @@ def test_413_splits_until_it_fits(rig, compression, format_):
     check_exact(receiver.bodies(), COUNT, in_order=False)
     keys = [request.key for request in receiver.acknowledged()]
     assert len(set(keys)) == len(keys) and any("/" in key for key in keys), "halves have own keys"
+
+
+def test_after_a_413_later_batches_are_smaller_and_it_is_said_once(rig):
+    receiver = rig.receiver()
+    receiver.rule(lambda r: 413 if len(r.text) > 100000 else None)
+    agent = make(rig, receiver, batch={"max_events": 100000, "max_bytes": "256KiB",
+                                       "max_wait": "100ms"}).start_piped()
+    for first in range(0, 40000, 2000):
+        agent.feed(lines(first, 2000, bytes_=100))
+        receiver.wait_events(first + 2000)
+    agent.end_input()
+    agent.finish().agree_with(receiver)
+    check_exact(receiver.bodies(), 40000, in_order=False)
+    refused = [request for request in receiver.requests if request.status == 413]
+    said = agent.log.find(msg="batch size lowered")
+    assert 1 <= len(refused) <= 6, "it learns from the first ones"
+    assert 1 <= len(said) <= 3 and "413" in said[0]["reason"]
 
 
 def test_one_event_that_is_too_large_alone_is_dropped_and_counted(rig):

@@ -2,10 +2,12 @@
 """More comes than can be sent: what is dropped is dropped by policy, and counted to the last event."""
 
 import threading
+import time
 
 import pytest
 
 from rig.lines import check_exact, lines, numbers
+from rig.receiver import Reply
 from rig.waiting import wait_until
 
 COUNT = 30000
@@ -137,6 +139,48 @@ def test_shedding_keeps_a_known_share_and_says_its_weight(rig):
     # Ten standard deviations of the sum: 1 in 10 kept, each with weight 10.
     thrown = lane.shed_sample + len(sampled)
     assert abs(sum(sampled) - thrown) < 10 * (thrown * 0.9 * 10) ** 0.5
+
+
+def test_adaptive_shedding_holds_the_lane_between_the_marks_and_ends_by_itself(rig):
+    receiver = rig.receiver()
+    receiver.always(Reply(delay=0.05))  # 16 KiB every 50 ms, one at a time
+    agent = rig.agent({"app": {"type": "stdin", "max_line_bytes": "1KiB",
+                               "lane": {"capacity": "1MiB", "overflow": "drop_newest",
+                                        "shed": {"keep": "adaptive"}}}},
+                      {"main": rig.http(receiver, batch={"max_bytes": "16KiB", "max_wait": "50ms"},
+                                        compression="none", concurrency={"max": 1})},
+                      memory_limit="8MiB").start_piped()
+    fed, fills = 0, []
+    end = time.monotonic() + 12
+    while time.monotonic() < end:
+        agent.feed(lines(fed, 200, bytes_=250))
+        fed += 200
+        time.sleep(0.05)  # about 1 MB a second, several times what leaves
+        if agent.log.find(msg="shedding started"):
+            metrics = agent.metrics()
+            fills.append(metrics.get("spillway_lane_used_bytes")
+                         / metrics.get("spillway_lane_capacity_bytes"))
+    assert agent.metrics().get("spillway_lane_oldest_seconds") >= 0
+    assert not agent.log.find(msg="shedding stopped")
+    receiver.always(Reply())
+    for _ in range(200):  # a trickle: all of it is kept, and after 5 s that is told
+        agent.feed(lines(fed, 1, bytes_=250))
+        fed += 1
+        time.sleep(0.1)
+        if agent.log.find(msg="shedding stopped"):
+            break
+    started = agent.wait_log(msg="shedding started", input="app", output="main")
+    stopped = agent.wait_log(msg="shedding stopped", input="app", output="main")
+    agent.end_input()
+    lane = agent.finish().agree_with(receiver).lane()
+    assert float(started["fill"]) >= 0.8 and int(started["bytes"]) > 0
+    assert int(stopped["shed_events"]) == lane.shed_sample
+    assert stopped["shed_by_severity"] == f"info={lane.shed_sample}"
+    assert len(agent.log.find(msg="shedding started")) == 1
+    assert lane.received == fed and lane.dropped == lane.shed_sample > fed / 4
+    assert lane.shed_newest == 0 and max(fills) < 0.95
+    kept = sum(event.get("attributes", {}).get("sampling.weight", 1) for event in receiver.events())
+    assert abs(kept - fed) < 0.1 * fed
 
 
 def test_a_record_larger_than_the_lane_takes_is_counted_and_the_rest_goes_on(rig):

@@ -108,6 +108,39 @@ def test_a_writer_without_append_leaves_a_hole_that_is_skipped(rig):
     check_exact(receiver.bodies(), 200)
 
 
+def rotate_by_copy(log, keep=4):
+    """As logrotate does it with `copytruncate`."""
+    for n in range(keep - 1, 0, -1):
+        if os.path.exists(f"{log}.{n}"):
+            os.rename(f"{log}.{n}", f"{log}.{n + 1}")
+    shutil.copyfile(log, f"{log}.1")
+    os.truncate(log, 0)
+
+
+@pytest.mark.threads
+def test_copies_that_the_glob_matches_are_not_read_twice(rig, seed):
+    chance = random.Random(seed)
+    receiver = rig.receiver()
+    log = rig.folder / "app.log"
+    append(log, "")
+    agent = rig.agent({"app": rig.tail("app.log*", rescan="1s")},
+                      {"main": rig.http(receiver, batch={"max_bytes": "16KiB"})}).start()
+    writer = Writer(log, burst=50, pause=0.005, bytes_=80)
+    in_files = set()
+    for _ in range(8):
+        time.sleep(chance.uniform(0.2, 0.5))
+        rotate_by_copy(log, keep=9)
+    writer.stop()
+    append_lines(log, 0, 5, run="last")
+    for path in rig.folder.glob("app.log*"):
+        in_files |= set(numbers(path.read_text().splitlines()))
+    wait_until(lambda: in_files <= set(numbers(receiver.bodies())), "all lines that are in a file")
+    wait_until(lambda: len(numbers(receiver.bodies(), "last")) == 5, "the last lines")
+    agent.stop()
+    came = numbers(receiver.bodies())
+    assert len(came) == len(set(came)), f"{len(came) - len(set(came))} lines came twice"
+
+
 @pytest.mark.threads
 @pytest.mark.parametrize("rounds", [15, pytest.param(100, marks=pytest.mark.long)])
 def test_copytruncate_races_with_a_busy_writer(rig, seed, rounds):

@@ -19,11 +19,16 @@ class TlsReceiver(Receiver):
 
     def __init__(self, context):
         self._context = context
+        self.handshake = None  # a function of the connection instead of a handshake
         super().__init__()
         self.url = f"https://localhost:{self.port}/ingest"
 
     def _serve(self, connection):
         try:
+            if self.handshake is not None:
+                self.handshake(connection)
+                connection.close()
+                return
             connection = self._context.wrap_socket(connection, server_side=True)
         except (ssl.SSLError, OSError):
             connection.close()
@@ -123,6 +128,41 @@ def test_a_missing_client_certificate_holds_the_data(rig, certificates):
     agent.wait_log(msg="circuit breaker opened")
     lane = agent.stop(expect=3).lane()
     assert (lane.delivered, lane.dropped, lane.replay) == (0, 0, 100)
+
+
+def speak_plain_text(connection):
+    connection.sendall(b"220 mail.example ESMTP\r\n")
+    connection.recv(4096)
+
+
+def close_in_the_handshake(connection):
+    connection.recv(1)
+
+
+def stall_in_the_handshake(connection):
+    while connection.recv(4096):  # until the other side gives up
+        pass
+
+
+def break_the_handshake(connection):
+    """A ServerHello that promises more than comes, and then an alert in the middle of it."""
+    connection.recv(4096)
+    connection.sendall(b"\x16\x03\x03\x00\x40\x02\x00\x00\x3c\x15\x03\x03\x00\x02\x02\x28")
+
+
+@pytest.mark.parametrize("handshake", [speak_plain_text, close_in_the_handshake,
+                                       stall_in_the_handshake, break_the_handshake])
+def test_a_broken_handshake_is_an_outage_that_passes(rig, certificates, handshake):
+    receiver = endpoint(rig, certificates)
+    receiver.handshake = handshake
+    append_lines(rig.folder / "app.log", 0, 100)
+    output = rig.http(receiver, timeout="300ms", tls={"ca_file": certificates.ca},
+                      breaker={"failures": 3, "rest": "50ms", "rest_max": "100ms"})
+    agent = rig.agent({"app": rig.tail("app.log")}, {"main": output}).start()
+    agent.wait_log(msg="circuit breaker opened")
+    assert not receiver.requests
+    receiver.handshake = None
+    delivers(agent, receiver)
 
 
 def test_requests_go_through_the_proxy_that_is_named(rig):

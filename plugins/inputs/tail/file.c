@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* file: what can happen to one file. Descriptors are bounded: the file that was quiet longest is
  * closed for another and opened again, by path and identity, when it has news. */
-#include "state.h"
+#include "copy.h"
 
 #include <fcntl.h>
 #include <linux/stat.h>
@@ -53,6 +53,8 @@ uint64_t tail_file_offset(const struct tail_file *file)
 static uint64_t unread_bytes(const struct tail_file *file)
 {
     uint64_t offset = tail_file_offset(file);
+    if (file->held_ms != 0)
+        return 0; /* it is in the live file */
     return file->size > offset ? file->size - offset : 0;
 }
 
@@ -79,7 +81,7 @@ static bool drop_longest_gone(struct tail *tail)
 
     for (uint32_t i = 0; i < tail->table.room; i++) {
         struct tail_file *file = tail_table_at(&tail->table, i);
-        if (file != NULL && file->gone_ns != 0 && !file->queued &&
+        if (file != NULL && file->gone_ns != 0 && !file->queued && !file->reading &&
             (longest == NULL || file->gone_ns < longest->gone_ns))
             longest = file;
     }
@@ -134,8 +136,11 @@ void tail_file_renew(struct tail *tail, struct sink *sink, struct tail_file *fil
 {
     uint64_t lost = unread_bytes(file);
 
-    if (lost > 0)
-        sink_lost(sink, file->path, 0, lost);
+    file->cut = (struct tail_cut){
+        .read = file->loaded ? tail_cursor_position(&file->read) : file->settled,
+        .settled = file->settled,
+        .seen_ns = clock_real_ns(),
+    };
     sink_add(sink, SINK_SOURCES_TRUNCATED, 1);
     file->generation++;
     file->read = tail_cursor_make();
@@ -145,6 +150,9 @@ void tail_file_renew(struct tail *tail, struct sink *sink, struct tail_file *fil
     file->snap = false;
     file->size = 0;
     tail_file_note(tail, file);
+    uint64_t copied = tail_copy_take_over(tail, sink, file);
+    if (lost > copied)
+        sink_lost(sink, file->path, 0, lost - copied);
 }
 
 void tail_file_finish(struct tail *tail, struct tail_file *file)

@@ -5,8 +5,8 @@
  * the buffer's share, or a hole of NULs, is looked through ahead of what was consumed. After each
  * read, and not before, the cursor is compared with the file: so whatever a truncation falls
  * between, bytes of the new content are never taken for the old one's. */
+#include "copy.h"
 #include "lines.h"
-#include "state.h"
 
 enum { ROUND_FILES = 64 };
 
@@ -311,8 +311,9 @@ static void take_file(struct round *round, struct tail_file *file)
 
     file->reading = true;
     *taken = (struct taken){ .file = file, .more = is_blocked(round->tail, file) };
-    bool readable =
-        !taken->more && !file->finished && tail_file_open(round->tail, round->sink, file);
+    bool readable = !taken->more && !file->finished &&
+                    tail_file_open(round->tail, round->sink, file) &&
+                    !tail_copy_is_held(round->tail, round->sink, file, &taken->more);
     taken->read = file->read;
     taken->ahead = file->ahead;
     taken->ahead_read = file->ahead_read;

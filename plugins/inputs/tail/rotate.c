@@ -6,15 +6,12 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
-#include <limits.h>
 
 enum { SAME_PATH_MAX = 256 }; /* files of one path that are kept in order */
 static const int64_t STAMP_SLACK_NS =
     20 * NS_PER_MS; /* the kernel stamps files with a coarse clock */
 
-typedef bool visit_fn(void *context, const char *path, const char *name); /* true: go on */
-
-static void visit_folder_of(const char *path, visit_fn *visit, void *context)
+void tail_visit_folder_of(const char *path, tail_visit_fn *visit, void *context)
 {
     const char *slash = strrchr(path, '/');
     size_t bytes = slash == NULL ? 0 : (size_t)(slash + 1 - path);
@@ -87,7 +84,7 @@ int tail_rotate_open(const struct tail_file *file)
 {
     struct search search = { .file = file, .fd = -1, .error = ENOENT };
 
-    visit_folder_of(file->path, open_if_searched, &search);
+    tail_visit_folder_of(file->path, open_if_searched, &search);
     if (search.fd < 0)
         errno = search.error;
     return search.fd;
@@ -243,23 +240,52 @@ void tail_rotate_find_missed(struct tail *tail, struct sink *sink, const char *p
 
     if (missed.last == NULL || (newest == NULL && !missed.last->moved))
         return;
-    visit_folder_of(path, take_if_missed, &missed);
+    tail_visit_folder_of(path, take_if_missed, &missed);
     tail_rotate_order(tail, path);
 }
 
-/* Its folder and base name without the rotation's mark, if a file of that path has been rotated
- * away before this one was begun. `cut` … `end` is what is taken out of the name. */
-static bool was_rotated_from(const struct tail *tail, const struct tail_file *file, const char *cut,
-                             const char *end, char *ret_path)
+bool tail_rotate_is_rotated(const char *name, const char *path)
 {
-    struct tail_stat stat = { .identity = file->identity, .modified_ns = file->modified_ns };
-    struct tail_file *older = NULL;
+    const char *slash = strrchr(path, '/');
+    return find_mark(name, slash == NULL ? path : slash + 1) != NULL;
+}
 
+/* Its path without the rotation's mark, from `cut` to `end`. */
+static bool has_origin(const struct tail *tail, const struct tail_file *file, const char *cut,
+                       const char *end, tail_origin_fn *is_origin, char *ret_path)
+{
     if (!is_rotation_mark(cut + 1, (size_t)(end - cut - 1)) ||
         snprintf(ret_path, PATH_MAX, "%.*s%s", (int)(cut - file->path), file->path, end) >=
             PATH_MAX)
         return false;
-    while ((older = tail_table_by_path(&tail->table, ret_path, older)) != NULL) {
+    return is_origin(tail, file, ret_path);
+}
+
+bool tail_rotate_origin(const struct tail *tail, const struct tail_file *file,
+                        tail_origin_fn *is_origin, char ret_path[PATH_MAX], uint32_t *ret_rotation)
+{
+    const char *slash = strrchr(file->path, '/');
+    const char *base = slash == NULL ? file->path : slash + 1;
+    const char *end = base + strlen(base), *dot = strrchr(base, '.');
+
+    for (const char *cut = strpbrk(base, ".-_~"); cut != NULL; cut = strpbrk(cut + 1, ".-_~")) {
+        if (cut > base && (has_origin(tail, file, cut, end, is_origin, ret_path) ||
+                           (dot > cut && has_origin(tail, file, cut, dot, is_origin, ret_path)))) {
+            *ret_rotation = rotation_number(cut + 1);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Has a file of that path been rotated away before this one was begun? */
+static bool was_rotated_from(const struct tail *tail, const struct tail_file *file,
+                             const char *path)
+{
+    struct tail_stat stat = { .identity = file->identity, .modified_ns = file->modified_ns };
+    struct tail_file *older = NULL;
+
+    while ((older = tail_table_by_path(&tail->table, path, older)) != NULL) {
         if (older->moved && !older->is_new && is_later(older, &stat))
             return true;
     }
@@ -268,21 +294,11 @@ static bool was_rotated_from(const struct tail *tail, const struct tail_file *fi
 
 bool tail_rotate_adopt(struct tail *tail, struct sink *sink, struct tail_file *file)
 {
-    const char *slash = strrchr(file->path, '/');
-    const char *base = slash == NULL ? file->path : slash + 1;
-    const char *end = base + strlen(base), *dot = strrchr(base, '.');
     char path[PATH_MAX];
 
-    for (const char *cut = strpbrk(base, ".-_~"); cut != NULL; cut = strpbrk(cut + 1, ".-_~")) {
-        bool found = cut > base && (was_rotated_from(tail, file, cut, end, path) ||
-                                    (dot > cut && was_rotated_from(tail, file, cut, dot, path)));
-        if (!found)
-            continue;
-        file->rotation = rotation_number(cut + 1);
-        if (!tail_table_set_path(&tail->table, file, path))
-            return false;
-        tail_file_move(tail, sink, file);
-        return true;
-    }
-    return false;
+    if (!tail_rotate_origin(tail, file, was_rotated_from, path, &file->rotation) ||
+        !tail_table_set_path(&tail->table, file, path))
+        return false;
+    tail_file_move(tail, sink, file);
+    return true;
 }

@@ -2,11 +2,10 @@
 /* scan: all globs against the table. It runs when the kernel says that names changed, and slowly
  * anyway: so what inotify cannot see (network file systems, lost notifications, mounts, new
  * permissions) is found later, and not never. */
-#include "state.h"
+#include "copy.h"
 
 #include <fnmatch.h>
 #include <glob.h>
-#include <limits.h>
 
 static const int64_t STAMP_SLACK_NS = NS_PER_S; /* file systems stamp with a coarse clock */
 static const int64_t GONE_KEPT_NS = INT64_C(24) * 3600 * NS_PER_S;
@@ -134,7 +133,7 @@ static void note_seen(struct tail *tail, struct tail_file *file, const char *pat
     file->gone_ns = 0;
     if (file->identity.born_ns == 0 && stat->identity.born_ns != 0)
         tail_table_set_identity(&tail->table, file, stat->identity);
-    if (has_news || file->failed || !file->loaded) {
+    if (has_news || file->failed || !file->loaded || file->held_ms != 0) {
         file->finished = false;
         tail_queue_push(&tail->table, file);
     }
@@ -181,9 +180,18 @@ static bool may_have_news(const struct tail_file *file)
     return tail_stat_fd(file->fd, &stat) && stat.size != file->size;
 }
 
+/* A newcomer, or one of the checkpoint: nothing of it was read. */
+static bool is_copy(struct tail *tail, struct sink *sink, struct tail_file *file)
+{
+    return file->at_home && !file->moved && !file->loaded && !file->snap &&
+           file->settled.offset == 0 && tail_copy_judge(tail, sink, file) != TAIL_COPY_NOT;
+}
+
 /* What the look at all names says about one file. */
 static void conclude(struct tail *tail, struct sink *sink, struct tail_file *file)
 {
+    if (is_copy(tail, sink, file))
+        return;
     if (file->at_home && file->moved) {
         file->moved = file->finishing = file->finished = false;
         tail_queue_push(&tail->table, file);
@@ -204,6 +212,8 @@ static void conclude_newcomer(struct tail *tail, struct sink *sink, struct tail_
     file->is_new = false;
     if (!file->at_home)
         conclude(tail, sink, file);
+    else if (is_copy(tail, sink, file))
+        return;
     else if (!tail_rotate_adopt(tail, sink, file))
         tail_rotate_find_missed(tail, sink, file->path, file);
 }
@@ -244,17 +254,38 @@ static void hold_and_forget(struct tail *tail, struct sink *sink)
     }
 }
 
+/* Those that are open and could not be watched: again, until the kernel refuses. Returns how many
+ * are left. */
+static uint64_t watch_files(struct tail *tail)
+{
+    uint64_t unwatched = 0;
+
+    for (uint32_t i = 0; i < tail->table.room; i++) {
+        struct tail_file *file = tail_table_at(&tail->table, i);
+        if (file == NULL || file->finished || !file->loaded || file->watch >= 0)
+            continue;
+        if (file->fd >= 0 && tail->watch.reason == NULL)
+            tail_table_set_watch(&tail->table, file,
+                                 tail_watch_file(&tail->watch, file->fd, file->path));
+        unwatched += file->watch < 0;
+    }
+    return unwatched;
+}
+
 static void plan_next(struct tail *tail, struct sink *sink, int64_t now_ms)
 {
     int64_t pause_ms = tail->config->rescan;
 
-    if (tail->watch.reason != NULL) {
-        if (!tail->told_polling)
-            sink_tell(sink, LOG_WARN, "no more file notifications, polling every second", "inotify",
-                      tail->watch.reason);
-        tail->told_polling = true;
+    sink_set(sink, SINK_SOURCES_UNWATCHED, tail->watch.folders_refused + watch_files(tail));
+    const char *reason = tail->watch.reason;
+    if (reason == NULL && tail->told_polling)
+        sink_tell(sink, LOG_INFO, "file notifications are back", "inotify", "all are watched");
+    if (reason != NULL && !tail->told_polling)
+        sink_tell(sink, LOG_WARN, "no more file notifications, polling every second", "inotify",
+                  reason);
+    tail->told_polling = reason != NULL;
+    if (reason != NULL)
         pause_ms = pause_ms < POLL_MS ? pause_ms : POLL_MS;
-    }
     tail->next_scan_ms = now_ms + pause_ms;
     tail->scan_rest_ms = now_ms + SCAN_REST_MS;
 }
@@ -268,6 +299,7 @@ void tail_scan(struct tail *tail, struct sink *sink, int64_t now_ms)
         if (file != NULL)
             file->seen = file->at_home = false;
     }
+    tail_watch_retry(&tail->watch);
     visit_all(tail, sink);
     conclude_all(tail, sink);
     hold_and_forget(tail, sink);

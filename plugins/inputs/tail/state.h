@@ -3,6 +3,7 @@
  *   scan    finds files by glob, sees which are new and which have left their path
  *   rotate  finds what has left, and rotations that were missed; orders the files of one path
  *   file    opens, closes, starts over and gives up single files
+ *   copy    knows copies of files that were then cut off (copytruncate)
  *   reader  takes files from the queue and makes events of their bytes */
 #pragma once
 
@@ -10,6 +11,8 @@
 #include "pending.h"
 #include "table.h"
 #include "watch.h"
+
+#include <limits.h>
 
 struct tail {
     /* constant after open */
@@ -46,7 +49,6 @@ bool tail_stat_fd(int fd, struct tail_stat *ret);
 bool tail_identity_same(const struct tail_identity *a, const struct tail_identity *b);
 
 /* ---- file ---- */
-
 /* A file that was not known. From its beginning or, where `from_end`, from its last line on.
  * NULL: no room; told. */
 struct tail_file *tail_file_add(struct tail *tail, struct sink *sink, const char *path,
@@ -69,6 +71,15 @@ uint64_t tail_file_offset(const struct tail_file *file);
 void tail_file_drop(struct tail *tail, struct tail_file **filep);
 
 /* ---- rotate ---- */
+
+typedef bool tail_visit_fn(void *context, const char *path, const char *name); /* true: go on */
+void tail_visit_folder_of(const char *path, tail_visit_fn *visit, void *context);
+bool tail_rotate_is_rotated(const char *name, const char *path); /* app.log.1 of …/app.log */
+/* The path that a file under a rotated name came from, of those that are asked about. */
+typedef bool tail_origin_fn(const struct tail *tail, const struct tail_file *file,
+                            const char *path);
+bool tail_rotate_origin(const struct tail *tail, const struct tail_file *file,
+                        tail_origin_fn *is_origin, char ret_path[PATH_MAX], uint32_t *ret_rotation);
 
 /* Opens a file that has left its path, looked for by inode in the folder. -1: errno, ENOENT if it
  * is not there. */

@@ -17,6 +17,13 @@ struct tail_ref {
     uint32_t slot, serial;
 };
 
+/* A file as it was when it was found to be cut off: what a copy of it is known by. */
+struct tail_cut {
+    struct tail_position read, settled; /* offset 0: it never was, or nothing had been read */
+    int64_t seen_ns;                    /* Unix */
+    struct tail_ref copy;               /* found; positions of before are settled there */
+};
+
 enum tail_ahead { AHEAD_NONE, AHEAD_LINE, AHEAD_HOLE };
 
 struct tail_file {
@@ -39,6 +46,8 @@ struct tail_file {
     uint32_t rotation;     /* the number in its name when it was found rotated, 0: none */
     int64_t active_ms;     /* last byte, or the rotation */
     int64_t gone_ns;       /* Unix; when it was found to be gone, 0: it is not */
+    int64_t held_ms;       /* may be a copy of a live file, waits since then; 0: does not */
+    uint64_t held_bytes;   /* so many were seen to be what the live file begins with */
     bool loaded;           /* `read` was made from `settled` and the file */
     bool snap;             /* begins at the end: go back to the begin of the last line */
     bool seen, at_home;    /* by the scan that runs: under any name, under its own */
@@ -50,6 +59,7 @@ struct tail_file {
     bool reading;          /* taken from the queue by the round that runs */
     bool failed;           /* and was told; tried again at each scan */
 
+    struct tail_cut cut;
     struct resource *resource; /* made at its first event */
     struct tail_file *next_queued, *next_inode, *next_path, *next_watch;
 };

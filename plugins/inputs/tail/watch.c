@@ -11,7 +11,8 @@ static const uint32_t FOLDER_EVENTS =
     IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_ONLYDIR | IN_EXCL_UNLINK;
 static const uint32_t NAME_EVENTS = IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE;
 
-static void note_failure(struct tail_watch *watch, int error)
+/* false: it is about this one path, which is gone or not ours to read; the rescan looks again. */
+static bool note_failure(struct tail_watch *watch, int error)
 {
     if (error == ENOSPC)
         watch->reason = "fs.inotify.max_user_watches is used up";
@@ -19,7 +20,9 @@ static void note_failure(struct tail_watch *watch, int error)
         watch->reason = "fs.inotify.max_user_instances or the limit of open files is used up";
     else if (error == ENOMEM || error == ENFILE)
         watch->reason = strerror(error);
-    /* else it is about this one path: it is gone, or not ours to read; the rescan looks again */
+    else
+        return false;
+    return true;
 }
 
 void tail_watch_open(struct tail_watch *watch)
@@ -27,8 +30,15 @@ void tail_watch_open(struct tail_watch *watch)
     *watch = (struct tail_watch){ .fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC) };
     if (watch->fd < 0) {
         watch->reason = strerror(errno);
-        note_failure(watch, errno);
+        (void)note_failure(watch, errno);
     }
+}
+
+void tail_watch_retry(struct tail_watch *watch)
+{
+    watch->folders_refused = 0;
+    if (watch->fd >= 0)
+        watch->reason = NULL;
 }
 
 void tail_watch_close(struct tail_watch *watch)
@@ -40,8 +50,10 @@ void tail_watch_close(struct tail_watch *watch)
 
 void tail_watch_folder(struct tail_watch *watch, const char *path)
 {
-    if (watch->fd >= 0 && inotify_add_watch(watch->fd, path, FOLDER_EVENTS) < 0)
-        note_failure(watch, errno);
+    bool watched = watch->fd >= 0 && inotify_add_watch(watch->fd, path, FOLDER_EVENTS) >= 0;
+
+    if (!watched && (watch->fd < 0 || note_failure(watch, errno)))
+        watch->folders_refused++;
 }
 
 int tail_watch_file(struct tail_watch *watch, int fd, const char *path)
@@ -56,7 +68,7 @@ int tail_watch_file(struct tail_watch *watch, int fd, const char *path)
     if (file_watch < 0 && errno == ENOENT)
         file_watch = inotify_add_watch(watch->fd, path, IN_MODIFY);
     if (file_watch < 0)
-        note_failure(watch, errno);
+        (void)note_failure(watch, errno);
     return file_watch;
 }
 

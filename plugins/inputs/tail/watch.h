@@ -6,7 +6,8 @@
 #include "plugin.h"
 
 struct tail_watch {
-    int fd; /* -1: there is none */
+    int fd;                   /* -1: there is none */
+    uint64_t folders_refused; /* since tail_watch_retry() */
     const char
         *reason; /* why the caller has to poll, with the name of the limit; NULL: it need not */
 };
@@ -21,6 +22,7 @@ struct tail_news {
 
 void tail_watch_open(struct tail_watch *watch);
 void tail_watch_close(struct tail_watch *watch);
+void tail_watch_retry(struct tail_watch *watch); /* limits may have been raised, watches freed */
 void tail_watch_folder(struct tail_watch *watch, const char *path); /* again and again is fine */
 int tail_watch_file(struct tail_watch *watch, int fd, const char *path); /* -1: not watched */
 void tail_watch_drop(struct tail_watch *watch, int file_watch);

@@ -102,7 +102,7 @@ class Agent:
     def end_input(self):
         self.process.stdin.close()
 
-    def wait_exit(self, timeout=DEADLINE_S):
+    def wait_exit(self, timeout=DEADLINE_S, expect_crash=0):
         """Waits for the end and looks at what it left behind; returns the exit code."""
         try:
             code = self.process.wait(timeout)
@@ -114,7 +114,7 @@ class Agent:
                 finished.stdin.close()
             except BrokenPipeError:
                 pass
-        self._check_remains(code)
+        self._check_remains(code, expect_crash)
         return code
 
     def stop(self, expect=0, timeout=DEADLINE_S):
@@ -129,9 +129,9 @@ class Agent:
         assert code == expect, f"exit code {code} instead of {expect}\n{self.log.text()}"
         return Books(self.log)
 
-    def kill(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.wait_exit()
+    def kill(self, how=signal.SIGKILL):
+        self.process.send_signal(how)
+        assert self.wait_exit(expect_crash=how) == -how
 
     def put_down(self):
         """At the end of a failed scenario."""
@@ -178,10 +178,11 @@ class Agent:
             self.peak_bytes = max(self.peak_bytes, self.own_memory())
             time.sleep(0.1)
 
-    def _check_remains(self, code):
+    def _check_remains(self, code, expect_crash):
         records = self.log.read()
         text = self.log.text()
-        assert code not in (-signal.SIGABRT, -signal.SIGSEGV, -signal.SIGBUS), f"crashed\n{text}"
+        crashes = {signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS} - {expect_crash}
+        assert -code not in crashes, f"crashed\n{text}"
         for word in ("Sanitizer", "runtime error:", "CHECK("):
             assert word not in text, f"{word}\n{text}"
         for record in records:

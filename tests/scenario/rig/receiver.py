@@ -7,12 +7,11 @@ judges nothing: the scenario compares."""
 import gzip
 import json
 import socket
-import struct
 import threading
 import time
 from dataclasses import dataclass, field
 
-from . import zstd
+from . import zstd, wire
 from .waiting import DEADLINE_S, wait_until
 
 HEAD_MAX = 64 * 1024
@@ -20,7 +19,7 @@ HEAD_MAX = 64 * 1024
 
 @dataclass
 class Reply:
-    """What happens to one request. `how`: whole, reset, close, half, hang, endless, garbage."""
+    """What happens to one request. `how`: whole, garbage, or one of rig/wire.py."""
     status: int = 200
     headers: dict = field(default_factory=dict)
     body: bytes = b"ok\n"
@@ -67,7 +66,8 @@ def as_reply(reply):
 
 
 class Receiver:
-    def __init__(self, port=0):
+    def __init__(self, port=0, listener=None):
+        """listener: a listening socket, for one in a network namespace."""
         self.requests = []
         self._lock = threading.Lock()
         self._script = []
@@ -75,13 +75,20 @@ class Receiver:
         self._rule = None
         self._open = threading.Event()
         self._open.set()
+        self._hears = threading.Event()
+        self._hears.set()
         self._stopping = False
         self._connections = set()
-        self._listener = socket.create_server(("127.0.0.1", port), backlog=128, reuse_port=False)
-        self.port = self._listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}/ingest"
         self.accepted = 0
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.keep_alive_s = None  # closes a connection that is idle for so long; None: never
+        self.requests_per_connection = None  # closes it, unannounced, after so many; None: never
+        self._listen(listener or socket.create_server(("127.0.0.1", port), backlog=128))
+        self.url = f"http://127.0.0.1:{self.port}/ingest"
+
+    def _listen(self, listener):
+        self._listener = listener
+        self.port = listener.getsockname()[1]
+        threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
 
     # ---- the script ----
 
@@ -106,6 +113,30 @@ class Receiver:
 
     def release(self):
         self._open.set()
+
+    def deafen(self):
+        """Connections are accepted, and nothing is read from them until hear()."""
+        self._hears.clear()
+
+    def hear(self):
+        self._hears.set()
+
+    def go_away(self):
+        """Connections are refused and those that stand are cut, until come_back()."""
+        self._close_listener()
+        self.cut_connections()
+
+    def come_back(self):
+        self._listen(socket.create_server(("127.0.0.1", self.port), backlog=128))
+
+    def cut_connections(self):
+        with self._lock:
+            connections = list(self._connections)
+        for connection in connections:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
 
     # ---- what came ----
 
@@ -143,10 +174,10 @@ class Receiver:
 
     # ---- the wire ----
 
-    def _accept(self):
+    def _accept(self, listener):
         while not self._stopping:
             try:
-                connection, _ = self._listener.accept()
+                connection, _ = listener.accept()
             except OSError:
                 return
             with self._lock:
@@ -157,11 +188,13 @@ class Receiver:
     def _serve(self, connection):
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            left = b""
-            while not self._stopping:
+            left, served = b"", 0
+            while not self._stopping and served != self.requests_per_connection:
+                connection.settimeout(self.keep_alive_s)
                 left = self._serve_one(connection, left)
                 if left is None:
                     break
+                served += 1
         except OSError:
             pass
         finally:
@@ -169,11 +202,15 @@ class Receiver:
                 self._connections.discard(connection)
             connection.close()
 
+    def _receive(self, connection, most):
+        self._hears.wait()
+        return connection.recv(most)
+
     def _read_head(self, connection, data):
         while b"\r\n\r\n" not in data:
             if len(data) > HEAD_MAX:
                 return None, b""
-            more = connection.recv(65536)
+            more = self._receive(connection, 65536)
             if not more:
                 return None, b""
             data += more
@@ -185,6 +222,7 @@ class Receiver:
         head, data = self._read_head(connection, data)
         if head is None:
             return None
+        connection.settimeout(None)
         method, path, _ = head[0].split(" ")
         headers = {name.lower(): value.strip()
                    for name, value in (line.split(":", 1) for line in head[1:])}
@@ -195,8 +233,11 @@ class Receiver:
         length = int(headers.get("content-length", 0))
         rate = (scripted or self._default).read_rate
         pieces, have = [data[:length]], min(len(data), length)
+        if rate:
+            time.sleep(have / rate)  # what came with the head
         while have < length:
-            more = connection.recv(min(65536, length - have) if not rate else max(1, rate // 20))
+            more = self._receive(connection, min(65536, length - have) if not rate
+                                 else max(1, rate // 20))
             if not more:
                 return None
             pieces.append(more)
@@ -220,59 +261,24 @@ class Receiver:
             time.sleep(reply.delay)
         if self._stopping:
             return False
-        return getattr(self, f"_send_{reply.how}")(connection, request, reply)
-
-    def _head(self, reply, length):
-        lines = [f"HTTP/1.1 {reply.status} Scripted"]
-        headers = {"Content-Length": length, **reply.headers}
-        lines += [f"{name}: {value}" for name, value in headers.items() if value is not None]
-        return ("\r\n".join(lines) + "\r\n\r\n").encode()
-
-    def _send_whole(self, connection, request, reply):
-        connection.sendall(self._head(reply, len(reply.body)) + reply.body)
+        if reply.how != "whole":
+            return wire.FAULTS[reply.how](connection, reply, lambda: self._stopping)
+        connection.sendall(wire.head(reply, len(reply.body)) + reply.body)
         request.acknowledged = 200 <= reply.status < 300
         request.status = reply.status
         return "close" not in reply.headers.get("Connection", "")
 
-    def _send_reset(self, connection, request, reply):
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        return False
-
-    def _send_close(self, connection, request, reply):
-        return False
-
-    def _send_half(self, connection, request, reply):
-        connection.sendall(self._head(reply, 1000) + b"half of it")
-        return False
-
-    def _send_hang(self, connection, request, reply):
-        while connection.recv(4096):  # until the other side gives up
-            pass
-        return False
-
-    def _send_endless(self, connection, request, reply):
-        connection.sendall(self._head(reply, None))
-        while not self._stopping:
-            connection.sendall(b"x" * 65536)
-        return False
-
-    def _send_garbage(self, connection, request, reply):
-        connection.sendall(b"\x00\xffnot HTTP at all\r\n\r\n" + bytes(range(256)))
-        return False
-
-    def close(self):
-        self._stopping = True
-        self._open.set()
+    def _close_listener(self):
         # A listener in accept() is only woken by shutdown, not by close.
         try:
             self._listener.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
         self._listener.close()
-        with self._lock:
-            connections = list(self._connections)
-        for connection in connections:
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+
+    def close(self):
+        self._stopping = True
+        self._open.set()
+        self._hears.set()
+        self._close_listener()
+        self.cut_connections()

@@ -73,9 +73,24 @@ static void addresses_that_cannot_be_used_are_explained(void **unused)
     expect_refused("127.0.0.1:", "ADDRESS:PORT");
     expect_refused("::1:9464", "ADDRESS:PORT");
     expect_refused("[]:9464", "ADDRESS:PORT");
-    expect_refused("localhost:9464", "numeric ADDRESS:PORT");
-    expect_refused("127.0.0.1:http", "numeric ADDRESS:PORT");
-    expect_refused("192.0.2.1:0", "Cannot assign requested address");
+    expect_refused("127.0.0.1:http", "ADDRESS:PORT");
+    expect_refused("127.0.0.300:9464", "ADDRESS:PORT");
+    expect_refused("[localhost]:9464", "ADDRESS:PORT");
+    expect_refused("*:9464", "ADDRESS:PORT");
+    expect_refused("127.0.0.1:70000", "ADDRESS:PORT");
+    expect_refused("192.0.2.1:0", "no address of this host");
+    expect_refused("no-such-host.invalid:0", "no address of 'no-such-host.invalid'");
+}
+
+static void a_name_of_this_host_is_an_address_too(void **context)
+{
+    struct err err = { "" };
+    struct admin *admin = admin_start("localhost:0", *context, &err);
+
+    if (admin == NULL)
+        fail_msg("%s", err.text);
+    assert_non_null(strstr(admin_address(admin), "127.0.0.1:"));
+    admin_stop(&admin);
 }
 
 static void an_address_in_use_is_named(void **context)
@@ -195,6 +210,7 @@ int main(void)
 #define ADMIN_TEST(name) cmocka_unit_test_setup_teardown(name, open_books, close_books)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_that_cannot_be_used_are_explained),
+        ADMIN_TEST(a_name_of_this_host_is_an_address_too),
         ADMIN_TEST(an_address_in_use_is_named),
         ADMIN_TEST(anything_but_metrics_is_refused_with_help),
         ADMIN_TEST(a_header_over_the_limit_is_refused),

@@ -5,12 +5,117 @@
 #include "base/disk.h"
 #include "base/file.h"
 
+#include "base/clock.h"
+
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static char folder[] = "/tmp/spillway-disk-XXXXXX";
+static _Atomic int syncs; /* two each time: the file and its folder */
+
+/* Stands before the C library's. */
+int fsync(int fd)
+{
+    atomic_fetch_add(&syncs, 1);
+    return (int)syscall(SYS_fsync, fd);
+}
+
+static void path_of(char ret_path[64], const char *name)
+{
+    (void)snprintf(ret_path, 64, "%s/%s", folder, name);
+}
+
+static bool has_content(const char *path, const char *wanted)
+{
+    AUTO(buf_fini) struct buf got = { 0 };
+    struct err err;
+
+    return file_read(path, &got, &err) && strcmp(buf_slice(&got).data, wanted) == 0;
+}
+
+/* Returns when it is in place. */
+static void put(struct disk_file *file, const char *path, const char *text)
+{
+    struct buf content = { 0 };
+
+    assert_true(buf_add_text(&content, text));
+    disk_file_put(file, &content);
+    for (int64_t end_ms = clock_now_ms() + 10000; !has_content(path, text);) {
+        assert_true(clock_now_ms() < end_ms);
+        (void)usleep(500);
+    }
+}
+
+static void await_syncs(int count)
+{
+    for (int64_t end_ms = clock_now_ms() + 10000; atomic_load(&syncs) < count;) {
+        assert_true(clock_now_ms() < end_ms);
+        (void)usleep(500);
+    }
+}
+
+static void
+contents_in_quick_succession_are_in_place_at_once_and_synced_once_a_second(void **unused)
+{
+    (void)unused;
+    struct err err = { "" };
+    char path[64], text[16];
+    path_of(path, "file");
+    struct disk *disk = disk_start(&err);
+    struct disk_file *file = disk_file_new(disk, path, NULL, NULL);
+    int64_t begin_ms = clock_now_ms();
+
+    atomic_store(&syncs, 0);
+    for (int i = 0; i < 50; i++) {
+        (void)snprintf(text, sizeof(text), "%d", i);
+        put(file, path, text);
+    }
+    int so_far = atomic_load(&syncs);
+    int seconds = (int)((clock_now_ms() - begin_ms) / 1000);
+    assert_in_range(so_far, 1, 2 + 2 * seconds);
+    put(file, path, "last but one");
+    put(file, path, "last"); /* not synced at once, and no other follows */
+    await_syncs(so_far + 2);
+    int before = atomic_load(&syncs);
+    put(file, path, "end");
+    disk_stop(&disk);
+    assert_true(atomic_load(&syncs) > before);
+    (void)unlink(path);
+    path_of(path, "file.previous");
+    (void)unlink(path);
+}
+
+static void the_previous_copy_is_always_one_that_was_synced(void **unused)
+{
+    (void)unused;
+    struct err err = { "" };
+    char path[64], previous[64];
+    path_of(path, "file");
+    path_of(previous, "file.previous");
+    assert_true(file_replace(path, SLICE("found"), false, &err));
+    struct disk *disk = disk_start(&err);
+    struct disk_file *file = disk_file_new(disk, path, NULL, NULL);
+
+    atomic_store(&syncs, 0);
+    put(file, path, "one");
+    assert_true(has_content(previous, "found"));
+    await_syncs(4); /* of what was found, and of one */
+    int64_t synced_ms = clock_now_ms();
+    put(file, path, "two");
+    assert_true(has_content(previous, "one"));
+    put(file, path, "three");
+    if (clock_now_ms() - synced_ms < 900) /* else it may have been synced meanwhile */
+        assert_true(has_content(previous, "one"));
+    await_syncs(6);
+    put(file, path, "four");
+    assert_true(has_content(previous, "three"));
+    disk_stop(&disk);
+    (void)unlink(path);
+    (void)unlink(previous);
+}
 
 static void the_newest_content_is_on_disk_after_the_stop(void **unused)
 {
@@ -19,8 +124,8 @@ static void the_newest_content_is_on_disk_after_the_stop(void **unused)
     char path[64];
     AUTO(buf_fini) struct buf read_back = { 0 };
     struct disk *disk = disk_start(&err);
-    (void)snprintf(path, sizeof(path), "%s/file", folder);
-    struct disk_file *file = disk_file_new(disk, path, false, NULL, NULL);
+    path_of(path, "file");
+    struct disk_file *file = disk_file_new(disk, path, NULL, NULL);
     for (int i = 0; i <= 1000; i++) {
         struct buf content = { 0 };
         assert_true(buf_printf(&content, "%d", i));
@@ -30,6 +135,8 @@ static void the_newest_content_is_on_disk_after_the_stop(void **unused)
     disk_stop(&disk);
     assert_true(file_read(path, &read_back, &err));
     assert_string_equal(read_back.data, "1000");
+    (void)unlink(path);
+    path_of(path, "file.previous");
     (void)unlink(path);
 }
 
@@ -44,7 +151,7 @@ static void a_write_that_fails_is_counted_and_the_next_one_is_tried(void **unuse
     struct err err = { "" };
     _Atomic int told = 0;
     struct disk *disk = disk_start(&err);
-    struct disk_file *file = disk_file_new(disk, "/nowhere-at-all/file", false, count_error, &told);
+    struct disk_file *file = disk_file_new(disk, "/nowhere-at-all/file", count_error, &told);
     struct buf content = { 0 };
     assert_true(buf_add_text(&content, "x"));
     disk_file_put(file, &content);
@@ -63,6 +170,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_newest_content_is_on_disk_after_the_stop),
+        cmocka_unit_test(
+            contents_in_quick_succession_are_in_place_at_once_and_synced_once_a_second),
+        cmocka_unit_test(the_previous_copy_is_always_one_that_was_synced),
         cmocka_unit_test(a_write_that_fails_is_counted_and_the_next_one_is_tried),
     };
     if (mkdtemp(folder) == NULL)

@@ -287,6 +287,31 @@ static void an_event_over_the_limit_is_counted_and_its_receipt_let_go(void **unu
     close_fixture(&f);
 }
 
+/* The endpoint found a larger one too large. A single event over that size still goes. */
+static void a_lowered_limit_closes_a_batch_with_the_event_that_reaches_it(void **unused)
+{
+    (void)unused;
+    struct fixture f;
+    struct batcher_view view = { .now_ms = 1000000,
+                                 .boot_ms = 1000000,
+                                 .is_wanted = true,
+                                 .is_draining = true,
+                                 .max_bytes = 600 };
+    open_fixture(&f, 64 * 1024, 1000);
+    offer(&f, FILES, NULL, 9, BODY);
+    offer(&f, FILES, NULL, 1, 1000);
+    static const uint64_t events[] = { 6, 4 };
+    for (int i = 0; i < 2; i++) {
+        struct batcher_step step = batcher_next(f.batcher, &view);
+        assert_int_equal(step.kind, BATCHER_SEAL);
+        assert_true(step.bytes >= view.max_bytes && step.bytes < 2000);
+        assert_int_equal(seal_and_free(&f), events[i]);
+    }
+    assert_int_equal(batcher_next(f.batcher, &view).kind, BATCHER_AGAIN); /* an empty piece */
+    expect_rest(&f, 0);
+    close_fixture(&f);
+}
+
 static void what_is_left_goes_back_to_its_source_or_is_counted(void **unused)
 {
     (void)unused;
@@ -317,6 +342,7 @@ int main(void)
         cmocka_unit_test(a_batch_carries_its_runs_in_order_and_the_rest_of_a_piece_is_the_next),
         cmocka_unit_test(more_runs_than_a_batch_has_room_for_go_into_the_next),
         cmocka_unit_test(an_event_over_the_limit_is_counted_and_its_receipt_let_go),
+        cmocka_unit_test(a_lowered_limit_closes_a_batch_with_the_event_that_reaches_it),
         cmocka_unit_test(what_is_left_goes_back_to_its_source_or_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

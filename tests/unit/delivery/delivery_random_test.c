@@ -185,7 +185,7 @@ static uint64_t sum_of_ends(const struct rig *rig)
 static struct delivery_config random_config(struct world *world, uint64_t seed)
 {
     return (struct delivery_config){ .memory_bytes = 200,
-                                     .concurrency_min = 1,
+                                     .concurrency_min = (unsigned)below(world, 2),
                                      .concurrency_max = 1 + (unsigned)below(world, 8),
                                      .retry_base_ms = 1000,
                                      .retry_cap_ms = 60000,

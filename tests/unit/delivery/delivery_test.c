@@ -214,6 +214,42 @@ static void what_cannot_be_cut_for_want_of_memory_is_tried_again_later(void **un
     close_scene(&scene);
 }
 
+static void a_batch_too_large_lowers_the_size_of_those_to_come_and_it_is_said_once(void **unused)
+{
+    (void)unused;
+    struct scene scene;
+    struct delivery_news news;
+    struct delivery_config config = defaults;
+    config.concurrency_min = 2;
+    config.batch_max_bytes = 1 << 20;
+    open_scene(&scene, &config);
+    assert_int_equal(delivery_max_bytes(scene.delivery), 1 << 20);
+    struct batch *batches[2];
+    for (int i = 0; i < 2; i++) {
+        put(&scene, 4);
+        batches[i] = launch(&scene);
+        batches[i]->raw_bytes = 1000000;
+    }
+    struct answer_summary summary = { .verdict = VERDICT_TOO_LARGE, .what = "status 413" };
+    delivery_answer(scene.delivery, batches[0], &summary, scene.now_ms);
+    assert_true(delivery_take_news(scene.delivery, &news));
+    assert_string_equal(news.msg, "batch size lowered");
+    assert_string_equal(news.reason, "status 413 for 1000000 bytes before compression, from now on "
+                                     "at most 500000");
+    delivery_answer(scene.delivery, batches[1], &summary, scene.now_ms);
+    assert_false(delivery_take_news(scene.delivery, &news));
+    assert_int_equal(delivery_max_bytes(scene.delivery), 500000);
+    assert_int_equal(numbers_get(scene.rig.numbers, NUMBER_batch_max_bytes), 500000);
+    scene.now_ms += 60000;
+    split(&scene);
+    split(&scene);
+    struct batch *half = launch(&scene);
+    half->raw_bytes = 500000;
+    answer(&scene, half, VERDICT_SENT, -1);
+    assert_int_equal(delivery_max_bytes(scene.delivery), 500000 + (1 << 16));
+    close_scene(&scene);
+}
+
 /* Refuses what the event with this number is in. */
 static void bisect(struct scene *scene, uint64_t poison)
 {
@@ -320,6 +356,7 @@ int main(void)
         cmocka_unit_test(retries_beside_other_requests_cost_tokens_but_a_lone_one_always_goes),
         cmocka_unit_test(max_age_cuts_the_timeout_and_expires_what_waits),
         cmocka_unit_test(a_batch_too_large_is_cut_until_one_event_alone_is_dropped),
+        cmocka_unit_test(a_batch_too_large_lowers_the_size_of_those_to_come_and_it_is_said_once),
         cmocka_unit_test(what_cannot_be_cut_for_want_of_memory_is_tried_again_later),
         cmocka_unit_test(a_poisoned_batch_is_bisected_and_only_the_poison_is_refused),
         cmocka_unit_test(with_one_request_at_a_time_batches_arrive_in_order),

@@ -1,77 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 
-#include "base/random.h"
-#include "event/record.h"
-#include "flow/lane.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
-
-enum { PIECE = 16 * 1024, PIECES = 8, BODY = 200 };
-
-static char folder[] = "/tmp/spillway-lane-XXXXXX";
-static struct ledger *ledger;
-static struct feed feed;
-static unsigned lanes_made, rooms;
-
-static void count_room(void *context)
-{
-    (void)context;
-    rooms++;
-}
-
-static struct lane *make_lane(enum lane_overflow overflow, struct shedder_config shed,
-                              bool rereadable)
-{
-    char name[32];
-    (void)snprintf(name, sizeof(name), "input%u", lanes_made++);
-    rooms = 0;
-    feed = (struct feed){ .full_events = 1000, .full_bytes = 1 << 20 };
-    struct lane_config config = { .capacity_bytes = PIECE * PIECES,
-                                  .piece_bytes = PIECE,
-                                  .overflow = overflow,
-                                  .shed = shed,
-                                  .weight = 1,
-                                  .seed = 5,
-                                  .books = ledger_lane(ledger, name, "out", rereadable),
-                                  .feed = &feed,
-                                  .on_room = count_room };
-    struct lane *lane = lane_new(&config);
-    assert_non_null(lane);
-    return lane;
-}
-
-static const struct shedder_config no_shedding = { .high = 1, .low = 0.4, .keep = 0.1 };
-
-static void fill_events(struct event *events, size_t count)
-{
-    static char body[BODY];
-    for (size_t i = 0; i < count; i++)
-        events[i] = (struct event){ .body = { body, sizeof(body) } };
-}
-
-/* Everything that was offered is in one account or another, and the ring holds what the books say.
- */
-static void assert_balance(struct lane *lane, uint64_t offered)
-{
-    struct books *books = lane_books(lane);
-    uint64_t left_world = 0;
-    for (int flow = 0; flow < FLOWS; flow++) {
-        if (flow_infos[flow].from == ACCOUNT_world)
-            left_world += ledger_flow(books, (enum flow)flow).events;
-    }
-    assert_int_equal(left_world, offered);
-    struct lane_level level = lane_level(lane);
-    assert_true(ledger_audit(books, ACCOUNT_ring, 0, (struct amount){ level.events, level.bytes }));
-}
-
-static void empty_lane(struct lane *lane)
-{
-    for (struct piece *piece; (piece = lane_gather(lane, 0)) != NULL;)
-        lane_give_back(lane, &piece);
-}
+#include "lane_rig.h"
 
 static void drop_oldest_takes_all_that_is_new_and_counts_what_it_pushes_out(void **unused)
 {
@@ -143,40 +73,211 @@ static void an_event_larger_than_a_piece_is_oversize_and_its_neighbours_are_take
     lane_free(&lane);
 }
 
-static void kept_events_carry_their_weight_while_shedding_and_metrics_are_not_sampled(void **unused)
+/* What all events in the lane say of themselves: the sum of their weights. Empties it. */
+static double weights_in(struct lane *lane, uint64_t *ret_events)
 {
-    (void)unused;
-    struct lane *lane = make_lane(
-        LANE_DROP_OLDEST, (struct shedder_config){ .high = 0.25, .low = 0.1, .keep = 0.5 }, false);
+    static struct attribute attributes[1024];
+    double sum = 0;
+
+    *ret_events = 0;
+    for (struct piece *piece; (piece = lane_gather(lane, 0)) != NULL;) {
+        struct piece_reader reader = { .piece = piece };
+        for (const char *record; (record = piece_next(&reader)) != NULL;) {
+            struct event event;
+            struct value weight = { .kind = VALUE_REAL, .real = 1 };
+            piece_advance(&reader, record_read(record, &event, attributes, 1024));
+            (void)event_field(&event, SLICE("sampling.weight"), &weight);
+            assert_int_equal(weight.kind, VALUE_REAL);
+            sum += weight.real;
+            (*ret_events)++;
+        }
+        lane_give_back(lane, &piece);
+    }
+    return sum;
+}
+
+static const struct shedder_config halves = { .high = 0.25, .low = 0.1, .keep = 0.5 };
+
+static struct piece *held;
+
+/* A lane that has just begun to shed, with 100 events. It goes on as long as `held` is taken: one
+ * piece of eight is more than `low`. */
+static struct lane *make_shedding(enum lane_overflow overflow, uint64_t *ret_offered)
+{
+    struct lane *lane = make_lane(overflow, halves, false);
     struct event events[100];
     struct run_info run = { .boot_ms = 1 };
     struct lane_news news = { .shed = SHED_SAME };
     fill_events(events, 100);
     (void)lane_offer(lane, events, 0, 100, &run, &news); /* two pieces of eight */
+    assert_int_equal(news.shed, SHED_SAME);
+    (void)lane_offer(lane, events, 0, 0, &run, &news);
     assert_int_equal(news.shed, SHED_STARTED);
-    assert_int_equal(lane_offer(lane, events, 0, 100, &run, NULL), 100);
+    assert_int_equal(news.depth.events, 100);
+    assert_true(news.fill >= 0.25 && news.high == 0.25 && news.low == 0.1 && news.keep == 0.5);
+    *ret_offered = 100;
+    held = lane_gather(lane, 0);
+    return lane;
+}
+
+static void free_shedding(struct lane *lane)
+{
+    if (held != NULL)
+        lane_give_back(lane, &held);
     empty_lane(lane);
-    events[0].kind = EVENT_GAUGE;
-    /* Empty again, but the shedder looks at the level after a run: this one is still sampled. */
-    (void)lane_offer(lane, events, 0, 100, &run, NULL);
-    assert_balance(lane, 300);
-    uint64_t shed = ledger_flow(lane_books(lane), FLOW_shed_sample).events;
-    assert_in_range(shed, 60, 140); /* 199 at one half */
-    struct piece *piece = lane_gather(lane, 0);
-    struct piece_reader reader = { .piece = piece };
+    lane_free(&lane);
+}
+
+static void kept_events_carry_their_weight_while_shedding_and_metrics_are_not_sampled(void **unused)
+{
+    (void)unused;
+    uint64_t offered;
+    struct lane *lane = make_shedding(LANE_DROP_OLDEST, &offered);
+    struct event events[100];
     struct attribute attributes[4];
+    struct run_info run = { .boot_ms = 1 };
+    fill_events(events, 100);
+    for (size_t i = 0; i < 100; i++)
+        events[i].kind = i < 30 ? EVENT_GAUGE : EVENT_LOG;
+    assert_int_equal(lane_offer(lane, events, 0, 100, &run, NULL), 100);
+    offered += 100;
+    assert_balance(lane, offered);
+    uint64_t shed = ledger_flow(lane_books(lane), FLOW_shed_sample).events;
+    assert_in_range(shed, 15, 55); /* 70 at one half */
+    uint64_t at = held->events;
+    for (struct piece *piece; (piece = lane_gather(lane, 0)) != NULL;) {
+        struct piece_reader reader = { .piece = piece };
+        for (const char *record; (record = piece_next(&reader)) != NULL; at++) {
+            struct event event;
+            piece_advance(&reader, record_read(record, &event, attributes, 4));
+            assert_int_equal(event.attribute_count, at >= 100 && event.kind == EVENT_LOG);
+            if (event.attribute_count == 1)
+                assert_true(slice_equals(attributes[0].key, SLICE("sampling.weight")) &&
+                            attributes[0].value.real == 2);
+        }
+        lane_give_back(lane, &piece);
+    }
+    assert_int_equal(at, 200 - shed);
+    free_shedding(lane);
+}
+
+static void a_weight_that_is_there_is_multiplied_and_finds_room_in_a_full_event(void **unused)
+{
+    (void)unused;
+    enum { ALL = 1024 };
+    static char keys[ALL][8];
+    static struct attribute attributes[ALL];
+    uint64_t offered, kept;
+    struct lane *lane = make_shedding(LANE_DROP_OLDEST, &offered);
+    struct run_info run = { .boot_ms = 1 };
+    const struct value there[] = { { .kind = VALUE_REAL, .real = 2.5 },
+                                   { .kind = VALUE_INT, .integer = 4 } };
+    (void)weights_in(lane, &kept);
+    for (size_t i = 0; i < 2; i++) {
+        struct attribute own = { SLICE("sampling.weight"), there[i] };
+        struct event event = { .body = SLICE("x"), .attributes = &own, .attribute_count = 1 };
+        do
+            (void)lane_offer(lane, &event, 0, 1, &run, NULL);
+        while (lane_level(lane).events == 0);
+        assert_true(weights_in(lane, &kept) == (i == 0 ? 5 : 8));
+        assert_true(own.value.kind == there[i].kind); /* the reading's own is not touched */
+    }
+    for (size_t i = 0; i < ALL; i++) {
+        (void)snprintf(keys[i], sizeof(keys[i]), "k%zu", i);
+        attributes[i] = (struct attribute){ slice_of(keys[i]), { .kind = VALUE_BOOL } };
+    }
+    struct event full = { .attributes = attributes, .attribute_count = 100 };
+    for (int round = 0; round < 2; round++) {
+        do
+            (void)lane_offer(lane, &full, 0, 1, &run, NULL);
+        while (lane_level(lane).events == 0);
+        assert_true(weights_in(lane, &kept) == 2);
+        full.attribute_count = 500; /* more do not fit into a piece of this lane */
+    }
+    free_shedding(lane);
+}
+
+/* An event that finds no room has been sampled: it must not be sampled again when there is. */
+static void waiting_for_room_or_pushing_out_does_not_sample_twice(void **unused)
+{
+    (void)unused;
+    for (int overflow = LANE_BLOCK; overflow <= LANE_DROP_OLDEST; overflow++) {
+        uint64_t offered, kept;
+        struct lane *lane = make_shedding((enum lane_overflow)overflow, &offered);
+        struct run_info run = { .boot_ms = 1 };
+        double weighed = 0;
+        (void)weights_in(lane, &kept);
+        struct event events[60];
+        static char body[PIECE / 2 + 100]; /* each takes a piece: every eighth finds no room */
+        fill_events(events, 60);
+        for (size_t i = 0; i < 60; i++)
+            events[i].body = (struct slice){ body, sizeof(body) };
+        for (int round = 0; round < 500; round++) {
+            for (size_t at = 0; at < 60;) {
+                at = lane_offer(lane, events, at, 60, &run, NULL);
+                weighed += weights_in(lane, &kept);
+            }
+        }
+        weighed += 2 * (double)ledger_flow(lane_books(lane), FLOW_evict_oldest).events;
+        /* sigma of the sum of 30,000 at one half, with weight 2: 173 */
+        if (weighed < 30000 - 700 || weighed > 30000 + 700)
+            fail_msg("overflow %d: %.0f for 30000", overflow, weighed);
+        free_shedding(lane);
+    }
+}
+
+static void shedding_that_ends_is_told_with_what_was_shed_also_when_nothing_comes(void **unused)
+{
+    (void)unused;
+    uint64_t offered, kept;
+    struct lane *lane = make_shedding(LANE_DROP_OLDEST, &offered);
+    struct event events[100];
+    struct run_info run = { .boot_ms = 501 };
+    struct lane_news news = { .shed = SHED_SAME };
+    fill_events(events, 100);
+    for (size_t i = 0; i < 100; i++)
+        events[i].severity = i < 50 ? SEVERITY_DEBUG : SEVERITY_ERROR;
+    (void)lane_offer(lane, events, 0, 100, &run, &news);
+    assert_int_equal(news.shed, SHED_SAME);
+    (void)weights_in(lane, &kept);
+    lane_give_back(lane, &held);
+    lane_tell_time(lane, 1001);
+    lane_audit(lane);
+    assert_int_equal(numbers_get(ledger_lane_numbers(lane_books(lane)), NUMBER_lane_shedding), 0);
+    run.boot_ms = 60000;
+    (void)lane_offer(lane, events, 0, 1, &run, &news);
+    assert_int_equal(news.shed, SHED_STOPPED);
+    assert_int_equal(news.shed_ms, 1000);
+    uint64_t shed = ledger_flow(lane_books(lane), FLOW_shed_sample).events;
+    assert_int_equal(news.shed_amount.events, shed);
+    assert_int_equal(news.shed_amount.bytes, shed * BODY);
+    assert_int_equal(news.shed_by_band[BAND_DEBUG] + news.shed_by_band[BAND_ERROR], shed);
+    assert_true(news.shed_by_band[BAND_DEBUG] > 0 && news.shed_by_band[BAND_ERROR] > 0);
+    news.shed = SHED_SAME;
+    (void)lane_offer(lane, events, 0, 1, &run, &news);
+    assert_int_equal(news.shed, SHED_SAME); /* once */
+    (void)weights_in(lane, &kept);
+    lane_free(&lane);
+}
+
+static void the_age_of_the_oldest_is_told_also_across_classes(void **unused)
+{
+    (void)unused;
+    struct lane *lane = make_lane_with(LANE_DROP_OLDEST, no_shedding, false,
+                                       (struct classes_config){ .by = CLASS_BY_SEVERITY });
+    struct numbers *numbers = ledger_lane_numbers(lane_books(lane));
     struct event event;
-    const char *record = piece_next(&reader);
-    piece_advance(&reader, record_read(record, &event, attributes, 4));
-    assert_int_equal(event.kind, EVENT_GAUGE);
-    assert_int_equal(event.attribute_count, 0);
-    record = piece_next(&reader);
-    (void)record_read(record, &event, attributes, 4);
-    assert_int_equal(event.attribute_count, 1);
-    assert_true(slice_equals(attributes[0].key, SLICE("sampling.weight")));
-    assert_true(attributes[0].value.real == 2);
-    lane_give_back(lane, &piece);
+    fill_events(&event, 1);
+    for (int64_t second = 10; second < 13; second++) {
+        event.severity = (uint8_t)(1 + 4 * (second - 10));
+        (void)lane_offer(lane, &event, 0, 1, &(struct run_info){ .boot_ms = second * 1000 }, NULL);
+    }
+    lane_tell_time(lane, 15500);
+    lane_audit(lane);
+    assert_int_equal(numbers_get(numbers, NUMBER_lane_oldest_seconds), 5);
     empty_lane(lane);
+    lane_audit(lane);
+    assert_int_equal(numbers_get(numbers, NUMBER_lane_oldest_seconds), 0);
     lane_free(&lane);
 }
 
@@ -207,6 +308,51 @@ static void receipts_settle_however_the_events_leave(void **unused)
     lane_free(&lane);
 }
 
+/* Events of all severities, of eight tenants and of none. */
+static void vary_events(struct event *events, size_t count, struct attribute *tenants,
+                        struct random *random)
+{
+    static const char *const names[] = { "a", "b", "c", "d", "e", "f", "g", "h" };
+    for (size_t i = 0; i < count; i++) {
+        tenants[i] = (struct attribute){ SLICE("tenant"),
+                                         { .kind = VALUE_TEXT,
+                                           .text = slice_of(names[random_below(random, 8)]) } };
+        events[i].severity = (uint8_t)random_below(random, 25);
+        events[i].body.bytes = 1 + random_below(random, BODY);
+        events[i].attributes = &tenants[i];
+        events[i].attribute_count = random_below(random, 10) > 0;
+    }
+}
+
+static void live_a_random_day(struct lane *lane, struct random *random)
+{
+    struct event events[64];
+    struct attribute tenants[64];
+    struct piece *hand[4] = { NULL };
+    struct run_info run = { .boot_ms = 1 };
+    uint64_t handled = 0;
+
+    fill_events(events, 64);
+    for (int i = 0; i < 6000; i++) {
+        struct piece **slot = &hand[random_below(random, 4)];
+        uint64_t what = random_below(random, 3);
+        run.boot_ms += (int64_t)random_below(random, i % 1000 == 0 ? 100000 : 20);
+        vary_events(events, 64, tenants, random);
+        if (what == 0)
+            handled += lane_offer(lane, events, 0, 1 + random_below(random, 64), &run, NULL);
+        else if (what == 1 && *slot == NULL)
+            *slot = lane_gather(lane, (unsigned)random_below(random, LEDGER_CELLS));
+        else if (what == 2 && *slot != NULL)
+            lane_give_back(lane, slot);
+        assert_balance(lane, handled);
+    }
+    for (int i = 0; i < 4; i++) {
+        if (hand[i] != NULL)
+            lane_give_back(lane, &hand[i]);
+    }
+    empty_lane(lane);
+}
+
 static void random_days_balance_after_every_step(void **unused)
 {
     (void)unused;
@@ -214,32 +360,23 @@ static void random_days_balance_after_every_step(void **unused)
     random_bytes(&seed, sizeof(seed));
     print_message("seed=%llu\n", (unsigned long long)seed);
     struct random random = random_make(seed);
-    struct event events[64];
-    fill_events(events, 64);
 
     for (int overflow = LANE_BLOCK; overflow <= LANE_DROP_NEWEST; overflow++) {
-        struct lane *lane = make_lane((enum lane_overflow)overflow,
-                                      (struct shedder_config){ 0.8, 0.4, 0.3 }, false);
-        struct piece *hand[4] = { NULL };
-        struct run_info run = { .boot_ms = 1 };
-        uint64_t handled = 0;
-        for (int i = 0; i < 20000; i++) {
-            struct piece **slot = &hand[random_below(&random, 4)];
-            uint64_t what = random_below(&random, 3);
-            if (what == 0)
-                handled += lane_offer(lane, events, 0, 1 + random_below(&random, 64), &run, NULL);
-            else if (what == 1 && *slot == NULL)
-                *slot = lane_gather(lane, (unsigned)random_below(&random, LEDGER_CELLS));
-            else if (what == 2 && *slot != NULL)
-                lane_give_back(lane, slot);
-            assert_balance(lane, handled);
+        for (int by = CLASS_BY_NOTHING; by <= CLASS_BY_FIELD; by++) {
+            bool has_classes = by != CLASS_BY_NOTHING;
+            struct shedder_config shed = { .high = 0.8, .low = 0.4, .keep = 0.3 };
+            shed.mode = (enum shed_mode)random_below(&random, has_classes ? 5 : 4);
+            shed.is_adaptive = random_below(&random, 2) > 0;
+            shed.capacity_bytes = PIECE * PIECES;
+            shed.batch_bytes = PIECE;
+            for (size_t band = 0; band < BANDS; band++)
+                shed.severity_keep[band] = 0.1 + 0.1 * (double)band;
+            struct lane *lane = make_lane_with(
+                (enum lane_overflow)overflow, shed, false,
+                (struct classes_config){ .by = (enum class_by)by, .field = "tenant", .max = 3 });
+            live_a_random_day(lane, &random);
+            lane_free(&lane);
         }
-        for (int i = 0; i < 4; i++) {
-            if (hand[i] != NULL)
-                lane_give_back(lane, &hand[i]);
-        }
-        empty_lane(lane);
-        lane_free(&lane);
     }
 }
 
@@ -251,20 +388,12 @@ int main(void)
         cmocka_unit_test(block_hands_back_what_found_no_room_and_rings_when_there_is),
         cmocka_unit_test(an_event_larger_than_a_piece_is_oversize_and_its_neighbours_are_taken),
         cmocka_unit_test(kept_events_carry_their_weight_while_shedding_and_metrics_are_not_sampled),
+        cmocka_unit_test(a_weight_that_is_there_is_multiplied_and_finds_room_in_a_full_event),
+        cmocka_unit_test(waiting_for_room_or_pushing_out_does_not_sample_twice),
+        cmocka_unit_test(shedding_that_ends_is_told_with_what_was_shed_also_when_nothing_comes),
+        cmocka_unit_test(the_age_of_the_oldest_is_told_also_across_classes),
         cmocka_unit_test(receipts_settle_however_the_events_leave),
         cmocka_unit_test(random_days_balance_after_every_step),
     };
-    struct err err = { "" };
-    char runtime[64], command[128];
-    if (mkdtemp(folder) == NULL)
-        return 1;
-    (void)snprintf(runtime, sizeof(runtime), "%s/run", folder);
-    ledger =
-        ledger_open(&(struct ledger_config){ .state_dir = folder, .runtime_dir = runtime }, &err);
-    if (ledger == NULL)
-        return 1;
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    ledger_close(&ledger);
-    (void)snprintf(command, sizeof(command), "rm -rf '%s'", folder);
-    return failed + (system(command) != 0);
+    return RUN_WITH_LEDGER(tests);
 }

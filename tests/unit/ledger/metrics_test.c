@@ -202,6 +202,7 @@ static void the_page_says_what_the_books_say(void **context)
     (void)ledger_audit(books, ACCOUNT_ring, 0, (struct amount){ 2, 100 });
     numbers_add(ledger_lane_numbers(books), NUMBER_lines, 12);
     numbers_set(ledger_output_numbers(ledger, "main"), NUMBER_breaker_state, 2);
+    numbers_set(ledger_output_numbers(ledger, "main"), NUMBER_concurrency_limit, 62);
     assert_true(metrics_write(ledger, &page));
     (void)read_page(page.data);
 #define LANE "{input=\"socket\",output=\"main\""
@@ -219,6 +220,7 @@ static void the_page_says_what_the_books_say(void **context)
     expect_sample(&page, "spillway_balance_events" LANE "} 1");
     expect_sample(&page, "spillway_lines_total" LANE "} 12");
     expect_sample(&page, "spillway_breaker_state{output=\"main\"} 2");
+    expect_sample(&page, "spillway_concurrency_limit{output=\"main\"} 0.062");
     expect_sample(&page, "spillway_replayed_events_total{input=\"file\",output=\"main\"} 7");
     buf_fini(&page);
     ledger_close(&ledger);

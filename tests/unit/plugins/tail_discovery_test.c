@@ -4,9 +4,22 @@
 #include "tail_rig.h"
 
 #include <poll.h>
+#include <sys/inotify.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 static struct rig rig;
+static bool no_watches;
+
+/* Stands before the C library's: fs.inotify.max_user_watches, as far as this test goes. */
+int inotify_add_watch(int fd, const char *path, uint32_t events)
+{
+    if (no_watches) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return (int)syscall(SYS_inotify_add_watch, fd, path, events);
+}
 
 static int begin(void **unused)
 {
@@ -19,6 +32,7 @@ static int end(void **unused)
 {
     (void)unused;
     rig_fini(&rig);
+    no_watches = false;
     return 0;
 }
 
@@ -199,6 +213,37 @@ static void without_inotify_it_polls_and_says_which_limit(void **unused)
     assert_true(fake_sink_told(rig.sink, "fs.inotify.max_user_instances"));
 }
 
+static void what_the_kernel_refuses_to_watch_is_polled_counted_and_tried_again(void **unused)
+{
+    (void)unused;
+    struct waits waits = { .fd_count = 0 };
+
+    rig_add_path(&rig, "*.txt");
+    rig_append(&rig, "app.log", "a\n");
+    rig_append(&rig, "1.txt", "b\n");
+    rig_append(&rig, "2.txt", "c\n");
+    no_watches = true;
+    rig_open(&rig);
+    rig_drain(&rig);
+    rig_drain(&rig);
+    assert_int_equal(rig.sink->event_count, 3);
+    assert_int_equal(rig.sink->tell_count, 1); /* said once */
+    assert_true(fake_sink_told(rig.sink, "fs.inotify.max_user_watches"));
+    assert_int_equal(rig.sink->numbers[SINK_SOURCES_UNWATCHED], 3 + 2); /* a folder by pattern */
+    rig.config.rescan = 60000;
+    rig_drain(&rig);
+    input_tail.wait(rig.state, &waits);
+    assert_in_range(waits.until_ms - clock_now_ms(), 0, 1000);
+    no_watches = false;
+    rig.config.rescan = 0;
+    for (int64_t end_ms = clock_now_ms() + 10000; rig.sink->tell_count == 1;) {
+        assert_true(clock_now_ms() < end_ms);
+        rig_drain(&rig);
+    }
+    assert_true(fake_sink_told(rig.sink, "notifications are back"));
+    assert_int_equal(rig.sink->numbers[SINK_SOURCES_UNWATCHED], 0);
+}
+
 /* ---- waking ---- */
 
 /* Waits as the core does, for at most as long as the plugin says; then collects. */
@@ -271,6 +316,7 @@ int main(void)
         TEST(more_files_than_max_files_are_told_once),
         TEST(a_file_that_may_not_be_read_is_told_once_and_read_when_it_may),
         TEST(without_inotify_it_polls_and_says_which_limit),
+        TEST(what_the_kernel_refuses_to_watch_is_polled_counted_and_tried_again),
         TEST(news_wake_it_and_quiet_files_do_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

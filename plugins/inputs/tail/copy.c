@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* copy: the proof is that of a cursor: the first bytes, and the last ones before an offset. */
+#include "copy.h"
+
+#include <fcntl.h>
+
+static bool is_live(const struct tail *tail, const struct tail_file *file, const char *path)
+{
+    struct tail_file *live = NULL;
+
+    while ((live = tail_table_by_path(&tail->table, path, live)) != NULL) {
+        /* one of which nothing was read cannot be known again */
+        if (live != file && !live->moved && (live->loaded || live->settled.offset > 0))
+            return true;
+    }
+    return false;
+}
+
+static struct tail_file *find_live(const struct tail *tail, const struct tail_file *file)
+{
+    struct tail_file *live = NULL;
+    char path[PATH_MAX];
+    uint32_t rotation;
+
+    if (!tail_rotate_origin(tail, file, is_live, path, &rotation))
+        return NULL;
+    while ((live = tail_table_by_path(&tail->table, path, live)) != NULL && live->moved)
+        continue;
+    return live;
+}
+
+static bool same_bytes(int a, int b, uint64_t offset, size_t bytes)
+{
+    char block_a[TAIL_PREFIX_BYTES], block_b[TAIL_PREFIX_BYTES];
+
+    return pread(a, block_a, bytes, (off_t)offset) == (ssize_t)bytes &&
+           pread(b, block_b, bytes, (off_t)offset) == (ssize_t)bytes &&
+           memcmp(block_a, block_b, bytes) == 0;
+}
+
+/* Is the whole of it what the live file begins with? */
+static bool is_begin_of(const struct tail_file *file, const struct tail_file *live, uint64_t size)
+{
+    size_t first = size < TAIL_PREFIX_BYTES ? (size_t)size : TAIL_PREFIX_BYTES;
+    size_t last = size < TAIL_LAST_BYTES ? (size_t)size : TAIL_LAST_BYTES;
+
+    return same_bytes(file->fd, live->fd, 0, first) &&
+           same_bytes(file->fd, live->fd, size - last, last);
+}
+
+/* Where to go on in a copy of what the live file was when it was cut off. It may lack the last that
+ * was read: that was written after the copy was made. */
+static bool find_place(const struct tail_file *live, int fd, const struct tail_stat *stat,
+                       uint64_t proven_bytes, struct tail_cursor *ret)
+{
+    struct tail_position at = live->cut.read;
+
+    if (at.offset == 0 || stat->identity.born_ns > live->cut.seen_ns)
+        return false;
+    if (stat->size < at.offset) {
+        if (stat->size < TAIL_PREFIX_BYTES && stat->size != proven_bytes)
+            return false;
+        at.offset = stat->size;
+        at.last_bytes = 0;
+        at.prefix_bytes = stat->size < TAIL_PREFIX_BYTES ? 0 : at.prefix_bytes;
+    }
+    return tail_cursor_load(ret, &at, fd);
+}
+
+static void take(struct tail *tail, struct sink *sink, struct tail_file *live,
+                 struct tail_file *file, const struct tail_cursor *place)
+{
+    file->held_ms = 0;
+    if (!tail_table_set_path(&tail->table, file, live->path))
+        return; /* no memory: rather read twice */
+    file->read = *place;
+    file->settled =
+        live->cut.settled.offset < place->offset ? live->cut.settled : tail_cursor_position(place);
+    file->loaded = true;
+    live->cut.copy = file->ref;
+    tail_file_note(tail, file);
+    tail_file_move(tail, sink, file);
+}
+
+/* Open, and knowing whether it was cut off. false: it cannot be had now. */
+static bool refresh_live(struct tail *tail, struct sink *sink, struct tail_file *live)
+{
+    if (!tail_file_open(tail, sink, live))
+        return false;
+    if (!tail_cursor_fits(&live->read, live->fd)) {
+        tail_file_renew(tail, sink, live);
+        tail_queue_push(&tail->table, live);
+    }
+    return true;
+}
+
+/* A few equal bytes are no proof: such a file waits for rotate_wait, and is read then. */
+static bool may_wait(const struct tail *tail, const struct tail_file *file, uint64_t size)
+{
+    return size >= TAIL_PREFIX_BYTES || clock_now_ms() - file->held_ms < tail->config->rotate_wait;
+}
+
+enum tail_copy tail_copy_judge(struct tail *tail, struct sink *sink, struct tail_file *file)
+{
+    struct tail_file *live = find_live(tail, file);
+    struct tail_cursor place;
+    struct tail_stat stat;
+
+    if (file->held_ms == 0)
+        file->held_ms = clock_now_ms();
+    if (live == NULL || !tail_file_open(tail, sink, file) || !refresh_live(tail, sink, live)) {
+        file->held_ms = 0;
+        return TAIL_COPY_NOT;
+    }
+    if (file->held_ms == 0) /* taken when the live one was found to be cut off */
+        return TAIL_COPY_TAKEN;
+    if (file->fd < 0 || !tail_stat_fd(file->fd, &stat)) /* closed for the other one */
+        return TAIL_COPY_WAIT;
+    file->size = stat.size;
+    if (is_begin_of(file, live, stat.size) && may_wait(tail, file, stat.size)) {
+        file->held_bytes = stat.size;
+        return TAIL_COPY_WAIT;
+    }
+    if (!find_place(live, file->fd, &stat, file->held_bytes, &place)) {
+        file->held_ms = 0;
+        return TAIL_COPY_NOT;
+    }
+    take(tail, sink, live, file, &place);
+    return TAIL_COPY_TAKEN;
+}
+
+bool tail_copy_is_held(struct tail *tail, struct sink *sink, struct tail_file *file,
+                       bool *ret_again)
+{
+    const struct tail_file *live = file->held_ms == 0 ? NULL : find_live(tail, file);
+
+    if (file->held_ms == 0)
+        return false;
+    *ret_again = live != NULL && live->reading;
+    if (*ret_again)
+        return true;
+    return tail_copy_judge(tail, sink, file) == TAIL_COPY_WAIT;
+}
+
+struct search {
+    struct tail *tail;
+    struct sink *sink;
+    struct tail_file *live;
+};
+
+/* A copy that no scan has seen yet. */
+static bool take_if_copy(void *context, const char *path, const char *name)
+{
+    struct search *search = context;
+    struct tail *tail = search->tail;
+    struct tail_stat stat;
+    struct tail_cursor place;
+
+    if (!tail_rotate_is_rotated(name, search->live->path) || !tail_scan_is_ours(tail, name) ||
+        tail_scan_excludes(tail, path) || !tail_stat_path(path, &stat) || !stat.is_regular ||
+        tail_table_by_inode(&tail->table, stat.identity.device, stat.identity.inode) != NULL)
+        return true;
+    int fd = tail_open_same(path, &stat.identity);
+    bool is_copy = fd >= 0 && find_place(search->live, fd, &stat, 0, &place);
+    if (fd >= 0)
+        (void)close(fd);
+    if (!is_copy)
+        return true;
+    struct tail_file *file = tail_file_add(tail, search->sink, path, &stat, false);
+    if (file == NULL)
+        return true;
+    file->is_new = false;
+    take(tail, search->sink, search->live, file, &place);
+    return false;
+}
+
+/* Those that were waiting for this. */
+static void release_held(struct tail *tail, struct sink *sink, struct tail_file *live)
+{
+    for (uint32_t i = 0; i < tail->table.room; i++) {
+        struct tail_file *file = tail_table_at(&tail->table, i);
+        struct tail_cursor place;
+        struct tail_stat stat;
+        if (file == NULL || file->held_ms == 0 || find_live(tail, file) != live)
+            continue;
+        tail_queue_push(&tail->table, file);
+        if (file->fd >= 0 && tail_stat_fd(file->fd, &stat) &&
+            find_place(live, file->fd, &stat, file->held_bytes, &place)) {
+            file->size = stat.size;
+            take(tail, sink, live, file, &place);
+        }
+    }
+}
+
+uint64_t tail_copy_take_over(struct tail *tail, struct sink *sink, struct tail_file *live)
+{
+    struct search search = { tail, sink, live };
+
+    live->cut.copy = (struct tail_ref){ 0 };
+    release_held(tail, sink, live);
+    const struct tail_file *copy = tail_table_get(&tail->table, live->cut.copy);
+    if (copy == NULL && live->cut.read.offset > 0)
+        tail_visit_folder_of(live->path, take_if_copy, &search);
+    copy = tail_table_get(&tail->table, live->cut.copy);
+    return copy == NULL ? 0 : copy->size - copy->read.offset;
+}
+
+void tail_copy_settle(struct tail *tail, const struct tail_file *file,
+                      struct tail_position position)
+{
+    struct tail_file *copy = tail_table_get(&tail->table, file->cut.copy);
+
+    if (copy == NULL || position.offset <= copy->settled.offset)
+        return;
+    bool beyond = position.offset > copy->read.offset; /* what the copy lacks */
+    copy->settled = beyond ? tail_cursor_position(&copy->read) : position;
+}

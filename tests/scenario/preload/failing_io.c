@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* failing_io: a library for LD_PRELOAD that lets writes, syncs and renames of some files fail.
+ * FAILING_IO_UNDER is the folder whose files are meant, FAILING_IO_PLAN a file that the scenario
+ * writes and removes at any time: a number of errno, then the names of the calls that fail with it:
+ * "5 write rename". Without that file nothing fails. A disk cannot be asked to fail so exactly. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void *next(const char *name)
+{
+    void *found = dlsym(RTLD_NEXT, name);
+    if (found == NULL)
+        abort();
+    return found;
+}
+
+static int is_meant(const char *path)
+{
+    const char *under = getenv("FAILING_IO_UNDER");
+    return under != NULL && strncmp(path, under, strlen(under)) == 0;
+}
+
+static int is_open_file_meant(int fd)
+{
+    char link[64], path[PATH_MAX];
+
+    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    ssize_t bytes = readlink(link, path, sizeof(path) - 1);
+    if (bytes < 0)
+        return 0;
+    path[bytes] = '\0';
+    return is_meant(path);
+}
+
+/* errno of the plan for this call; 0: it does not fail. Reads by system calls that are not wrapped.
+ */
+static int planned(const char *call)
+{
+    const char *path = getenv("FAILING_IO_PLAN");
+    char plan[128], *rest;
+    int fd = path == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return 0;
+    ssize_t bytes = read(fd, plan, sizeof(plan) - 1);
+    (void)close(fd);
+    plan[bytes < 0 ? 0 : bytes] = '\0';
+    int number = (int)strtol(plan, &rest, 10);
+    return strstr(rest, call) != NULL ? number : 0;
+}
+
+/* Keeps errno of the caller unless the call is to fail. */
+static int fails(const char *call, int meant)
+{
+    int kept = errno, number = meant ? planned(call) : 0;
+
+    errno = number != 0 ? number : kept;
+    return number != 0;
+}
+
+ssize_t write(int fd, const void *data, size_t bytes)
+{
+    if (fails("write", is_open_file_meant(fd)))
+        return -1;
+    return ((ssize_t(*)(int, const void *, size_t))next("write"))(fd, data, bytes);
+}
+
+int fsync(int fd)
+{
+    if (fails("fsync", is_open_file_meant(fd)))
+        return -1;
+    return ((int (*)(int))next("fsync"))(fd);
+}
+
+int rename(const char *from, const char *to)
+{
+    if (fails("rename", is_meant(to)))
+        return -1;
+    return ((int (*)(const char *, const char *))next("rename"))(from, to);
+}

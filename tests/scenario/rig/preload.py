@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lets writes, syncs and renames of an agent's state fail, by a library loaded before all others."""
+
+import pathlib
+import subprocess
+
+SOURCE = pathlib.Path(__file__).resolve().parents[1] / "preload/failing_io.c"
+
+
+def build(source, folder):
+    library = folder / f"{source.stem}.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o", str(library),
+                    str(source)], check=True)
+    return library
+
+
+class FailingIo:
+    """Compiled into the scenario's folder; under() makes an agent load it."""
+
+    def __init__(self, folder):
+        self._library, self._plan = build(SOURCE, folder), folder / "failing_io.plan"
+
+    def under(self, agent, folder):
+        options = agent.env.get("ASAN_OPTIONS", "")
+        agent.env = {**agent.env, "LD_PRELOAD": str(self._library), "FAILING_IO_UNDER": str(folder),
+                     "FAILING_IO_PLAN": str(self._plan),
+                     # The sanitizer wants to be first; behind this library it works as well.
+                     "ASAN_OPTIONS": f"{options}:verify_asan_link_order=0"}
+        return agent
+
+    def fail(self, error, *calls):
+        tmp = self._plan.with_suffix(".tmp")
+        tmp.write_text(f"{error} {' '.join(calls)}")
+        tmp.rename(self._plan)
+
+    def mend(self):
+        self._plan.unlink(missing_ok=True)

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The wall clock is stepped by an hour, forward and back, as an operator or a time server does it: no
+timer hangs or bursts, no data ages. By libfaketime, which does not go with sanitizers: these scenarios
+are run with the release build alone."""
+
+import email.utils
+import glob
+import time
+
+import pytest
+
+from rig.lines import append_lines, check_exact, lines
+from rig.receiver import Reply
+from rig.waiting import wait_until
+
+LIBRARY = (glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1") or [None])[0]
+pytestmark = [pytest.mark.release,
+              pytest.mark.skipif(LIBRARY is None, reason="libfaketime is not installed")]
+STEPS = pytest.mark.parametrize("step", ["+3600", "-3600"])
+
+
+class Clock:
+    """The wall clock of one agent; its monotonic clocks go on as they do under a real step."""
+
+    def __init__(self, agent):
+        self._agent, self._file = agent, agent.folder / "faketime"
+        self.step("+0")
+        agent.env = {"LD_PRELOAD": LIBRARY, "FAKETIME_TIMESTAMP_FILE": str(self._file),
+                     "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+                     "NO_FAKE_STAT": "1"}
+
+    def step(self, seconds):
+        tmp = self._file.with_suffix(".tmp")
+        tmp.write_text(seconds)
+        tmp.rename(self._file)
+
+    def wait_seen(self, seconds):
+        """Until the agent's own log has a line from the other hour; reports come each second."""
+        def seen():
+            record = self._agent.log.read()[-1]
+            at = time.strptime(record["time"][:19], "%Y-%m-%dT%H:%M:%S")
+            return abs(calendar_s(at) - time.time() - int(seconds)) < 60
+        wait_until(seen, "a log line after the step")
+
+
+def calendar_s(moment):
+    return time.mktime((*moment[:8], 0)) - time.timezone
+
+
+def start(rig, receiver, inputs=None, **options):
+    output = rig.http(receiver, **{"batch": {"max_wait": "100ms"}, **options})
+    agent = rig.agent(inputs or {"app": {"type": "stdin"}}, {"main": output})
+    clock = Clock(agent)
+    return agent.start_piped(), clock
+
+
+def requests_in(receiver, seconds):
+    before = len(receiver.requests)
+    time.sleep(seconds)  # a rate is to be measured: there is nothing to wait for
+    return len(receiver.requests) - before
+
+
+@STEPS
+def test_retries_go_on_at_their_pace_and_nothing_expires(rig, step):
+    receiver = rig.receiver()
+    receiver.always(503)
+    agent, clock = start(rig, receiver, retry={"base": "100ms", "cap": "200ms", "max_age": "30m"},
+                         breaker={"rest": "100ms", "rest_max": "200ms"})
+    agent.feed(lines(0, 1000))
+    agent.wait_log(msg="circuit breaker opened")
+    before = requests_in(receiver, 1.5)
+    clock.step(step)
+    after = requests_in(receiver, 1.5)
+    agent.feed(lines(1000, 10))  # so that there is a report
+    clock.wait_seen(step)
+    assert before > 3 and before / 3 < after < before * 3, f"{before} requests before, {after} after"
+    receiver.always(200)
+    receiver.wait_events(1010)
+    agent.end_input()
+    lane = agent.finish().agree_with(receiver).lane()
+    assert (lane.delivered, lane.dropped) == (1010, 0)
+
+
+@STEPS
+def test_max_age_is_counted_on_a_clock_that_is_not_stepped(rig, step):
+    receiver = rig.receiver()
+    receiver.always(500)
+    agent, clock = start(rig, receiver, retry={"base": "20ms", "cap": "50ms", "max_age": "2s"})
+    agent.feed(lines(0, 100))
+    receiver.wait_requests(1)
+    begin = time.monotonic()
+    clock.step(step)
+    agent.wait_metric(100, "spillway_dropped_events_total", reason="expire")
+    assert 1 < time.monotonic() - begin < 10
+    clock.wait_seen(step)
+    receiver.always(200)
+    agent.feed(lines(100, 50))
+    receiver.wait_events(50)
+    agent.end_input()
+    lane = agent.finish().agree_with(receiver).lane()
+    assert (lane.delivered, lane.expire, lane.dropped) == (50, 100, 100)
+
+
+@STEPS
+def test_a_pause_that_was_asked_for_by_date_ends_when_it_should(rig, step):
+    receiver = rig.receiver()
+    at = email.utils.formatdate(time.time() + 3, usegmt=True)
+    receiver.replies(Reply(503, headers={"Retry-After": at}))
+    agent, clock = start(rig, receiver)
+    agent.feed(lines(0, 10))
+    wait_until(lambda: receiver.requests and receiver.requests[0].status, "the answer")
+    time.sleep(0.2)  # the agent has read the answer; there is nothing that tells
+    clock.step(step)
+    receiver.wait_events(10)
+    gap = receiver.requests[1].at - receiver.requests[0].at
+    assert 1.5 < gap < 10, f"asked again after {gap:.1f} s"
+    agent.end_input()
+    agent.finish().agree_with(receiver)
+
+
+@STEPS
+def test_batches_collections_and_saves_go_on_without_a_burst(rig, step):
+    receiver = rig.receiver()
+    path = rig.folder / "app.log"
+    append_lines(path, 0, 100)
+    inputs = {"app": rig.tail("app.log"), "host": {"type": "host_metrics", "interval": "200ms"}}
+    agent, clock = start(rig, receiver, inputs)
+    wait_until(lambda: len(receiver.bodies()) > 100, "the first lines and samples")
+
+    def sampled():
+        return agent.metrics().get("spillway_received_events_total", input="host")
+
+    def samples_in(seconds):
+        before = sampled()
+        time.sleep(seconds)
+        return sampled() - before
+
+    before = samples_in(1.5)
+    clock.step(step)
+    after = samples_in(1.5)
+    assert before / 2 <= after <= before * 2, f"{before} samples before, {after} after"
+    clock.wait_seen(step)
+    checkpoint = agent.state_dir / "checkpoints" / "app@main"
+    saved = checkpoint.stat().st_ino
+    append_lines(path, 100, 100)
+    wait_until(lambda: checkpoint.stat().st_ino != saved, "another checkpoint", timeout=5)
+    begin = time.monotonic()
+    agent.stop()
+    assert time.monotonic() - begin < 2
+    check_exact(receiver.bodies(), 200)

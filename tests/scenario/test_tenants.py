@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A lane split into classes: one tenant writes far more than the endpoint takes, the others do not notice."""
+
+import threading
+import time
+
+import pytest
+
+from rig.lines import append_lines, numbers
+from rig.receiver import Reply
+from rig.waiting import wait_until
+
+QUIET = ["a", "b", "c"]
+ROUNDS, EACH = 40, 5
+
+
+class Noise:
+    """Some 8 MB a second into noisy.log, sixteen times what the endpoint takes."""
+
+    def __init__(self, path):
+        self._path, self.written = path, 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._write, daemon=True)
+        self._thread.start()
+
+    def _write(self):
+        while not self._stop.wait(0.05):
+            append_lines(self._path, self.written, 2000, run="noisy", bytes_=200)
+            self.written += 2000
+
+    def stop(self):
+        self._stop.set()
+        self._thread.join()
+        return self.written
+
+
+def tenants(rig, lane):
+    """A slow endpoint: 16 KiB every 30 ms, one request at a time; four files, one of them noisy."""
+    receiver = rig.receiver()
+    receiver.always(Reply(delay=0.03))
+    for name in [*QUIET, "noisy"]:
+        (rig.folder / f"{name}.log").touch()
+    agent = rig.agent({"apps": rig.tail("*.log", max_line_bytes="1KiB",
+                                        lane={"capacity": "1MiB",
+                                              "classes": {"by": "resource.log.file.name", "max": 8},
+                                              **lane})},
+                      {"main": rig.http(receiver, compression="none", concurrency={"max": 1},
+                                        batch={"max_bytes": "16KiB", "max_wait": "50ms"})},
+                      memory_limit="8MiB").start()
+    return receiver, agent
+
+
+def crowd(rig, receiver, agent):
+    """The quiet files grow beside the noisy one; returns how much noise, and the quiet waits."""
+    noise = Noise(rig.folder / "noisy.log")
+    wait_until(lambda: agent.metrics().get("spillway_lane_used_bytes") > 600 << 10,
+               "a lane that is nearly full")
+    written = {}
+    for number in range(ROUNDS):
+        for name in QUIET:
+            append_lines(rig.folder / f"{name}.log", number * EACH, EACH, run=name, bytes_=200)
+            written.update({(name, number * EACH + i): time.monotonic() for i in range(EACH)})
+        time.sleep(0.05)
+    wait_until(lambda: all(len(numbers(receiver.bodies(), name)) == ROUNDS * EACH for name in QUIET),
+               "all lines of the quiet tenants")
+    written_noise = noise.stop()
+    came = {}
+    for request in receiver.acknowledged():
+        for event in request.events:
+            run, number, _ = event["body"].split(".", 2)
+            came.setdefault((run, int(number)), request.at)
+    return written_noise, [came[key] - at for key, at in written.items()]
+
+
+def finish(receiver, agent):
+    receiver.always(Reply())
+    wait_until(lambda: agent.metrics().get("spillway_lag_bytes") == 0
+               and agent.metrics().get("spillway_lane_used_bytes") == 0, "all read, and an empty lane")
+    return agent.stop().agree_with(receiver).lane()
+
+
+def told(agent, name, field):
+    return sum(int(line[field]) for line in agent.log.find(msg="class", **{"class": name}))
+
+
+def longest(agent, name):
+    return max(int(line["longest_wait_ms"]) for line in agent.log.find(msg="class", **{"class": name}))
+
+
+@pytest.mark.parametrize("overflow, flow, field", [("drop_oldest", "evict_oldest", "evicted"),
+                                                   ("drop_newest", "shed_class", "refused")])
+def test_a_noisy_tenant_costs_the_others_nothing(rig, overflow, flow, field):
+    receiver, agent = tenants(rig, {"overflow": overflow})
+    noise, waits = crowd(rig, receiver, agent)
+    lane = finish(receiver, agent)
+    total = noise + len(QUIET) * ROUNDS * EACH
+    assert lane.received == total and lane.delivered + lane.dropped == total
+    came = {name: numbers(receiver.bodies(), name) for name in [*QUIET, "noisy"]}
+    for name in QUIET:
+        assert came[name] == list(range(ROUNDS * EACH)), f"{name} lost lines, or their order"
+        assert told(agent, f"{name}.log", "admitted") == ROUNDS * EACH
+        assert told(agent, f"{name}.log", field) == 0
+    assert len(came["noisy"]) == noise - lane.dropped and lane.dropped > 1000
+    assert getattr(lane, flow) == told(agent, "noisy.log", field) > 0
+    if overflow == "drop_newest":
+        # A full lane, about 800 KiB, drains in a second and a half; nobody but noisy waits for it.
+        quiet = max(longest(agent, f"{name}.log") for name in QUIET)
+        assert quiet < longest(agent, "noisy.log")
+    print(f"quiet lines waited {min(waits):.3f} to {max(waits):.3f} s")
+    assert sorted(waits)[len(waits) // 2] < 0.7, f"quiet lines waited {sorted(waits)[-5:]} s"
+
+
+def test_the_noisiest_is_shed_and_counts_stay_right(rig):
+    receiver, agent = tenants(rig, {"overflow": "drop_newest",
+                                    "shed": {"mode": "noisiest", "keep": "adaptive"}})
+    noise, _ = crowd(rig, receiver, agent)
+    lane = finish(receiver, agent)
+    assert lane.received == noise + len(QUIET) * ROUNDS * EACH
+    assert lane.shed_sample > 1000 and lane.shed_sample == told(agent, "noisy.log", "shed")
+    sampled = [event for event in receiver.events() if "sampling.weight" in event.get("attributes", {})]
+    assert all(event["body"].startswith("noisy.") for event in sampled)
+    for name in QUIET:
+        assert numbers(receiver.bodies(), name) == list(range(ROUNDS * EACH))

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A full lane, and a reading that waits at it: each wait ends by what it should, and at once. */
+#include "test.h"
+
+#include "base/bell.h"
+#include "base/file.h"
+#include "input/sink.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { PIECE = 16 * 1024, PIECES = 8, BODY = 1000, AT_ONCE_MS = 2000 };
+
+static char folder[] = "/tmp/spillway-sink-XXXXXX";
+static struct ledger *ledger;
+static struct feed feed;
+static unsigned lanes_made;
+
+/* One reading's sink with a lane, which it has filled to the brim. */
+struct scene {
+    struct sink sink;
+    struct lane *lane;
+    const char *output;
+    struct resource *resource;
+    pthread_t thread;
+    uint64_t offered;
+    _Atomic bool waits; /* the reading looked after its reads: so it waits for room */
+    _Atomic bool flushed, taken;
+};
+
+static int64_t note_wait(void *context)
+{
+    struct scene *scene = context;
+    atomic_store(&scene->waits, true);
+    return 0; /* nothing is due */
+}
+
+static void ring(void *context)
+{
+    struct scene *scene = context;
+    bell_ring(scene->sink.bell);
+}
+
+static void add_events(struct scene *scene, unsigned count)
+{
+    static char body[BODY];
+    for (unsigned i = 0; i < count; i++) {
+        struct event *event = sink_event(&scene->sink);
+        event->body = (struct slice){ body, sizeof(body) };
+    }
+    scene->offered += count;
+}
+
+static struct scene *make(bool rereadable, int64_t block_for_ms)
+{
+    struct scene *scene = calloc(1, sizeof(*scene));
+    struct err err = { "" };
+    char name[32];
+
+    (void)snprintf(name, sizeof(name), "input%u", lanes_made++);
+    feed = (struct feed){ .full_events = 1 << 20, .full_bytes = 1 << 30 };
+    struct lane_config config = { .capacity_bytes = PIECE * PIECES,
+                                  .piece_bytes = PIECE,
+                                  .overflow = LANE_BLOCK,
+                                  .shed = { .high = 1 },
+                                  .weight = 1,
+                                  .books = ledger_lane(ledger, name, "out", rereadable),
+                                  .feed = &feed,
+                                  .on_room = ring,
+                                  .on_room_context = scene };
+    scene->lane = lane_new(&config);
+    assert_non_null(scene->lane);
+    scene->output = "out";
+    assert_true(sink_init(&scene->sink, &err));
+    scene->sink.input = "in";
+    scene->sink.lanes = &scene->lane;
+    scene->sink.lane_outputs = &scene->output;
+    scene->sink.lane_count = 1;
+    scene->sink.rereadable = rereadable;
+    scene->sink.block_for_ms = block_for_ms;
+    scene->sink.on_wait = note_wait;
+    scene->sink.on_wait_context = scene;
+    assert_true(bell_open(&scene->sink.bell));
+    return scene;
+}
+
+static void *flush(void *context)
+{
+    struct scene *scene = context;
+    atomic_store(&scene->taken, sink_flush(&scene->sink));
+    atomic_store(&scene->flushed, true);
+    return NULL;
+}
+
+/* More than fits: the thread is in its wait when this returns. */
+static void begin_to_wait(struct scene *scene)
+{
+    add_events(scene, 400); /* a piece takes 15 */
+    assert_int_equal(pthread_create(&scene->thread, NULL, flush, scene), 0);
+    while (!atomic_load(&scene->waits)) {
+        ring(scene); /* a bell without a reason: it looks again, and waits again */
+        (void)usleep(1000);
+    }
+    assert_false(atomic_load(&scene->flushed));
+}
+
+/* Joins; fails if that takes long. */
+static void expect_end(struct scene *scene)
+{
+    int64_t until_ms = clock_now_ms() + AT_ONCE_MS;
+    while (!atomic_load(&scene->flushed) && clock_now_ms() < until_ms)
+        (void)usleep(1000);
+    assert_true(atomic_load(&scene->flushed));
+    assert_int_equal(pthread_join(scene->thread, NULL), 0);
+}
+
+static uint64_t flow_of(const struct scene *scene, enum flow flow)
+{
+    return ledger_flow(lane_books(scene->lane), flow).events;
+}
+
+static void unmake(struct scene *scene)
+{
+    lane_abandon(scene->lane);
+    lane_free(&scene->lane);
+    sink_fini(&scene->sink);
+    (void)close(scene->sink.bell);
+    free(scene);
+}
+
+static void room_ends_the_wait_and_nothing_is_lost(void **unused)
+{
+    (void)unused;
+    struct scene *scene = make(false, 0);
+    begin_to_wait(scene);
+    while (!atomic_load(&scene->flushed)) {
+        for (struct piece *piece; (piece = lane_gather(scene->lane, 0)) != NULL;)
+            lane_give_back(scene->lane, &piece);
+        (void)usleep(1000);
+    }
+    expect_end(scene);
+    assert_true(atomic_load(&scene->taken));
+    assert_int_equal(flow_of(scene, FLOW_admit), scene->offered);
+    unmake(scene);
+}
+
+static void a_deadline_ends_the_wait_and_the_newest_are_counted(void **unused)
+{
+    (void)unused;
+    struct scene *scene = make(false, 30);
+    int64_t began_ms = clock_now_ms();
+    add_events(scene, 400);
+    assert_true(sink_flush(&scene->sink));
+    assert_in_range(clock_now_ms() - began_ms, 30, 30 + AT_ONCE_MS);
+    assert_true(flow_of(scene, FLOW_block_timeout) > 0);
+    assert_int_equal(flow_of(scene, FLOW_admit) + flow_of(scene, FLOW_block_timeout),
+                     scene->offered);
+    unmake(scene);
+}
+
+static void a_stop_ends_at_once_the_wait_of_what_can_be_read_again(void **unused)
+{
+    (void)unused;
+    struct scene *scene = make(true, 0);
+    begin_to_wait(scene);
+    atomic_store(&scene->sink.stopping, true);
+    ring(scene);
+    expect_end(scene);
+    assert_false(atomic_load(&scene->taken)); /* still in the source, and so in no account */
+    assert_int_equal(flow_of(scene, FLOW_block_timeout), 0);
+    assert_true(flow_of(scene, FLOW_admit) < scene->offered);
+    unmake(scene);
+}
+
+static void what_cannot_be_read_again_waits_until_the_grace_is_over(void **unused)
+{
+    (void)unused;
+    struct scene *scene = make(false, 0);
+    begin_to_wait(scene);
+    atomic_store(&scene->sink.stopping, true);
+    atomic_store(&scene->waits, false);
+    ring(scene);
+    while (!atomic_load(&scene->waits)) /* it has looked again, and goes on waiting */
+        (void)usleep(1000);
+    assert_false(atomic_load(&scene->flushed));
+    atomic_store(&scene->sink.aborting, true);
+    ring(scene);
+    expect_end(scene);
+    assert_true(atomic_load(&scene->taken));
+    assert_true(flow_of(scene, FLOW_block_timeout) > 0);
+    assert_int_equal(flow_of(scene, FLOW_admit) + flow_of(scene, FLOW_block_timeout),
+                     scene->offered);
+    unmake(scene);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(room_ends_the_wait_and_nothing_is_lost),
+        cmocka_unit_test(a_deadline_ends_the_wait_and_the_newest_are_counted),
+        cmocka_unit_test(a_stop_ends_at_once_the_wait_of_what_can_be_read_again),
+        cmocka_unit_test(what_cannot_be_read_again_waits_until_the_grace_is_over),
+    };
+    struct err err = { "" };
+    char runtime[64], command[128];
+    if (mkdtemp(folder) == NULL)
+        return 1;
+    (void)snprintf(runtime, sizeof(runtime), "%s/run", folder);
+    ledger =
+        ledger_open(&(struct ledger_config){ .state_dir = folder, .runtime_dir = runtime }, &err);
+    if (ledger == NULL)
+        return 1;
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    ledger_close(&ledger);
+    (void)snprintf(command, sizeof(command), "rm -rf '%s'", folder);
+    return failed + (system(command) != 0);
+}
