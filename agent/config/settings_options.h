@@ -5,6 +5,7 @@
 #pragma once
 
 #include "config/schema.h"
+#include "config/spool_options.h"
 
 #define AGENT_OPTIONS(X, T)                                                                        \
     X(T, state_dir, text, "/var/lib/spillway", ANY, ANY,                                           \
@@ -77,7 +78,6 @@ enum shed_option {
 DECLARE_OPTIONS(input_options, INPUT_OPTIONS);
 
 enum compression_option { COMPRESSION_AUTO, COMPRESSION_NONE, COMPRESSION_GZIP, COMPRESSION_ZSTD };
-enum fsync_option { FSYNC_NEVER, FSYNC_INTERVAL, FSYNC_ALWAYS };
 #define OUTPUT_OPTIONS(X, T)                                                                       \
     X(T, type, text, REQUIRED, ANY, ANY, "Kind of output")                                         \
     X(T, inputs, list, "", ANY, ANY, "Inputs that it takes, by name; empty: all")                  \
@@ -107,17 +107,7 @@ enum fsync_option { FSYNC_NEVER, FSYNC_INTERVAL, FSYNC_ALWAYS };
       "First rest of the open breaker; it doubles with every failed probe, up to "                 \
       "breaker.rest_max")                                                                          \
     X(T, breaker__rest_max, duration, "60s", "10ms", "1d", "Longest rest of the open breaker")     \
-    X(T, spool__max_bytes, size, "0", ANY, "16TiB",                                                \
-      "Bytes on disk for batches while the endpoint is away; 0: no spool")                         \
-    X(T, spool__path, text, "", ANY, ANY,                                                          \
-      "Folder of the spool; empty: spool/OUTPUT in the state_dir")                                 \
-    X(T, spool__min_free, size, "256MiB", ANY, "16TiB",                                            \
-      "Leave so much of its disk free, the oldest batches make room")                              \
-    X(T, spool__fsync, choice, "interval", "never|interval|always", ANY,                           \
-      "When batches are safe from a power loss, and their inputs' positions move on")              \
-    X(T, spool__fsync_interval, duration, "1s", "10ms", "1h",                                      \
-      "Time between two syncs, with spool.fsync: interval")                                        \
-    X(T, spool__newest_first, flag, "no", ANY, ANY, "After an outage send the newest batches first")
+    SPOOL_OPTIONS(X, T)
 DECLARE_OPTIONS(output_options, OUTPUT_OPTIONS);
 
 #define PROCESSOR_OPTIONS(X, T) X(T, type, text, REQUIRED, ANY, ANY, "Kind of processor")

@@ -25,16 +25,6 @@ struct ledger;
 struct books;   /* of one lane */
 struct numbers; /* of one scope instance: a reading's lane, an output, the agent */
 
-struct amount {
-    uint64_t events, bytes;
-};
-
-/* What lies on disk of a lane, as spools found it: (input, output) may be of no configuration. */
-struct ledger_found {
-    const char *input, *output;
-    struct amount amount;
-};
-
 struct ledger_config {
     const char *state_dir;
     const char *runtime_dir;

@@ -5,6 +5,7 @@ the files, what is missing at the receiver is what the books count."""
 import os
 import random
 import shutil
+import subprocess
 import time
 
 import pytest
@@ -14,7 +15,8 @@ from rig.waiting import wait_until
 
 STDIN = {"app": {"type": "stdin"}}
 SPOOL = {"max_bytes": "64MiB", "min_free": "0"}
-OUTPUT = {"batch": {"max_events": 500, "max_wait": "100ms"},
+OUTPUT = {"concurrency": {"min": 1},  # no pacing after an outage: that is another test's
+          "batch": {"max_events": 500, "max_wait": "100ms"},
           "retry": {"base": "50ms", "cap": "200ms"},
           "breaker": {"failures": 1, "rest": "100ms", "rest_max": "300ms"}}
 
@@ -65,7 +67,7 @@ def test_an_outage_goes_to_disk_and_all_of_it_is_delivered(rig):
 def test_with_one_request_at_a_time_the_order_is_kept(rig):
     receiver = rig.receiver()
     receiver.replies(200, 200, *[503] * 20)
-    agent = make(rig, receiver, concurrency={"max": 1}).start_piped()
+    agent = make(rig, receiver, concurrency={"min": 1, "max": 1}).start_piped()
     for n in range(40):
         agent.feed(lines(n * 500, 500))
         time.sleep(0.02)
@@ -79,7 +81,7 @@ def test_newest_first_sends_what_is_new_before_the_backlog(rig):
     receiver = rig.receiver()
     receiver.always(503)
     agent = make(rig, receiver, spool={"newest_first": True},
-                 concurrency={"max": 1}).start_piped()
+                 concurrency={"min": 1, "max": 1}).start_piped()
     for n in range(10):
         agent.feed(lines(n * 500, 500))
         on_disk(agent, n * 500)
@@ -162,6 +164,47 @@ def test_a_batch_that_is_refused_in_part_is_split_and_counted(rig):
     assert missing_lines(receiver, 1001) == 3
 
 
+# ---- a disk that fails ----
+
+def small_disk(folder, mib):
+    """A tmpfs of that size for the spool, in a mount namespace of the agent's own; None: not allowed."""
+    if shutil.which("unshare") is None or subprocess.run(["unshare", "--mount", "true"],
+                                                         capture_output=True).returncode != 0:
+        return None
+    folder.mkdir()
+    return ["unshare", "--mount", "sh", "-c",
+            f'mount -t tmpfs -o size={mib}m,nr_inodes=0 none "{folder}" && exec "$@"', "sh"]
+
+
+def test_a_disk_that_is_full_is_memory_mode_said_once_and_shipping_goes_on(rig):
+    disk = rig.folder / "disk"
+    prefix = small_disk(disk, 1)
+    if prefix is None:
+        pytest.skip("mount namespaces are not allowed here")
+    receiver = rig.receiver()
+    receiver.always(503)
+    agent = make(rig, receiver, spool={"path": disk}, compression="none")
+    agent.command = prefix + agent.command
+    agent.start_piped()
+    for n in range(10):
+        agent.feed(lines(n * 2000, 2000, bytes_=200))
+        agent.wait_metric((n + 1) * 2000, "spillway_lines_total")
+    agent.wait_metric(1, "spillway_spool_state", output="main")
+    said = agent.wait_log(msg="spool cannot be used, batches are held in memory")
+    assert "No space" in said["error"]
+    agent.wait_metric(2, "spillway_spool_errors_total", output="main")  # it is tried again
+    receiver.always(200)
+    wait_until(lambda: sum(stock(agent, a) for a in ("ring", "batch", "ready", "in_flight", "spool"))
+               == 0, "an end of all", pause=0.05)
+    agent.feed(lines(20000, 100))
+    receiver.wait_events(20100)
+    agent.end_input()
+    lane = agent.finish().lane()
+    assert (lane.delivered, lane.dropped) == (20100, 0)
+    assert len(agent.log.find(msg=said["msg"])) == 1
+    check_exact(receiver.bodies(), 20100, in_order=False)
+
+
 # ---- kill -9 ----
 
 def check_after_kills(agent, receiver, count):
@@ -214,7 +257,7 @@ def test_what_a_killed_start_had_on_disk_is_carried_exactly(rig):
 def test_killed_while_it_drains_it_sends_the_rest_and_no_more_than_a_few_twice(rig):
     receiver = rig.receiver()
     receiver.always(503)
-    agent = make(rig, receiver, concurrency={"max": 2}).start_piped()
+    agent = make(rig, receiver, concurrency={"min": 1, "max": 2}).start_piped()
     agent.feed(lines(0, 20000))
     on_disk(agent, 20000)
     receiver.replies(*[200] * 5)
