@@ -156,6 +156,29 @@ static void a_segment_of_records_that_are_all_too_old_is_expired_unread(void **u
     close_store(&store);
 }
 
+static void
+ages_go_on_after_a_reboot_and_a_step_of_the_clock_does_not_count_within_a_boot(void **unused)
+{
+    (void)unused;
+    struct store store;
+    struct batch *damaged = NULL;
+    open_store(&store, MIB);
+    assert_true(spill(&store, 5, 100));
+    assert_true(spill(&store, 5, 100));
+    store.now.real_ms += 3600000; /* the clock is set, no time passes */
+    restart_store(&store);
+    struct batch *batch = read_batch(&store, &damaged);
+    assert_int_equal(batch->oldest_boot_ms, 1000000);
+    finish_batch(&store, &batch, FLOW_spool_deliver);
+    memcpy(store.config.boot, "next boot", 10);
+    store.now.boot_ms = 500;
+    restart_store(&store);
+    batch = read_batch(&store, &damaged);
+    assert_int_equal(batch->oldest_boot_ms, 500 - 3600000);
+    finish_batch(&store, &batch, FLOW_spool_deliver);
+    close_store(&store);
+}
+
 /* ---- damage ---- */
 
 /* Every bit flipped, one after the other, in a spool of three batches: whatever it hits, the events
@@ -393,6 +416,8 @@ int main(void)
         cmocka_unit_test(a_segment_with_a_batch_that_is_being_sent_is_not_evicted),
         cmocka_unit_test(what_is_to_stay_free_on_the_disk_bounds_it_too),
         cmocka_unit_test(a_segment_of_records_that_are_all_too_old_is_expired_unread),
+        cmocka_unit_test(
+            ages_go_on_after_a_reboot_and_a_step_of_the_clock_does_not_count_within_a_boot),
         cmocka_unit_test(damage_is_counted_exactly_wherever_it_is),
         cmocka_unit_test(a_damaged_head_in_a_sealed_segment_is_corrupt_by_its_sum),
         cmocka_unit_test(a_torn_tail_is_said_and_what_is_before_it_is_found),
