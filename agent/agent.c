@@ -12,7 +12,6 @@
 #include "base/log.h"
 #include "built_with.h"
 #include "crash.h"
-#include "crash.h"
 #include "ledger/report.h"
 #include "pipeline.h"
 #include "spools.h"
@@ -104,6 +103,7 @@ static bool take_signals(struct agent *agent, struct err *err)
     sigset_t set;
 
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file at its limit is a write that fails, and no more */
     (void)sigemptyset(&set);
     (void)sigaddset(&set, SIGTERM);
     (void)sigaddset(&set, SIGINT);
@@ -160,6 +160,7 @@ static bool start_agent(struct agent *agent, struct err *err)
         if (agent->admin == NULL)
             return false;
     }
+    ledger_ring_at_first_drop(agent->bell);
     agent->pipeline =
         pipeline_start(settings, agent->ledger, agent->disk, agent->bell, &agent->spools, err);
     spools_close(&agent->spools);
@@ -239,6 +240,7 @@ static const char *run_until_stop(struct agent *agent)
 {
     int64_t next_report_ms = clock_now_ms() + agent->settings->agent.report_interval;
     int64_t next_ping_ms = ping_watchdog(agent, clock_now_ms());
+    int64_t next_look_ms = pipeline_watch(agent->pipeline, clock_now_ms());
 
     for (;;) {
         const char *signal_name = take_signal(agent);
@@ -246,6 +248,7 @@ static const char *run_until_stop(struct agent *agent)
             return signal_name;
         if (pipeline_has_ended(agent->pipeline))
             return "all inputs are at their end";
+        report_news(agent->report); /* a first drop rings the bell: people hear of it at once */
         int64_t now_ms = clock_now_ms();
         if (now_ms >= next_report_ms) {
             report_now(agent);
@@ -253,7 +256,10 @@ static const char *run_until_stop(struct agent *agent)
         }
         if (now_ms >= next_ping_ms)
             next_ping_ms = ping_watchdog(agent, now_ms);
+        if (now_ms >= next_look_ms)
+            next_look_ms = pipeline_watch(agent->pipeline, now_ms);
         int64_t next_ms = next_report_ms < next_ping_ms ? next_report_ms : next_ping_ms;
+        next_ms = next_look_ms < next_ms ? next_look_ms : next_ms;
         bell_wait(agent->bell, &agent->signal_fd, 1, next_ms - now_ms);
     }
 }
@@ -331,6 +337,7 @@ static void release(struct agent *agent)
     crash_unwatch();
     if (agent->ledger != NULL)
         ledger_close(&agent->ledger);
+    ledger_ring_at_first_drop(-1);
     auto_close(&agent->signal_fd);
     auto_close(&agent->bell);
     auto_close(&agent->lock_fd);

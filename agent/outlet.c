@@ -36,6 +36,7 @@ static struct delivery_config delivery_config_of(const struct settings *settings
         .breaker_rest_ms = options->breaker__rest,
         .breaker_rest_max_ms = options->breaker__rest_max,
         .timeout_ms = 30 * MS_PER_S,
+        .keeps_refused = options->dead_letter__path[0] != '\0',
         .seed = seed,
     };
 }
@@ -115,6 +116,10 @@ bool outlet_start_workers(struct outlet *outlet, const struct ledger *ledger, st
 {
     const struct output_options *options = &outlet->part->output;
 
+    outlet->letters = (struct dead_letter){ .path = options->dead_letter__path,
+                                            .output = outlet->part->name,
+                                            .max_bytes = options->dead_letter__max_bytes,
+                                            .numbers = outlet->numbers };
     while (outlet->worker_count < options->workers) {
         struct worker_config config = {
             .batcher = { .index = (unsigned)outlet->worker_count,
@@ -134,6 +139,7 @@ bool outlet_start_workers(struct outlet *outlet, const struct ledger *ledger, st
                          .max_events = options->batch__max_events,
                          .max_wait_ms = options->batch__max_wait },
             .sender = outlet->sender,
+            .letters = &outlet->letters,
         };
         struct err why = { "" };
         struct worker *worker = worker_start(&config, &why);

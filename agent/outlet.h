@@ -3,9 +3,11 @@
  * Threads: main only. */
 #pragma once
 
+#include "batch/dead_letter.h"
 #include "batch/worker.h"
 #include "config/settings.h"
 #include "spools.h"
+#include "watch.h"
 
 struct outlet {
     const struct settings_part *part;
@@ -18,10 +20,12 @@ struct outlet {
     _Atomic uint64_t sequence;
     struct sender *sender;
     struct body_pool bodies;
+    struct dead_letter letters; /* of the workers, one at a time */
     struct worker *workers[LEDGER_CELLS];
     size_t worker_count;
     struct lane *lanes[LEDGER_LANES]; /* borrowed from their readings */
     size_t lane_count;
+    struct watch watch;
 };
 
 /* Opens the plugin and starts the sender of settings->outputs[index]; lanes are added later. */

@@ -18,6 +18,7 @@ enum {
     RECORD_SLACK = 1024,
     READ_BUFFER = 256 * 1024,
     STUCK_MS = 90 * 1000,
+    CALM_MOST_MS = 10 * 1000,
     DEFAULT_EVENT_BYTES = 64 * 1024
 };
 
@@ -245,6 +246,7 @@ static bool open_channel(struct pipeline *pipeline, const struct settings_part *
 {
     struct channel *channel = &pipeline->channels[pipeline->channel_count++];
 
+    CHECK(count > 0); /* an input without an output is refused before */
     channel->input = input->name;
     channel->lanes = calloc(count, sizeof(struct lane *));
     channel->outputs = calloc(count, sizeof(char *));
@@ -355,6 +357,22 @@ void pipeline_audit(struct pipeline *pipeline)
     for (size_t i = 0; i < pipeline->settings->output_count; i++)
         outlet_audit(&pipeline->outlets[i]);
     tell_classes(pipeline);
+}
+
+int64_t pipeline_watch(struct pipeline *pipeline, int64_t now_ms)
+{
+    int64_t calm_ms = pipeline->settings->agent.report_interval, next_ms;
+    int64_t soonest_ms = INT64_MAX;
+
+    if (calm_ms > CALM_MOST_MS)
+        calm_ms = CALM_MOST_MS;
+    for (size_t i = 0; i < pipeline->settings->output_count; i++) {
+        struct outlet *outlet = &pipeline->outlets[i];
+        next_ms = watch_look(&outlet->watch, outlet, now_ms, calm_ms);
+        if (next_ms < soonest_ms)
+            soonest_ms = next_ms;
+    }
+    return soonest_ms;
 }
 
 bool pipeline_has_ended(const struct pipeline *pipeline)

@@ -19,6 +19,8 @@ struct pipeline *pipeline_start(const struct settings *settings, struct ledger *
                                 struct err *err);
 /* Every owner compares what it holds with the books. */
 void pipeline_audit(struct pipeline *pipeline);
+/* Looks at what holds each output up. Returns when to look again. */
+int64_t pipeline_watch(struct pipeline *pipeline, int64_t now_ms);
 /* All sources came to their end by themselves. */
 bool pipeline_has_ended(const struct pipeline *pipeline);
 /* No thread is stuck: each passed a step lately, or sleeps within its deadline. */

@@ -7,12 +7,12 @@
 # shellcheck disable=SC2034
 packages_build="gcc libc6-dev cmake ninja-build pkg-config zlib1g-dev libyaml-dev libcjson-dev
   libcurl4-gnutls-dev|libcurl4-openssl-dev libmicrohttpd-dev
-  libisal-dev libdeflate-dev libzstd-dev libsystemd-dev"
+  libisal-dev libdeflate-dev libzstd-dev libsystemd-dev libncurses-dev"
 # shellcheck disable=SC2034
 packages_test="libcmocka-dev python3 python3-pytest curl openssl strace util-linux iproute2 nftables
   faketime"
 # shellcheck disable=SC2034
-packages_tools="clang clang-format libclang-rt-14-dev shellcheck git"
+packages_tools="clang clang-format clang-tidy libclang-rt-14-dev shellcheck git"
 
 # 0: the package, or one of a|b, is installed.
 package_is_there() {

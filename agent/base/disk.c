@@ -14,7 +14,7 @@
 enum { SYNC_EVERY_MS = 1000 };
 
 enum in_place {
-    IN_PLACE_FOUND, /* what a start before left there: synced or not */
+    IN_PLACE_FOUND, /* what a start before left there, or a failure: synced or not */
     IN_PLACE_WRITTEN,
     IN_PLACE_SYNCED
 };
@@ -45,8 +45,10 @@ struct disk {
 
 static void conclude(struct disk_file *file, bool ok, const struct err *err)
 {
-    if (!ok)
+    if (!ok) {
         atomic_fetch_add(&file->errors, 1);
+        file->in_place = IN_PLACE_FOUND; /* whatever it is now; the next content is the next try */
+    }
     if (!ok && !file->is_failing)
         LOG(LOG_ERROR, "cannot save", LS("path", file->path), LS("error", err->text),
             LS("effect", "shipping goes on; after a crash more is read again"));
@@ -79,8 +81,9 @@ static void write_file(struct disk_file *file, struct slice content)
     bool ok = file_place(file->path, content, file->in_place == IN_PLACE_SYNCED, &err);
     if (ok) {
         file->in_place = IN_PLACE_WRITTEN;
-        if (now_ms >= file->next_sync_ms)
-            ok = sync_file(file, now_ms, &err);
+        if (now_ms < file->next_sync_ms)
+            return; /* whether it is saved is told by the sync */
+        ok = sync_file(file, now_ms, &err);
     }
     conclude(file, ok, &err);
 }
@@ -90,7 +93,10 @@ static int64_t sync_due(struct disk *disk, bool stopping)
 {
     int64_t now_ms = clock_now_ms(), next_ms = -1;
 
-    for (struct disk_file *file = disk->files; file != NULL; file = file->next) {
+    lock_take(&disk->lock); /* files are added at the head meanwhile, and none is taken out */
+    struct disk_file *first = disk->files;
+    lock_drop(&disk->lock);
+    for (struct disk_file *file = first; file != NULL; file = file->next) {
         struct err err = { "" };
         if (file->in_place != IN_PLACE_WRITTEN)
             continue;

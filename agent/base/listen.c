@@ -83,7 +83,7 @@ static struct addrinfo *resolve(const char *listen_at, struct err *err)
 {
     struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV | AI_PASSIVE };
     struct addrinfo *found = NULL;
-    struct endpoint endpoint;
+    struct endpoint endpoint = { .port = NULL };
 
     if (!parse(listen_at, &endpoint, err))
         return NULL;
@@ -99,7 +99,7 @@ static struct addrinfo *resolve(const char *listen_at, struct err *err)
 
 static bool show_bound(int fd, char ret_bound[LISTEN_TEXT], unsigned *ret_port)
 {
-    struct sockaddr_storage bound;
+    struct sockaddr_storage bound = { .ss_family = AF_UNSPEC };
     socklen_t bytes = sizeof(bound);
     char host[64], port[8];
 

@@ -64,7 +64,7 @@ static int64_t next_due(struct batcher *batcher, const struct batcher_view *view
         if (level.events > 0 && (oldest == 0 || level.oldest_boot_ms < oldest))
             oldest = level.oldest_boot_ms;
     }
-    if (batcher->hand.piece != NULL) /* older than anything in its lane */
+    if (batcher->hand.piece != NULL && (oldest == 0 || batcher->hand.reader.run.boot_ms < oldest))
         oldest = batcher->hand.reader.run.boot_ms;
     if (oldest == 0) {
         feed_caught_up(batcher->config.feed);
@@ -152,8 +152,8 @@ static enum filled encode_record(struct batcher *batcher, const char *record)
     if (encoded == ENCODE_FULL)
         return FILLED_FULL;
     if (encoded == ENCODED) {
-        if (open->events == 0)
-            open->oldest_boot_ms = run.boot_ms;
+        if (open->events == 0 || run.boot_ms < open->oldest_boot_ms)
+            open->oldest_boot_ms = run.boot_ms; /* lanes differ in age */
         add_to_runs(open, lane_books(hand->lane), run.receipt, bytes);
     } else {
         drop_event(batcher, FLOW_too_large, run.receipt, bytes);

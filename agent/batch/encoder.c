@@ -42,7 +42,8 @@ struct encoder {
 
 static inline char *put(char *to, struct slice text)
 {
-    memcpy(to, text.data, text.bytes);
+    if (text.bytes > 0) /* of nothing there may be no data */
+        memcpy(to, text.data, text.bytes);
     return to + text.bytes;
 }
 
@@ -408,4 +409,23 @@ bool encoder_split(int encoding, struct slice text, uint64_t events, struct buf 
     size_t cut = find_cut(text, events);
     return cut > 0 && buf_add(ret_first, text.data, cut) &&
            buf_add(ret_second, text.data + cut, text.bytes - cut);
+}
+
+bool encoder_event(int encoding, struct slice text, uint64_t index, struct slice *ret)
+{
+    bool is_array = encoding == ENCODE_JSON_ARRAY;
+    const char *end = text.data + text.bytes, *newline = NULL;
+
+    for (uint64_t line = index + (is_array ? 1 : 0);; line--) { /* "[" stands alone */
+        newline = memchr(text.data, '\n', (size_t)(end - text.data));
+        if (newline == NULL)
+            return false;
+        if (line == 0)
+            break;
+        text.data = newline + 1;
+    }
+    *ret = (struct slice){ text.data, (size_t)(newline - text.data) };
+    if (is_array && ret->bytes > 0 && ret->data[ret->bytes - 1] == ',')
+        ret->bytes--;
+    return ret->bytes > 0;
 }

@@ -40,3 +40,6 @@ size_t encoder_bytes(const struct encoder *encoder);
  * and ret_second are appended to. false: out of memory or not `events` events in it. */
 bool encoder_split(int encoding, struct slice text, uint64_t events, struct buf *ret_first,
                    struct buf *ret_second);
+/* The event of that index, from 0, without what joins it to others: one JSON value. It lies in
+ * text. false: there is no such event. */
+bool encoder_event(int encoding, struct slice text, uint64_t index, struct slice *ret);

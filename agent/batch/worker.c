@@ -13,17 +13,22 @@ enum {
     SYSTEM_MEMORY_REST_MS = 100,
 };
 
+enum doing { DOING_WORK, DOING_WAIT, DOING_NOTHING, DOINGS };
+
 struct worker {
     uint32_t magic;
     /* constant after start */
     struct feed *feed;
     struct sender *sender;
+    struct dead_letter *letters;
     pthread_t thread;
     /* worker thread only */
     struct batcher *batcher;
     /* any thread */
     _Atomic bool draining, stopping, audit_wanted, idle;
     _Atomic int64_t last_step_ms;
+    _Atomic int doing; /* enum doing */
+    _Atomic int64_t doing_since_ms, spent_ms[DOINGS];
 };
 
 static void audit_own(struct worker *worker)
@@ -32,13 +37,25 @@ static void audit_own(struct worker *worker)
     batcher_audit(worker->batcher);
 }
 
+static void begin(struct worker *worker, enum doing doing)
+{
+    int64_t now_ms = clock_now_ms();
+
+    atomic_fetch_add(&worker->spent_ms[atomic_load(&worker->doing)],
+                     now_ms - atomic_load(&worker->doing_since_ms));
+    atomic_store(&worker->doing_since_ms, now_ms);
+    atomic_store(&worker->doing, doing);
+}
+
 /* wait_ms < 0: without end, because nothing is there. */
-static void rest(struct worker *worker, uint32_t seen, int64_t wait_ms)
+static void rest(struct worker *worker, uint32_t seen, int64_t wait_ms, enum doing doing)
 {
     audit_own(worker);
+    begin(worker, doing);
     atomic_store(&worker->idle, wait_ms < 0);
     atomic_store(&worker->last_step_ms, wait_ms < 0 ? 0 : clock_now_ms() + wait_ms);
     wake_wait(&worker->feed->wake, seen, wait_ms);
+    begin(worker, DOING_WORK);
 }
 
 static bool split_one(struct worker *worker)
@@ -53,19 +70,31 @@ static bool split_one(struct worker *worker)
     return true;
 }
 
+/* What is refused is written first, then counted and released. */
+static bool bury_one(struct worker *worker)
+{
+    struct batch *batch = sender_take_refused(worker->sender);
+
+    if (batch == NULL)
+        return false;
+    dead_letter_write_batch(worker->letters, batch);
+    sender_put_buried(worker->sender, &batch);
+    return true;
+}
+
 /* Without memory the lanes shed meanwhile. */
 static void seal_one(struct worker *worker, uint32_t seen, uint64_t bytes)
 {
     struct permit permit;
 
     if (!sender_reserve(worker->sender, bytes, &permit)) {
-        rest(worker, seen, MEMORY_REST_MS);
+        rest(worker, seen, MEMORY_REST_MS, DOING_WAIT);
         return;
     }
     struct batch *batch = batcher_seal(worker->batcher, &permit, clock_now_ms());
     if (batch == NULL) {
         sender_unreserve(worker->sender, &permit);
-        rest(worker, seen, SYSTEM_MEMORY_REST_MS);
+        rest(worker, seen, SYSTEM_MEMORY_REST_MS, DOING_WAIT);
         return;
     }
     sender_put(worker->sender, &batch);
@@ -88,14 +117,16 @@ static void step(struct worker *worker)
     atomic_store(&worker->last_step_ms, view.now_ms);
     if (atomic_load(&worker->audit_wanted))
         audit_own(worker);
-    if (split_one(worker))
+    if (split_one(worker) || bury_one(worker))
         return;
     view.is_wanted = sender_wants_batches(worker->sender);
     view.max_bytes = sender_max_bytes(worker->sender);
     atomic_store(&worker->idle, false); /* before events leave a lane: see outlet_is_drained() */
     struct batcher_step next = batcher_next(worker->batcher, &view);
     if (next.kind == BATCHER_REST) {
-        rest(worker, seen, rest_ms(next.until_boot_ms, clock_boot_ms()));
+        bool has_work = next.until_boot_ms != 0;
+        rest(worker, seen, rest_ms(next.until_boot_ms, clock_boot_ms()),
+             has_work && !view.is_wanted ? DOING_WAIT : DOING_NOTHING);
         return;
     }
     if (next.kind == BATCHER_SEAL)
@@ -122,6 +153,8 @@ struct worker *worker_start(const struct worker_config *config, struct err *err)
     worker->magic = WORKER_MAGIC;
     worker->feed = config->batcher.feed;
     worker->sender = config->sender;
+    worker->letters = config->letters;
+    atomic_store(&worker->doing_since_ms, clock_now_ms());
     worker->batcher = batcher_new(&config->batcher, clock_now_ms(), err);
     if (worker->batcher == NULL)
         return NULL;
@@ -169,6 +202,17 @@ void worker_free(struct worker **workerp)
 void worker_request_audit(struct worker *worker)
 {
     atomic_store(&worker->audit_wanted, true);
+}
+
+struct worker_times worker_times(struct worker *worker, int64_t now_ms)
+{
+    int64_t spent_ms[DOINGS];
+
+    for (int i = 0; i < DOINGS; i++)
+        spent_ms[i] = atomic_load(&worker->spent_ms[i]);
+    spent_ms[atomic_load(&worker->doing)] += now_ms - atomic_load(&worker->doing_since_ms);
+    return (struct worker_times){ .busy_ms = spent_ms[DOING_WORK],
+                                  .blocked_ms = spent_ms[DOING_WAIT] };
 }
 
 int64_t worker_last_step_ms(struct worker *worker)

@@ -5,13 +5,15 @@
 #pragma once
 
 #include "batch/batcher.h"
+#include "batch/dead_letter.h"
 #include "delivery/sender.h"
 
 struct worker;
 
 struct worker_config {
     struct batcher_config batcher;
-    struct sender *sender; /* borrowed */
+    struct sender *sender;       /* borrowed */
+    struct dead_letter *letters; /* of the output, for what its sender keeps; borrowed */
 };
 
 struct worker *worker_start(const struct worker_config *config, struct err *err);
@@ -25,4 +27,10 @@ void worker_stop(struct worker *worker);
 void worker_free(struct worker **workerp);
 /* Asks for an audit of its account; done by the worker itself at its next step. */
 void worker_request_audit(struct worker *worker);
+/* How it spent its time so far, up to now; its thread goes on meanwhile, so it is not exact. */
+struct worker_times {
+    int64_t busy_ms;    /* gathering, encoding, compressing */
+    int64_t blocked_ms; /* it had events, and the sender took none or had no memory */
+};
+struct worker_times worker_times(struct worker *worker, int64_t now_ms);
 int64_t worker_last_step_ms(struct worker *worker); /* 0: it sleeps and nothing is due */

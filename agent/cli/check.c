@@ -40,6 +40,15 @@ static void show_parts(const char *title, const struct settings_part *parts, siz
     (void)printf("\n");
 }
 
+static void show_sharing(const struct input_options *input)
+{
+    if (input->lane__classes__by[0] != '\0')
+        (void)printf(", classes by %s", input->lane__classes__by);
+    if (input->lane__shed__high < 1)
+        (void)printf(", sheds from %g%%", input->lane__shed__high * 100);
+    (void)printf("\n");
+}
+
 /* Returns the bytes of all lanes. */
 static uint64_t show_lanes(const struct settings *settings)
 {
@@ -51,9 +60,10 @@ static uint64_t show_lanes(const struct settings *settings)
         for (size_t j = 0; j < output->link_count; j++) {
             const struct settings_part *input = &settings->inputs[output->links[j]];
             bytes += input->lane_bytes;
-            (void)printf("  %-11s%s -> %s: %s, %s\n", i + j == 0 ? "lanes" : "", input->name,
+            (void)printf("  %-11s%s -> %s: %s, %s", i + j == 0 ? "lanes" : "", input->name,
                          output->name, schema_size_text(input->lane_bytes, size),
                          overflow_text(&input->input));
+            show_sharing(&input->input);
         }
     }
     return bytes;

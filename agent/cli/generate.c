@@ -310,7 +310,7 @@ int cli_generate(int argc, char **argv)
                                           .keep = 5,
                                           .lines = {
                                               .mean_bytes = 230, .next = 1, .random = { 1 } } };
-    char run[9];
+    static char run[9]; /* the generator points to it */
     uint32_t chance;
     struct err err = { "" };
     int option;

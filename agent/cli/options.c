@@ -2,7 +2,8 @@
 /* options: the configuration's own parsers, so that both take the same words. */
 #include "cli/options.h"
 
-#include "config/schema.h"
+#include "base/check.h"
+#include "config/settings_options.h"
 
 #include <ctype.h>
 
@@ -59,4 +60,14 @@ bool options_name_is_valid(struct slice name)
             return false;
     }
     return name.bytes > 0 && name.bytes <= NAME_BYTES;
+}
+
+const char *options_agent_default(const char *key)
+{
+    const struct option *option = agent_options_options;
+
+    while (option->key != NULL && strcmp(option->key, key) != 0)
+        option++;
+    CHECK(option->key != NULL);
+    return option->preset;
 }

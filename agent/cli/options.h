@@ -17,5 +17,8 @@ bool options_share(const char *option, const char *text, double *ret, struct err
 /* 10000/s or 10000 */
 bool options_rate(const char *option, const char *text, uint64_t *ret_per_s, struct err *err);
 
+/* What the configuration takes for an option of `agent` that is not given. */
+const char *options_agent_default(const char *key);
+
 /* A name that goes into log lines: letters, digits, '_' and '-', at most 32. */
 bool options_name_is_valid(struct slice name);

@@ -4,6 +4,7 @@
 #include "built_with.h"
 #include "catalog.h"
 #include "cli/cli.h"
+#include "cli/top_terminal.h"
 
 #include <curl/curl.h>
 #include <microhttpd.h>
@@ -28,6 +29,7 @@ int cli_version(int argc, char **argv)
     (void)printf("libraries: %s, libmicrohttpd/%s, libyaml/%s, zlib/%s\n", curl_version(),
                  MHD_get_version(), yaml_get_version_string(), zlibVersion());
     (void)printf("systemd: %s\n", HAVE_SYSTEMD ? SYSTEMD_VERSION : "not built in");
+    (void)printf("terminal: %s\n", top_terminal_library());
     list_plugins("inputs", catalog.inputs);
     list_plugins("processors", catalog.processors);
     list_plugins("outputs", catalog.outputs);

@@ -201,7 +201,7 @@ static bool parse_duration(const struct wanted *wanted, const char *text, void *
         { "ms", 1 },      { "s", 1000 },     { "m", 60000 },
         { "h", 3600000 }, { "d", 86400000 }, { NULL, 0 },
     };
-    uint64_t duration_ms;
+    uint64_t duration_ms = 0;
 
     if (!parse_units(wanted, text, units, false, &duration_ms))
         return false;

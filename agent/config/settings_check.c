@@ -303,8 +303,10 @@ void settings_check(struct loader *loader)
             check_input(loader, i);
     }
     for (size_t i = 0; i < settings->output_count; i++) {
-        if (loader->outputs[i].is_ok)
-            check_output(loader, i);
+        if (!loader->outputs[i].is_ok)
+            continue;
+        check_output(loader, i);
+        settings_check_dead_letter(loader, i);
     }
     settings_check_spools(loader);
 }

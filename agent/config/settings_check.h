@@ -28,6 +28,9 @@ void settings_check(struct loader *loader);
 /* The spools of outputs: settings_spool.c. */
 void settings_check_spools(struct loader *loader);
 
+/* The file of dead letters of an output: see settings_files.c. */
+void settings_check_dead_letter(struct loader *loader, size_t index);
+
 /* The shedding of one input's lanes; part of settings_check(). */
 void settings_check_shed(struct loader *loader, size_t input);
 

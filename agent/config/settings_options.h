@@ -49,7 +49,7 @@ enum shed_option {
       "Share of the output's reading, relative to its other lanes")                                \
     X(T, lane__classes__by, text, "", ANY, ANY,                                                    \
       "Split the lane into classes that are read in turns: severity, or a field: "                 \
-      "attributes.tenant; empty: no classes")                                                      \
+      "attributes.tenant; empty: no classes. With overflow block they all wait together")          \
     X(T, lane__classes__max, count, "64", "1", "256",                                              \
       "With a field: most classes at a time; what is beyond goes into one, named other")           \
     X(T, lane__classes__weights, map, "", ANY, ANY,                                                \
@@ -95,7 +95,7 @@ enum compression_option { COMPRESSION_AUTO, COMPRESSION_NONE, COMPRESSION_GZIP, 
     X(T, concurrency__min, count, "0", "0", "256",                                                 \
       "Least requests in flight; 0: under overload also fewer than one, with gaps between "        \
       "requests")                                                                                  \
-    X(T, concurrency__max, count, "32", "1", "256", "Most requests in flight")                     \
+    X(T, concurrency__max, count, "128", "1", "256", "Most requests in flight")                    \
     X(T, retry__base, duration, "1s", "10ms", "10m",                                               \
       "First backoff; each further one is twice as long, at random between zero and that")         \
     X(T, retry__cap, duration, "60s", "10ms", "1h", "Longest backoff")                             \
@@ -107,6 +107,11 @@ enum compression_option { COMPRESSION_AUTO, COMPRESSION_NONE, COMPRESSION_GZIP, 
       "First rest of the open breaker; it doubles with every failed probe, up to "                 \
       "breaker.rest_max")                                                                          \
     X(T, breaker__rest_max, duration, "60s", "10ms", "1d", "Longest rest of the open breaker")     \
+    X(T, dead_letter__path, text, "", ANY, ANY,                                                    \
+      "File that keeps the events which the endpoint refused for good, with the reason; empty: "   \
+      "they are only counted")                                                                     \
+    X(T, dead_letter__max_bytes, size, "64MiB", "4KiB", "64GiB",                                   \
+      "Bound of that file and the one before it, PATH.1; the oldest events go first")              \
     SPOOL_OPTIONS(X, T)
 DECLARE_OPTIONS(output_options, OUTPUT_OPTIONS);
 

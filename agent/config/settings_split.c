@@ -4,6 +4,8 @@
  * alone, so that a message can name the least one that would do. */
 #include "config/settings_check.h"
 
+#include "base/check.h"
+
 #define KIB UINT64_C(1024)
 #define MIB (UINT64_C(1024) * KIB)
 
@@ -36,14 +38,15 @@ static uint64_t reading_bytes(const struct settings_part *input)
     return scratch_bytes + (buffer > read_buffer_bytes ? buffer : read_buffer_bytes);
 }
 
-/* A class takes at least one piece of the lane, and a piece the largest event. */
+/* A class takes at least one piece of the lane, and a piece the largest event. Half as many again,
+ * so that a lane with a little of each class does not count as nearly full. */
 static uint64_t classes_least(const struct settings_part *input)
 {
     uint64_t piece = largest_event(input) + record_overhead_bytes;
     uint64_t rounded = (piece + 4 * KIB - 1) / (4 * KIB) * (4 * KIB);
     uint64_t count = settings_class_count(&input->input);
 
-    uint64_t least = (count + 1) * (rounded > 16 * KIB ? rounded : 16 * KIB);
+    uint64_t least = (count * 3 / 2 + 1) * (rounded > 16 * KIB ? rounded : 16 * KIB);
 
     if (count == 1)
         return 0;
@@ -128,7 +131,9 @@ static uint64_t readings_bytes(const struct settings *settings)
 
 static struct split split_at(const struct settings *settings, uint64_t limit_bytes)
 {
-    uint64_t part = limit_bytes / 2 / count_lanes(settings);
+    uint64_t lanes = count_lanes(settings);
+    CHECK(lanes > 0); /* without outputs it was refused before */
+    uint64_t part = limit_bytes / 2 / lanes;
     struct split split = { .automatic_bytes =
                                part < lane_automatic_bytes ? part : lane_automatic_bytes,
                            .readings = readings_bytes(settings),
@@ -213,7 +218,7 @@ static bool check_capacity(struct loader *loader, size_t index)
         input->name, is_given ? "" : "the automatic ", schema_size_text(capacity, has),
         BATCHES_IN_LANE, output->name, schema_size_text(output->output.batch__max_bytes, batch),
         BATCHES_IN_LANE,
-        settings_class_count(&input->input) > 1 ? ", and one of them for each class" : "",
+        settings_class_count(&input->input) > 1 ? ", and three of them for every two classes" : "",
         schema_size_text(least, needs));
 }
 

@@ -3,6 +3,8 @@
  * would expand everything before the first bound could be checked. */
 #include "config/yaml.h"
 
+#include "base/check.h"
+
 #include <yaml.h>
 
 struct level {
@@ -141,6 +143,7 @@ static bool attach(struct builder *builder, struct node *node)
         return true;
     }
     struct level *level = &builder->levels[builder->depth - 1];
+    CHECK(level->container != NULL);
     if (level->container->kind == NODE_MAP) {
         node->key = level->key;
         node->key_place = level->key_place;
@@ -162,6 +165,7 @@ static bool wants_key(const struct builder *builder)
 {
     const struct level *level = builder->depth == 0 ? NULL : &builder->levels[builder->depth - 1];
 
+    CHECK(level == NULL || level->container != NULL);
     return level != NULL && level->container->kind == NODE_MAP && level->key == NULL;
 }
 

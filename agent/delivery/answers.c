@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { DRAIN_INTERVAL_MS = 1000 }; /* at most, between two attempts while the agent stops */
 static const double PAUSE_JITTER = 0.2;
@@ -141,18 +142,36 @@ static int64_t retry_at_ms(struct delivery *delivery, const struct batch *batch,
     return now_ms;
 }
 
-static void split(struct delivery *delivery, struct batch *batch, enum verdict verdict)
+/* Remembers why, for the dead letters. false: no memory, or nobody keeps them. */
+static bool note_refusal(struct delivery *delivery, struct batch *batch, enum flow flow,
+                         const struct answer_summary *answer)
+{
+    if (!delivery->config.keeps_refused)
+        return false;
+    batch->refusal = calloc(1, sizeof(*batch->refusal));
+    if (batch->refusal == NULL) {
+        numbers_add(delivery->numbers, NUMBER_dead_letter_errors, batch->events);
+        return false;
+    }
+    batch->refusal->flow = flow;
+    (void)snprintf(batch->refusal->reason, sizeof(batch->refusal->reason), "%s",
+                   answer->what == NULL ? "" : answer->what);
+    (void)snprintf(batch->refusal->answer, sizeof(batch->refusal->answer), "%s",
+                   answer->text == NULL ? "" : answer->text);
+    return true;
+}
+
+static void refuse(struct delivery *delivery, struct batch *batch, enum flow flow,
+                   const struct answer_summary *answer)
 {
     struct holding *held = &delivery->held;
 
-    if (batch->events > 1) {
+    if (batch->events > 1)
         holding_return_to_split(held, batch);
-    } else if (verdict == VERDICT_REJECTED) {
-        holding_finish(&held->in_flight, batch, FLOW_refuse);
-    } else {
-        holding_return(held, batch, HOLDING_FRONT);
-        holding_finish(&held->ready, batch, FLOW_split_too_large);
-    }
+    else if (note_refusal(delivery, batch, flow, answer))
+        holding_refuse(held, batch);
+    else
+        holding_finish(&held->in_flight, batch, flow);
 }
 
 static void settle_answer(struct delivery *delivery, struct batch *batch,
@@ -170,8 +189,10 @@ static void settle_answer(struct delivery *delivery, struct batch *batch,
         send_back(delivery, batch, now_ms);
         break;
     case VERDICT_TOO_LARGE:
+        refuse(delivery, batch, FLOW_split_too_large, answer);
+        break;
     case VERDICT_REJECTED:
-        split(delivery, batch, (enum verdict)answer->verdict);
+        refuse(delivery, batch, FLOW_refuse, answer);
         break;
     }
 }
@@ -200,8 +221,11 @@ void delivery_answer(struct delivery *delivery, struct batch *batch,
         delivery->probe = NULL;
     if (answer.verdict != VERDICT_SENT)
         numbers_add(delivery->numbers, NUMBER_failures, 1);
-    /* Only an endpoint that takes batches can judge one; else it is the wrong place, like a 404. */
-    if (answer.verdict == VERDICT_REJECTED && !delivery->endpoint_took_one)
+    /* Only an endpoint that takes batches can judge one; else it is the wrong place, like a 404. It
+     * is also what one poisoned event looks like that comes first after a start: so the next probe
+     * is a half. That loses nothing, and the first half that is taken tells the two apart. */
+    bool may_be_poisoned = answer.verdict == VERDICT_REJECTED && !delivery->endpoint_took_one;
+    if (may_be_poisoned)
         answer.verdict = VERDICT_HOLD;
     if (answer.died_before_answer && !batch->suspect_connection_retry_used) {
         repeat_at_once(delivery, batch, was_probe, now_ms);
@@ -209,7 +233,10 @@ void delivery_answer(struct delivery *delivery, struct batch *batch,
         batch->suspect_connection_retry_used = false;
         learn(delivery, batch, &answer, was_probe, now_ms);
         learn_size(delivery, batch, &answer, now_ms);
-        settle_answer(delivery, batch, &answer, now_ms);
+        if (may_be_poisoned && batch->events > 1)
+            holding_return_to_split(&delivery->held, batch);
+        else
+            settle_answer(delivery, batch, &answer, now_ms);
     }
     delivery_publish(delivery);
 }

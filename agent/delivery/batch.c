@@ -27,6 +27,7 @@ void batch_free(struct batch **batchp)
     CHECK(batch->magic == BATCH_MAGIC && batch->permit.share == NULL);
     batch->magic = 0;
     body_pool_give(batch->pool, batch->body);
+    free(batch->refusal);
     free(batch->runs);
     free(batch);
 }

@@ -18,6 +18,13 @@ struct batch_run {
     uint64_t events, bytes;  /* as the books count them */
 };
 
+/* Why an endpoint took an event not, and never will. */
+struct refusal {
+    enum flow flow;   /* what the loss is counted as */
+    char reason[128]; /* "status 422" */
+    char answer[256]; /* how the endpoint's answer begins; "": none */
+};
+
 enum { BATCH_KEY_BYTES = 224 };
 
 /* The record on disk that a batch was read from, shared by the parts of a split: it is done when
@@ -52,8 +59,9 @@ struct batch {
     uint64_t ticket; /* of the request in flight, see limiter.h */
     int64_t due_ms;
     bool suspect_connection_retry_used;
-    struct spool_pin *pin; /* NULL: not from the spool. Else its events are in account `spool` */
-    enum flow end;         /* of a batch with a pin that is done: its last entry in the books */
+    struct spool_pin *pin;   /* NULL: not from the spool. Else its events are in account `spool` */
+    enum flow end;           /* of a batch with a pin that is done: its last entry in the books */
+    struct refusal *refusal; /* malloc'd; NULL: it was not refused */
 };
 
 struct batch *batch_new(void);          /* NULL: out of memory */

@@ -66,7 +66,7 @@ static void abandon_if_over(struct delivery *delivery)
 {
     if (!delivery->abandoned)
         return;
-    holding_abandon(&delivery->held);
+    numbers_add(delivery->numbers, NUMBER_dead_letter_errors, holding_abandon(&delivery->held));
     delivery->probe = NULL;
 }
 
@@ -127,10 +127,6 @@ static void put_unsplit(struct delivery *delivery, struct batch *parent, int64_t
 {
     unsigned failures = parent->attempts;
 
-    if (parent->events == 1) {
-        holding_finish(&delivery->held.splitting, parent, FLOW_split_too_large);
-        return;
-    }
     /* No memory for the halves: from the start again, later. */
     parent->due_ms = now_ms + backoff_delay_ms(&delivery->backoff, failures, &delivery->random);
     holding_end_split(&delivery->held, parent, NULL);
@@ -153,6 +149,18 @@ void delivery_put_halves(struct delivery *delivery, struct batch **parentp, stru
         halves[0] = halves[1] = NULL;
     }
     abandon_if_over(delivery);
+    delivery_publish(delivery);
+}
+
+struct batch *delivery_take_refused(struct delivery *delivery)
+{
+    return holding_take_refused(&delivery->held);
+}
+
+void delivery_put_buried(struct delivery *delivery, struct batch **batchp)
+{
+    holding_finish(&delivery->held.burying, *batchp, (*batchp)->refusal->flow);
+    *batchp = NULL;
     delivery_publish(delivery);
 }
 

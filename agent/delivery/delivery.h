@@ -15,6 +15,7 @@ struct delivery_config {
     unsigned breaker_failures;
     int64_t breaker_rest_ms, breaker_rest_max_ms;
     int64_t timeout_ms; /* of one request, before it is cut to the batch's deadline */
+    bool keeps_refused; /* for delivery_take_refused(); else they are dropped at once */
     uint64_t seed;
 };
 
@@ -37,9 +38,15 @@ void delivery_put(struct delivery *delivery, struct batch **batchp, int64_t now_
  * the account `ready` and keeps its permit. NULL: none. */
 struct batch *delivery_take_split(struct delivery *delivery);
 /* The halves (permits by share_overdraw of delivery_share()) replace the parent; or with halves
- * NULL: it could not be split. One event alone is dropped: split_too_large. */
+ * NULL: it could not be split, and is tried as it is later. */
 void delivery_put_halves(struct delivery *delivery, struct batch **parentp, struct batch *halves[2],
                          int64_t now_ms);
+/* A batch of one event that the endpoint refused, or found too large alone; batch->refusal says
+ * why. It stays in the account `in_flight` until delivery_put_buried(). One at a time. NULL: none.
+ */
+struct batch *delivery_take_refused(struct delivery *delivery);
+/* It was written to the dead letters, or could not be: it is dropped, and counted. */
+void delivery_put_buried(struct delivery *delivery, struct batch **batchp);
 struct share *delivery_share(struct delivery *delivery);
 
 /* ---- from the sender ---- */
@@ -60,6 +67,7 @@ struct answer_summary {
     bool opened_connection;  /* do not learn from its latency */
     bool died_before_answer; /* a reused connection broke before a byte of the answer came */
     const char *what; /* for people: "status 401", "Timeout was reached"; NULL: nothing to say */
+    const char *text; /* how the answer's body begins; NULL: none */
 };
 /* The request of this batch is over. After it the batch may be gone. */
 void delivery_answer(struct delivery *delivery, struct batch *batch,

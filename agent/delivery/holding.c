@@ -87,6 +87,22 @@ void holding_end_split(struct holding *holding, struct batch *parent, struct bat
     forget(parent);
 }
 
+void holding_refuse(struct holding *holding, struct batch *batch)
+{
+    CHECK(batch->refusal != NULL);
+    batch_list_remove(&holding->in_flight, batch);
+    batch_list_push_back(&holding->refused, batch);
+}
+
+struct batch *holding_take_refused(struct holding *holding)
+{
+    struct batch *batch = holding->burying.count > 0 ? NULL : batch_list_pop(&holding->refused);
+
+    if (batch != NULL)
+        batch_list_push_back(&holding->burying, batch);
+    return batch;
+}
+
 void holding_finish(struct batch_list *list, struct batch *batch, enum flow flow)
 {
     batch_list_remove(list, batch);
@@ -153,9 +169,10 @@ static void give_back(struct batch *batch, enum flow replay, enum flow drop)
     forget(batch);
 }
 
-void holding_abandon(struct holding *holding)
+uint64_t holding_abandon(struct holding *holding)
 {
     struct batch *batch;
+    uint64_t unburied = 0;
 
     while ((batch = batch_list_pop(&holding->ready)) != NULL)
         give_back(batch, FLOW_replay_ready, FLOW_drain_timeout_ready);
@@ -165,16 +182,22 @@ void holding_abandon(struct holding *holding)
         give_back(batch, FLOW_replay_ready, FLOW_drain_timeout_ready);
     while ((batch = batch_list_pop(&holding->in_flight)) != NULL)
         give_back(batch, FLOW_replay_in_flight, FLOW_drain_timeout_in_flight);
+    while ((batch = batch_list_pop(&holding->refused)) != NULL) {
+        unburied += batch->events;
+        give_back(batch, FLOW_replay_in_flight, batch->refusal->flow);
+    }
     /* On disk, but a sync failed: read again by their source, rather twice than never. */
     while ((batch = batch_list_pop(&holding->unsynced)) != NULL)
         forget(batch);
     pins_forget_all(&holding->pins);
+    return unburied;
 }
 
 bool holding_is_empty(const struct holding *holding)
 {
     return holding->ready.count + holding->to_split.count + holding->splitting.count +
-                   holding->in_flight.count + holding->to_spool.count + holding->unsynced.count ==
+                   holding->in_flight.count + holding->refused.count + holding->burying.count +
+                   holding->to_spool.count + holding->unsynced.count ==
                0 &&
            pins_first(&holding->pins) == NULL;
 }
@@ -208,5 +231,7 @@ void holding_audit(const struct holding *holding)
 
     begin_audit(&held, &holding->lanes);
     add_list(&held, &holding->in_flight);
+    add_list(&held, &holding->refused);
+    add_list(&held, &holding->burying);
     tally_audit(&held, ACCOUNT_in_flight);
 }

@@ -18,6 +18,8 @@ struct holding {
     struct batch_list
         unsynced; /* in account spool, without a body: their receipts wait for a sync */
     struct pins pins;
+    struct batch_list refused; /* account in_flight; a worker will write them to the dead letters */
+    struct batch_list burying; /* account in_flight; a worker writes it, one at a time */
     struct share share;
     struct tally lanes; /* all that have been seen; the amounts are not used */
 };
@@ -35,6 +37,9 @@ void holding_return_to_split(struct holding *holding, struct batch *batch);
 struct batch *holding_take_split(struct holding *holding); /* NULL: none */
 /* Two halves stand for their parent, first half first; NULL: the parent waits again as it was. */
 void holding_end_split(struct holding *holding, struct batch *parent, struct batch *halves[2]);
+/* A batch in flight was refused; batch->refusal says why. */
+void holding_refuse(struct holding *holding, struct batch *batch);
+struct batch *holding_take_refused(struct holding *holding); /* NULL: none, or one is out already */
 /* The end of a batch in one of the lists of that flow's account; frees it. */
 void holding_finish(struct batch_list *list, struct batch *batch, enum flow flow);
 /* max_age_ms after the admission of its oldest event, less now; INT64_MAX: max_age_ms is 0, no end.
@@ -42,9 +47,9 @@ void holding_finish(struct batch_list *list, struct batch *batch, enum flow flow
 int64_t holding_time_left_ms(const struct batch *batch, int64_t max_age_ms, int64_t boot_ms);
 /* Drops what is too old in account ready, and returns the time left to the next one. */
 int64_t holding_expire(struct holding *holding, int64_t max_age_ms, int64_t boot_ms);
-/* Ends all but `splitting`: what its source will read again goes back with its receipt still open,
- * the rest is dropped. */
-void holding_abandon(struct holding *holding);
+/* Ends all but `splitting` and `burying`: what its source will read again goes back with its
+ * receipt still open, the rest is dropped. Returns how many refused events were not buried. */
+uint64_t holding_abandon(struct holding *holding);
 bool holding_is_empty(const struct holding *holding);
 /* Compares both accounts with the books of every lane seen. */
 void holding_audit(const struct holding *holding);

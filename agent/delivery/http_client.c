@@ -19,6 +19,9 @@ enum {
     CONNECTION_LIFE_S = 300, /* then the name is resolved anew */
     NAME_LIFE_S = 2,         /* an endpoint that moved is found soon; few connections are opened */
     HEADER_LINE_BYTES = 4096,
+    /* Of each connection: with curl's own sizes a hundred would take 8 MB beside the batches. */
+    SEND_BUFFER_BYTES = 32 * 1024,
+    RECEIVE_BUFFER_BYTES = 4 * 1024,
 };
 
 struct transfer {
@@ -164,6 +167,8 @@ static bool set_connection(CURL *easy, const struct http_request *request, int64
 
     ok = ok && curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket) == CURLE_OK;
     ok = ok && set_text(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    ok = ok && set_long(easy, CURLOPT_UPLOAD_BUFFERSIZE, SEND_BUFFER_BYTES);
+    ok = ok && set_long(easy, CURLOPT_BUFFERSIZE, RECEIVE_BUFFER_BYTES);
     ok = ok && set_long(easy, CURLOPT_NOSIGNAL, 1);
     ok = ok && set_long(easy, CURLOPT_QUICK_EXIT, 1);
     ok = ok && set_long(easy, CURLOPT_TCP_KEEPALIVE, 1);

@@ -42,6 +42,7 @@ struct sender {
     struct log_site failures, changes, probes;
     /* any thread */
     _Atomic bool stopping;
+    struct wait_times waits;
     _Atomic int64_t last_step_ms;
 };
 
@@ -95,6 +96,10 @@ static void answer(struct sender *sender, const struct outcome *outcome)
     bool has_news;
 
     summary.what = outcome->what;
+    summary.text = outcome->answer;
+    if (summary.verdict == VERDICT_SENT)
+        wait_times_add(&sender->waits, clock_boot_ms() - outcome->batch->oldest_boot_ms,
+                       outcome->batch->events);
     lock_take(&sender->lock);
     delivery_answer(sender->delivery, outcome->batch, &summary, clock_now_ms());
     has_news = delivery_take_news(sender->delivery, &news);
@@ -105,15 +110,25 @@ static void answer(struct sender *sender, const struct outcome *outcome)
         log_news(sender, &news);
 }
 
-static struct step next_step(struct sender *sender, bool *ret_workers_may_go_on)
+/* What a look at the delivery has changed for the workers. */
+struct prospect {
+    bool may_go_on;
+    bool has_freed;    /* memory, of what was too old */
+    bool has_launched; /* of the batches ahead there is one less */
+};
+
+static struct step next_step(struct sender *sender, struct prospect *prospect)
 {
     int64_t now_ms = clock_now_ms();
     struct step step;
 
     atomic_store(&sender->last_step_ms, now_ms);
     lock_take(&sender->lock);
+    uint64_t used_bytes = delivery_share(sender->delivery)->used_bytes;
     step = delivery_next(sender->delivery, now_ms, clock_boot_ms());
-    *ret_workers_may_go_on = delivery_wants_batches(sender->delivery, now_ms);
+    prospect->may_go_on = delivery_wants_batches(sender->delivery, now_ms);
+    prospect->has_freed |= delivery_share(sender->delivery)->used_bytes < used_bytes;
+    prospect->has_launched |= step.kind == STEP_SEND;
     lock_drop(&sender->lock);
     return step;
 }
@@ -137,11 +152,13 @@ static int64_t rest_ms(const struct step *step)
     return left_ms < 0 ? 0 : left_ms;
 }
 
-/* Workers are woken after every answer, because it may have made room or a batch to split, and when
- * a rest or a pause is over. Between two such moments they sleep. */
+/* Workers are woken after every answer, because it may have made room or a batch to split; when a
+ * batch has left those that wait, or was too old; and when a rest or a pause is over. Between two
+ * such moments they sleep. */
 static void run_step(struct sender *sender)
 {
-    bool any_answer = false, may_go_on;
+    struct prospect prospect = { 0 };
+    bool any_answer = false;
     struct outcome outcome;
     struct step step;
 
@@ -149,12 +166,13 @@ static void run_step(struct sender *sender)
         answer(sender, &outcome);
         any_answer = true;
     }
-    while ((step = next_step(sender, &may_go_on)).kind == STEP_SEND)
+    while ((step = next_step(sender, &prospect)).kind == STEP_SEND)
         send_step(sender, &step);
     wake_spooler(sender);
-    if (any_answer || (may_go_on && !sender->workers_may_go_on))
+    if (any_answer || prospect.has_freed ||
+        (prospect.may_go_on && (prospect.has_launched || !sender->workers_may_go_on)))
         wake_bump(sender->config.workers);
-    sender->workers_may_go_on = may_go_on;
+    sender->workers_may_go_on = prospect.may_go_on;
     sender->transport->wait(sender->transport, rest_ms(&step));
 }
 
@@ -385,6 +403,24 @@ void sender_put_halves(struct sender *sender, struct batch **parentp, struct bat
     sender->transport->wake(sender->transport);
 }
 
+struct batch *sender_take_refused(struct sender *sender)
+{
+    struct batch *batch;
+
+    lock_take(&sender->lock);
+    batch = delivery_take_refused(sender->delivery);
+    lock_drop(&sender->lock);
+    return batch;
+}
+
+void sender_put_buried(struct sender *sender, struct batch **batchp)
+{
+    lock_take(&sender->lock);
+    delivery_put_buried(sender->delivery, batchp);
+    lock_drop(&sender->lock);
+    wake_bump(sender->config.workers); /* its memory is free, and the next one may be taken */
+}
+
 bool sender_is_empty(struct sender *sender)
 {
     bool empty;
@@ -393,6 +429,11 @@ bool sender_is_empty(struct sender *sender)
     empty = delivery_is_empty(sender->delivery);
     lock_drop(&sender->lock);
     return empty;
+}
+
+struct wait_times *sender_waits(struct sender *sender)
+{
+    return &sender->waits;
 }
 
 void sender_audit(struct sender *sender)

@@ -6,6 +6,7 @@
 
 #include "base/wake.h"
 #include "delivery/delivery.h"
+#include "delivery/saturation.h"
 #include "delivery/spool_files.h"
 #include "plugins/plugin.h"
 
@@ -43,7 +44,11 @@ void sender_put(struct sender *sender, struct batch **batchp);
 struct batch *sender_take_split(struct sender *sender);
 /* Gives both halves their permits. */
 void sender_put_halves(struct sender *sender, struct batch **parentp, struct batch *halves[2]);
+struct batch *sender_take_refused(struct sender *sender);
+void sender_put_buried(struct sender *sender, struct batch **batchp);
 bool sender_is_empty(struct sender *sender);
+/* How long delivered events were in the agent. */
+struct wait_times *sender_waits(struct sender *sender);
 void sender_audit(struct sender *sender);
 /* clock_now_ms() of the thread's last step, for the watchdog: it never rests longer than a minute.
  */

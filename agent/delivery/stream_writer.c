@@ -70,6 +70,7 @@ static void fail(struct stream_writer *writer, int error)
 static void write_some(struct stream_writer *writer)
 {
     const struct batch *batch = writer->batch;
+    CHECK(batch != NULL);
     size_t left = batch->body_bytes - writer->offset;
     ssize_t wrote = write(writer->fd, batch->body + writer->offset,
                           left < writer->chunk_bytes ? left : writer->chunk_bytes);

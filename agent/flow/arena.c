@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 struct arena {
     char *memory;
@@ -74,11 +75,25 @@ void arena_give(struct arena *arena, struct piece *piece)
     arena->touched++;
 }
 
+/* Only pages that are wholly in the piece: the kernel rounds the end up, into a neighbour that may
+ * be lent. */
+static void trim_piece(const struct arena *arena, const struct piece *piece, size_t page_bytes)
+{
+    size_t begin = (size_t)(piece->data - arena->memory);
+    size_t end = (begin + arena->piece_bytes) / page_bytes * page_bytes;
+
+    begin = (begin + page_bytes - 1) / page_bytes * page_bytes;
+    if (begin < end)
+        (void)madvise(arena->memory + begin, end - begin, MADV_DONTNEED);
+}
+
 void arena_trim(struct arena *arena)
 {
     struct piece *piece = arena->free;
+    size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+
     for (; arena->touched > 0 && piece != NULL; arena->touched--, piece = piece->next)
-        (void)madvise(piece->data, arena->piece_bytes, MADV_DONTNEED);
+        trim_piece(arena, piece, page_bytes);
 }
 
 size_t arena_piece_bytes(const struct arena *arena)

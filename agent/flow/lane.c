@@ -367,8 +367,9 @@ struct lane_level lane_level(struct lane *lane)
 {
     lock_take(&lane->lock);
     struct classes_level level = classes_level(lane->classes);
+    double fill = lane_fill(lane);
     lock_drop(&lane->lock);
-    return (struct lane_level){ level.events, level.bytes, level.oldest_boot_ms };
+    return (struct lane_level){ level.events, level.bytes, level.oldest_boot_ms, fill };
 }
 
 struct piece *lane_gather(struct lane *lane, unsigned worker)

@@ -64,6 +64,7 @@ void lane_hurry(struct lane *lane);
 struct lane_level {
     uint64_t events, bytes;
     int64_t oldest_boot_ms; /* 0: empty */
+    double fill;            /* of its memory, 0 … 1 */
 };
 struct lane_level lane_level(struct lane *lane);
 

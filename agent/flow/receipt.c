@@ -98,6 +98,13 @@ static struct receipt *take_entry(struct receipts *receipts)
     return receipt;
 }
 
+bool receipts_have_room(struct receipts *receipts, size_t reads)
+{
+    if (RECEIPTS_MAX - receipts->count < reads)
+        merge_neighbours(receipts);
+    return RECEIPTS_MAX - receipts->count >= reads;
+}
+
 struct receipt *receipts_open(struct receipts *receipts)
 {
     struct receipt *receipt;

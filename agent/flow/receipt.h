@@ -20,6 +20,9 @@ struct receipts; /* a reading's list, oldest first, at most RECEIPTS_MAX */
 /* on_settled runs in the releasing thread, without locks of ours, when a receipt reaches zero. */
 struct receipts *receipts_new(void (*on_settled)(void *context), void *context);
 void receipts_free(struct receipts **receiptsp); /* all must be settled or abandoned */
+/* May so many reads be opened? With few entries left finished neighbours are merged first: one read
+ * that takes long does not keep those behind it, which are finished, in the list. */
+bool receipts_have_room(struct receipts *receipts, size_t reads);
 /* Opens the receipt of the next read, with the reading's hold. NULL: the list is full. */
 struct receipt *receipts_open(struct receipts *receipts);
 /* The reading lets go: all events of the read are offered, and this is the position after it. */

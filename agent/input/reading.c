@@ -128,7 +128,7 @@ static bool may_collect(struct reading *reading)
 {
     return !reading->done && !atomic_load(&reading->stopping) &&
            (reading->sink.receipts == NULL ||
-            receipts_count(reading->sink.receipts) < RECEIPTS_MAX - RECEIPT_RESERVE);
+            receipts_have_room(reading->sink.receipts, RECEIPT_RESERVE));
 }
 
 static void end_source(struct reading *reading)

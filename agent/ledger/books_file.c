@@ -5,7 +5,10 @@
 
 #include "base/json.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <zlib.h>
 
 /* More than these is no file of ours; they bound the work on a file that lies. */
@@ -132,6 +135,29 @@ bool books_file_copy(const struct books_file *file, int64_t now_real_ns, struct 
     header.checksum = checksum_of((struct slice){ ret->data + start, bytes });
     memcpy(ret->data + start, &header, sizeof(header));
     return true;
+}
+
+/* ---- reading: the bytes ---- */
+
+bool books_file_read(int fd, struct buf *ret, struct err *err)
+{
+    char chunk[16384];
+    struct stat info;
+
+    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
+        return err_set(err, "it is not a file");
+    ret->limit = BOOKS_FILE_MAX;
+    for (;;) {
+        ssize_t got = read(fd, chunk, sizeof(chunk));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return err_set(err, "%s", strerror(errno));
+        if (got == 0)
+            return true;
+        if (!buf_add(ret, chunk, (size_t)got))
+            return err_set(err, "it is too large");
+    }
 }
 
 /* ---- reading: the description ---- */

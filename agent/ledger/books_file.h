@@ -28,6 +28,10 @@ struct books_image {
 bool books_image_open(struct books_image *ret, struct slice bytes, bool has_checksum,
                       struct err *err);
 
+/* Appends what the open file holds, at most BOOKS_FILE_MAX. Read, not mapped: a file that shrinks
+ * under a mapping would be a SIGBUS. */
+bool books_file_read(int fd, struct buf *ret, struct err *err);
+
 /* What a dead start left in one lane, as the flows of this build that close it. */
 struct books_left {
     char input[LEDGER_NAME], output[LEDGER_NAME];

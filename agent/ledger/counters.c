@@ -1,13 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* counters: adding to the books of a lane and reading them, from any thread, without locks.
  * All is relaxed: each counter stands alone, and whoever needs two to agree stands still. */
+#include "base/bell.h"
 #include "base/check.h"
 #include "ledger/books_file.h"
 
-static void add_to(struct cell *cell, uint64_t events, uint64_t bytes)
+static _Atomic int news_bell =
+    -1; /* the books are shared memory, with no room for a process's own */
+
+void ledger_ring_at_first_drop(int bell)
 {
-    atomic_fetch_add_explicit(&cell->events, events, memory_order_relaxed);
-    atomic_fetch_add_explicit(&cell->bytes, bytes, memory_order_relaxed);
+    atomic_store(&news_bell, bell);
+}
+
+/* Returns true if it was empty. */
+static bool add_to(struct cell *cell, uint64_t events, uint64_t bytes)
+{
+    uint64_t before = atomic_fetch_add_explicit(&cell->events, events, memory_order_relaxed);
+    before |= atomic_fetch_add_explicit(&cell->bytes, bytes, memory_order_relaxed);
+    return before == 0;
 }
 
 static struct amount read_cell(const struct cell *cell)
@@ -25,7 +36,11 @@ void ledger_move_cell(struct books *books, enum flow flow, unsigned cell, uint64
                       uint64_t bytes)
 {
     CHECK((unsigned)flow < FLOWS && cell < books_flow_cells[flow].count);
-    add_to(&books->cells[books_flow_cells[flow].first + cell], events, bytes);
+    bool is_first = add_to(&books->cells[books_flow_cells[flow].first + cell], events, bytes);
+    int bell = is_first ? atomic_load(&news_bell) : -1;
+    /* Once for a lane and a reason. A lock may be held, but nothing waits for an eventfd. */
+    if (bell >= 0 && flow_infos[flow].to == ACCOUNT_dropped)
+        bell_ring(bell);
 }
 
 struct amount ledger_flow(const struct books *books, enum flow flow)

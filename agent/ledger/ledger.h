@@ -78,6 +78,8 @@ struct numbers *ledger_agent_numbers(struct ledger *ledger);
 void ledger_move(struct books *books, enum flow flow, uint64_t events, uint64_t bytes);
 void ledger_move_cell(struct books *books, enum flow flow, unsigned cell, uint64_t events,
                       uint64_t bytes);
+/* Rings this bell at the first drop for a reason in a lane; -1: none. For the whole process. */
+void ledger_ring_at_first_drop(int bell);
 
 struct amount ledger_flow(const struct books *books, enum flow flow); /* sum of its cells */
 /* Inflow less outflow, exact while the account's owner stands still. */

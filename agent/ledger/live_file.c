@@ -112,22 +112,29 @@ static bool try_folder(struct live_file *live, const char *folder, const char *n
     return false;
 }
 
+bool live_file_user_folder(unsigned which, unsigned uid, char ret_folder[PATH_MAX])
+{
+    const char *base = getenv("XDG_RUNTIME_DIR");
+
+    if (which == 0)
+        return base != NULL && base[0] == '/' &&
+               snprintf(ret_folder, PATH_MAX, "%s/spillway", base) < PATH_MAX;
+    (void)snprintf(ret_folder, PATH_MAX, "/run/user/%u/spillway", uid);
+    return which == 1;
+}
+
 /* The user's own runtime directory, where the system's is not for us. */
 static bool try_users_folders(struct live_file *live, const char *name)
 {
-    const char *base = getenv("XDG_RUNTIME_DIR");
     char folder[PATH_MAX];
     struct err unused;
 
-    if (base != NULL && base[0] == '/' &&
-        snprintf(folder, sizeof(folder), "%s/spillway", base) < PATH_MAX &&
-        try_folder(live, folder, name, &unused))
+    if (live_file_user_folder(0, geteuid(), folder) && try_folder(live, folder, name, &unused))
         return true;
     (void)snprintf(folder, sizeof(folder), "/run/user/%u", (unsigned)geteuid());
     if (access(folder, W_OK) != 0) /* made by the login manager, not by us */
         return false;
-    (void)snprintf(folder, sizeof(folder), "/run/user/%u/spillway", (unsigned)geteuid());
-    return try_folder(live, folder, name, &unused);
+    return live_file_user_folder(1, geteuid(), folder) && try_folder(live, folder, name, &unused);
 }
 
 static void forget_name(struct live_file *live, const char *why)

@@ -22,6 +22,11 @@ struct live_file {
 /* The name of the live books: a hash of the resolved path of the state directory and its tail. */
 void live_file_name(const char *state_dir, char ret_name[NAME_MAX]);
 
+/* Folders of a user for live books, in the order in which they are tried: in $XDG_RUNTIME_DIR, in
+ * /run/user/UID. Looks at nothing. false: there is no such folder. */
+enum { LIVE_USER_FOLDERS = 2 };
+bool live_file_user_folder(unsigned which, unsigned uid, char ret_folder[PATH_MAX]);
+
 /* Makes zeroed memory for new books, beside those of a dead start. false: out of memory. */
 bool live_file_open(struct live_file *ret, const struct ledger_config *config, const char *name,
                     struct err *err);

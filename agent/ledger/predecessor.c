@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 enum finding { FOUND_NOTHING, FOUND_DAMAGED, FOUND_BOOKS };
 
@@ -17,28 +16,6 @@ struct candidate {
     struct books_image image;
     struct err err;
 };
-
-/* Read, not mapped: a file that shrinks under a mapping would be a SIGBUS. */
-static bool read_whole(int fd, struct buf *ret, struct err *err)
-{
-    char chunk[16384];
-    struct stat info;
-
-    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
-        return err_set(err, "it is not a file");
-    ret->limit = BOOKS_FILE_MAX;
-    for (;;) {
-        ssize_t got = read(fd, chunk, sizeof(chunk));
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return err_set(err, "%s", strerror(errno));
-        if (got == 0)
-            return true;
-        if (!buf_add(ret, chunk, (size_t)got))
-            return err_set(err, "it is too large");
-    }
-}
 
 static void load(struct candidate *ret, const char *path, bool is_saved)
 {
@@ -52,7 +29,8 @@ static void load(struct candidate *ret, const char *path, bool is_saved)
     if (fd < 0 && errno == ENOENT)
         return;
     struct err why = { "" };
-    bool ok = fd >= 0 ? read_whole(fd, &ret->bytes, &why) : err_set(&why, "%s", strerror(errno));
+    bool ok =
+        fd >= 0 ? books_file_read(fd, &ret->bytes, &why) : err_set(&why, "%s", strerror(errno));
     if (ok && books_image_open(&ret->image, buf_slice(&ret->bytes), is_saved, &why)) {
         ret->finding = FOUND_BOOKS;
         return;

@@ -158,6 +158,16 @@ static uint64_t write_first_drops(const struct lane_snapshot *lane, uint64_t tol
     return told;
 }
 
+void report_news(struct report *report)
+{
+    struct lane_snapshot lane;
+
+    for (unsigned i = 0; i < ledger_lane_count(report->ledger); i++) {
+        ledger_snapshot(report->ledger, i, &lane);
+        report->told[i].reasons = write_first_drops(&lane, report->told[i].reasons);
+    }
+}
+
 static uint64_t sum_moves(const struct lane_snapshot *lane)
 {
     uint64_t sum = 0;

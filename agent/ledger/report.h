@@ -26,3 +26,4 @@ struct report;
 struct report *report_new(struct ledger *ledger);
 void report_free(struct report **reportp);
 void report_write(struct report *report, bool final);
+void report_news(struct report *report); /* the news alone, of first drops since the last call */

@@ -63,9 +63,11 @@ class Rig:
                 "start_at": "beginning", **options}
 
     def http(self, receiver, **options):
-        """An http output to the receiver, with waits that suit a test."""
+        """An http output to the receiver, with waits that suit a test: below one request in flight it
+        would be paced, with gaps of up to half a minute after a few failures."""
+        concurrency = {"min": 1, **options.pop("concurrency", {})}
         return {"type": "http", "url": receiver.url, "timeout": "10s",
-                "retry": {"base": "50ms", "cap": "200ms"},
+                "retry": {"base": "50ms", "cap": "200ms"}, "concurrency": concurrency,
                 "breaker": {"rest": "50ms", "rest_max": "200ms"}, **options}
 
     def finish(self):

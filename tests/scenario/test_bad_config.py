@@ -59,6 +59,9 @@ outputs:
       max_bytes: 1MiB
       max_events: 1000
       max_wait: 1s
+    dead_letter:
+      path: /tmp/main.dead
+      max_bytes: 1MiB
     retry:
       base: 1s
       cap: 60s

@@ -12,7 +12,9 @@ ROUNDS = 40
 
 
 def start(rig, receiver):
-    output = rig.http(receiver, batch={"max_wait": "1ms"}, concurrency={"max": 1})
+    # A backoff would be noticed: it would wait for half a minute on the mean.
+    output = rig.http(receiver, batch={"max_wait": "1ms"}, concurrency={"max": 1},
+                      retry={"base": "60s", "cap": "60s"})
     return rig.agent({"app": {"type": "stdin"}}, {"main": output}).start_piped()
 
 
@@ -37,13 +39,17 @@ def test_an_endpoint_that_closes_idle_connections_at_any_moment(rig, seed):
     finish(agent, receiver, ROUNDS)
 
 
+@pytest.mark.parametrize("late", [False, True], ids=["at once", "late"])
 @pytest.mark.parametrize("requests", [1, 3])
-def test_an_endpoint_that_closes_after_some_requests_without_a_word(rig, requests):
+def test_an_endpoint_that_closes_after_some_requests_without_a_word(rig, requests, late):
+    """Late: when the next request is on its way already, so that nobody can see it in time."""
     receiver = rig.receiver()
-    receiver.requests_per_connection = requests
+    receiver.requests_per_connection, receiver.closes_late = requests, late
     agent = start(rig, receiver)
+    begin = time.monotonic()
     for n in range(ROUNDS):
         agent.feed(lines(n, 1))
         receiver.wait_events(n + 1)
     assert receiver.accepted >= ROUNDS // requests
+    assert time.monotonic() - begin < 20, "a connection that ended cost a backoff"
     finish(agent, receiver, ROUNDS)

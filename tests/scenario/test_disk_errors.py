@@ -61,15 +61,17 @@ def test_a_disk_that_fails_in_each_way_and_heals_is_said_once_and_shipping_goes_
     disk = Disk(rig)
     disk.agent.start()
     disk.ship()
-    for call in ("write", "fsync", "rename"):
-        disk.failing.fail(errno.EIO, call)
+    # What was written and could not be synced is synced later: a rename alone would let it heal first.
+    for calls in (["write"], ["fsync"], ["rename", "fsync"]):
+        disk.failing.fail(errno.EIO, *calls)
         disk.ship_through_a_failure()
     disk.check_said_once("Input/output error")
     disk.failing.mend()
     disk.ship()
     wait_until(lambda: len(disk.said("saved again")) == 2, "both files to be saved again")
-    for name, number in zip(("app@main", "books.saved"), disk.counts()):
-        assert int(disk.said("saved again")[name]["failed_writes"]) == number >= 3
+    told = [int(disk.said("saved again")[name]["failed_writes"]) for name in ("app@main", "books.saved")]
+    assert min(told) >= 3
+    wait_until(lambda: list(disk.counts()) == told, lambda: f"{told} in the metrics: {disk.counts()}")
     disk.end()
 
 

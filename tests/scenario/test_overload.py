@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """More comes than can be sent: what is dropped is dropped by policy, and counted to the last event."""
 
+import collections
 import threading
 import time
 
@@ -41,7 +42,7 @@ class Sampler:
         assert self.samples > 0
 
 
-def overload(rig, lane, **output):
+def overload(rig, lane, report_interval="1s"):
     """Feeds COUNT lines while the receiver answers nothing; returns what the end needs."""
     receiver = rig.receiver()
     receiver.hold()
@@ -49,8 +50,8 @@ def overload(rig, lane, **output):
     agent = rig.agent({"app": {"type": "stdin", "max_line_bytes": "1KiB",
                                "lane": {**SMALL, **lane}}},
                       {"main": rig.http(receiver, batch={"max_bytes": "16KiB"}, compression="none",
-                                        concurrency={"max": 1}, **output)},
-                      memory_limit="8MiB").start_piped()
+                                        concurrency={"max": 1})},
+                      memory_limit="8MiB", report_interval=report_interval).start_piped()
     return receiver, agent
 
 
@@ -112,6 +113,15 @@ def test_block_without_an_end_loses_nothing(rig):
     check_exact(receiver.bodies(), COUNT)
 
 
+def test_the_first_drop_is_told_at_once_whatever_the_report_interval(rig):
+    receiver, agent = overload(rig, {"overflow": "drop_newest"}, report_interval="1h")
+    agent.feed(lines(0, COUNT, bytes_=100))
+    agent.wait_metric(1, "spillway_dropped_events_total", reason="shed_newest")
+    agent.wait_log(timeout=1, msg="first drop", reason="shed_newest", input="app", output="main")
+    heal(agent, receiver)
+    assert len(agent.log.find(msg="first drop")) == 1
+
+
 def test_the_first_drop_is_told_and_later_ones_are_not_each(rig):
     receiver, agent = overload(rig, {"overflow": "drop_oldest"})
     agent.feed(lines(0, COUNT, bytes_=100))
@@ -139,6 +149,24 @@ def test_shedding_keeps_a_known_share_and_says_its_weight(rig):
     # Ten standard deviations of the sum: 1 in 10 kept, each with weight 10.
     thrown = lane.shed_sample + len(sampled)
     assert abs(sum(sampled) - thrown) < 10 * (thrown * 0.9 * 10) ** 0.5
+
+
+def test_by_key_all_lines_of_a_key_are_kept_or_none(rig):
+    receiver, agent = overload(rig, {"capacity": "2MiB", "overflow": "drop_newest",
+                                     "shed": {"high": "10%", "low": "1%", "keep": "25%",
+                                              "mode": "key", "key": "body"}})
+    agent.feed([f"fill.{n}.{'x' * 200}" for n in range(2000)])
+    agent.wait_log(msg="shedding started")
+    keys, times = 2000, 4
+    for _ in range(times):
+        agent.feed([f"key.{n}" for n in range(keys)])
+    agent.wait_metric(2000 + keys * times, "spillway_lines_total")
+    lane = heal(agent, receiver)
+    kept = [event for event in receiver.events() if event["body"].startswith("key.")]
+    counts = collections.Counter(event["body"] for event in kept)
+    assert set(counts.values()) == {times} and lane.dropped == lane.shed_sample
+    assert 0.2 * keys < len(counts) < 0.3 * keys
+    assert {event["attributes"]["sampling.weight"] for event in kept} == {4}
 
 
 def test_adaptive_shedding_holds_the_lane_between_the_marks_and_ends_by_itself(rig):

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """A lane split into classes: one tenant writes far more than the endpoint takes, the others do not notice."""
 
+import pathlib
+import subprocess
 import threading
 import time
 
 import pytest
 
+from rig.agent import BINARY, is_sanitized
 from rig.lines import append_lines, numbers
 from rig.receiver import Reply
 from rig.waiting import wait_until
 
+EXAMPLES = pathlib.Path(__file__).parents[2] / "config" / "examples"
 QUIET = ["a", "b", "c"]
 ROUNDS, EACH = 40, 5
 
@@ -87,6 +91,7 @@ def longest(agent, name):
     return max(int(line["longest_wait_ms"]) for line in agent.log.find(msg="class", **{"class": name}))
 
 
+@pytest.mark.threads
 @pytest.mark.parametrize("overflow, flow, field", [("drop_oldest", "evict_oldest", "evicted"),
                                                    ("drop_newest", "shed_class", "refused")])
 def test_a_noisy_tenant_costs_the_others_nothing(rig, overflow, flow, field):
@@ -107,7 +112,7 @@ def test_a_noisy_tenant_costs_the_others_nothing(rig, overflow, flow, field):
         quiet = max(longest(agent, f"{name}.log") for name in QUIET)
         assert quiet < longest(agent, "noisy.log")
     print(f"quiet lines waited {min(waits):.3f} to {max(waits):.3f} s")
-    assert sorted(waits)[len(waits) // 2] < 0.7, f"quiet lines waited {sorted(waits)[-5:]} s"
+    assert is_sanitized() or sorted(waits)[len(waits) // 2] < 0.7, f"quiet lines waited {sorted(waits)[-5:]} s"
 
 
 def test_the_noisiest_is_shed_and_counts_stay_right(rig):
@@ -121,3 +126,11 @@ def test_the_noisiest_is_shed_and_counts_stay_right(rig):
     assert all(event["body"].startswith("noisy.") for event in sampled)
     for name in QUIET:
         assert numbers(receiver.bodies(), name) == list(range(ROUNDS * EACH))
+
+
+def test_check_says_who_shares_and_who_sheds(rig):
+    shown = subprocess.run([BINARY, "check", "-c", str(EXAMPLES / "tenants.yaml")],
+                           capture_output=True, text=True, check=True).stdout
+    assert ("apps -> main: 16MiB, drop_oldest, classes by resource.log.file.name, sheds from 80%\n"
+            in shown)
+    assert "requests -> main: 8MiB, drop_oldest, sheds from 80%\n" in shown

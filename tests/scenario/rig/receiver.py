@@ -82,6 +82,7 @@ class Receiver:
         self.accepted = 0
         self.keep_alive_s = None  # closes a connection that is idle for so long; None: never
         self.requests_per_connection = None  # closes it, unannounced, after so many; None: never
+        self.closes_late = False  # then: only when the next request has begun to come
         self._listen(listener or socket.create_server(("127.0.0.1", port), backlog=128))
         self.url = f"http://127.0.0.1:{self.port}/ingest"
 
@@ -195,6 +196,8 @@ class Receiver:
                 if left is None:
                     break
                 served += 1
+            if left is not None and self.closes_late:
+                connection.recv(1)
         except OSError:
             pass
         finally:

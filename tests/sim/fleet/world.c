@@ -16,7 +16,7 @@ enum { BATCH_EVENTS = 100, BATCH_BYTES = 10000, BODY_BYTES = 2000 };
 static const struct delivery_config defaults = {
     .memory_bytes = 16 * 1024 * 1024,
     .concurrency_min = 0,
-    .concurrency_max = 32,
+    .concurrency_max = 128,
     .retry_base_ms = 1000,
     .retry_cap_ms = 60000,
     .breaker_failures = 5,

@@ -6,20 +6,28 @@
 #include "base/file.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 static char folder[] = "/tmp/spillway-disk-XXXXXX";
 static _Atomic int syncs; /* two each time: the file and its folder */
+static _Atomic bool syncs_fail;
 
 /* Stands before the C library's. */
 int fsync(int fd)
 {
     atomic_fetch_add(&syncs, 1);
+    if (atomic_load(&syncs_fail)) {
+        errno = EIO;
+        return -1;
+    }
     return (int)syscall(SYS_fsync, fd);
 }
 
@@ -166,6 +174,47 @@ static void a_write_that_fails_is_counted_and_the_next_one_is_tried(void **unuse
     assert_int_equal(told, 2);
 }
 
+static unsigned count_in_log(int log_fd, const char *words)
+{
+    char text[4096] = "";
+    unsigned count = 0;
+
+    assert_true(pread(log_fd, text, sizeof(text) - 1, 0) >= 0);
+    for (const char *at = text; (at = strstr(at, words)) != NULL; at++)
+        count++;
+    return count;
+}
+
+static void what_is_written_and_not_synced_does_not_end_a_failure(void **unused)
+{
+    (void)unused;
+    struct err err = { "" };
+    char path[64];
+    path_of(path, "file");
+    int log_fd = memfd_create("log", MFD_CLOEXEC);
+    log_set_fd(log_fd);
+    struct disk *disk = disk_start(&err);
+    struct disk_file *file = disk_file_new(disk, path, NULL, NULL);
+
+    atomic_store(&syncs_fail, true);
+    put(file, path, "one");
+    put(file, path, "two");
+    put(file, path, "three");
+    while (disk_file_errors(file) < 2)
+        (void)usleep(1000); /* ends when the next sync was due */
+    assert_int_equal(count_in_log(log_fd, "cannot save"), 1);
+    assert_int_equal(count_in_log(log_fd, "saved again"), 0);
+    atomic_store(&syncs_fail, false);
+    put(file, path, "four");
+    disk_stop(&disk);
+    assert_int_equal(count_in_log(log_fd, "saved again"), 1);
+    log_set_fd(STDERR_FILENO);
+    (void)close(log_fd);
+    (void)unlink(path);
+    path_of(path, "file.previous");
+    (void)unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -173,6 +222,7 @@ int main(void)
         cmocka_unit_test(
             contents_in_quick_succession_are_in_place_at_once_and_synced_once_a_second),
         cmocka_unit_test(the_previous_copy_is_always_one_that_was_synced),
+        cmocka_unit_test(what_is_written_and_not_synced_does_not_end_a_failure),
         cmocka_unit_test(a_write_that_fails_is_counted_and_the_next_one_is_tried),
     };
     if (mkdtemp(folder) == NULL)

@@ -251,6 +251,39 @@ static void a_batch_carries_its_runs_in_order_and_the_rest_of_a_piece_is_the_nex
     close_fixture(&f);
 }
 
+static void a_batch_of_several_lanes_is_as_old_as_its_oldest_event(void **unused)
+{
+    (void)unused;
+    struct fixture f;
+    open_fixture(&f, 64 * 1024, 100);
+    /* The scheduler begins with the second lane: the older event is not the first in the batch. */
+    int64_t oldest = f.now_ms;
+    offer(&f, FILES, NULL, 1, BODY);
+    f.now_ms += 500;
+    offer(&f, SOCKET, NULL, 1, BODY);
+    struct batch *batch = seal(&f);
+    assert_ptr_equal(batch->runs[0].books, f.rig.lanes[RIG_LANES - 1]);
+    assert_int_equal(batch->oldest_boot_ms, oldest);
+    permit_release(&batch->permit);
+    batch_free(&batch);
+    close_fixture(&f);
+}
+
+static void a_piece_in_hand_does_not_hide_an_older_event_in_another_lane(void **unused)
+{
+    (void)unused;
+    struct fixture f;
+    open_fixture(&f, 64 * 1024, 5);
+    int64_t oldest = f.now_ms;
+    offer(&f, FILES, NULL, 1, BODY);
+    f.now_ms += 100;
+    offer(&f, SOCKET, NULL, 6, BODY);
+    assert_int_equal(seal_and_free(&f), 5); /* of the socket; one stays in hand */
+    assert_int_equal(lane_level(f.lanes[FILES]).events, 1);
+    expect_rest(&f, oldest + MAX_WAIT_MS);
+    close_fixture(&f);
+}
+
 static void more_runs_than_a_batch_has_room_for_go_into_the_next(void **unused)
 {
     (void)unused;
@@ -340,6 +373,8 @@ int main(void)
         cmocka_unit_test(nothing_leaves_its_lane_while_no_batch_is_wanted),
         cmocka_unit_test(an_encoded_batch_waits_for_its_memory_as_it_is),
         cmocka_unit_test(a_batch_carries_its_runs_in_order_and_the_rest_of_a_piece_is_the_next),
+        cmocka_unit_test(a_batch_of_several_lanes_is_as_old_as_its_oldest_event),
+        cmocka_unit_test(a_piece_in_hand_does_not_hide_an_older_event_in_another_lane),
         cmocka_unit_test(more_runs_than_a_batch_has_room_for_go_into_the_next),
         cmocka_unit_test(an_event_over_the_limit_is_counted_and_its_receipt_let_go),
         cmocka_unit_test(a_lowered_limit_closes_a_batch_with_the_event_that_reaches_it),

@@ -22,7 +22,7 @@ static void references_are_resolved_or_told(void **unused)
         { "    processors: [myfilter]\n", "",
           "a.yaml:27:3: processors.myfilter: no input uses this processor" },
         { "inputs: mylogs\n", "inputs: mylog\n",
-          "a.yaml:57:13: outputs.myprint: there is no input 'mylog', did you mean 'mylogs'?" },
+          "a.yaml:58:13: outputs.myprint: there is no input 'mylog', did you mean 'mylogs'?" },
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
@@ -50,16 +50,32 @@ static void options_that_contradict_each_other_are_told(void **unused)
           "a.yaml:20:18: inputs.mylogs.lane.block_for: needs lane.overflow: block" },
         { "collect: [cpu]", "lane: {overflow: block}", NULL }, /* one output only */
         { "max_bytes: 1GiB", "max_bytes: 1MiB",
-          "a.yaml:49:18: outputs.mymain.spool.max_bytes: 1MiB is too small for 4 batches "
+          "a.yaml:50:18: outputs.mymain.spool.max_bytes: 1MiB is too small for 4 batches "
           "(batch.max_bytes): set it to at least 2MiB" },
         { "fsync: interval", "fsync: always",
-          "a.yaml:53:23: outputs.mymain.spool.fsync_interval: needs spool.fsync: interval" },
+          "a.yaml:54:23: outputs.mymain.spool.fsync_interval: needs spool.fsync: interval" },
         { "max_bytes: 1GiB", "max_bytes: 0",
-          "a.yaml:54:21: outputs.mymain.spool.newest_first: there is no spool" },
+          "a.yaml:55:21: outputs.mymain.spool.newest_first: there is no spool" },
         { "inputs: mylogs\n",
           "inputs: mylogs\n    spool: {max_bytes: 1GiB, path: /var/spool/mymain}\n",
-          "a.yaml:58:36: outputs.myprint.spool.path: output 'mymain' has its spool there already" },
-        { "inputs: mylogs\n", "lane: {}\n", "a.yaml:57:5: outputs.myprint: unknown option 'lane'" },
+          "a.yaml:59:36: outputs.myprint.spool.path: output 'mymain' has its spool there already" },
+        { "inputs: mylogs\n", "lane: {}\n", "a.yaml:58:5: outputs.myprint: unknown option 'lane'" },
+        { "inputs: mylogs\n", "dead_letter: {path: /tmp/a.dead}\n",
+          "a.yaml:58:18: outputs.myprint.dead_letter: 'print' refuses nothing: take the key out" },
+        { "{path: /tmp/my.dead, max_bytes: 1MiB}", "{max_bytes: 1MiB}",
+          "a.yaml:48:30: outputs.mymain.dead_letter.max_bytes: needs dead_letter.path" },
+        { "/tmp/my.dead", "my.dead",
+          "a.yaml:48:25: outputs.mymain.dead_letter.path: 'my.dead' must be an absolute path" },
+        { "/tmp/my.dead", "/tmp/",
+          "a.yaml:48:25: outputs.mymain.dead_letter.path: '/tmp/' names a folder" },
+        { "/tmp/my.dead", "/nonexistent/my.dead",
+          "a.yaml:48:25: outputs.mymain.dead_letter.path: the folder '/nonexistent' cannot be "
+          "used" },
+        { "/tmp/my.dead", "/dev/null",
+          "a.yaml:48:25: outputs.mymain.dead_letter.path: '/dev/null' is not a regular file" },
+        { "  myprint:\n    type: print\n",
+          "  two:\n    type: post\n    url: http://a/\n    dead_letter: {path: /tmp/my.dead}\n",
+          "outputs.two.dead_letter.path: output 'mymain' has the same file" },
         { "type: gauge\n    interval: 30s\n    collect: [cpu]\n", "type: pipe\n    interval: 30s\n",
           "a.yaml:25:15: inputs.mygauge.interval: 'pipe' does not sample" },
     };

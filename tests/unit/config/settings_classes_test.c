@@ -64,9 +64,9 @@ static void what_contradicts_itself_is_told_where_it_is_written(void **unused)
         { "classes: {by: tenant}, shed: {mode: noisiest}", NULL },
         { "capacity: 6MiB, classes: {by: tenant, max: 256}",
           "a.yaml:1:43: inputs.p.lane.capacity: 6MiB is too small: a lane holds at least 4 batches "
-          "of output 'a' (batch.max_bytes 1MiB) and 4 of the largest events, and one of them for "
-          "each class: set it to at least 18MiB" },
-        { "capacity: 6MiB, classes: {by: tenant, max: 64}", NULL },
+          "of output 'a' (batch.max_bytes 1MiB) and 4 of the largest events, and three of them "
+          "for every two classes: set it to at least 26MiB" },
+        { "capacity: 7MiB, classes: {by: tenant, max: 64}", NULL },
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -21,6 +21,7 @@ struct world {
     struct receipts *receipts[RIG_LANES];
     struct batch *in_flight[IN_FLIGHT_MAX];
     unsigned in_flight_count;
+    struct batch *burying;
     uint64_t put_events;
     unsigned health; /* percent of good answers */
 };
@@ -90,6 +91,19 @@ static void split_random(struct world *world)
     delivery_put_halves(world->delivery, &parent, halves, world->now_ms);
 }
 
+static void bury_random(struct world *world)
+{
+    struct batch *batch;
+
+    if (world->burying == NULL) {
+        world->burying = delivery_take_refused(world->delivery);
+    } else if (below(world, 2) == 0) {
+        batch = world->burying;
+        world->burying = NULL;
+        delivery_put_buried(world->delivery, &batch);
+    }
+}
+
 static void send_random(struct world *world)
 {
     struct step step = delivery_next(world->delivery, world->now_ms, world->now_ms);
@@ -103,7 +117,7 @@ static void send_random(struct world *world)
 
 static void step_random(struct world *world)
 {
-    switch (below(world, 8)) {
+    switch (below(world, 9)) {
     case 0:
         if (delivery_wants_batches(world->delivery, world->now_ms))
             put_random(world);
@@ -122,6 +136,9 @@ static void step_random(struct world *world)
         if (below(world, 20) == 0)
             world->health = (unsigned)below(world, 101);
         break;
+    case 6:
+        bury_random(world);
+        break;
     default:
         send_random(world);
         break;
@@ -136,6 +153,7 @@ static bool run_dry(struct world *world)
     for (int i = 0; i < 10000 && !delivery_is_empty(world->delivery); i++) {
         struct step step = delivery_next(world->delivery, world->now_ms, world->now_ms);
         split_random(world);
+        bury_random(world);
         if (step.kind == STEP_SEND)
             world->in_flight[world->in_flight_count++] = step.batch;
         else if (step.until_ms > 0)
@@ -190,6 +208,7 @@ static struct delivery_config random_config(struct world *world, uint64_t seed)
                                      .retry_base_ms = 1000,
                                      .retry_cap_ms = 60000,
                                      .max_age_ms = below(world, 2) == 0 ? 0 : 20000,
+                                     .keeps_refused = below(world, 2) == 0,
                                      .breaker_failures = 5,
                                      .breaker_rest_ms = 1000,
                                      .breaker_rest_max_ms = 60000,
@@ -217,6 +236,10 @@ static void run_seed(struct rig *rig, uint64_t seed, uint64_t *put_events)
     }
     if (below(&world, 2) == 0)
         delivery_drain(world.delivery, world.now_ms);
+    if (below(&world, 2) == 0 || world.burying == NULL)
+        delivery_abandon(world.delivery); /* workers may still be at it */
+    if (world.burying != NULL)
+        delivery_put_buried(world.delivery, &world.burying);
     delivery_abandon(world.delivery);
     delivery_audit(world.delivery);
     EXPECT(seed, rig_difference(rig) == 0);

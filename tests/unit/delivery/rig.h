@@ -4,10 +4,10 @@
 
 #include "base/check.h"
 #include "delivery/batch.h"
+#include "folder.h"
 #include "ledger/ledger.h"
 #include "test.h"
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,14 +22,6 @@ struct rig {
     struct numbers *numbers;
     uint64_t sequence;
 };
-
-static inline int rig_remove(const char *path, const struct stat *status, int type, struct FTW *ftw)
-{
-    (void)status;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
 
 static inline void rig_open(struct rig *rig)
 {
@@ -52,7 +44,7 @@ static inline void rig_open(struct rig *rig)
 static inline void rig_close(struct rig *rig)
 {
     ledger_close(&rig->ledger);
-    (void)nftw(rig->folder, rig_remove, 8, FTW_DEPTH | FTW_PHYS);
+    (void)folder_remove(rig->folder);
 }
 
 /* Ten bytes an event, one run; the events are entered as gathered by the worker. */

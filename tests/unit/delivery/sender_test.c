@@ -283,6 +283,25 @@ static void a_redirect_is_not_followed(void **unused)
     close_stage(&stage);
 }
 
+static void a_batch_that_leaves_makes_room_for_the_next_one(void **unused)
+{
+    (void)unused;
+    const struct reply script[] = { { "", AFTER_HANG } };
+    struct stage stage;
+    open_stage(&stage, script, 1);
+    start_sender(&stage, &http_plugin);
+    int64_t until_ms = clock_now_ms() + PATIENCE_MS;
+    while (wake_read(&stage.workers) == 0 && clock_now_ms() < until_ms)
+        wake_wait(&stage.workers, 0, 10);
+    uint32_t seen = wake_read(&stage.workers);
+    put(&stage, "one\n", 5);
+    while (wake_read(&stage.workers) == seen && clock_now_ms() < until_ms)
+        wake_wait(&stage.workers, seen, 10);
+    assert_true(wake_read(&stage.workers) != seen); /* there was no answer yet */
+    assert_int_equal(numbers_get(stage.rig.numbers, NUMBER_requests_in_flight), 1);
+    close_stage(&stage);
+}
+
 static void a_stop_breaks_off_a_request_and_gives_the_batch_back(void **unused)
 {
     (void)unused;
@@ -323,6 +342,7 @@ int main(void)
         cmocka_unit_test(retry_after_is_waited_for_until_a_drain),
         cmocka_unit_test(a_wrong_key_opens_the_breaker_and_holds_the_data),
         cmocka_unit_test(a_redirect_is_not_followed),
+        cmocka_unit_test(a_batch_that_leaves_makes_room_for_the_next_one),
         cmocka_unit_test(a_stop_breaks_off_a_request_and_gives_the_batch_back),
     };
     (void)signal(SIGPIPE, SIG_IGN);

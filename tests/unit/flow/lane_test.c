@@ -197,6 +197,58 @@ static void a_weight_that_is_there_is_multiplied_and_finds_room_in_a_full_event(
     free_shedding(lane);
 }
 
+/* What leaves the lane says by its weights how much came, whoever was shed for it. */
+static void in_every_mode_the_weights_in_the_lane_add_up_to_what_came(void **unused)
+{
+    (void)unused;
+    for (int mode = SHED_UNIFORM; mode <= SHED_NOISIEST; mode++) {
+        struct shedder_config shed = halves;
+        struct random random = random_make(31 + (uint64_t)mode);
+        struct event events[64];
+        struct attribute keys[64];
+        char texts[64][24];
+        struct run_info run = { .boot_ms = 1 };
+        double came = 0, weighed = 0;
+        uint64_t kept, stored = 0;
+        shed.mode = (enum shed_mode)mode;
+        for (size_t band = 0; band < BANDS; band++)
+            shed.severity_keep[band] = 0.2 + 0.1 * (double)band;
+        struct lane *lane = make_lane_with(LANE_DROP_NEWEST, shed, false,
+                                           (struct classes_config){ .by = CLASS_BY_SEVERITY });
+        fill_events(events, 64);
+        (void)lane_offer(lane, events, 0, 64, &run, NULL);
+        (void)lane_offer(lane, events, 0, 64, &run, NULL);
+        held = lane_gather(lane, 0);
+        struct piece *second = lane_gather(lane, 0); /* fill stays above low */
+        assert_non_null(second);
+        (void)lane_offer(lane, events, 0, 0, &run, NULL);
+        (void)weights_in(lane, &kept);
+        for (int round = 0; round < 8000; round++, run.boot_ms += 7) {
+            for (size_t i = 0; i < 64; i++) {
+                (void)snprintf(texts[i], sizeof(texts[i]), "%llx",
+                               (unsigned long long)random_next(&random));
+                keys[i] = (struct attribute){ SLICE("tenant"),
+                                              { .kind = VALUE_TEXT, .text = slice_of(texts[i]) } };
+                events[i].severity = (uint8_t)(1 + random_below(&random, 24));
+                events[i].body.bytes = 1 + random_below(&random, BODY);
+                events[i].attributes = &keys[i];
+                events[i].attribute_count = 1;
+            }
+            assert_int_equal(lane_offer(lane, events, 0, 64, &run, NULL), 64);
+            weighed += weights_in(lane, &kept);
+            stored += kept;
+            came += 64;
+        }
+        print_message("mode %d: %.0f for %.0f, from %llu\n", mode, weighed, came,
+                      (unsigned long long)stored);
+        /* At most 1 / 0.2 for each: sigma is below 0.3 %. */
+        assert_true((double)stored < 0.8 * came && (double)stored > 0.2 * came);
+        assert_true(weighed > came * 0.99 && weighed < came * 1.01);
+        lane_give_back(lane, &second);
+        free_shedding(lane);
+    }
+}
+
 /* An event that finds no room has been sampled: it must not be sampled again when there is. */
 static void waiting_for_room_or_pushing_out_does_not_sample_twice(void **unused)
 {
@@ -389,6 +441,7 @@ int main(void)
         cmocka_unit_test(an_event_larger_than_a_piece_is_oversize_and_its_neighbours_are_taken),
         cmocka_unit_test(kept_events_carry_their_weight_while_shedding_and_metrics_are_not_sampled),
         cmocka_unit_test(a_weight_that_is_there_is_multiplied_and_finds_room_in_a_full_event),
+        cmocka_unit_test(in_every_mode_the_weights_in_the_lane_add_up_to_what_came),
         cmocka_unit_test(waiting_for_room_or_pushing_out_does_not_sample_twice),
         cmocka_unit_test(shedding_that_ends_is_told_with_what_was_shed_also_when_nothing_comes),
         cmocka_unit_test(the_age_of_the_oldest_is_told_also_across_classes),

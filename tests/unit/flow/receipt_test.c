@@ -166,6 +166,27 @@ static void finished_neighbours_behind_an_open_read_become_one(void **unused)
     receipts_free(&receipts);
 }
 
+static void room_for_more_reads_is_made_before_the_list_is_full(void **unused)
+{
+    (void)unused;
+    struct receipts *receipts = make();
+    struct receipt *first = receipts_open(receipts);
+    receipt_add(first, 1);
+    finish_read(receipts, first, 0);
+    for (int i = 1; i < 10 * RECEIPTS_MAX; i++) {
+        assert_true(receipts_have_room(receipts, 64));
+        finish_read(receipts, receipts_open(receipts), i);
+    }
+    receipt_release(first, 1);
+    assert_int_equal(pop_all(receipts), 10 * RECEIPTS_MAX - 1);
+    for (int i = 0; i < RECEIPTS_MAX - 64; i++)
+        assert_non_null(receipts_open(receipts));
+    assert_true(receipts_have_room(receipts, 64));
+    assert_non_null(receipts_open(receipts));
+    assert_false(receipts_have_room(receipts, 64)); /* none of them is finished */
+    receipts_free(&receipts);
+}
+
 static void merging_keeps_the_mark_before_an_open_read(void **unused)
 {
     (void)unused;
@@ -258,6 +279,7 @@ int main(void)
         cmocka_unit_test(later_reads_wait_for_the_oldest_and_then_come_in_order),
         cmocka_unit_test(a_full_list_opens_no_more_until_one_is_settled),
         cmocka_unit_test(finished_neighbours_behind_an_open_read_become_one),
+        cmocka_unit_test(room_for_more_reads_is_made_before_the_list_is_full),
         cmocka_unit_test(merging_keeps_the_mark_before_an_open_read),
         cmocka_unit_test(reads_of_different_streams_are_not_merged),
         cmocka_unit_test(another_thread_may_settle_reads_while_they_are_walked),

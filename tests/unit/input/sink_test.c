@@ -181,8 +181,10 @@ static void what_cannot_be_read_again_waits_until_the_grace_is_over(void **unuse
     atomic_store(&scene->sink.stopping, true);
     atomic_store(&scene->waits, false);
     ring(scene);
-    while (!atomic_load(&scene->waits)) /* it has looked again, and goes on waiting */
+    while (!atomic_load(&scene->waits)) { /* it has looked again, and goes on waiting */
+        assert_false(atomic_load(&scene->flushed));
         (void)usleep(1000);
+    }
     assert_false(atomic_load(&scene->flushed));
     atomic_store(&scene->sink.aborting, true);
     ring(scene);

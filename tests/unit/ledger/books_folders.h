@@ -5,12 +5,12 @@
 
 #include "base/buf.h"
 #include "base/file.h"
+#include "folder.h"
 #include "ledger/books_file.h"
 #include "ledger/ledger.h"
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,12 +21,6 @@
 struct books_folders {
     char state[48], runtime[96];
 };
-
-static inline int remove_one(const char *path, const struct stat *info, int kind, struct FTW *walk)
-{
-    (void)info, (void)kind, (void)walk;
-    return remove(path);
-}
 
 static inline int make_folders(void **context)
 {
@@ -43,8 +37,8 @@ static inline int make_folders(void **context)
 static inline int remove_folders(void **context)
 {
     struct books_folders *folders = *context;
-    (void)nftw(folders->state, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-    (void)nftw(folders->runtime, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    (void)folder_remove(folders->state);
+    (void)folder_remove(folders->runtime);
     free(folders);
     return 0;
 }

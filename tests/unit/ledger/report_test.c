@@ -3,6 +3,8 @@
 
 #include "books_folders.h"
 
+#include "base/auto.h"
+#include "base/bell.h"
 #include "base/log.h"
 #include "ledger/report.h"
 
@@ -132,6 +134,34 @@ static void a_line_names_each_reason_and_the_first_drop_of_a_kind_is_news(void *
     ledger_close(&ledger);
 }
 
+static void a_first_drop_rings_a_bell_and_is_told_once_without_a_report(void **context)
+{
+    struct ledger *ledger = open_in(*context);
+    struct report *report = report_new(ledger);
+    struct books *books = ledger_lane(ledger, "nginx", "main", false);
+    int bell = -1;
+    struct pollfd poller = { .events = POLLIN };
+    assert_true(bell_open(&bell));
+    poller.fd = bell;
+    ledger_ring_at_first_drop(bell);
+    ledger_move(books, FLOW_admit, 100, 1000);
+    assert_int_equal(poll(&poller, 1, 0), 0);
+    ledger_move(books, FLOW_shed_sample, 20, 200);
+    assert_int_equal(poll(&poller, 1, 0), 1);
+    bell_wait(bell, NULL, 0, 0);
+    ledger_move(books, FLOW_shed_sample, 20, 200);
+    assert_int_equal(poll(&poller, 1, 0), 0);
+    report_news(report);
+    EXPECT_LOG("level=info msg=\"first drop\" input=nginx output=main reason=shed_sample "
+               "meaning=\"shed at the door by sampling, the lane was above its high watermark\"");
+    report_news(report);
+    EXPECT_SILENCE();
+    ledger_ring_at_first_drop(-1);
+    auto_close(&bell);
+    report_free(&report);
+    ledger_close(&ledger);
+}
+
 static void only_lanes_that_moved_are_reported_and_at_the_end_all_that_ever_did(void **context)
 {
     struct ledger *ledger = open_in(*context);
@@ -253,6 +283,7 @@ int main(void)
         REPORT_TEST(what_a_killed_start_left_is_told_once_and_apart_from_this_start),
         REPORT_TEST(only_lanes_that_moved_are_reported_and_at_the_end_all_that_ever_did),
         REPORT_TEST(a_line_names_each_reason_and_the_first_drop_of_a_kind_is_news),
+        REPORT_TEST(a_first_drop_rings_a_bell_and_is_told_once_without_a_report),
         REPORT_TEST(totals_agree_with_each_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* host_metrics: over a folder that looks like a host's root. */
 #include "fake_sink.h"
+#include "folder.h"
 #include "test.h"
 
-#include <ftw.h>
 #include <math.h>
 #include <sys/stat.h>
 
@@ -22,14 +22,6 @@ struct fixture {
     struct host_metrics_config config;
     struct sink *sink;
 };
-
-static int remove_one(const char *path, const struct stat *stat, int type, struct FTW *walk)
-{
-    (void)stat;
-    (void)type;
-    (void)walk;
-    return remove(path);
-}
 
 static int setup(void **statep)
 {
@@ -58,7 +50,7 @@ static int teardown(void **statep)
     input_host_metrics.close(fixture->state);
     fake_sink_free(&fixture->sink);
     free(fixture->state);
-    (void)nftw(fixture->root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    (void)folder_remove(fixture->root);
     free(fixture);
     return 0;
 }

@@ -1,28 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tail: copytruncate where the globs match the copy: every line once, whatever was seen first. */
-#include "tail_rig.h"
+#include "tail_scene.h"
 
-static struct rig rig;
-
-static int begin(void **unused)
+static int begin_with_glob(void **unused)
 {
     (void)unused;
     rig_init(&rig, "app*");
     return 0;
-}
-
-static int end(void **unused)
-{
-    (void)unused;
-    rig_fini(&rig);
-    return 0;
-}
-
-static void begin_with(const char *text)
-{
-    rig_append(&rig, "app.log", text);
-    rig_open(&rig);
-    rig_drain(&rig);
 }
 
 static void copy_part(const char *from, const char *to, size_t bytes)
@@ -206,22 +190,22 @@ static void a_few_equal_bytes_are_no_proof_for_longer_than_rotate_wait(void **un
     rig_expect(&rig, "a b a ");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define GLOB_TEST(name) cmocka_unit_test_setup_teardown(name, begin_with_glob, end)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_copy_seen_before_the_cut_is_not_read_twice),
-        TEST(a_copy_seen_after_the_cut_is_not_read_twice),
-        TEST(lines_that_only_the_copy_has_are_read_from_it_before_the_new_ones),
-        TEST(what_was_known_to_be_there_and_is_in_no_copy_is_counted),
-        TEST(a_copy_that_grows_is_waited_for),
-        TEST(one_rotation_after_the_other),
-        TEST(copied_and_cut_while_down),
-        TEST(what_was_not_settled_at_the_cut_comes_again_from_the_copy),
-        TEST(what_is_settled_after_the_cut_does_not_come_again),
-        TEST(a_file_of_its_own_under_such_a_name_is_read_whole),
-        TEST(a_few_equal_bytes_are_no_proof_for_longer_than_rotate_wait),
+        GLOB_TEST(a_copy_seen_before_the_cut_is_not_read_twice),
+        GLOB_TEST(a_copy_seen_after_the_cut_is_not_read_twice),
+        GLOB_TEST(lines_that_only_the_copy_has_are_read_from_it_before_the_new_ones),
+        GLOB_TEST(what_was_known_to_be_there_and_is_in_no_copy_is_counted),
+        GLOB_TEST(a_copy_that_grows_is_waited_for),
+        GLOB_TEST(one_rotation_after_the_other),
+        GLOB_TEST(copied_and_cut_while_down),
+        GLOB_TEST(what_was_not_settled_at_the_cut_comes_again_from_the_copy),
+        GLOB_TEST(what_is_settled_after_the_cut_does_not_come_again),
+        GLOB_TEST(a_file_of_its_own_under_such_a_name_is_read_whole),
+        GLOB_TEST(a_few_equal_bytes_are_no_proof_for_longer_than_rotate_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tail: which file is which, over renames, removals, truncations and restarts; and what is watched.
  */
-#include "tail_rig.h"
+#include "tail_scene.h"
 
 #include <poll.h>
 #include <sys/inotify.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
-static struct rig rig;
 static bool no_watches;
 
 /* Stands before the C library's: fs.inotify.max_user_watches, as far as this test goes. */
@@ -19,28 +18,6 @@ int inotify_add_watch(int fd, const char *path, uint32_t events)
         return -1;
     }
     return (int)syscall(SYS_inotify_add_watch, fd, path, events);
-}
-
-static int begin(void **unused)
-{
-    (void)unused;
-    rig_init(&rig, "app.log");
-    return 0;
-}
-
-static int end(void **unused)
-{
-    (void)unused;
-    rig_fini(&rig);
-    no_watches = false;
-    return 0;
-}
-
-static void begin_with(const char *text)
-{
-    rig_append(&rig, "app.log", text);
-    rig_open(&rig);
-    rig_drain(&rig);
 }
 
 /* ---- where to begin ---- */
@@ -305,7 +282,6 @@ static void news_wake_it_and_quiet_files_do_not(void **unused)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
         TEST(from_the_end_whole_lines_are_read_and_later_files_from_their_begin),
         TEST(files_that_appear_while_down_are_read_from_their_begin),

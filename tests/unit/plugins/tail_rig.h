@@ -4,11 +4,11 @@
 #pragma once
 
 #include "fake_sink.h"
+#include "folder.h"
 #include "inputs/tail/options.h"
 #include "test.h"
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <sys/stat.h>
 
@@ -99,14 +99,6 @@ static inline void rig_restart(struct rig *rig)
     rig_restore(rig);
 }
 
-static inline int rig_remove(const char *path, const struct stat *stat, int kind, struct FTW *ftw)
-{
-    (void)stat;
-    (void)kind;
-    (void)ftw;
-    return remove(path);
-}
-
 static inline void rig_fini(struct rig *rig)
 {
     if (rig->state != NULL)
@@ -115,7 +107,7 @@ static inline void rig_fini(struct rig *rig)
     buf_fini(&rig->checkpoint);
     for (size_t i = 0; i < rig->config.paths.count; i++)
         free((char *)rig->paths[i]);
-    assert_int_equal(nftw(rig->folder, rig_remove, 8, FTW_DEPTH | FTW_PHYS), 0);
+    assert_int_equal(folder_remove(rig->folder), 0);
 }
 
 static inline void rig_drain(struct rig *rig)

@@ -1,32 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tail: which file is which, over renames, removals, truncations and restarts; and what is watched.
  */
-#include "tail_rig.h"
+#include "tail_scene.h"
 
 #include <time.h>
-
-static struct rig rig;
-
-static int begin(void **unused)
-{
-    (void)unused;
-    rig_init(&rig, "app.log");
-    return 0;
-}
-
-static int end(void **unused)
-{
-    (void)unused;
-    rig_fini(&rig);
-    return 0;
-}
-
-static void begin_with(const char *text)
-{
-    rig_append(&rig, "app.log", text);
-    rig_open(&rig);
-    rig_drain(&rig);
-}
 
 static void expect_lost(const char *name, uint64_t bytes)
 {
@@ -369,7 +346,6 @@ static void an_unfinished_line_that_is_taken_back_is_counted_and_the_rest_is_kep
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
         TEST(the_rest_of_a_renamed_file_comes_before_the_new_one),
         TEST(several_rotations_between_two_looks_are_read_oldest_first),

@@ -1,22 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tail: how bytes become lines, and how positions outlive the agent. */
-#include "tail_rig.h"
-
-static struct rig rig;
-
-static int begin(void **unused)
-{
-    (void)unused;
-    rig_init(&rig, "app.log");
-    return 0;
-}
-
-static int end(void **unused)
-{
-    (void)unused;
-    rig_fini(&rig);
-    return 0;
-}
+#include "tail_scene.h"
 
 /* ---- options ---- */
 
@@ -391,7 +375,6 @@ static void many_quiet_files_share_one_read_and_one_mark(void **unused)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
         TEST(no_path_and_an_empty_path_are_refused),
         TEST(a_damaged_checkpoint_is_refused_with_the_line_and_reading_goes_on),

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* host: one simulated host. The agent's own arena, ring, shedder, lane, scheduler, batcher, codec,
+ * delivery, receipts, budget and ledger run in virtual time; what is simulated is the world around
+ * them: sources of events, an endpoint with its weather, a disk for checkpoints, crashes.
+ *
+ * One step is one action of one actor (a source, a batch worker, a sender, an answer on its way).
+ * Which of those that may act does so is chance, and all chance comes from the seed. After every
+ * step the books are compared with what is held, and with what the world saw. */
+#pragma once
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/random.h"
+#include "batch/batcher.h"
+#include "delivery/delivery_state.h"
+#include "ledger/books_layout.h"
+
+#include <limits.h>
+#include <stdio.h>
+
+enum {
+    HOST_OUTLETS = 2,
+    OUTLET_SOURCES = 3,
+    OUTLET_WORKERS = 2,
+    REQUESTS_MAX = 16,
+    BATCH_EVENTS = 256,
+    READ_EVENTS = 48,
+    SOURCE_IDS = 1 << 16, /* a source falls silent when it has written as many events */
+    STOPS = 9,            /* of the agent, in one seed */
+    HOST_EPOCH_MS = 1000000,
+};
+
+struct sim;
+struct outlet;
+
+/* ---- a source of events, with its reading and its lane ---- */
+
+/* What the world knows of one event. */
+struct fate {
+    uint8_t acked_in;                                 /* the start that was told so; 0: none */
+    bool arrived, in_flight, was_acked, was_repeated; /* repeated: it arrived more than once */
+    uint32_t admitted_ms;                             /* after HOST_EPOCH_MS, of its last offer */
+};
+
+/* A read whose events are not all settled. */
+struct open_read {
+    struct receipt *receipt;
+    uint32_t from, to;
+};
+
+struct source {
+    struct sim *host;
+    struct outlet *outlet;
+    unsigned number; /* in the text of its events */
+    char name[16];
+    /* of the seed */
+    bool rereadable, has_resource;
+    enum lane_overflow overflow;
+    struct shedder_config shed;
+    struct classes_config classes;
+    bool has_fields; /* its events have a severity and a tenant */
+    size_t piece_bytes, pieces;
+    unsigned read_events;
+    int64_t block_for_ms, gap_ms;
+    uint64_t size_seed;
+    /* the world's: outlives the agent */
+    uint32_t written, durable; /* events that exist; where the next start reads on */
+    int64_t next_arrival_ms;
+    struct fate *fates; /* SOURCE_IDS */
+    uint64_t dropped_before;
+    /* of this start */
+    struct lane *lane;
+    struct books *books;
+    struct receipts *receipts; /* NULL: it cannot be read again */
+    struct resource *resource;
+    uint32_t first, read_at, handled; /* handled: next event that the lane has not judged */
+    uint64_t acked;
+    struct open_read *reads; /* SOURCE_IDS, a ring, oldest first */
+    unsigned reads_at, reads_count;
+    uint32_t popped;         /* position up to which reads were found settled */
+    uint64_t popped_unacked; /* of these: not delivered, so they must be counted as dropped */
+    bool is_reading, has_room, has_settled, has_refused;
+    struct receipt *receipt; /* of the read in progress */
+    uint32_t read_to;
+    unsigned full_reads;
+    int64_t read_boot_ms, deadline_ms, wait_until_ms;
+    bool is_dirty, is_saving, save_fails;
+    uint32_t saving;
+    int64_t next_save_ms, saved_at_ms;
+};
+
+/* ---- the endpoint of an output ---- */
+
+enum weather {
+    FINE,
+    DOWN,      /* connections are refused */
+    SILENT,    /* nothing comes back */
+    SICK,      /* now and then a 5xx */
+    SLOW,      /* answers take long, some longer than the timeout */
+    BUSY,      /* 429 and 503 with Retry-After */
+    FORBIDDEN, /* 401, 404 */
+    GRUMPY,    /* 400 to everything */
+    FORGETFUL, /* data arrive, the answer does not */
+    FLAKY,     /* connections that were idle die */
+    SMALL,     /* 413 over a size */
+    PICKY,     /* 400, 422 for some events */
+    WEATHERS
+};
+
+struct item {
+    uint8_t source;
+    uint32_t id;
+};
+
+struct request {
+    struct batch *batch; /* NULL: free */
+    int64_t launched_ms, answer_ms;
+    bool is_probe;
+    struct answer_summary answer;
+    unsigned count;
+    struct item items[BATCH_EVENTS];
+};
+
+struct sim_worker {
+    struct batcher *batcher;
+    bool is_asleep, is_idle, lacks_memory;
+    uint32_t seen;
+    int64_t until_boot_ms; /* 0: until it is woken */
+};
+
+struct outlet {
+    struct sim *host;
+    unsigned number;
+    char name[16];
+    /* of the seed */
+    struct source sources[OUTLET_SOURCES];
+    unsigned source_count, worker_count;
+    struct delivery_config delivery_config;
+    enum encoding encoding;
+    enum compression compression;
+    size_t max_bytes;
+    uint64_t max_events;
+    int64_t max_wait_ms, latency_ms;
+    /* the world's */
+    enum weather weather;
+    uint64_t weather_until_step;
+    size_t size_limit;
+    unsigned chance; /* in a hundred, of whatever the weather brings */
+    /* of this start */
+    struct feed feed;
+    struct body_pool bodies;
+    struct numbers *numbers;
+    _Atomic uint64_t sequence;
+    struct delivery *delivery;
+    struct lane *lanes[OUTLET_SOURCES];
+    struct sim_worker workers[OUTLET_WORKERS];
+    struct request requests[REQUESTS_MAX];
+    unsigned request_count;
+    bool sender_is_awake, any_answer, has_launched, workers_may_go_on;
+    int64_t sender_until_ms;
+    /* what an onlooker expects */
+    int64_t tokens_at_ms, pause_until_ms;
+    double tokens;
+    unsigned probes;
+    uint64_t largest_body;
+};
+
+/* ---- the host ---- */
+
+enum stop_kind { STOP_CRASH, STOP_DRAIN };
+
+struct sim {
+    uint64_t seed, steps, step;
+    bool trace;
+    struct random random;
+    char folder[64];
+    int64_t now_ms, boot_ms;
+    struct ledger *ledger;
+    unsigned start; /* from 1 */
+    struct outlet outlets[HOST_OUTLETS];
+    unsigned outlet_count;
+    struct outlet *touched; /* by this step */
+    enum stop_kind stops[STOPS];
+    uint64_t stop_steps[STOPS];
+    unsigned stops_done;
+    bool is_draining, is_aborting, is_calm, disk_is_full, is_torn_down;
+    int64_t grace_until_ms;
+    uint64_t disk_until_step;
+    struct amount left[HOST_OUTLETS * OUTLET_SOURCES][ACCOUNTS]; /* in memory at a crash */
+    /* for the summary */
+    uint64_t faults, crashes, drains, offered, delivered, dropped, lost, repeated, launches, splits;
+};
+
+/* Prints the line that replays this seed and what was violated; does not return. */
+_Noreturn void host_fail(const struct sim *host, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void host_trace(const struct sim *host, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+#define TRACE(host, ...)                                                                           \
+    do {                                                                                           \
+        if ((host)->trace)                                                                         \
+            host_trace((host), __VA_ARGS__);                                                       \
+    } while (0)
+
+/* low … high */
+static inline uint64_t between(struct sim *host, uint64_t low, uint64_t high)
+{
+    return low + random_below(&host->random, high - low + 1);
+}
+static inline bool percent(struct sim *host, unsigned chance)
+{
+    return random_below(&host->random, 100) < chance;
+}
+
+/* host_plan.c: everything that a seed decides beforehand */
+void plan_host(struct sim *host);
+
+/* host_life.c */
+void life_start(struct sim *host);
+void life_crash(struct sim *host);
+void life_begin_drain(struct sim *host);
+bool life_is_drained(const struct sim *host);
+void life_end_drain(struct sim *host); /* what is left is given back or counted */
+void life_close(struct sim *host);     /* at the end of the seed */
+
+/* host_source.c */
+void source_start(struct source *source);
+void source_crash(struct source *source); /* the memory of this start goes */
+bool source_may_step(const struct source *source);
+int64_t source_next_ms(const struct source *source); /* INT64_MAX: nothing will happen by itself */
+void source_step(struct source *source);
+bool source_is_quiet(const struct source *source); /* all that exists is read and settled */
+void source_pop_settled(struct source *source);
+void source_abort(struct source *source);  /* of a clean stop: waits for the lane end */
+void source_finish(struct source *source); /* then the last checkpoint */
+size_t source_event_size(const struct source *source, uint32_t id);
+bool source_is_poison(const struct source *source, uint32_t id);
+
+/* host_outlet.c */
+void outlet_start(struct outlet *outlet);
+void outlet_abandon(struct outlet *outlet);
+void outlet_free(struct outlet *outlet);
+bool worker_may_step(const struct outlet *outlet, const struct sim_worker *worker);
+void worker_step(struct outlet *outlet, struct sim_worker *worker);
+bool sender_may_step(const struct outlet *outlet);
+void sender_step(struct outlet *outlet);
+void request_end(struct outlet *outlet, struct request *request);
+
+/* host_endpoint.c */
+void endpoint_change_weather(struct outlet *outlet);
+void endpoint_take(struct outlet *outlet, struct request *request, int64_t timeout_ms);
+void endpoint_acknowledge(struct outlet *outlet, const struct request *request);
+void endpoint_forget(struct outlet *outlet, const struct request *request);
+
+/* host_audit.c */
+void audit_step(struct sim *host);
+void audit_rest(const struct sim *host); /* nobody may act before time goes on */
+void audit_settled(struct source *source, uint32_t from, uint32_t to);
+void audit_stop(struct source *source, const struct amount *closing);
+void audit_end(struct sim *host);
+uint64_t audit_dropped(const struct books *books);
+uint64_t audit_flows(const struct books *books, enum account from, enum account to);

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* host_audit: what must hold after every step. The owners of the accounts say what they hold, as
+ * they do at a report; beside that stand sums that the agent knows nothing of: what was offered to
+ * each lane, and what the endpoint acknowledged, event by event. */
+#include "host.h"
+
+enum { ALL_EVERY = 16 };
+
+uint64_t audit_flows(const struct books *books, enum account from, enum account to)
+{
+    uint64_t events = 0;
+
+    for (unsigned flow = 0; flow < FLOWS; flow++) {
+        if ((from == ACCOUNTS || flow_infos[flow].from == from) && flow_infos[flow].to == to)
+            events += ledger_flow(books, (enum flow)flow).events;
+    }
+    return events;
+}
+
+uint64_t audit_dropped(const struct books *books)
+{
+    return audit_flows(books, ACCOUNTS, ACCOUNT_dropped);
+}
+
+/* ---- after each step ---- */
+
+static void audit_books(const struct source *source)
+{
+    for (unsigned i = 0; i < BOOKS_MEASURED; i++) {
+        const struct measured *measured = &source->books->measured[i];
+        int64_t events = atomic_load_explicit(&measured->differing_events, memory_order_relaxed);
+        int64_t bytes = atomic_load_explicit(&measured->differing_bytes, memory_order_relaxed);
+        if (events != 0 || bytes != 0)
+            host_fail(source->host,
+                      "%s: the books do not balance: %lld events, %lld bytes more held than "
+                      "counted (account %u)",
+                      source->name, (long long)events, (long long)bytes, i);
+    }
+}
+
+static void audit_source(const struct source *source)
+{
+    const struct sim *host = source->host;
+    const struct books *books = source->books;
+    uint64_t offered = source->handled - source->first, left_world = 0;
+
+    audit_books(source);
+    for (unsigned flow = 0; flow < FLOWS; flow++) {
+        if (flow_infos[flow].from == ACCOUNT_world)
+            left_world += ledger_flow(books, (enum flow)flow).events;
+    }
+    if (left_world != offered)
+        host_fail(host, "%s: %llu events were offered, %llu counted", source->name,
+                  (unsigned long long)offered, (unsigned long long)left_world);
+    uint64_t delivered = ledger_flow(books, FLOW_deliver).events;
+    if (delivered != source->acked)
+        host_fail(host, "%s: %llu events were acknowledged, %llu counted as delivered",
+                  source->name, (unsigned long long)source->acked, (unsigned long long)delivered);
+    const struct numbers *numbers = &books->numbers;
+    if (numbers_get(numbers, NUMBER_lane_used_bytes) > source->pieces * source->piece_bytes)
+        host_fail(host, "%s: the lane is larger than its capacity", source->name);
+    /* Nothing under way: what was settled and not delivered is what was dropped, exactly. */
+    if (source->receipts != NULL && receipts_count(source->receipts) == 0 && !source->is_reading) {
+        uint64_t dropped = audit_dropped(books);
+        if (dropped != source->popped_unacked)
+            host_fail(host, "%s: %llu events are gone, %llu are counted as dropped", source->name,
+                      (unsigned long long)source->popped_unacked, (unsigned long long)dropped);
+    }
+}
+
+static uint64_t sum_permits(const struct batch_list *list)
+{
+    uint64_t bytes = 0;
+
+    for (const struct batch *batch = list->head; batch != NULL; batch = batch->next)
+        bytes += batch->permit.bytes;
+    return bytes;
+}
+
+static void audit_memory(const struct outlet *outlet)
+{
+    const struct holding *held = &outlet->delivery->held;
+    uint64_t bytes = sum_permits(&held->ready) + sum_permits(&held->to_split) +
+                     sum_permits(&held->splitting) + sum_permits(&held->in_flight);
+    /* One batch may be larger than the share; halves of a split may have a little more. */
+    uint64_t bound = outlet->delivery_config.memory_bytes + 2 * outlet->largest_body + 4096;
+
+    if (bytes != held->share.used_bytes)
+        host_fail(outlet->host, "%s: permits for %llu bytes, the share says %llu", outlet->name,
+                  (unsigned long long)bytes, (unsigned long long)held->share.used_bytes);
+    if (bytes > bound)
+        host_fail(outlet->host, "%s: %llu bytes of sealed batches, the share has %llu",
+                  outlet->name, (unsigned long long)bytes,
+                  (unsigned long long)outlet->delivery_config.memory_bytes);
+    if (held->in_flight.count != outlet->request_count)
+        host_fail(outlet->host, "%s: %u batches in flight, %u requests", outlet->name,
+                  held->in_flight.count, outlet->request_count);
+}
+
+static void audit_outlet(struct outlet *outlet)
+{
+    delivery_audit(outlet->delivery);
+    for (unsigned i = 0; i < outlet->worker_count; i++)
+        batcher_audit(outlet->workers[i].batcher);
+    for (unsigned i = 0; i < outlet->source_count; i++) {
+        if (outlet->host->step % ALL_EVERY == 0)
+            lane_tell_time(outlet->sources[i].lane, outlet->host->boot_ms);
+        lane_audit(outlet->sources[i].lane);
+    }
+    audit_memory(outlet);
+    for (unsigned i = 0; i < outlet->source_count; i++)
+        audit_source(&outlet->sources[i]);
+}
+
+/* Outputs share nothing but the ledger: the ones that a step did not touch are looked at now and
+ * then. */
+void audit_step(struct sim *host)
+{
+    for (unsigned i = 0; i < host->outlet_count; i++) {
+        if (host->touched == &host->outlets[i] || host->step % ALL_EVERY == 0)
+            audit_outlet(&host->outlets[i]);
+    }
+}
+
+/* ---- when all rest ---- */
+
+static bool may_seal(const struct outlet *outlet)
+{
+    for (unsigned i = 0; i < outlet->worker_count; i++) {
+        if (outlet->workers[i].lacks_memory)
+            return false;
+    }
+    return delivery_wants_batches(outlet->delivery, outlet->host->now_ms);
+}
+
+/* Will a worker look within max_wait? */
+static bool will_look(const struct outlet *outlet)
+{
+    for (unsigned i = 0; i < outlet->worker_count; i++) {
+        int64_t until_boot_ms = outlet->workers[i].until_boot_ms;
+        if (until_boot_ms > 0 && until_boot_ms <= outlet->host->boot_ms + outlet->max_wait_ms)
+            return true;
+    }
+    return false;
+}
+
+/* Nobody was forgotten to be woken: events that may be sealed are, after max_wait at most. */
+void audit_rest(const struct sim *host)
+{
+    for (unsigned i = 0; i < host->outlet_count; i++) {
+        const struct outlet *outlet = &host->outlets[i];
+        if (!may_seal(outlet) || (will_look(outlet) && !host->is_draining))
+            continue;
+        for (unsigned j = 0; j < outlet->source_count; j++) {
+            struct lane_level level = lane_level(outlet->sources[j].lane);
+            if (level.events > 0)
+                host_fail(host, "%s: %llu events wait, and no worker will look",
+                          outlet->sources[j].name, (unsigned long long)level.events);
+        }
+    }
+}
+
+/* ---- when a read is settled ---- */
+
+/* Called in the very moment: the position may be on disk before the next instruction. */
+void audit_settled(struct source *source, uint32_t from, uint32_t to)
+{
+    const struct sim *host = source->host;
+    uint64_t delivered = ledger_flow(source->books, FLOW_deliver).events;
+    uint64_t dropped = audit_dropped(source->books);
+
+    for (uint32_t id = from; id < to; id++)
+        source->popped_unacked += source->fates[id].acked_in != host->start;
+    if (source->popped_unacked > dropped)
+        host_fail(host, "%s: settled up to %u, %llu events of it neither delivered nor counted",
+                  source->name, to, (unsigned long long)(source->popped_unacked - dropped));
+    if (to - source->first > delivered + dropped)
+        host_fail(host, "%s: settled up to %u before it was counted", source->name, to);
+}
+
+/* ---- when the agent has stopped ---- */
+
+/* closing: by flow, what the next start entered; NULL after a clean stop: nothing was left. */
+void audit_stop(struct source *source, const struct amount *closing)
+{
+    struct sim *host = source->host;
+    const struct amount *left = host->left[source->number];
+    uint64_t lost = 0;
+
+    for (unsigned account = 0; account < ACCOUNTS && closing != NULL; account++) {
+        uint64_t events = 0, bytes = 0;
+        for (unsigned flow = 0; flow < FLOWS; flow++) {
+            if (flow_infos[flow].from != account)
+                continue;
+            if (source->rereadable != (flow_infos[flow].to == ACCOUNT_world) &&
+                closing[flow].events > 0)
+                host_fail(host, "%s: closed by %s", source->name, flow_infos[flow].name);
+            events += closing[flow].events;
+            bytes += closing[flow].bytes;
+        }
+        lost += events;
+        if (account_infos[account].held &&
+            (events != left[account].events || bytes != left[account].bytes))
+            host_fail(host, "%s: the crash left %llu events in %s, %llu were found", source->name,
+                      (unsigned long long)left[account].events, account_infos[account].name,
+                      (unsigned long long)events);
+    }
+    if (!source->rereadable)
+        host->lost += lost;
+}
+
+/* ---- at the end of a seed ---- */
+
+static void audit_fates(struct source *source)
+{
+    struct sim *host = source->host;
+    uint64_t never = 0;
+
+    for (uint32_t id = 0; id < source->written; id++)
+        never += !source->fates[id].was_acked;
+    if (source->rereadable && never > source->dropped_before)
+        host_fail(host, "%s: %llu of %u events never arrived, %llu are counted as dropped",
+                  source->name, (unsigned long long)never, source->written,
+                  (unsigned long long)source->dropped_before);
+    if (source->rereadable && source->durable != source->written)
+        host_fail(host, "%s: the last checkpoint is %u, not %u", source->name, source->durable,
+                  source->written);
+}
+
+void audit_end(struct sim *host)
+{
+    for (unsigned i = 0; i < host->outlet_count; i++) {
+        for (unsigned j = 0; j < host->outlets[i].source_count; j++)
+            audit_fates(&host->outlets[i].sources[j]);
+    }
+}

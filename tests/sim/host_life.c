@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* host_life: starts, clean stops and crashes of the agent. The books are the real ones, a file on
+ * tmpfs that the next start finds and closes. A crash keeps that file as it is in this very step;
+ * what lies in memory is then thrown away. */
+#include "host.h"
+
+#include "base/auto.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* ---- start ---- */
+
+static void find_closing(const struct sim *host, const struct source *source,
+                         struct lane_snapshot *ret)
+{
+    memset(ret, 0, sizeof(*ret));
+    for (unsigned i = 0; i < ledger_lane_count(host->ledger); i++) {
+        struct lane_snapshot lane;
+        ledger_snapshot(host->ledger, i, &lane);
+        if (strcmp(lane.input, source->name) == 0 && strcmp(lane.output, source->outlet->name) == 0)
+            *ret = lane;
+    }
+}
+
+static void check_predecessor(struct sim *host, enum predecessor expected)
+{
+    struct lane_snapshot lane;
+
+    if (ledger_predecessor(host->ledger) != expected || ledger_predecessor_note(host->ledger)[0])
+        host_fail(host, "the books of the start before: kind %d, not %d; %s",
+                  (int)ledger_predecessor(host->ledger), (int)expected,
+                  ledger_predecessor_note(host->ledger));
+    for (unsigned i = 0; i < host->outlet_count && host->start > 1; i++) {
+        for (unsigned j = 0; j < host->outlets[i].source_count; j++) {
+            find_closing(host, &host->outlets[i].sources[j], &lane);
+            audit_stop(&host->outlets[i].sources[j], lane.closing);
+        }
+    }
+}
+
+static void start_after(struct sim *host, enum predecessor expected)
+{
+    struct ledger_config config = { .state_dir = host->folder, .runtime_dir = host->folder };
+    struct err err = { "" };
+
+    host->start++;
+    host->is_draining = host->is_aborting = host->is_torn_down = false;
+    host->ledger = ledger_open(&config, &err);
+    if (host->ledger == NULL || strncmp(ledger_place(host->ledger), "file ", 5) != 0)
+        host_fail(host, "no books in '%s': %s", host->folder, err.text);
+    check_predecessor(host, expected);
+    memset(host->left, 0, sizeof(host->left));
+    for (unsigned i = 0; i < host->outlet_count; i++)
+        outlet_start(&host->outlets[i]);
+    TRACE(host, "start %u", host->start);
+}
+
+void life_start(struct sim *host)
+{
+    for (unsigned i = 0; i < host->outlet_count; i++) {
+        for (unsigned j = 0; j < host->outlets[i].source_count; j++) {
+            struct source *source = &host->outlets[i].sources[j];
+            source->fates = calloc(SOURCE_IDS, sizeof(*source->fates));
+            source->reads = calloc(SOURCE_IDS, sizeof(*source->reads));
+            CHECK(source->fates != NULL && source->reads != NULL);
+        }
+    }
+    start_after(host, PREDECESSOR_NONE);
+}
+
+/* ---- the sums of a start ---- */
+
+static void close_sums(struct sim *host)
+{
+    for (unsigned i = 0; i < host->outlet_count; i++) {
+        for (unsigned j = 0; j < host->outlets[i].source_count; j++) {
+            struct source *source = &host->outlets[i].sources[j];
+            uint64_t dropped = audit_dropped(source->books);
+            source->dropped_before += dropped;
+            host->offered += source->handled - source->first;
+            host->delivered += source->acked;
+            host->dropped += dropped;
+        }
+    }
+}
+
+/* ---- a crash ---- */
+
+static void note_left(struct sim *host)
+{
+    for (unsigned i = 0; i < host->outlet_count; i++) {
+        for (unsigned j = 0; j < host->outlets[i].source_count; j++) {
+            const struct source *source = &host->outlets[i].sources[j];
+            for (unsigned account = 0; account < ACCOUNTS; account++) {
+                if (account_infos[account].held)
+                    host->left[source->number][account] =
+                        ledger_stock(source->books, (enum account)account);
+            }
+        }
+    }
+}
+
+static void throw_memory_away(struct sim *host)
+{
+    host->is_torn_down = true;
+    for (unsigned i = 0; i < host->outlet_count; i++) {
+        outlet_abandon(&host->outlets[i]);
+        outlet_free(&host->outlets[i]);
+    }
+    ledger_close(&host->ledger);
+}
+
+void life_crash(struct sim *host)
+{
+    static char image[sizeof(struct books_file)];
+    char path[PATH_MAX];
+    size_t bytes =
+        offsetof(struct books_file, lanes) + ledger_lane_count(host->ledger) * sizeof(struct books);
+
+    TRACE(host, "crash");
+    host->crashes++;
+    host->faults++;
+    close_sums(host);
+    note_left(host);
+    (void)snprintf(path, sizeof(path), "%s", ledger_place(host->ledger) + 5);
+    AUTO(auto_close) int fd = open(path, O_RDWR | O_CLOEXEC);
+    CHECK(fd >= 0 && pread(fd, image, bytes, 0) == (ssize_t)bytes);
+    throw_memory_away(host);
+    CHECK(pwrite(fd, image, bytes, 0) == (ssize_t)bytes);
+    int64_t away_ms = (int64_t)between(host, 100, 60000);
+    host->now_ms += away_ms;
+    host->boot_ms += away_ms;
+    start_after(host, PREDECESSOR_EXACT);
+}
+
+/* ---- a clean stop ---- */
+
+void life_begin_drain(struct sim *host)
+{
+    host->drains++;
+    host->is_draining = true;
+    host->grace_until_ms = host->now_ms + (int64_t)between(host, 0, 8000);
+    TRACE(host, "drain, grace %lld ms", (long long)(host->grace_until_ms - host->now_ms));
+    for (unsigned i = 0; i < host->outlet_count; i++) {
+        struct outlet *outlet = &host->outlets[i];
+        wake_bump(&outlet->feed.wake);
+        delivery_drain(outlet->delivery, host->now_ms);
+        outlet->pause_until_ms = 0;
+        outlet->sender_is_awake = true;
+    }
+}
+
+static bool is_empty(const struct outlet *outlet)
+{
+    for (unsigned i = 0; i < outlet->source_count; i++) {
+        if (lane_level(outlet->sources[i].lane).events > 0 || outlet->sources[i].is_reading)
+            return false;
+    }
+    for (unsigned i = 0; i < outlet->worker_count; i++) {
+        if (!outlet->workers[i].is_idle)
+            return false;
+    }
+    return delivery_is_empty(outlet->delivery);
+}
+
+bool life_is_drained(const struct sim *host)
+{
+    for (unsigned i = 0; i < host->outlet_count; i++) {
+        if (!is_empty(&host->outlets[i]))
+            return false;
+    }
+    return true;
+}
+
+static void check_given_back(const struct source *source)
+{
+    for (unsigned account = 0; account < ACCOUNTS; account++) {
+        uint64_t replayed, dropped = 0;
+        if (!account_infos[account].held)
+            continue;
+        if (ledger_stock(source->books, (enum account)account).events != 0)
+            host_fail(source->host, "%s: something is left in %s after a stop", source->name,
+                      account_infos[account].name);
+        replayed = audit_flows(source->books, (enum account)account, ACCOUNT_world);
+        for (unsigned flow = 0; flow < FLOWS; flow++) {
+            if (strncmp(flow_infos[flow].name, "drain_timeout", 13) == 0)
+                dropped += ledger_flow(source->books, (enum flow)flow).events;
+        }
+        if (source->rereadable ? dropped > 0 : replayed > 0)
+            host_fail(source->host, "%s: given up by the wrong flow", source->name);
+    }
+}
+
+static void stop_agent(struct sim *host)
+{
+    host->is_aborting = true;
+    for (unsigned i = 0; i < host->outlet_count; i++) {
+        struct outlet *outlet = &host->outlets[i];
+        for (unsigned j = 0; j < outlet->source_count; j++)
+            source_abort(&outlet->sources[j]);
+        outlet_abandon(outlet);
+        host->touched = outlet;
+        audit_step(host);
+        for (unsigned j = 0; j < outlet->source_count; j++) {
+            check_given_back(&outlet->sources[j]);
+            source_finish(&outlet->sources[j]);
+        }
+    }
+    close_sums(host);
+    throw_memory_away(host);
+}
+
+void life_end_drain(struct sim *host)
+{
+    TRACE(host, "stop, %s", life_is_drained(host) ? "all is out" : "the grace is over");
+    stop_agent(host);
+    host->now_ms += 1000;
+    host->boot_ms += 1000;
+    start_after(host, PREDECESSOR_CLEAN);
+}
+
+void life_close(struct sim *host)
+{
+    stop_agent(host);
+    audit_end(host);
+    for (unsigned i = 0; i < host->outlet_count; i++) {
+        for (unsigned j = 0; j < host->outlets[i].source_count; j++) {
+            free(host->outlets[i].sources[j].fates);
+            free(host->outlets[i].sources[j].reads);
+        }
+    }
+}
