@@ -20,8 +20,8 @@ static const struct reaction {
     [VERDICT_BUSY] = { LIMITER_BAD, BREAKER_NO_SIGN },
     [VERDICT_RETRY] = { LIMITER_BAD, BREAKER_FAILURE },
     [VERDICT_HOLD] = { LIMITER_NO_SIGN, BREAKER_OUTAGE },
-    [VERDICT_TOO_LARGE] = { LIMITER_NO_SIGN, BREAKER_SUCCESS },
-    [VERDICT_REJECTED] = { LIMITER_NO_SIGN, BREAKER_SUCCESS },
+    [VERDICT_TOO_LARGE] = { LIMITER_GOOD, BREAKER_SUCCESS },
+    [VERDICT_REJECTED] = { LIMITER_GOOD, BREAKER_SUCCESS },
 };
 
 static int64_t drain_wait_ms(struct delivery *delivery)
@@ -105,7 +105,8 @@ static void learn(struct delivery *delivery, const struct batch *batch,
                   const struct answer_summary *answer, bool was_probe, int64_t now_ms)
 {
     const struct reaction *reaction = &reactions[answer->verdict];
-    int64_t latency_ms = answer->opened_connection ? -1 : answer->took_ms;
+    bool tells_time = answer->verdict == VERDICT_SENT && !answer->opened_connection;
+    int64_t latency_ms = tells_time ? answer->took_ms : -1; /* a refusal may be quick */
 
     limiter_record(&delivery->limiter, batch->ticket, reaction->limiter, latency_ms, now_ms);
     if (was_probe || delivery->breaker.state == BREAKER_CLOSED)

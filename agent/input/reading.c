@@ -396,7 +396,6 @@ bool reading_start(struct reading *reading, struct lane **lanes, const char **ou
 void reading_stop_input(struct reading *reading)
 {
     atomic_store(&reading->stopping, true);
-    atomic_store(&reading->sink.stopping, true);
     bell_ring(reading->sink.bell);
 }
 

@@ -105,19 +105,14 @@ static void tell_news(const struct sink *sink, size_t lane, const struct lane_ne
             LS("shed_by_severity", bands), LI("after_ms", news->shed_ms));
 }
 
-/* The agent stops. What can be read again gives up at once; what cannot has the grace to find room
- * in. */
-static bool must_give_up(const struct sink *sink)
-{
-    return atomic_load(&sink->aborting) || (sink->rereadable && atomic_load(&sink->stopping));
-}
-
 /* false: do not wait any longer. */
 static bool wait_for_room(struct sink *sink, int64_t deadline_ms)
 {
     int64_t wait_ms = -1;
 
-    if (must_give_up(sink))
+    /* Not at the first signal: the drain makes room, and what was taken of a read in part would
+     * come again after the next start. */
+    if (atomic_load(&sink->aborting))
         return false;
     if (deadline_ms > 0) {
         wait_ms = deadline_ms - clock_now_ms();
@@ -147,7 +142,7 @@ static void offer_to_lane(struct sink *sink, size_t lane, const struct run_info 
     tell_news(sink, lane, &news);
     if (at == sink->count)
         return;
-    if (sink->rereadable && must_give_up(sink))
+    if (sink->rereadable && atomic_load(&sink->aborting))
         sink->refused = true; /* not taken, not counted: they are still in the source */
     else
         lane_refuse(sink->lanes[lane], FLOW_block_timeout, sink->events, at, sink->count);

@@ -40,7 +40,6 @@ struct sink {
     bool refused;   /* stopping: events of this read were not taken */
     bool took_mark; /* since the reading last looked */
     /* set by main, which rings the bell then */
-    _Atomic bool stopping; /* what its source still has need not wait for room any longer */
     _Atomic bool aborting; /* the grace is over: waits end */
 };
 
