@@ -14,6 +14,7 @@
 #include "crash.h"
 #include "ledger/report.h"
 #include "pipeline.h"
+#include "spools.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -33,6 +34,7 @@ enum { DRAIN_LOOK_MS = 5, SAME_WISH_MS = 5 };
 struct agent {
     const struct settings *settings;
     int lock_fd, signal_fd, bell;
+    struct spools spools;
     struct ledger *ledger;
     struct report *report;
     struct disk *disk;
@@ -122,6 +124,11 @@ static bool open_books(struct agent *agent, struct err *err)
         .runtime_dir_is_default = strcmp(options->runtime_dir, "/run/spillway") == 0,
     };
 
+    if (!spools_open(&agent->spools, agent->settings, err))
+        return false;
+    config.found = agent->spools.found;
+    config.found_count = agent->spools.found_count;
+
     agent->ledger = ledger_open(&config, err);
     if (agent->ledger == NULL)
         return false;
@@ -154,7 +161,9 @@ static bool start_agent(struct agent *agent, struct err *err)
             return false;
     }
     ledger_ring_at_first_drop(agent->bell);
-    agent->pipeline = pipeline_start(settings, agent->ledger, agent->disk, agent->bell, err);
+    agent->pipeline =
+        pipeline_start(settings, agent->ledger, agent->disk, agent->bell, &agent->spools, err);
+    spools_close(&agent->spools);
     return agent->pipeline != NULL;
 }
 
@@ -316,6 +325,7 @@ static int close_agent(struct agent *agent)
 
 static void release(struct agent *agent)
 {
+    spools_close(&agent->spools);
     if (agent->pipeline != NULL)
         pipeline_free(&agent->pipeline);
     if (agent->admin != NULL)

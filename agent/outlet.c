@@ -83,6 +83,35 @@ bool outlet_open(struct outlet *outlet, const struct settings *settings, size_t 
     return outlet->sender != NULL || err_set(err, "output '%s': %s", part->name, why.text);
 }
 
+/* The books of a lane whose input is not in the configuration any more are new ones, or where there
+ * is no room for these, those of the first lane: then it is the sum that is right. */
+static struct books *books_of(struct outlet *outlet, struct ledger *ledger, const char *input)
+{
+    struct books *books;
+
+    for (size_t i = 0; i < outlet->lane_count; i++) {
+        books = lane_books(outlet->lanes[i]);
+        if (strcmp(ledger_input_name(books), input) == 0)
+            return books;
+    }
+    books = ledger_lane(ledger, input, outlet->part->name, false);
+    return books != NULL ? books : lane_books(outlet->lanes[0]);
+}
+
+bool outlet_use_spool(struct outlet *outlet, struct ledger *ledger, struct opened_spool *spool,
+                      struct err *err)
+{
+    struct spool_index *index = spool_index_of(spool->spool);
+    struct err why = { "" };
+
+    for (unsigned i = 0; i < index->lane_count; i++)
+        index->lanes[i].books = books_of(outlet, ledger, index->lanes[i].input);
+    spool_carry(spool->spool, outlet->numbers);
+    spool_files_use_pool(spool->files, &outlet->bodies);
+    return sender_use_spool(outlet->sender, &spool->spool, &spool->files, &why) ||
+           err_set(err, "output '%s': %s", outlet->part->name, why.text);
+}
+
 bool outlet_start_workers(struct outlet *outlet, const struct ledger *ledger, struct err *err)
 {
     const struct output_options *options = &outlet->part->output;

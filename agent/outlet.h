@@ -6,6 +6,7 @@
 #include "batch/dead_letter.h"
 #include "batch/worker.h"
 #include "config/settings.h"
+#include "spools.h"
 #include "watch.h"
 
 struct outlet {
@@ -30,7 +31,10 @@ struct outlet {
 /* Opens the plugin and starts the sender of settings->outputs[index]; lanes are added later. */
 bool outlet_open(struct outlet *outlet, const struct settings *settings, size_t index,
                  struct ledger *ledger, struct err *err);
-/* Once all lanes are there. */
+/* Once all lanes are there: takes over what is on disk. Takes both of it. */
+bool outlet_use_spool(struct outlet *outlet, struct ledger *ledger, struct opened_spool *spool,
+                      struct err *err);
+/* After that. */
 bool outlet_start_workers(struct outlet *outlet, const struct ledger *ledger, struct err *err);
 void outlet_audit(struct outlet *outlet);
 bool outlet_is_alive(const struct outlet *outlet, int64_t now_ms, int64_t stuck_ms);

@@ -282,7 +282,7 @@ static bool open_input(struct pipeline *pipeline, size_t index, struct err *err)
 
 /* ---- start ---- */
 
-static bool start_all(struct pipeline *pipeline, struct err *err)
+static bool start_all(struct pipeline *pipeline, struct spools *spools, struct err *err)
 {
     const struct settings *settings = pipeline->settings;
 
@@ -295,6 +295,10 @@ static bool start_all(struct pipeline *pipeline, struct err *err)
             return false;
     }
     for (size_t i = 0; i < settings->output_count; i++) {
+        struct opened_spool *spool = &spools->items[i];
+        if (spool->spool != NULL &&
+            !outlet_use_spool(&pipeline->outlets[i], pipeline->ledger, spool, err))
+            return false;
         if (!outlet_start_workers(&pipeline->outlets[i], pipeline->ledger, err))
             return false;
     }
@@ -308,7 +312,7 @@ static bool start_all(struct pipeline *pipeline, struct err *err)
 }
 
 struct pipeline *pipeline_start(const struct settings *settings, struct ledger *ledger,
-                                struct disk *disk, int bell, struct err *err)
+                                struct disk *disk, int bell, struct spools *spools, struct err *err)
 {
     AUTO(pipeline_free) struct pipeline *pipeline = calloc(1, sizeof(*pipeline));
     if (pipeline == NULL) {
@@ -328,7 +332,7 @@ struct pipeline *pipeline_start(const struct settings *settings, struct ledger *
         (void)err_set(err, "out of memory");
         return NULL;
     }
-    if (!start_all(pipeline, err)) {
+    if (!start_all(pipeline, spools, err)) {
         pipeline_stop(pipeline);
         return NULL;
     }

@@ -7,13 +7,16 @@
 #include "base/err.h"
 #include "config/settings.h"
 #include "ledger/ledger.h"
+#include "spools.h"
 
 struct pipeline;
 
-/* Opens and starts everything. `bell` is rung when a source came to its end. NULL: err says what.
+/* Opens and starts everything, and takes the spools. `bell` is rung when a source came to its end.
+ * NULL: err says what.
  */
 struct pipeline *pipeline_start(const struct settings *settings, struct ledger *ledger,
-                                struct disk *disk, int bell, struct err *err);
+                                struct disk *disk, int bell, struct spools *spools,
+                                struct err *err);
 /* Every owner compares what it holds with the books. */
 void pipeline_audit(struct pipeline *pipeline);
 /* Looks at what holds each output up. Returns when to look again. */

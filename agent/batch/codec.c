@@ -409,6 +409,11 @@ static bool gzip_expand(struct slice input, struct buf *ret)
     return status == Z_STREAM_END;
 }
 
+int codec_compression(const struct codec *codec)
+{
+    return codec->compression;
+}
+
 bool codec_expand(int compression, struct slice input, struct buf *ret)
 {
     if (compression == COMPRESS_GZIP)

@@ -15,6 +15,7 @@ void codec_free(struct codec **codecp);
 size_t codec_bound(const struct codec *codec, size_t input_bytes); /* room that to needs */
 /* Returns the bytes written, 0: failed. */
 size_t codec_compress(struct codec *codec, struct slice input, char *to, size_t room);
+int codec_compression(const struct codec *codec); /* what codec_new() was given */
 size_t codec_memory(const struct codec *codec); /* bytes it holds besides the buffers */
 
 /* Expands what codec_compress() made, appended to ret (its limit bounds it). Any codec instance. */

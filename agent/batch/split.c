@@ -4,6 +4,7 @@
 #include "base/auto.h"
 #include "base/check.h"
 #include "batch/encoder.h"
+#include "plugins/plugin.h"
 
 static bool take_body(struct batch *half, struct slice text, struct codec *codec)
 {
@@ -13,6 +14,7 @@ static bool take_body(struct batch *half, struct slice text, struct codec *codec
     if (half->body == NULL)
         return false;
     half->raw_bytes = text.bytes;
+    half->compression = codec == NULL ? COMPRESS_NONE : (uint8_t)codec_compression(codec);
     if (codec == NULL) {
         memcpy(half->body, text.data, text.bytes);
         half->body_bytes = text.bytes;
@@ -63,7 +65,6 @@ static bool name_half(struct batch *half, const struct batch *parent, int index)
 {
     half->sequence = parent->sequence;
     half->encoding = parent->encoding;
-    half->compression = parent->compression;
     half->worker = parent->worker;
     half->oldest_boot_ms = parent->oldest_boot_ms;
     int length = snprintf(half->key, sizeof(half->key), "%s/%d", parent->key, index);
@@ -81,7 +82,8 @@ bool split_batch(const struct batch *parent, struct codec *codec, struct batch *
 
     if (parent->events < 2 || first == NULL || second == NULL)
         return false;
-    if (codec != NULL) {
+    /* One from the spool may have been sealed with other settings. */
+    if (parent->compression != COMPRESS_NONE) {
         if (!codec_expand(parent->compression, body, &text))
             return false;
         body = buf_slice(&text);

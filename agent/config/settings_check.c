@@ -308,4 +308,5 @@ void settings_check(struct loader *loader)
         check_output(loader, i);
         settings_check_dead_letter(loader, i);
     }
+    settings_check_spools(loader);
 }

@@ -25,6 +25,9 @@ struct loader {
  * is `auto`. */
 void settings_check(struct loader *loader);
 
+/* The spools of outputs: settings_spool.c. */
+void settings_check_spools(struct loader *loader);
+
 /* The file of dead letters of an output: see settings_files.c. */
 void settings_check_dead_letter(struct loader *loader, size_t index);
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "config/schema.h"
+#include "config/spool_options.h"
 
 #define AGENT_OPTIONS(X, T)                                                                        \
     X(T, state_dir, text, "/var/lib/spillway", ANY, ANY,                                           \
@@ -110,7 +111,8 @@ enum compression_option { COMPRESSION_AUTO, COMPRESSION_NONE, COMPRESSION_GZIP, 
       "File that keeps the events which the endpoint refused for good, with the reason; empty: "   \
       "they are only counted")                                                                     \
     X(T, dead_letter__max_bytes, size, "64MiB", "4KiB", "64GiB",                                   \
-      "Bound of that file and the one before it, PATH.1; the oldest events go first")
+      "Bound of that file and the one before it, PATH.1; the oldest events go first")              \
+    SPOOL_OPTIONS(X, T)
 DECLARE_OPTIONS(output_options, OUTPUT_OPTIONS);
 
 #define PROCESSOR_OPTIONS(X, T) X(T, type, text, REQUIRED, ANY, ANY, "Kind of processor")

@@ -27,6 +27,16 @@ struct refusal {
 
 enum { BATCH_KEY_BYTES = 224 };
 
+/* The record on disk that a batch was read from, shared by the parts of a split: it is done when
+ * all of them are. */
+struct spool_pin {
+    uint64_t segment, at;
+    unsigned open;      /* parts that are not done */
+    struct batch *done; /* the others, linked by `next`: see pins.h */
+    struct pins *home;
+    struct spool_pin *next;
+};
+
 struct batch {
     uint32_t magic;
     /* Idempotency-Key, "<agent id>-<start id>-<output>-<sequence>", parts of a split get "/0" and
@@ -49,6 +59,8 @@ struct batch {
     uint64_t ticket; /* of the request in flight, see limiter.h */
     int64_t due_ms;
     bool suspect_connection_retry_used;
+    struct spool_pin *pin;   /* NULL: not from the spool. Else its events are in account `spool` */
+    enum flow end;           /* of a batch with a pin that is done: its last entry in the books */
     struct refusal *refusal; /* malloc'd; NULL: it was not refused */
 };
 

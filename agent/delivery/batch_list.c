@@ -54,3 +54,16 @@ void batch_list_remove(struct batch_list *list, struct batch *batch)
     batch->next = NULL;
     list->count--;
 }
+
+void batch_list_insert(struct batch_list *list, struct batch *after, struct batch *batch)
+{
+    if (after == NULL) {
+        batch_list_push_front(list, batch);
+        return;
+    }
+    batch->next = after->next;
+    after->next = batch;
+    if (list->tail == after)
+        list->tail = batch;
+    list->count++;
+}

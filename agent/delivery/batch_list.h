@@ -15,3 +15,5 @@ void batch_list_push_front(struct batch_list *list, struct batch *batch);
 struct batch *batch_list_pop(struct batch_list *list); /* NULL: empty */
 /* CHECKs that it is in the list. */
 void batch_list_remove(struct batch_list *list, struct batch *batch);
+/* after: in the list; NULL: to the front. */
+void batch_list_insert(struct batch_list *list, struct batch *after, struct batch *batch);

@@ -76,6 +76,7 @@ bool delivery_reserve(struct delivery *delivery, uint64_t bytes, struct permit *
 {
     bool granted = share_acquire(&delivery->held.share, bytes, ret);
 
+    delivery->spill.wants_memory = !granted;
     delivery_publish(delivery);
     return granted;
 }
@@ -96,7 +97,7 @@ bool delivery_wants_batches(const struct delivery *delivery, int64_t now_ms)
 {
     const struct breaker *breaker = &delivery->breaker;
 
-    if (delivery->draining)
+    if (delivery->draining || spilling_wants_batches(delivery, now_ms))
         return true;
     if (breaker->state != BREAKER_CLOSED)
         return delivery_is_empty(delivery) && now_ms >= breaker->until_ms;
@@ -183,6 +184,8 @@ static struct batch *find_due(const struct delivery *delivery, int64_t now_ms, i
 
     for (struct batch *batch = delivery->held.ready.head; batch != NULL; batch = batch->next) {
         int64_t at_ms = batch->due_ms;
+        if (!spilling_may_send(delivery, batch, now_ms))
+            continue;
         if (at_ms <= now_ms && needs_token(batch) && !is_free)
             at_ms = retry_budget_ready_ms(&delivery->budget, now_ms);
         if (at_ms <= now_ms)
@@ -192,6 +195,15 @@ static struct batch *find_due(const struct delivery *delivery, int64_t now_ms, i
             break;
     }
     return NULL;
+}
+
+static struct batch *first_sendable(const struct delivery *delivery, int64_t now_ms)
+{
+    struct batch *batch = delivery->held.ready.head;
+
+    while (batch != NULL && !spilling_may_send(delivery, batch, now_ms))
+        batch = batch->next;
+    return batch;
 }
 
 /* There is no time for a gap while the agent stops. */
@@ -215,7 +227,8 @@ static struct batch *choose(struct delivery *delivery, int64_t now_ms, int64_t *
     bool is_ahead_split = delivery->held.to_split.count + delivery->held.splitting.count > 0;
 
     *until_ms = INT64_MAX;
-    if (delivery->held.ready.head == NULL || (delivery->in_order && is_ahead_split))
+    struct batch *first = first_sendable(delivery, now_ms);
+    if (first == NULL || (delivery->in_order && is_ahead_split))
         return NULL;
     if (now_ms < delivery->pause_until_ms) {
         *until_ms = delivery->pause_until_ms;
@@ -225,7 +238,7 @@ static struct batch *choose(struct delivery *delivery, int64_t now_ms, int64_t *
         return choose_due(delivery, now_ms, until_ms);
     /* The rest of the breaker is the wait of the probe; the head is the one tried longest ago. */
     if (breaker_allows(&delivery->breaker, now_ms))
-        return delivery->probe = delivery->held.ready.head;
+        return delivery->probe = first;
     if (delivery->breaker.state == BREAKER_OPEN)
         *until_ms = delivery->breaker.until_ms;
     return NULL;
@@ -259,6 +272,7 @@ struct step delivery_next(struct delivery *delivery, int64_t now_ms, int64_t boo
 {
     int64_t expiry_ms = holding_expire(&delivery->held, delivery->config.max_age_ms, boot_ms);
     int64_t until_ms;
+    spilling_choose(delivery, now_ms);
     struct batch *batch = choose(delivery, now_ms, &until_ms);
     struct step step = { .kind = STEP_WAIT };
 
@@ -286,6 +300,7 @@ void delivery_drain(struct delivery *delivery, int64_t now_ms)
         batch->due_ms = now_ms;
     if (delivery->breaker.state == BREAKER_OPEN)
         breaker_rest_until(&delivery->breaker, now_ms);
+    spilling_choose(delivery, now_ms);
     delivery_publish(delivery);
 }
 
@@ -304,6 +319,7 @@ bool delivery_is_empty(const struct delivery *delivery)
 void delivery_audit(struct delivery *delivery)
 {
     holding_audit(&delivery->held);
+    spilling_audit(delivery);
 }
 
 bool delivery_take_news(struct delivery *delivery, struct delivery_news *ret)

@@ -5,7 +5,7 @@
  * and passes the time and (at construction) a seed. Counts first, then releases receipts. */
 #pragma once
 
-#include "delivery/batch.h"
+#include "delivery/spool.h"
 
 struct delivery_config {
     uint64_t memory_bytes;    /* this output's share for sealed batches */
@@ -80,6 +80,20 @@ void delivery_drain(struct delivery *delivery, int64_t now_ms);
  * the rest is drain_timeout_*. */
 void delivery_abandon(struct delivery *delivery);
 bool delivery_is_empty(const struct delivery *delivery);
+/* ---- with a spool ---- */
+/* Before the first batch. Borrowed; then the account `spool` is this delivery's too. */
+void delivery_use_spool(struct delivery *delivery, struct spool *spool);
+/* The next thing to do on the spool's disk, without the lock. false: nothing before *ret_due_ms
+ * (INT64_MAX: before something changes). */
+bool delivery_spool_job(struct delivery *delivery, const struct spool_stamp *now, int64_t now_ms,
+                        struct spool_job *ret, int64_t *ret_due_ms);
+/* What came of it. */
+void delivery_spool_done(struct delivery *delivery, const struct spool_job *job,
+                         struct spool_result *result, const struct spool_stamp *now,
+                         int64_t now_ms);
+/* The agent stops and the requests are broken off: all that is in memory is to be written. */
+void delivery_spill_all(struct delivery *delivery, int64_t now_ms);
+
 /* Compares what is held with the books, for every lane that has been seen. */
 void delivery_audit(struct delivery *delivery);
 

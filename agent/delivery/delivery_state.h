@@ -12,6 +12,15 @@
 
 enum { DELIVERY_MAGIC = 0x64656c69 };
 
+/* What is between the delivery and its spool. */
+struct spilling {
+    struct spool *spool;   /* NULL: none; borrowed */
+    bool wants_memory;     /* a worker could not get a permit */
+    bool was_write;        /* the last job: writing and reading take turns */
+    bool is_closing;       /* the agent stops: sync at once, then seal */
+    struct permit loading; /* for the body that is being read */
+};
+
 struct delivery {
     uint32_t magic;
     /* constant */
@@ -26,6 +35,7 @@ struct delivery {
     struct retry_budget budget;
     struct batch_limit batch_limit;
     struct holding held;
+    struct spilling spill;
     struct batch *probe; /* in flight, while the breaker is half-open */
     int64_t pause_until_ms;
     bool endpoint_took_one, draining, abandoned, has_news;
@@ -36,6 +46,16 @@ static inline int64_t least_ms(int64_t a, int64_t b)
 {
     return a < b ? a : b;
 }
+
+/* Moves what is to be written out of `ready`; drops from memory what is not to be sent any more. */
+void spilling_choose(struct delivery *delivery, int64_t now_ms);
+/* false: an older one on disk goes first. */
+bool spilling_may_send(const struct delivery *delivery, const struct batch *batch, int64_t now_ms);
+/* The endpoint is away, and batches can go to disk. */
+bool spilling_is_on(const struct delivery *delivery, int64_t now_ms);
+/* Should workers seal on, beyond what is to be sent next? */
+bool spilling_wants_batches(const struct delivery *delivery, int64_t now_ms);
+void spilling_audit(struct delivery *delivery);
 
 /* Shows what changed in the numbers of the output. */
 void delivery_publish(const struct delivery *delivery);

@@ -4,10 +4,13 @@
 
 #include "base/check.h"
 
+/* A batch from the spool stays in that account while it is sent. */
 static void count(const struct batch *batch, enum flow flow)
 {
     struct tally tally;
 
+    if (batch->pin != NULL)
+        return;
     tally.count = 0;
     tally_add_batch(&tally, batch);
     tally_move(&tally, flow, 0);
@@ -78,6 +81,7 @@ void holding_end_split(struct holding *holding, struct batch *parent, struct bat
     }
     CHECK(halves[0]->events + halves[1]->events == parent->events);
     CHECK(halves[0]->bytes + halves[1]->bytes == parent->bytes);
+    pins_share(parent, halves);
     batch_list_push_front(&holding->ready, halves[1]);
     batch_list_push_front(&holding->ready, halves[0]);
     forget(parent);
@@ -102,6 +106,10 @@ struct batch *holding_take_refused(struct holding *holding)
 void holding_finish(struct batch_list *list, struct batch *batch, enum flow flow)
 {
     batch_list_remove(list, batch);
+    if (batch->pin != NULL) {
+        pins_finish(batch, flow);
+        return;
+    }
     count(batch, flow);
     for (size_t i = 0; i < batch->run_count; i++)
         receipt_release(batch->runs[i].receipt, batch->runs[i].events);
@@ -142,6 +150,10 @@ static void give_back(struct batch *batch, enum flow replay, enum flow drop)
 {
     struct tally replayed, dropped;
 
+    if (batch->pin != NULL) {
+        pins_drop(batch);
+        return;
+    }
     replayed.count = dropped.count = 0;
     for (size_t i = 0; i < batch->run_count; i++) {
         const struct batch_run *run = &batch->runs[i];
@@ -166,20 +178,28 @@ uint64_t holding_abandon(struct holding *holding)
         give_back(batch, FLOW_replay_ready, FLOW_drain_timeout_ready);
     while ((batch = batch_list_pop(&holding->to_split)) != NULL)
         give_back(batch, FLOW_replay_ready, FLOW_drain_timeout_ready);
+    while ((batch = batch_list_pop(&holding->to_spool)) != NULL)
+        give_back(batch, FLOW_replay_ready, FLOW_drain_timeout_ready);
     while ((batch = batch_list_pop(&holding->in_flight)) != NULL)
         give_back(batch, FLOW_replay_in_flight, FLOW_drain_timeout_in_flight);
     while ((batch = batch_list_pop(&holding->refused)) != NULL) {
         unburied += batch->events;
         give_back(batch, FLOW_replay_in_flight, batch->refusal->flow);
     }
+    /* On disk, but a sync failed: read again by their source, rather twice than never. */
+    while ((batch = batch_list_pop(&holding->unsynced)) != NULL)
+        forget(batch);
+    pins_forget_all(&holding->pins);
     return unburied;
 }
 
 bool holding_is_empty(const struct holding *holding)
 {
     return holding->ready.count + holding->to_split.count + holding->splitting.count +
-               holding->in_flight.count + holding->refused.count + holding->burying.count ==
-           0;
+                   holding->in_flight.count + holding->refused.count + holding->burying.count +
+                   holding->to_spool.count + holding->unsynced.count ==
+               0 &&
+           pins_first(&holding->pins) == NULL;
 }
 
 /* A lane of which nothing is held is compared too: its stock must be zero. */
@@ -192,8 +212,10 @@ static void begin_audit(struct tally *ret, const struct tally *lanes)
 
 static void add_list(struct tally *tally, const struct batch_list *list)
 {
-    for (const struct batch *batch = list->head; batch != NULL; batch = batch->next)
-        tally_add_batch(tally, batch);
+    for (const struct batch *batch = list->head; batch != NULL; batch = batch->next) {
+        if (batch->pin == NULL)
+            tally_add_batch(tally, batch);
+    }
 }
 
 void holding_audit(const struct holding *holding)
@@ -204,6 +226,7 @@ void holding_audit(const struct holding *holding)
     add_list(&held, &holding->ready);
     add_list(&held, &holding->to_split);
     add_list(&held, &holding->splitting);
+    add_list(&held, &holding->to_spool);
     tally_audit(&held, ACCOUNT_ready);
 
     begin_audit(&held, &holding->lanes);

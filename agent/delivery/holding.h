@@ -6,6 +6,7 @@
 #pragma once
 
 #include "delivery/batch_list.h"
+#include "delivery/pins.h"
 #include "delivery/tally.h"
 
 struct holding {
@@ -13,6 +14,10 @@ struct holding {
     struct batch_list to_split;  /* account ready; a worker will cut them in two */
     struct batch_list splitting; /* account ready; a worker is cutting them in two */
     struct batch_list in_flight;
+    struct batch_list to_spool; /* account ready; to be written to disk, in order: spilling.c */
+    struct batch_list
+        unsynced; /* in account spool, without a body: their receipts wait for a sync */
+    struct pins pins;
     struct batch_list refused; /* account in_flight; a worker will write them to the dead letters */
     struct batch_list burying; /* account in_flight; a worker writes it, one at a time */
     struct share share;

@@ -10,6 +10,7 @@
 #include "base/lock.h"
 #include "base/log.h"
 #include "delivery/http_client.h"
+#include "delivery/spooler.h"
 #include "delivery/stream_writer.h"
 #include "delivery/verdict.h"
 
@@ -19,12 +20,15 @@ enum {
     SENDER_MAGIC = 0x73656e64,
     REST_MAX_MS = 60 * 1000,
     STREAM_TIMEOUT_MS = 30 * 1000,
+    SPOOL_GRACE_MS = 400, /* at the end, to write what is left in memory */
 };
 
 struct sender {
     uint32_t magic;
     /* constant after start */
     struct sender_config config;
+    struct spool *spool; /* NULL: none */
+    _Atomic(struct spooler *) spooler;
     struct transport *transport; /* used by the sender thread; its wake() by any */
     pthread_t thread;
     /* under lock */
@@ -72,6 +76,15 @@ static void log_news(struct sender *sender, const struct delivery_news *news)
                                     LS("reason", news->reason),
                                     LI("rest_ms", news->rest_ms),
                                     { 0 } });
+}
+
+/* The sender's thread may ask before, and after, there is one. */
+static void wake_spooler(struct sender *sender)
+{
+    struct spooler *spooler = atomic_load(&sender->spooler);
+
+    if (spooler != NULL)
+        spooler_wake(spooler);
 }
 
 /* ---- the thread ---- */
@@ -155,6 +168,7 @@ static void run_step(struct sender *sender)
     }
     while ((step = next_step(sender, &prospect)).kind == STEP_SEND)
         send_step(sender, &step);
+    wake_spooler(sender);
     if (any_answer || prospect.has_freed ||
         (prospect.may_go_on && (prospect.has_launched || !sender->workers_may_go_on)))
         wake_bump(sender->config.workers);
@@ -240,6 +254,46 @@ struct sender *sender_start(const struct sender_config *config, struct err *err)
     return started;
 }
 
+static void wake_all(void *context)
+{
+    struct sender *sender = context;
+
+    wake_bump(sender->config.workers);
+    sender->transport->wake(sender->transport);
+}
+
+bool sender_use_spool(struct sender *sender, struct spool **spoolp, struct spool_files **filesp,
+                      struct err *err)
+{
+    struct spooler_config config = { .name = sender->config.name,
+                                     .lock = &sender->lock,
+                                     .delivery = sender->delivery,
+                                     .spool = *spoolp,
+                                     .on_done = wake_all,
+                                     .context = sender };
+    struct spooler *spooler;
+
+    lock_take(&sender->lock);
+    delivery_use_spool(sender->delivery, *spoolp);
+    lock_drop(&sender->lock);
+    sender->spool = *spoolp;
+    *spoolp = NULL;
+    spooler = spooler_start(&config, filesp, err);
+    atomic_store(&sender->spooler, spooler);
+    return spooler != NULL;
+}
+
+/* What is in memory goes to disk; what cannot is left for delivery_abandon(). */
+static void end_spool(struct sender *sender)
+{
+    if (sender->spooler == NULL)
+        return;
+    lock_take(&sender->lock);
+    delivery_spill_all(sender->delivery, clock_now_ms());
+    lock_drop(&sender->lock);
+    spooler_stop(sender->spooler, SPOOL_GRACE_MS);
+}
+
 void sender_drain(struct sender *sender)
 {
     lock_take(&sender->lock);
@@ -256,6 +310,7 @@ void sender_stop(struct sender *sender)
     sender->transport->wake(sender->transport);
     CHECK(pthread_join(sender->thread, NULL) == 0);
     sender->transport->break_off(sender->transport);
+    end_spool(sender);
     lock_take(&sender->lock);
     delivery_abandon(sender->delivery);
     lock_drop(&sender->lock);
@@ -272,6 +327,9 @@ void sender_free(struct sender **senderp)
     if (sender->transport != NULL)
         sender->transport->free(&sender->transport);
     delivery_free(&sender->delivery);
+    struct spooler *spooler = atomic_load(&sender->spooler);
+    spooler_free(&spooler);
+    spool_free(&sender->spool);
     lock_fini(&sender->lock);
     free(sender);
 }
@@ -285,6 +343,8 @@ bool sender_reserve(struct sender *sender, uint64_t bytes, struct permit *ret)
     lock_take(&sender->lock);
     granted = delivery_reserve(sender->delivery, bytes, ret);
     lock_drop(&sender->lock);
+    if (!granted)
+        wake_spooler(sender);
     return granted;
 }
 

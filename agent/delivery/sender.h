@@ -7,6 +7,7 @@
 #include "base/wake.h"
 #include "delivery/delivery.h"
 #include "delivery/saturation.h"
+#include "delivery/spool_files.h"
 #include "plugins/plugin.h"
 
 struct sender;
@@ -23,6 +24,10 @@ struct sender_config {
     struct wake *workers; /* bumped when a worker may go on: memory, breaker, splits */
 };
 
+/* Takes both: what is on disk is sent first, and there is a thread for it until sender_stop().
+ * Once, before the workers start; the lanes of the spool are bound to books. */
+bool sender_use_spool(struct sender *sender, struct spool **spoolp, struct spool_files **filesp,
+                      struct err *err);
 struct sender *sender_start(const struct sender_config *config, struct err *err);
 /* Skip waits: the agent is stopping. */
 void sender_drain(struct sender *sender);

@@ -334,24 +334,78 @@ static enum flow closing_flow(enum account from, bool rereadable)
     return crash;
 }
 
+/* What was found on disk (R) against the stock of the spool (S): the lesser of both is handed over,
+ * and R over S was written and not yet counted, out of ready. What remains is closed like all else.
+ */
+static void hand_over(uint64_t found, uint64_t *spool, uint64_t *ready, uint64_t *ret_from_spool,
+                      uint64_t *ret_from_ready)
+{
+    *ret_from_spool = found < *spool ? found : *spool;
+    *spool -= *ret_from_spool;
+    found -= *ret_from_spool;
+    *ret_from_ready = found < *ready ? found : *ready;
+    *ready -= *ret_from_ready;
+}
+
+static void hand_over_found(struct amount found, struct amount *spool, struct amount *ready,
+                            struct books_left *left)
+{
+    struct amount *from_spool = &left->closing[FLOW_hand_over];
+    struct amount *from_ready = &left->closing[FLOW_hand_over_ready];
+
+    hand_over(found.events, &spool->events, &ready->events, &from_spool->events,
+              &from_ready->events);
+    hand_over(found.bytes, &spool->bytes, &ready->bytes, &from_spool->bytes, &from_ready->bytes);
+}
+
+/* Of books that were closed: what was left had its entries then. But a spool lives on. */
+static bool is_closed_already(const struct books_image *image, const struct books_account_row *row)
+{
+    return atomic_load(&image->header.state) == BOOKS_CLOSED &&
+           account_named(row->name) != ACCOUNT_spool;
+}
+
+/* Settles the stocks of what was held; found is taken out of those of spool and ready. */
+static bool settle_stocks(const struct books_image *image, struct amount found,
+                          struct amount stocks[ACCOUNTS_MAX], struct books_left *left)
+{
+    struct amount none = { 0, 0 }, *spool = &none, *ready = &none;
+
+    for (uint32_t i = 0; i < image->header.accounts.rows; i++) {
+        struct books_account_row row;
+        read_row(image, &image->header.accounts, i, &row, sizeof(row));
+        if (row.held && (!settle(&stocks[i].events) || !settle(&stocks[i].bytes)))
+            return false;
+        if (row.held && account_named(row.name) == ACCOUNT_spool)
+            spool = &stocks[i];
+        if (row.held && account_named(row.name) == ACCOUNT_ready && !is_closed_already(image, &row))
+            ready = &stocks[i];
+    }
+    hand_over_found(found, spool, ready, left);
+    return true;
+}
+
 /* Returns whether anything was left. */
-static bool close_accounts(const struct books_image *image, const char *lane,
+static bool close_accounts(const struct books_image *image, const char *lane, struct amount on_disk,
                            struct books_left *left)
 {
     struct amount stocks[ACCOUNTS_MAX];
-    bool found = false;
+    bool found;
 
     sum_stocks(image, lane, stocks);
+    if (!settle_stocks(image, on_disk, stocks, left)) {
+        left->damaged = true;
+        return true;
+    }
+    found = left->closing[FLOW_hand_over].events + left->closing[FLOW_hand_over].bytes +
+                left->closing[FLOW_hand_over_ready].events >
+            0;
     for (uint32_t i = 0; i < image->header.accounts.rows; i++) {
         struct books_account_row row;
         struct amount *stock = &stocks[i];
         read_row(image, &image->header.accounts, i, &row, sizeof(row));
-        if (!row.held)
+        if (!row.held || is_closed_already(image, &row))
             continue;
-        if (!settle(&stock->events) || !settle(&stock->bytes)) {
-            left->damaged = true;
-            return true;
-        }
         enum flow flow = closing_flow(account_named(row.name), left->rereadable);
         if (flow == FLOWS)
             continue;
@@ -360,6 +414,16 @@ static bool close_accounts(const struct books_image *image, const char *lane,
         found = found || stock->events > 0 || stock->bytes > 0;
     }
     return found;
+}
+
+static struct amount find_found(const struct books_image *image, const struct books_left *left)
+{
+    for (size_t i = 0; i < image->found_count; i++) {
+        const struct ledger_found *found = &image->found[i];
+        if (strcmp(found->input, left->input) == 0 && strcmp(found->output, left->output) == 0)
+            return found->amount;
+    }
+    return (struct amount){ 0, 0 };
 }
 
 bool books_image_left(const struct books_image *image, unsigned lane, struct books_left *ret)
@@ -376,10 +440,10 @@ bool books_image_left(const struct books_image *image, unsigned lane, struct boo
         ret->damaged = true;
         return true;
     }
-    bool found = close_accounts(image, row, ret);
+    bool has_left = close_accounts(image, row, find_found(image, ret), ret);
     if (ret->damaged)
         memset(ret->closing, 0, sizeof(ret->closing));
-    return found;
+    return has_left;
 }
 
 /* ---- reading: what it may have died of ---- */

@@ -19,6 +19,9 @@ bool books_file_copy(const struct books_file *file, int64_t now_real_ns, struct 
 struct books_image {
     struct slice bytes; /* borrowed */
     struct books_header header;
+    /* Set by the caller: what lies on disk, of all lanes, borrowed. */
+    const struct ledger_found *found;
+    size_t found_count;
 };
 /* Checks the description against the bytes; has_checksum: it is a saved copy. false: err says what
  * is wrong. The bytes must not change meanwhile: read the file, do not map it. */

@@ -166,15 +166,16 @@ struct numbers *ledger_agent_numbers(struct ledger *ledger)
 /* ---- opening and closing ---- */
 
 /* Enters what the predecessor left. Half of the slots are kept for the lanes of this start. */
-static void close_predecessor(struct ledger *ledger, const struct predecessor_books *dead)
+static unsigned close_predecessor(struct ledger *ledger, const struct predecessor_books *dead)
 {
     struct books_file *file = ledger->live.books;
-    unsigned damaged = 0;
+    unsigned damaged = 0, closed = 0;
     struct books_left left;
 
     for (unsigned i = 0; i < atomic_load(&dead->image.header.lanes_used); i++) {
         if (!books_image_left(&dead->image, i, &left))
             continue;
+        closed++;
         if (left.damaged || ledger_lane_count(ledger) == LEDGER_LANES) {
             damaged++;
             continue;
@@ -195,6 +196,7 @@ static void close_predecessor(struct ledger *ledger, const struct predecessor_bo
                        "%s%u of its lanes are damaged or too many, and were left out",
                        length == 0 ? "" : "; ", damaged);
     }
+    return closed;
 }
 
 /* So that what was closed is not closed once more from an older copy. Before the first report
@@ -210,7 +212,8 @@ static void save_now(struct ledger *ledger)
     buf_fini(&image);
 }
 
-static void start_books(struct ledger *ledger, const char *state_dir)
+static void start_books(struct ledger *ledger, const struct ledger_config *config,
+                        const char *state_dir)
 {
     struct books_file *file = ledger->live.books;
     struct predecessor_books dead;
@@ -220,9 +223,12 @@ static void start_books(struct ledger *ledger, const char *state_dir)
     predecessor_find(ledger->live.predecessor, ledger->save_path, file->header.boot_id, &dead);
     ledger->predecessor = dead.kind;
     (void)snprintf(ledger->note, sizeof(ledger->note), "%s", dead.note);
-    bool has_left = dead.kind == PREDECESSOR_EXACT || dead.kind == PREDECESSOR_STALE;
-    if (has_left)
-        close_predecessor(ledger, &dead);
+    bool was_running = dead.kind == PREDECESSOR_EXACT || dead.kind == PREDECESSOR_STALE;
+    bool has_left = was_running;
+    dead.image.found = config->found;
+    dead.image.found_count = config->found_count;
+    if (was_running || dead.kind == PREDECESSOR_CLEAN)
+        has_left = close_predecessor(ledger, &dead) > 0 || was_running;
     predecessor_fini(&dead);
     live_file_publish(&ledger->live);
     if (has_left)
@@ -251,7 +257,7 @@ struct ledger *ledger_open(const struct ledger_config *config, struct err *err)
         free(ledger);
         return NULL;
     }
-    start_books(ledger, state_dir);
+    start_books(ledger, config, state_dir);
     return ledger;
 }
 

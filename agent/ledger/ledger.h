@@ -29,6 +29,8 @@ struct ledger_config {
     const char *state_dir;
     const char *runtime_dir;
     bool runtime_dir_is_default; /* then the user's own runtime directory is tried next, quietly */
+    const struct ledger_found *found;
+    size_t found_count;
 };
 
 /* What was found of the start before. */
@@ -41,10 +43,10 @@ enum predecessor {
 };
 
 /* Makes new books beside those of a dead predecessor, closes those (each lane: what was held
- * becomes `replay_*` if its input can be read again, else `crash_*`), and replaces them by one
- * rename. The caller holds the lock of the state directory. Never fails for a full or missing
- * runtime_dir: then the books lie in anonymous memory, and ledger_place() says so. NULL: out of
- * memory, err set. */
+ * becomes `replay_*` if its input can be read again, else `crash_*`, but `hand_over` for what was
+ * found on disk), and replaces them by one rename. The caller holds the lock of the state
+ * directory. Never fails for a full or missing runtime_dir: then the books lie in anonymous memory,
+ * and ledger_place() says so. NULL: out of memory, err set. */
 struct ledger *ledger_open(const struct ledger_config *config, struct err *err);
 /* From here on a dead agent is no loss: what a saved copy made later says, too. */
 void ledger_mark_closed(struct ledger *ledger);
@@ -79,9 +81,6 @@ void ledger_move_cell(struct books *books, enum flow flow, unsigned cell, uint64
 /* Rings this bell at the first drop for a reason in a lane; -1: none. For the whole process. */
 void ledger_ring_at_first_drop(int bell);
 
-struct amount {
-    uint64_t events, bytes;
-};
 struct amount ledger_flow(const struct books *books, enum flow flow); /* sum of its cells */
 /* Inflow less outflow, exact while the account's owner stands still. */
 struct amount ledger_stock(const struct books *books, enum account account);

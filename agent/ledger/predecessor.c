@@ -89,6 +89,8 @@ static enum predecessor judge(const struct candidate *live, const struct candida
         *ret_chosen = saved;
         return PREDECESSOR_STALE;
     }
+    if (saved->finding == FOUND_BOOKS) /* closed: it may have a spool to hand over */
+        *ret_chosen = saved;
     if (live->finding == FOUND_DAMAGED || saved->finding == FOUND_DAMAGED)
         return PREDECESSOR_UNREADABLE;
     return saved->finding == FOUND_BOOKS ? PREDECESSOR_CLEAN : PREDECESSOR_NONE;

@@ -8,7 +8,7 @@
 struct predecessor_books {
     enum predecessor kind;
     struct buf bytes;         /* what image borrows */
-    struct books_image image; /* with EXACT and STALE: to be closed */
+    struct books_image image; /* with EXACT, STALE and CLEAN: to be closed */
     char note[1200];
 };
 

@@ -21,7 +21,7 @@ struct report {
 };
 
 /* Names, sums, every flow, what is held, balance and the end. */
-enum { LINE_FIELDS = 8 + (int)FLOWS + (int)ACCOUNTS + 3 };
+enum { LINE_FIELDS = 9 + (int)FLOWS + (int)ACCOUNTS + 3 };
 struct line {
     struct log_field fields[LINE_FIELDS]; /* the rest is zeroed: LOG_END */
     size_t count;
@@ -197,29 +197,38 @@ static void report_lane(struct report *report, unsigned slot, bool final)
 
 /* ---- the start before ---- */
 
-static void write_closed_lane(const struct lane_snapshot *lane, const char *books)
+static uint64_t closing_into(const struct lane_snapshot *lane, enum account account)
 {
-    uint64_t lost = 0, replayed = 0;
+    uint64_t events = 0;
+
+    for (unsigned flow = 0; flow < FLOWS; flow++)
+        events += flow_infos[flow].to == account ? lane->closing[flow].events : 0;
+    return events;
+}
+
+static void write_closed_lane(const struct lane_snapshot *lane, enum predecessor kind)
+{
+    uint64_t lost = closing_into(lane, ACCOUNT_lost), carried = closing_into(lane, ACCOUNT_carried);
+    uint64_t replayed = closing_into(lane, ACCOUNT_world);
     struct line line;
 
-    for (unsigned flow = 0; flow < FLOWS; flow++) {
-        bool is_lost = flow_infos[flow].to == ACCOUNT_lost;
-        *(is_lost ? &lost : &replayed) += lane->closing[flow].events;
-    }
-    if (lost + replayed == 0)
+    if (lost + replayed + carried == 0)
         return;
     start_line(&line, lane);
     put_count(&line, "replay", replayed);
     put_count(&line, "lost", lost);
+    put_if_any(&line, "carried", carried);
     for (unsigned flow = 0; flow < FLOWS; flow++)
         put_if_any(&line, flow_infos[flow].name, lane->closing[flow].events);
-    put(&line, LS("books", books));
-    log_write(NULL, LOG_INFO, "books of the killed start closed", line.fields);
+    put(&line, LS("books", kind == PREDECESSOR_STALE ? "stale" : "exact"));
+    log_write(NULL, LOG_INFO,
+              kind == PREDECESSOR_CLEAN ? "spool of the start before taken over"
+                                        : "books of the killed start closed",
+              line.fields);
 }
 
 static void write_predecessor(const struct ledger *ledger)
 {
-    bool is_stale = ledger_predecessor(ledger) == PREDECESSOR_STALE;
     const char *note = ledger_predecessor_note(ledger);
     struct lane_snapshot lane;
 
@@ -228,7 +237,7 @@ static void write_predecessor(const struct ledger *ledger)
                   (const struct log_field[]){ LS("why", note), { 0 } });
     for (unsigned i = 0; i < ledger_lane_count(ledger); i++) {
         ledger_snapshot(ledger, i, &lane);
-        write_closed_lane(&lane, is_stale ? "stale" : "exact");
+        write_closed_lane(&lane, ledger_predecessor(ledger));
     }
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum account {
 #define ACCOUNT(name, ...) ACCOUNT_##name,
@@ -43,3 +44,13 @@ struct number_info {
 extern const struct flow_info flow_infos[FLOWS];
 extern const struct account_info account_infos[ACCOUNTS];
 extern const struct number_info number_infos[NUMBERS];
+
+struct amount {
+    uint64_t events, bytes;
+};
+
+/* What lies on disk of a lane, as spools found it: (input, output) may be of no configuration. */
+struct ledger_found {
+    const char *input, *output;
+    struct amount amount;
+};

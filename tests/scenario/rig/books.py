@@ -18,6 +18,7 @@ class Lane:
         return sum(self.fields.get(name, 0) for name in HELD)
 
     def check_identity(self):
+        """What is lost was received by the start before: this one only says so."""
         went = self.delivered + self.dropped + self.filtered + self.held
         assert self.received == went, f"received {self.received}, went {went}: {self.fields}"
 

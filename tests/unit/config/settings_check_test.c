@@ -22,7 +22,7 @@ static void references_are_resolved_or_told(void **unused)
         { "    processors: [myfilter]\n", "",
           "a.yaml:27:3: processors.myfilter: no input uses this processor" },
         { "inputs: mylogs\n", "inputs: mylog\n",
-          "a.yaml:51:13: outputs.myprint: there is no input 'mylog', did you mean 'mylogs'?" },
+          "a.yaml:58:13: outputs.myprint: there is no input 'mylog', did you mean 'mylogs'?" },
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
@@ -49,9 +49,19 @@ static void options_that_contradict_each_other_are_told(void **unused)
         { "overflow: block", "overflow: drop_newest",
           "a.yaml:20:18: inputs.mylogs.lane.block_for: needs lane.overflow: block" },
         { "collect: [cpu]", "lane: {overflow: block}", NULL }, /* one output only */
-        { "inputs: mylogs\n", "lane: {}\n", "a.yaml:51:5: outputs.myprint: unknown option 'lane'" },
+        { "max_bytes: 1GiB", "max_bytes: 1MiB",
+          "a.yaml:50:18: outputs.mymain.spool.max_bytes: 1MiB is too small for 4 batches "
+          "(batch.max_bytes): set it to at least 2MiB" },
+        { "fsync: interval", "fsync: always",
+          "a.yaml:54:23: outputs.mymain.spool.fsync_interval: needs spool.fsync: interval" },
+        { "max_bytes: 1GiB", "max_bytes: 0",
+          "a.yaml:55:21: outputs.mymain.spool.newest_first: there is no spool" },
+        { "inputs: mylogs\n",
+          "inputs: mylogs\n    spool: {max_bytes: 1GiB, path: /var/spool/mymain}\n",
+          "a.yaml:59:36: outputs.myprint.spool.path: output 'mymain' has its spool there already" },
+        { "inputs: mylogs\n", "lane: {}\n", "a.yaml:58:5: outputs.myprint: unknown option 'lane'" },
         { "inputs: mylogs\n", "dead_letter: {path: /tmp/a.dead}\n",
-          "a.yaml:51:18: outputs.myprint.dead_letter: 'print' refuses nothing: take the key out" },
+          "a.yaml:58:18: outputs.myprint.dead_letter: 'print' refuses nothing: take the key out" },
         { "{path: /tmp/my.dead, max_bytes: 1MiB}", "{max_bytes: 1MiB}",
           "a.yaml:48:30: outputs.mymain.dead_letter.max_bytes: needs dead_letter.path" },
         { "/tmp/my.dead", "my.dead",

@@ -45,7 +45,7 @@ static void a_wrong_value_is_told_with_place_key_value_and_limit(void **unused)
           "a.yaml:11:11: inputs.mylogs.type: unknown input type 'fiels', did you mean 'files'?; "
           "known: files, pipe, gauge" },
         { "type: print", "type: [print]",
-          "a.yaml:50:11: outputs.myprint.type: wants a single value, not a list" },
+          "a.yaml:57:11: outputs.myprint.type: wants a single value, not a list" },
         { "    lane:\n", "    lane: 8MiB\n    lone:\n",
           "a.yaml:17:11: inputs.mylogs.lane: wants a map of options" },
         { "    lane:\n", "    lane.capacity: 1MiB\n    lane:\n",
@@ -56,7 +56,7 @@ static void a_wrong_value_is_told_with_place_key_value_and_limit(void **unused)
         { "agent:\n", "service: {}\nagent:\n",
           "a.yaml:1:1: unknown key 'service'; known: agent, inputs, processors, outputs" },
         { "mygauge:\n", "my gauge:\n", "a.yaml:23:3: inputs.my gauge: a name has 1 to 63 letters" },
-        { "myprint:\n", "'':\n", "a.yaml:49:3: outputs.: a name has 1 to 63 letters" },
+        { "myprint:\n", "'':\n", "a.yaml:56:3: outputs.: a name has 1 to 63 letters" },
         { "resource: {myteam: core}", "resource: [a]",
           "a.yaml:16:15: inputs.mylogs.resource: wants a map" },
         { "resource: {myteam: core}", "resource: {myteam: }",

@@ -150,6 +150,7 @@ static inline int64_t rig_difference(const struct rig *rig)
         struct lane_snapshot lane;
         ledger_snapshot(rig->ledger, i, &lane);
         difference += lane.difference_events < 0 ? -lane.difference_events : lane.difference_events;
+        difference += lane.differences; /* those of two accounts may cancel each other */
     }
     return difference;
 }

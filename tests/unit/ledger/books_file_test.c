@@ -208,6 +208,40 @@ static void a_copy_leaves_out_what_is_not_used(void **unused)
     free(file);
 }
 
+/* R found on disk, S in the books of the spool, M ready: min(R, S) is handed over, R over S comes
+ * out of ready, S over R was lost on disk, and the rest of M as ever. */
+static void what_was_found_on_disk_is_handed_over_by_the_arithmetic(void **unused)
+{
+    (void)unused;
+    static const struct {
+        uint64_t found, over, over_ready, crash_spool, crash_ready;
+    } cases[] = { { 0, 0, 0, 7, 5 }, { 3, 3, 0, 4, 5 },  { 7, 7, 0, 0, 5 },
+                  { 9, 7, 2, 0, 3 }, { 12, 7, 5, 0, 0 }, { 99, 7, 5, 0, 0 } };
+    struct books_file *file = make_file();
+    struct books *books = add_lane(file, "in", false);
+    struct books_image image;
+    struct books_left left;
+    struct err err;
+    books->cells[CELL_admit].events = books->cells[CELL_gather].events = 12;
+    books->cells[CELL_seal].events = 12;
+    books->cells[CELL_spill].events = 7;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct ledger_found found[] = {
+            { .input = "other", .output = books->output, .amount = { 1000, 0 } },
+            { .input = "in", .output = books->output, .amount = { cases[i].found, 0 } }
+        };
+        assert_true(books_image_open(&image, all_of(file), false, &err));
+        image.found = found;
+        image.found_count = 2;
+        assert_true(books_image_left(&image, 0, &left));
+        assert_int_equal(left.closing[FLOW_hand_over].events, cases[i].over);
+        assert_int_equal(left.closing[FLOW_hand_over_ready].events, cases[i].over_ready);
+        assert_int_equal(left.closing[FLOW_crash_spool].events, cases[i].crash_spool);
+        assert_int_equal(left.closing[FLOW_crash_ready].events, cases[i].crash_ready);
+    }
+    free(file);
+}
+
 /* ---- books of another build: other tables, wider rows, an account that this one does not know
  * ---- */
 
@@ -351,6 +385,7 @@ int main(void)
         cmocka_unit_test(progress_and_idleness_clear_a_lane_of_suspicion),
         cmocka_unit_test(each_counter_belongs_to_one_flow),
         cmocka_unit_test(a_copy_leaves_out_what_is_not_used),
+        cmocka_unit_test(what_was_found_on_disk_is_handed_over_by_the_arithmetic),
         cmocka_unit_test(books_of_another_build_are_read_by_their_own_description),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* spilling: what goes between memory and the spool, and when. To disk: all that is ready while the
+ * endpoint is away or the agent stops, and the oldest when the share for sealed batches is used up.
+ * Back: as many as may be sent soon, a few while the endpoint is away, for the probe; never more
+ * than half of the share, so that there is memory to seal and spill in. What is on disk is older
+ * than what is ready, so it goes first (unless newest_first). Counts first, then releases receipts.
+ */
+#include "base/check.h"
+#include "delivery/delivery_state.h"
+
+enum {
+    AWAY_MS = 5000,       /* a pause of the endpoint as long as this: it is away */
+    AHEAD = 2,            /* batches read beyond those that may be sent at once */
+    PROBES = 4,           /* read while it is away: they take turns at the probe */
+    UNSYNCED_MOST = 1024, /* batches whose receipts wait: then a sync is not put off any longer */
+};
+
+void delivery_use_spool(struct delivery *delivery, struct spool *spool)
+{
+    CHECK(holding_is_empty(&delivery->held));
+    delivery->spill.spool = spool;
+    spilling_audit(delivery); /* so that what was carried is seen at once */
+}
+
+/* ---- what may be sent, what is wanted ---- */
+
+static bool is_away(const struct delivery *delivery, int64_t now_ms)
+{
+    return delivery->breaker.state != BREAKER_CLOSED ||
+           delivery->pause_until_ms - now_ms >= AWAY_MS;
+}
+
+bool spilling_is_on(const struct delivery *delivery, int64_t now_ms)
+{
+    return delivery->spill.spool != NULL && spool_is_usable(delivery->spill.spool, now_ms) &&
+           is_away(delivery, now_ms);
+}
+
+bool spilling_may_send(const struct delivery *delivery, const struct batch *batch, int64_t now_ms)
+{
+    const struct spool *spool = delivery->spill.spool;
+
+    if (batch->pin != NULL)
+        return !delivery->draining; /* it is safe on disk */
+    return spool == NULL || spool_is_newest_first(spool) ||
+           (!spool_may_read(spool, now_ms) && delivery->spill.loading.share == NULL &&
+            delivery->held.to_spool.count == 0);
+}
+
+/* A full spool gives up its oldest only for an endpoint that is away. */
+bool spilling_wants_batches(const struct delivery *delivery, int64_t now_ms)
+{
+    const struct spool *spool = delivery->spill.spool;
+
+    if (spool == NULL || !spool_is_usable(spool, now_ms))
+        return false;
+    return is_away(delivery, now_ms) ||
+           (spool_may_read(spool, now_ms) && !spool_is_nearly_full(spool));
+}
+
+/* ---- to disk ---- */
+
+static bool has_from_memory(const struct batch_list *list)
+{
+    for (const struct batch *batch = list->head; batch != NULL; batch = batch->next) {
+        if (batch->pin == NULL)
+            return true;
+    }
+    return false;
+}
+
+/* With one request at a time the order is kept: what is out may come back, and is older. */
+static bool must_wait_for_older(const struct delivery *delivery)
+{
+    const struct holding *held = &delivery->held;
+
+    return delivery->in_order &&
+           (has_from_memory(&held->in_flight) || has_from_memory(&held->to_split) ||
+            has_from_memory(&held->splitting));
+}
+
+static uint64_t bytes_wanted(const struct delivery *delivery, int64_t now_ms)
+{
+    const struct spool *spool = delivery->spill.spool;
+
+    if (is_away(delivery, now_ms) || delivery->spill.is_closing ||
+        (delivery->draining && spool_may_read(spool, now_ms)))
+        return UINT64_MAX;
+    return delivery->spill.wants_memory ? delivery->held.share.limit_bytes / 4 : 0;
+}
+
+/* What is on disk stays there; the next start sends it. */
+static void drop_pinned(struct delivery *delivery)
+{
+    struct batch_list *ready = &delivery->held.ready;
+
+    for (struct batch *batch = ready->head, *next; batch != NULL; batch = next) {
+        next = batch->next;
+        if (batch->pin == NULL)
+            continue;
+        batch_list_remove(ready, batch);
+        pins_drop(batch);
+    }
+}
+
+void spilling_choose(struct delivery *delivery, int64_t now_ms)
+{
+    struct spool *spool = delivery->spill.spool;
+    struct holding *held = &delivery->held;
+    uint64_t wanted, chosen = 0;
+
+    if (spool == NULL)
+        return;
+    if (delivery->draining)
+        drop_pinned(delivery);
+    if (!spool_is_usable(spool, now_ms) || must_wait_for_older(delivery))
+        return;
+    wanted = bytes_wanted(delivery, now_ms);
+    delivery->spill.wants_memory = false; /* if that was too little, the worker asks again */
+    for (const struct batch *batch = held->to_spool.head; batch != NULL; batch = batch->next)
+        chosen += batch->body_bytes;
+    for (struct batch *batch = held->ready.head, *next; batch != NULL && chosen < wanted;
+         batch = next) {
+        next = batch->next;
+        if (batch->pin != NULL || !spool_takes(spool, batch))
+            continue;
+        chosen += batch->body_bytes;
+        batch_list_remove(&held->ready, batch);
+        batch_list_push_back(&held->to_spool, batch);
+    }
+}
+
+/* The disk fails: they are the oldest of what is ready. */
+static void take_back(struct delivery *delivery)
+{
+    struct batch_list *list = &delivery->held.to_spool;
+    struct batch *after = NULL, *batch;
+
+    while ((batch = batch_list_pop(list)) != NULL) {
+        batch_list_insert(&delivery->held.ready, after, batch);
+        after = batch;
+    }
+}
+
+void delivery_spill_all(struct delivery *delivery, int64_t now_ms)
+{
+    struct holding *held = &delivery->held;
+
+    if (delivery->spill.spool == NULL)
+        return;
+    delivery->draining = delivery->spill.is_closing = true;
+    delivery->probe = NULL;
+    while (held->in_flight.tail != NULL)
+        holding_return(held, held->in_flight.tail, HOLDING_FRONT);
+    while (held->to_split.tail != NULL) {
+        struct batch *batch = held->to_split.tail;
+        batch_list_remove(&held->to_split, batch);
+        batch_list_push_front(&held->ready, batch);
+    }
+    spilling_choose(delivery, now_ms);
+    delivery_publish(delivery);
+}
+
+static void release_receipts(const struct batch *batch)
+{
+    for (size_t i = 0; i < batch->run_count; i++)
+        receipt_release(batch->runs[i].receipt, batch->runs[i].events);
+}
+
+static void end_write(struct delivery *delivery, const struct spool_job *job)
+{
+    struct batch *batch = batch_list_pop(&delivery->held.to_spool);
+    struct tally tally;
+
+    CHECK(batch == job->batch);
+    tally.count = 0;
+    tally_add_batch(&tally, batch);
+    tally_move(&tally, FLOW_spill, 0);
+    permit_release(&batch->permit);
+    if (job->sync || spool_never_syncs(delivery->spill.spool)) {
+        release_receipts(batch);
+        batch_free(&batch);
+        return;
+    }
+    body_pool_give(batch->pool, batch->body);
+    batch->body = NULL;
+    batch_list_push_back(&delivery->held.unsynced, batch);
+}
+
+static void end_sync(struct delivery *delivery)
+{
+    struct batch *batch;
+
+    while ((batch = batch_list_pop(&delivery->held.unsynced)) != NULL) {
+        release_receipts(batch);
+        batch_free(&batch);
+    }
+}
+
+/* ---- back ---- */
+
+struct from_disk {
+    unsigned ready, all;
+    uint64_t bytes;
+};
+
+static void add_pinned(struct from_disk *ret, const struct batch_list *list)
+{
+    for (const struct batch *batch = list->head; batch != NULL; batch = batch->next) {
+        if (batch->pin != NULL) {
+            ret->all++;
+            ret->bytes += batch->permit.bytes;
+        }
+    }
+}
+
+static struct from_disk count_from_disk(const struct delivery *delivery)
+{
+    struct from_disk found = { .ready = 0 };
+
+    add_pinned(&found, &delivery->held.ready);
+    found.ready = found.all;
+    add_pinned(&found, &delivery->held.in_flight);
+    add_pinned(&found, &delivery->held.to_split);
+    add_pinned(&found, &delivery->held.splitting);
+    return found;
+}
+
+static bool reserve_body(struct delivery *delivery, const struct from_disk *found, uint64_t bytes)
+{
+    struct share *share = &delivery->held.share;
+    struct permit *permit = &delivery->spill.loading;
+
+    if (found->all == 0) {
+        /* Older than all that holds the share, which waits for it: it may overdraw once. */
+        if (!share_acquire(share, bytes, permit))
+            *permit = share_overdraw(share, bytes);
+        return true;
+    }
+    return found->bytes + bytes <= share->limit_bytes / 2 && share_acquire(share, bytes, permit);
+}
+
+/* One batch that fails by itself must not hold all others; where the order is kept it must. */
+static bool wants_more(const struct delivery *delivery, const struct from_disk *found,
+                       int64_t now_ms)
+{
+    if (is_away(delivery, now_ms))
+        return found->all < (delivery->in_order ? 1 : PROBES);
+    return found->ready < delivery->limiter.limit + AHEAD;
+}
+
+static bool plan_read(struct delivery *delivery, const struct spool_stamp *now, int64_t now_ms,
+                      struct spool_job *ret)
+{
+    struct from_disk found = count_from_disk(delivery);
+    uint64_t body_bytes;
+
+    if (delivery->draining || !wants_more(delivery, &found, now_ms))
+        return false;
+    if (!spool_plan_read(delivery->spill.spool, now, now_ms, ret, &body_bytes))
+        return false;
+    return ret->kind != SPOOL_LOAD || reserve_body(delivery, &found, body_bytes);
+}
+
+static void end_load(struct delivery *delivery, const struct spool_job *job,
+                     struct spool_result *result, const struct spool_stamp *now, int64_t now_ms)
+{
+    struct batch *batch = spool_loaded(delivery->spill.spool, job, result, now, now_ms);
+    struct batch_list *ready = &delivery->held.ready;
+    struct permit permit = delivery->spill.loading;
+    struct batch *after = NULL;
+
+    delivery->spill.loading = (struct permit){ 0 };
+    if (batch == NULL) {
+        permit_release(&permit);
+        return;
+    }
+    batch->permit = permit;
+    batch->due_ms = now_ms;
+    pins_adopt(&delivery->held.pins, batch);
+    if (batch->body == NULL) {
+        pins_finish(batch, FLOW_spool_corrupt);
+        return;
+    }
+    for (struct batch *at = ready->head; at != NULL && at->pin != NULL; at = at->next)
+        after = at;
+    batch_list_insert(ready, after, batch);
+}
+
+/* ---- jobs ---- */
+
+static bool plan_write(struct delivery *delivery, const struct spool_stamp *now, int64_t now_ms,
+                       struct spool_job *ret)
+{
+    struct spool *spool = delivery->spill.spool;
+    struct batch *batch = delivery->held.to_spool.head;
+
+    if (batch == NULL)
+        return false;
+    if (spool_plan_write(spool, batch, now, now_ms, ret))
+        return true;
+    if (!spool_is_usable(spool, now_ms))
+        take_back(delivery);
+    return false;
+}
+
+bool delivery_spool_job(struct delivery *delivery, const struct spool_stamp *now, int64_t now_ms,
+                        struct spool_job *ret, int64_t *ret_due_ms)
+{
+    struct spilling *spill = &delivery->spill;
+    struct spool_pin *pin = pins_first(&delivery->held.pins);
+
+    *ret_due_ms = INT64_MAX;
+    spilling_choose(delivery, now_ms);
+    if (pin != NULL) {
+        spool_plan_mark(spill->spool, pin->done, ret);
+        return true;
+    }
+    if (spool_plan_tidy(spill->spool, now_ms, now->boot_ms, ret))
+        return true;
+    for (int turn = 0; turn < 2; turn++) {
+        spill->was_write = !spill->was_write;
+        if (spill->was_write ? plan_write(delivery, now, now_ms, ret)
+                             : plan_read(delivery, now, now_ms, ret))
+            return true;
+    }
+    if (spool_plan_sync(spill->spool, now_ms,
+                        spill->is_closing || delivery->draining ||
+                            delivery->held.unsynced.count >= UNSYNCED_MOST,
+                        ret))
+        return true;
+    if (spill->is_closing && spool_plan_close(spill->spool, now, ret))
+        return true;
+    *ret_due_ms = spool_due_ms(spill->spool, now_ms);
+    return false;
+}
+
+void delivery_spool_done(struct delivery *delivery, const struct spool_job *job,
+                         struct spool_result *result, const struct spool_stamp *now, int64_t now_ms)
+{
+    struct spool *spool = delivery->spill.spool;
+
+    switch (job->kind) {
+    case SPOOL_WRITE:
+        if (spool_wrote(spool, job, result, now_ms))
+            end_write(delivery, job);
+        else
+            take_back(delivery);
+        break;
+    case SPOOL_SEAL:
+        spool_sealed(spool, job, result, now_ms);
+        break;
+    case SPOOL_PEEK:
+        spool_peeked(spool, job, result, now_ms);
+        break;
+    case SPOOL_LOAD:
+        end_load(delivery, job, result, now, now_ms);
+        break;
+    case SPOOL_MARK:
+        spool_marked(spool, job, result, now_ms);
+        pins_count_first(&delivery->held.pins);
+        break;
+    case SPOOL_REMOVE:
+        spool_removed(spool, job, result, now_ms);
+        break;
+    case SPOOL_SYNC:
+        if (spool_synced(spool, result, now_ms))
+            end_sync(delivery);
+        break;
+    case SPOOL_LOOK:
+        spool_looked(spool, result, now_ms);
+        break;
+    }
+    spilling_choose(delivery, now_ms);
+    delivery_publish(delivery);
+}
+
+/* ---- the audit of account spool ---- */
+
+void spilling_audit(struct delivery *delivery)
+{
+    const struct spool_index *index;
+    struct tally held;
+
+    if (delivery->spill.spool == NULL)
+        return;
+    index = spool_index_of(delivery->spill.spool);
+    held.count = 0;
+    for (unsigned i = 0; i < index->lane_count; i++) {
+        struct amount live = spool_index_live(index, i);
+        struct tally_row *row = tally_row(&held, index->lanes[i].books);
+        row->amount.events += live.events;
+        row->amount.bytes += live.bytes;
+    }
+    tally_audit(&held, ACCOUNT_spool);
+}

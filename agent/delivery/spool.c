@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* spool: writing, sealing, removing, syncing, and the state of the disk. Reading and marking are in
+ * spool_reading.c. A segment is made in the index when its first record is planned, so that nothing
+ * that can fail is left to do once the record is on disk. */
+#include "base/check.h"
+#include "base/clock.h"
+#include "delivery/spool_state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum {
+    SEGMENTS_WANTED = 16, /* so many make up max_bytes: the oldest one is what is evicted at once */
+    RETRY_LEAST_MS = 1000,
+    RETRY_MOST_MS = 60 * 1000,
+    REMOVE_RETRY_MS = 10 * 1000,
+    LOOK_MS = 1000, /* a look at the free space is good for so long */
+    RECORD_TEXT_MOST = SPOOL_RECORD_LEAST + BATCH_KEY_BYTES + 16,
+    LANE_MOST = 2 * (LEDGER_NAME + 16), /* of a lane in a record and in the sum */
+    RUN_MOST = 24,
+    NEARLY_FULL_PERCENT = 90,
+};
+static const uint64_t segment_least = 64 * 1024;
+static const uint64_t segment_most = 64 * 1024 * 1024;
+
+struct spool *spool_new(const struct spool_config *config)
+{
+    struct spool *spool = calloc(1, sizeof(*spool));
+    uint64_t bytes = config->max_bytes / SEGMENTS_WANTED;
+
+    if (spool == NULL)
+        return NULL;
+    spool->config = *config;
+    spool->segment_bytes = bytes < segment_least  ? segment_least
+                           : bytes > segment_most ? segment_most
+                                                  : bytes;
+    spool->next_id = 1;
+    spool->free_at_ms = SPOOL_FREE_UNKNOWN_MS;
+    return spool;
+}
+
+void spool_free(struct spool **spoolp)
+{
+    struct spool *spool = *spoolp;
+
+    *spoolp = NULL;
+    if (spool == NULL)
+        return;
+    spool_index_fini(&spool->index);
+    free(spool);
+}
+
+struct spool_index *spool_index_of(struct spool *spool)
+{
+    return &spool->index;
+}
+
+void spool_publish(const struct spool *spool)
+{
+    uint64_t at_risk =
+        spool->unsynced_bytes < spool->index.bytes ? spool->unsynced_bytes : spool->index.bytes;
+
+    numbers_set(spool->numbers, NUMBER_spool_bytes, spool->index.bytes);
+    numbers_set(spool->numbers, NUMBER_spool_max_bytes, spool->config.max_bytes);
+    numbers_set(spool->numbers, NUMBER_spool_unsynced_bytes, at_risk);
+    numbers_set(spool->numbers, NUMBER_spool_state, spool->is_broken);
+}
+
+void spool_tell(struct spool *spool, const char *msg, const char *what, int error, uint64_t segment)
+{
+    spool->news = (struct spool_news){ msg, what, error, segment };
+    spool->has_news = true;
+}
+
+bool spool_take_news(struct spool *spool, struct spool_news *ret)
+{
+    if (!spool->has_news)
+        return false;
+    *ret = spool->news;
+    spool->has_news = false;
+    return true;
+}
+
+/* ---- at the start ---- */
+
+void spool_reserve_ids(struct spool *spool, uint64_t below)
+{
+    if (below > spool->next_id)
+        spool->next_id = below;
+}
+
+void spool_carry(struct spool *spool, struct numbers *numbers)
+{
+    spool->numbers = numbers;
+    for (unsigned i = 0; i < spool->index.lane_count; i++) {
+        struct amount live = spool_index_live(&spool->index, i);
+        CHECK(spool->index.lanes[i].books != NULL);
+        if (live.events > 0 || live.bytes > 0)
+            ledger_move(spool->index.lanes[i].books, FLOW_carry, live.events, live.bytes);
+    }
+    spool_publish(spool);
+}
+
+/* ---- the state of the disk ---- */
+
+static void disk_failed(struct spool *spool, const char *what, int error, int64_t now_ms)
+{
+    int64_t rest_ms = RETRY_MOST_MS;
+
+    numbers_add(spool->numbers, NUMBER_spool_errors, 1);
+    if (spool->failures < 6)
+        rest_ms = (int64_t)RETRY_LEAST_MS << spool->failures;
+    spool->failures++;
+    spool->retry_ms = now_ms + (rest_ms < RETRY_MOST_MS ? rest_ms : RETRY_MOST_MS);
+    if (!spool->is_broken)
+        spool_tell(spool, "spool cannot be used, batches are held in memory", what, error, 0);
+    spool->is_broken = true;
+}
+
+static void disk_works(struct spool *spool)
+{
+    if (spool->is_broken)
+        spool_tell(spool, "spool works again", "write", 0, 0);
+    spool->is_broken = false;
+    spool->failures = 0;
+}
+
+bool spool_is_usable(const struct spool *spool, int64_t now_ms)
+{
+    return !spool->is_broken || now_ms >= spool->retry_ms;
+}
+
+/* The bound in bytes now: it shrinks when the disk has less free than is to be left. Without such a
+ * wish nothing is evicted for a disk that others fill: then it is full, and that is memory mode. */
+static uint64_t limit_bytes(const struct spool *spool)
+{
+    uint64_t used = spool->index.bytes, least_free = spool->config.min_free_bytes, limit;
+
+    if (spool->free_at_ms == SPOOL_FREE_UNKNOWN_MS || least_free == 0)
+        return spool->config.max_bytes;
+    if (spool->free_bytes >= least_free)
+        limit = used + (spool->free_bytes - least_free);
+    else
+        limit = used > least_free - spool->free_bytes ? used - (least_free - spool->free_bytes) : 0;
+    return limit < spool->config.max_bytes ? limit : spool->config.max_bytes;
+}
+
+bool spool_is_newest_first(const struct spool *spool)
+{
+    return spool->config.newest_first;
+}
+
+bool spool_never_syncs(const struct spool *spool)
+{
+    return spool->config.fsync == SPOOL_FSYNC_NEVER;
+}
+
+bool spool_is_nearly_full(const struct spool *spool)
+{
+    return spool->index.bytes > limit_bytes(spool) / 100 * NEARLY_FULL_PERCENT;
+}
+
+void spool_looked(struct spool *spool, const struct spool_result *result, int64_t now_ms)
+{
+    spool->free_at_ms = now_ms;
+    spool->free_bytes = result->error == 0 ? result->bytes : UINT64_MAX;
+    spool_publish(spool);
+}
+
+/* ---- writing ---- */
+
+/* At most what a record of it makes the spool grow, with its part of the sum. */
+static uint64_t growth_of(const struct batch *batch)
+{
+    uint64_t lanes = batch->run_count < SPOOL_LANES_MAX ? batch->run_count : SPOOL_LANES_MAX;
+
+    return RECORD_TEXT_MOST + lanes * LANE_MOST + batch->run_count * RUN_MOST +
+           spool_padded(batch->body_bytes) + SPOOL_SEGMENT_HEAD + SPOOL_TAIL + 64;
+}
+
+bool spool_takes(const struct spool *spool, const struct batch *batch)
+{
+    return batch->run_count <= SPOOL_RUNS_MAX && growth_of(batch) <= spool->config.max_bytes;
+}
+
+static void plan_remove(struct spool *spool, struct spool_segment *segment, enum flow flow,
+                        struct spool_job *ret)
+{
+    (void)spool;
+    *ret = (struct spool_job){ .kind = SPOOL_REMOVE, .place = { segment->id, 0 }, .flow = flow };
+}
+
+static bool plan_evict(struct spool *spool, int64_t now_ms, struct spool_job *ret)
+{
+    struct spool_segment *segment = spool->index.oldest;
+
+    while (segment != NULL && (segment->pins > 0 || segment->retry_ms > now_ms))
+        segment = segment->newer;
+    if (segment == NULL)
+        return false;
+    plan_remove(spool, segment, FLOW_spool_evict, ret);
+    return true;
+}
+
+static void plan_seal(const struct spool *spool, const struct spool_stamp *now,
+                      struct spool_job *ret)
+{
+    const struct spool_segment *segment = spool->writing;
+    struct spool_sum *sum = &ret->sum;
+
+    *ret = (struct spool_job){ .kind = SPOOL_SEAL,
+                               .place = { segment->id, segment->end_at },
+                               .sync = spool->config.fsync != SPOOL_FSYNC_NEVER };
+    sum->records = segment->records;
+    sum->last_at = segment->last_at;
+    sum->newest_boot_ms = segment->newest_boot_ms;
+    sum->newest_age_ms = now->boot_ms - segment->newest_boot_ms;
+    sum->newest_real_ms = now->real_ms;
+    for (unsigned i = 0; i < segment->row_count; i++) {
+        const struct spool_row *row = &segment->rows[i];
+        sum->rows[sum->row_count++] =
+            (struct spool_sum_row){ slice_of(spool->index.lanes[row->lane].input), row->amount };
+    }
+}
+
+bool spool_plan_close(struct spool *spool, const struct spool_stamp *now, struct spool_job *ret)
+{
+    if (spool->writing == NULL)
+        return false;
+    plan_seal(spool, now, ret);
+    return true;
+}
+
+/* Room for the record in the index, before it is on disk. */
+static bool prepare_rows(struct spool *spool, struct spool_segment *segment,
+                         const struct batch *batch)
+{
+    for (size_t i = 0; i < batch->run_count; i++) {
+        unsigned lane = spool_index_lane_of(&spool->index, batch->runs[i].books);
+        if (lane == SPOOL_LANES_MAX || !spool_segment_add(segment, lane, (struct amount){ 0, 0 }))
+            return false;
+    }
+    return true;
+}
+
+static bool begin_segment(struct spool *spool, const struct spool_stamp *now, struct spool_job *job)
+{
+    spool->writing = spool_index_add(&spool->index, spool->next_id, 0);
+    if (spool->writing == NULL)
+        return false;
+    spool->next_id++;
+    job->is_new = true;
+    job->head =
+        (struct spool_segment_head){ .id = spool->writing->id, .made_real_ms = now->real_ms };
+    memcpy(job->head.boot, spool->config.boot, SPOOL_BOOT_BYTES);
+    return true;
+}
+
+static void drop_empty_segment(struct spool *spool)
+{
+    spool_index_remove(&spool->index, spool->writing);
+    spool->writing = NULL;
+}
+
+static bool fill_write(struct spool *spool, struct batch *batch, const struct spool_stamp *now,
+                       struct spool_job *ret)
+{
+    *ret = (struct spool_job){ .kind = SPOOL_WRITE, .batch = batch, .stamp = *now };
+    if (spool->writing == NULL && !begin_segment(spool, now, ret))
+        return false;
+    if (!prepare_rows(spool, spool->writing, batch)) {
+        if (ret->is_new)
+            drop_empty_segment(spool);
+        return false;
+    }
+    ret->place = (struct spool_place){ spool->writing->id, spool->writing->end_at };
+    ret->stamp.previous_at = spool->writing->last_at;
+    ret->sync = spool->config.fsync == SPOOL_FSYNC_ALWAYS;
+    return true;
+}
+
+bool spool_plan_write(struct spool *spool, struct batch *batch, const struct spool_stamp *now,
+                      int64_t now_ms, struct spool_job *ret)
+{
+    uint64_t growth = growth_of(batch);
+
+    if (!spool_is_usable(spool, now_ms))
+        return false;
+    if (spool->free_at_ms == SPOOL_FREE_UNKNOWN_MS || now_ms - spool->free_at_ms >= LOOK_MS) {
+        *ret = (struct spool_job){ .kind = SPOOL_LOOK };
+        return true;
+    }
+    if (spool->index.bytes + growth > limit_bytes(spool) ||
+        (spool->writing == NULL && spool->index.count == SPOOL_SEGMENTS_MAX)) {
+        if (plan_evict(spool, now_ms, ret))
+            return true;
+        disk_failed(spool, "make room, all of it is being sent or the disk is full", ENOSPC,
+                    now_ms);
+        spool_publish(spool);
+        return false;
+    }
+    if (spool->writing != NULL && spool->writing->end_at > SPOOL_SEGMENT_HEAD &&
+        spool->writing->end_at + growth > spool->segment_bytes) {
+        plan_seal(spool, now, ret);
+        return true;
+    }
+    return fill_write(spool, batch, now, ret);
+}
+
+static void add_record(struct spool *spool, const struct spool_job *job, uint64_t bytes)
+{
+    struct spool_segment *segment = spool->writing;
+    const struct batch *batch = job->batch;
+
+    if (job->is_new)
+        spool_index_grow(&spool->index, segment, SPOOL_SEGMENT_HEAD);
+    spool_index_grow(&spool->index, segment, bytes);
+    segment->last_at = segment->end_at;
+    segment->end_at += bytes;
+    segment->stop_at = segment->end_at;
+    segment->records++;
+    if (segment->newest_boot_ms < batch->oldest_boot_ms || segment->records == 1)
+        segment->newest_boot_ms = batch->oldest_boot_ms;
+    for (size_t i = 0; i < batch->run_count; i++) {
+        const struct batch_run *run = &batch->runs[i];
+        CHECK(spool_segment_add(segment, spool_index_lane_of(&spool->index, run->books),
+                                (struct amount){ run->events, run->bytes }));
+    }
+}
+
+bool spool_wrote(struct spool *spool, const struct spool_job *job,
+                 const struct spool_result *result, int64_t now_ms)
+{
+    CHECK(spool->writing != NULL && spool->writing->id == job->place.segment);
+    if (result->error != 0) {
+        disk_failed(spool, "write", result->error, now_ms);
+        if (job->is_new)
+            drop_empty_segment(spool);
+        spool->free_at_ms = SPOOL_FREE_UNKNOWN_MS;
+        spool_publish(spool);
+        return false;
+    }
+    add_record(spool, job, result->bytes);
+    disk_works(spool);
+    spool->free_bytes -= spool->free_bytes < result->bytes ? spool->free_bytes : result->bytes;
+    if (!job->sync) {
+        if (spool->unsynced_bytes == 0)
+            spool->sync_due_ms = now_ms + spool->config.fsync_interval_ms;
+        spool->unsynced_bytes += result->bytes;
+    }
+    spool_publish(spool);
+    return true;
+}
+
+/* Without its sum a segment is read record by record at the next start: no harm. */
+void spool_sealed(struct spool *spool, const struct spool_job *job,
+                  const struct spool_result *result, int64_t now_ms)
+{
+    CHECK(spool->writing != NULL && spool->writing->id == job->place.segment);
+    if (result->error != 0)
+        disk_failed(spool, "seal a segment", result->error, now_ms);
+    else
+        spool_index_grow(&spool->index, spool->writing, result->bytes);
+    spool->writing = NULL;
+    spool_publish(spool);
+}
+
+/* ---- syncing ---- */
+
+/* at_once: the agent stops. */
+bool spool_plan_sync(struct spool *spool, int64_t now_ms, bool at_once, struct spool_job *ret)
+{
+    if (spool->unsynced_bytes == 0 || spool->config.fsync == SPOOL_FSYNC_NEVER ||
+        (now_ms < spool->sync_due_ms && !at_once))
+        return false;
+    *ret = (struct spool_job){ .kind = SPOOL_SYNC,
+                               .place = { spool->writing == NULL ? 0 : spool->writing->id, 0 } };
+    return true;
+}
+
+bool spool_synced(struct spool *spool, const struct spool_result *result, int64_t now_ms)
+{
+    if (result->error != 0) {
+        disk_failed(spool, "sync", result->error, now_ms);
+        spool->sync_due_ms = spool->retry_ms;
+    } else {
+        spool->unsynced_bytes = 0;
+    }
+    spool_publish(spool);
+    return result->error == 0;
+}
+
+/* ---- removing ---- */
+
+static bool is_over(const struct spool_segment *segment)
+{
+    return segment->pins == 0 && !spool_segment_has_unread(segment);
+}
+
+static bool is_too_old(const struct spool *spool, const struct spool_segment *segment,
+                       int64_t boot_ms)
+{
+    int64_t max_age_ms = spool->config.max_age_ms;
+
+    return max_age_ms > 0 && segment->pins == 0 && segment->newest_boot_ms + max_age_ms <= boot_ms;
+}
+
+bool spool_plan_tidy(struct spool *spool, int64_t now_ms, int64_t boot_ms, struct spool_job *ret)
+{
+    for (struct spool_segment *segment = spool->index.oldest; segment != NULL;
+         segment = segment->newer) {
+        if (segment->retry_ms > now_ms ||
+            (!is_over(segment) && !is_too_old(spool, segment, boot_ms)))
+            continue;
+        /* What is left of one that was read to its end could not be read. */
+        plan_remove(spool, segment, is_over(segment) ? FLOW_spool_corrupt : FLOW_spool_expire, ret);
+        return true;
+    }
+    return false;
+}
+
+static void count_rest(const struct spool *spool, const struct spool_segment *segment,
+                       enum flow flow)
+{
+    for (unsigned i = 0; i < segment->row_count; i++) {
+        const struct spool_row *row = &segment->rows[i];
+        if (row->amount.events > 0 || row->amount.bytes > 0)
+            ledger_move(spool->index.lanes[row->lane].books, flow, row->amount.events,
+                        row->amount.bytes);
+    }
+}
+
+void spool_removed(struct spool *spool, const struct spool_job *job,
+                   const struct spool_result *result, int64_t now_ms)
+{
+    struct spool_segment *segment = spool_index_find(&spool->index, job->place.segment);
+
+    CHECK(segment != NULL && segment->pins == 0);
+    if (result->error != 0 && result->error != ENOENT) {
+        numbers_add(spool->numbers, NUMBER_spool_errors, 1);
+        segment->retry_ms = now_ms + REMOVE_RETRY_MS;
+        spool_tell(spool, "spool cannot remove a segment", "remove", result->error, segment->id);
+        return;
+    }
+    count_rest(spool, segment, job->flow);
+    if (spool->has_peeked && spool->peeked.segment == segment->id)
+        spool->has_peeked = false;
+    if (spool->writing == segment)
+        spool->writing = NULL;
+    spool->free_at_ms = SPOOL_FREE_UNKNOWN_MS;
+    spool_index_remove(&spool->index, segment);
+    spool_publish(spool);
+}
+
+/* When to look again if nothing else happens. */
+int64_t spool_due_ms(const struct spool *spool, int64_t now_ms)
+{
+    int64_t due_ms = INT64_MAX;
+
+    if (spool->is_broken && spool->retry_ms > now_ms)
+        due_ms = spool->retry_ms;
+    if (spool->unsynced_bytes > 0 && spool->config.fsync != SPOOL_FSYNC_NEVER &&
+        spool->sync_due_ms < due_ms)
+        due_ms = spool->sync_due_ms;
+    for (const struct spool_segment *segment = spool->index.oldest; segment != NULL;
+         segment = segment->newer) {
+        if (segment->retry_ms > now_ms && segment->retry_ms < due_ms)
+            due_ms = segment->retry_ms;
+    }
+    return due_ms;
+}

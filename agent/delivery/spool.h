@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* spool: decides what happens to the segment files of one output: where the next record goes, which
+ * is read next, what is evicted, synced and removed, and what a disk that fails means. What to do
+ * comes back as a job, one at a time; a doer (spool_files) does it, and what came of it is told
+ * here. Promise: the disk moves first, the counter second. Bounded in bytes and in what is left
+ * free on the disk, oldest segment out first, never one with a batch that is being sent. A disk
+ * that fails is a state (memory mode), said once, counted and tried again. Pure. Threads: the
+ * caller holds the delivery's lock. */
+#pragma once
+
+#include "delivery/spool_index.h"
+
+enum spool_fsync { SPOOL_FSYNC_NEVER, SPOOL_FSYNC_INTERVAL, SPOOL_FSYNC_ALWAYS };
+
+struct spool_config {
+    uint64_t max_bytes, min_free_bytes;
+    enum spool_fsync fsync;
+    int64_t fsync_interval_ms;
+    int64_t max_age_ms; /* 0: never */
+    bool newest_first;
+    unsigned char boot[SPOOL_BOOT_BYTES];
+};
+
+enum spool_job_kind {
+    SPOOL_WRITE,  /* append a record; is_new: to a new segment */
+    SPOOL_SEAL,   /* append the sum, and write this segment no more */
+    SPOOL_PEEK,   /* read the head of a record, or of the first whole one behind it */
+    SPOOL_LOAD,   /* read head and body */
+    SPOOL_MARK,   /* write the mark of a record that is done */
+    SPOOL_REMOVE, /* unlink the segment */
+    SPOOL_SYNC,   /* fdatasync the segment that is written */
+    SPOOL_LOOK,   /* how much is free on the disk */
+};
+
+struct spool_job {
+    enum spool_job_kind kind;
+    struct spool_place place;
+    struct batch *batch; /* WRITE, MARK: borrowed until it is told what came of it */
+    struct spool_stamp stamp;
+    uint64_t stop_at; /* PEEK: no record lies behind it; 0: only the one at that place */
+    bool is_new, sync, touch;
+    enum flow flow; /* REMOVE: what becomes of events that are left in it */
+    struct spool_sum sum;
+    struct spool_segment_head head;
+};
+
+struct spool_result {
+    int error;             /* errno, 0: done */
+    uint64_t bytes;        /* WRITE, SEAL: appended; LOOK: free */
+    enum spool_read found; /* PEEK, LOAD: READ, DAMAGED */
+    struct spool_place place;
+    struct buf head; /* PEEK, LOAD: of the record found */
+    char *body;      /* LOAD: from the pool */
+    struct body_pool *pool;
+};
+
+struct spool;
+struct spool *spool_new(const struct spool_config *config);
+void spool_free(struct spool **spoolp);
+struct spool_index *spool_index_of(struct spool *spool);
+
+/* ---- at the start, before any other call ---- */
+/* Names below this one are taken, by segments or by files that are left alone. */
+void spool_reserve_ids(struct spool *spool, uint64_t below);
+/* What was found on disk, by lane, is taken into the books: carry. The lanes must be bound. */
+void spool_carry(struct spool *spool, struct numbers *numbers);
+
+/* ---- what next; false: nothing of this kind now ---- */
+bool spool_takes(const struct spool *spool, const struct batch *batch);
+bool spool_is_usable(const struct spool *spool, int64_t now_ms); /* not in memory mode, or try */
+bool spool_may_read(const struct spool *spool, int64_t now_ms);  /* there is something unread */
+bool spool_is_newest_first(const struct spool *spool);
+bool spool_never_syncs(const struct spool *spool);
+bool spool_is_nearly_full(const struct spool *spool);
+bool spool_plan_write(struct spool *spool, struct batch *batch, const struct spool_stamp *now,
+                      int64_t now_ms, struct spool_job *ret);
+/* Body bytes of the record to read next, UINT64_MAX: not known, then *ret is a job to find out. */
+bool spool_plan_read(struct spool *spool, const struct spool_stamp *now, int64_t now_ms,
+                     struct spool_job *ret, uint64_t *ret_body_bytes);
+void spool_plan_mark(struct spool *spool, struct batch *batch, struct spool_job *ret);
+bool spool_plan_tidy(struct spool *spool, int64_t now_ms, int64_t boot_ms, struct spool_job *ret);
+bool spool_plan_sync(struct spool *spool, int64_t now_ms, bool at_once, struct spool_job *ret);
+/* Seals what is written, at the end. */
+bool spool_plan_close(struct spool *spool, const struct spool_stamp *now, struct spool_job *ret);
+int64_t spool_due_ms(const struct spool *spool, int64_t now_ms); /* when to ask again; INT64_MAX */
+
+/* ---- what came of it ---- */
+/* WRITE: true: it is in the spool. */
+bool spool_wrote(struct spool *spool, const struct spool_job *job,
+                 const struct spool_result *result, int64_t now_ms);
+void spool_sealed(struct spool *spool, const struct spool_job *job,
+                  const struct spool_result *result, int64_t now_ms);
+void spool_peeked(struct spool *spool, const struct spool_job *job,
+                  const struct spool_result *result, int64_t now_ms);
+/* LOAD: the batch, pinned, without a permit; one with a damaged body has none. NULL: nothing. Takes
+ * the body. */
+struct batch *spool_loaded(struct spool *spool, const struct spool_job *job,
+                           struct spool_result *result, const struct spool_stamp *now,
+                           int64_t now_ms);
+void spool_unpin(struct spool *spool, struct spool_pin *pin); /* not done: it stays on disk */
+/* MARK: counts nothing; the caller does, after this. */
+void spool_marked(struct spool *spool, const struct spool_job *job,
+                  const struct spool_result *result, int64_t now_ms);
+void spool_removed(struct spool *spool, const struct spool_job *job,
+                   const struct spool_result *result, int64_t now_ms);
+bool spool_synced(struct spool *spool, const struct spool_result *result, int64_t now_ms);
+void spool_looked(struct spool *spool, const struct spool_result *result, int64_t now_ms);
+
+/* State changes since the last call, for the log. false: none. */
+struct spool_news {
+    const char *msg; /* a literal */
+    const char *what;
+    int error;
+    uint64_t segment;
+};
+bool spool_take_news(struct spool *spool, struct spool_news *ret);

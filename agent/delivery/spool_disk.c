@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* spool_disk: the real one. All names are relative to the open folder. */
+#include "delivery/spool_disk.h"
+
+#include "base/auto.h"
+#include "base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/uio.h>
+
+enum { PARTS_MAX = 4 };
+
+struct folder {
+    struct spool_disk disk;
+    int fd;
+};
+
+static int folder_of(struct spool_disk *disk)
+{
+    return ((struct folder *)(void *)disk)->fd;
+}
+
+static int create_file(struct spool_disk *disk, const char *name)
+{
+    int fd =
+        openat(folder_of(disk), name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
+
+    return fd >= 0 ? fd : -errno;
+}
+
+/* Not blocking: what lies there under our name may be a pipe. */
+static int open_file(struct spool_disk *disk, const char *name)
+{
+    int fd = openat(folder_of(disk), name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+    return fd >= 0 ? fd : -errno;
+}
+
+static void close_file(struct spool_disk *disk, int fd)
+{
+    (void)disk;
+    (void)close(fd);
+}
+
+static int64_t size_of_file(struct spool_disk *disk, int fd)
+{
+    struct stat status;
+
+    (void)disk;
+    if (fstat(fd, &status) != 0)
+        return -errno;
+    return S_ISREG(status.st_mode) ? status.st_size : -EINVAL;
+}
+
+static int64_t read_file(struct spool_disk *disk, int fd, void *ret, size_t bytes, uint64_t at)
+{
+    size_t got = 0;
+
+    (void)disk;
+    while (got < bytes) {
+        ssize_t part = pread(fd, (char *)ret + got, bytes - got, (off_t)(at + got));
+        if (part < 0 && errno == EINTR)
+            continue;
+        if (part < 0)
+            return -errno;
+        if (part == 0)
+            break;
+        got += (size_t)part;
+    }
+    return (int64_t)got;
+}
+
+static int write_file(struct spool_disk *disk, int fd, const struct slice *parts, unsigned count,
+                      uint64_t at)
+{
+    struct iovec vectors[PARTS_MAX];
+    unsigned first = 0;
+
+    (void)disk;
+    if (count > PARTS_MAX)
+        return -EINVAL;
+    for (unsigned i = 0; i < count; i++)
+        vectors[i] = (struct iovec){ (void *)(uintptr_t)parts[i].data, parts[i].bytes };
+    while (first < count) {
+        ssize_t part = pwritev(fd, vectors + first, (int)(count - first), (off_t)at);
+        if (part < 0 && errno == EINTR)
+            continue;
+        if (part < 0)
+            return -errno;
+        at += (uint64_t)part;
+        for (size_t left = (size_t)part; first < count; first++) {
+            if (left < vectors[first].iov_len) {
+                vectors[first].iov_base = (char *)vectors[first].iov_base + left;
+                vectors[first].iov_len -= left;
+                break;
+            }
+            left -= vectors[first].iov_len;
+        }
+    }
+    return 0;
+}
+
+static int truncate_file(struct spool_disk *disk, int fd, uint64_t bytes)
+{
+    (void)disk;
+    return ftruncate(fd, (off_t)bytes) == 0 ? 0 : -errno;
+}
+
+static int sync_file(struct spool_disk *disk, int fd)
+{
+    (void)disk;
+    return fdatasync(fd) == 0 ? 0 : -errno;
+}
+
+static int sync_folder(struct spool_disk *disk)
+{
+    return fsync(folder_of(disk)) == 0 ? 0 : -errno;
+}
+
+static int remove_file(struct spool_disk *disk, const char *name)
+{
+    return unlinkat(folder_of(disk), name, 0) == 0 ? 0 : -errno;
+}
+
+static int list_files(struct spool_disk *disk, void (*take)(void *context, const char *name),
+                      void *context)
+{
+    int fd = openat(folder_of(disk), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *folder = fd < 0 ? NULL : fdopendir(fd);
+    int failed = 0;
+
+    if (folder == NULL) {
+        failed = errno;
+        if (fd >= 0)
+            (void)close(fd);
+        return -failed;
+    }
+    for (;;) {
+        errno = 0;
+        const struct dirent *entry = readdir(folder);
+        if (entry == NULL)
+            break;
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            take(context, entry->d_name);
+    }
+    failed = errno;
+    (void)closedir(folder);
+    return -failed;
+}
+
+static int find_free_bytes(struct spool_disk *disk, uint64_t *ret)
+{
+    struct statvfs status;
+
+    if (fstatvfs(folder_of(disk), &status) != 0)
+        return -errno;
+    *ret = (uint64_t)status.f_bavail * status.f_frsize;
+    return 0;
+}
+
+static void free_folder(struct spool_disk **diskp)
+{
+    struct folder *folder = (struct folder *)(void *)*diskp;
+
+    *diskp = NULL;
+    if (folder == NULL)
+        return;
+    auto_close(&folder->fd);
+    free(folder);
+}
+
+struct spool_disk *spool_disk_open(const char *path, bool *ret_is_taken, struct err *err)
+{
+    struct folder *folder = NULL;
+    AUTO(auto_close) int fd = -1;
+
+    *ret_is_taken = false;
+    if (!file_make_dirs(path, 0750, err))
+        return NULL;
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        (void)err_set(err, "cannot open '%s': %s", path, strerror(errno));
+        return NULL;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        *ret_is_taken = true;
+        (void)err_set(err, "'%s' is used by another agent, or by another output", path);
+        return NULL;
+    }
+    folder = malloc(sizeof(*folder));
+    if (folder == NULL) {
+        (void)err_set(err, "out of memory for a spool");
+        return NULL;
+    }
+    *folder = (struct folder){ .disk = { .create = create_file,
+                                         .open = open_file,
+                                         .close = close_file,
+                                         .size = size_of_file,
+                                         .read = read_file,
+                                         .write = write_file,
+                                         .truncate = truncate_file,
+                                         .sync = sync_file,
+                                         .sync_folder = sync_folder,
+                                         .remove = remove_file,
+                                         .list = list_files,
+                                         .free_bytes = find_free_bytes,
+                                         .free = free_folder },
+                               .fd = fd };
+    fd = -1;
+    return &folder->disk;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* spool_index: which segments are on disk, what lives in each for each lane, and how far each has
+ * been read. It knows sums, not records: its memory grows with the segments (SEGMENTS_MAX), not
+ * with the batches on disk. Records are read in their order from the front of a segment, or with
+ * newest_first from its back; what lies between front_at and stop_at was not read yet.
+ * Pure. Threads: the caller holds the lock. */
+#pragma once
+
+#include "delivery/spool_format.h"
+
+enum { SPOOL_SEGMENTS_MAX = 4096 };
+
+struct spool_place { /* names a record */
+    uint64_t segment, at;
+};
+
+struct spool_row {
+    unsigned lane; /* of the index */
+    struct amount amount;
+};
+
+struct spool_segment {
+    struct spool_segment *older, *newer;
+    uint64_t id;
+    uint64_t bytes;             /* of its file */
+    uint64_t records;           /* that are not done */
+    uint64_t front_at, stop_at; /* not read yet */
+    uint64_t last_at;           /* of those, where the last begins; 0: not known, read forward */
+    uint64_t end_at;            /* of all records */
+    int64_t newest_boot_ms;     /* admission of the oldest event of its youngest record */
+    int64_t retry_ms;           /* removing or reading it failed: not before */
+    unsigned pins;              /* records of it that are in memory to be sent */
+    bool is_touched;
+    bool is_of_other_boot; /* times of its records are of another clock */
+    unsigned row_count, row_room;
+    struct spool_row *rows; /* what is not done, for each lane */
+};
+
+struct spool_lane {
+    char input[LEDGER_NAME];
+    struct books *books; /* NULL until it is bound */
+};
+
+struct spool_index {
+    struct spool_segment *oldest, *newest;
+    unsigned count;
+    uint64_t bytes; /* of all files */
+    unsigned lane_count;
+    struct spool_lane lanes[SPOOL_LANES_MAX];
+};
+
+void spool_index_fini(struct spool_index *index);
+/* Newer than all others. NULL: no memory, or SPOOL_SEGMENTS_MAX. */
+struct spool_segment *spool_index_add(struct spool_index *index, uint64_t id, uint64_t bytes);
+void spool_index_remove(struct spool_index *index, struct spool_segment *segment);
+struct spool_segment *spool_index_find(const struct spool_index *index, uint64_t id); /* or NULL */
+void spool_index_grow(struct spool_index *index, struct spool_segment *segment, uint64_t bytes);
+
+/* The lane of that name, a new one where there is none. SPOOL_LANES_MAX: there are too many. */
+unsigned spool_index_lane(struct spool_index *index, struct slice input);
+/* The lane of these books, which a new one is bound to. */
+unsigned spool_index_lane_of(struct spool_index *index, struct books *books);
+/* false: no memory. */
+bool spool_segment_add(struct spool_segment *segment, unsigned lane, struct amount amount);
+/* The runs of one record that is done: events beyond what is there are not taken. */
+void spool_segment_settle(struct spool_index *index, struct spool_segment *segment,
+                          const struct batch *batch);
+/* What lives on disk of that lane. */
+struct amount spool_index_live(const struct spool_index *index, unsigned lane);
+bool spool_segment_has_unread(const struct spool_segment *segment);

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* spool_reading: which record is read next, and the pins of those that are in memory to be sent. A
+ * head is read before its body, because the body needs memory of the output's share. What cannot be
+ * read is passed over: what a segment still has when it was read to its end is counted then. */
+#include "base/check.h"
+#include "delivery/spool_state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { READ_RETRY_MS = 10 * 1000 };
+
+/* ---- which ---- */
+
+static bool reads_backward(const struct spool *spool, const struct spool_segment *segment)
+{
+    return spool->config.newest_first && segment->last_at != 0;
+}
+
+static struct spool_segment *find_unread(const struct spool *spool, int64_t now_ms)
+{
+    bool newest_first = spool->config.newest_first;
+    struct spool_segment *segment = newest_first ? spool->index.newest : spool->index.oldest;
+
+    while (segment != NULL && (!spool_segment_has_unread(segment) || segment->retry_ms > now_ms))
+        segment = newest_first ? segment->older : segment->newer;
+    return segment;
+}
+
+bool spool_may_read(const struct spool *spool, int64_t now_ms)
+{
+    return find_unread(spool, now_ms) != NULL;
+}
+
+bool spool_plan_read(struct spool *spool, const struct spool_stamp *now, int64_t now_ms,
+                     struct spool_job *ret, uint64_t *ret_body_bytes)
+{
+    struct spool_segment *segment = find_unread(spool, now_ms);
+
+    if (segment == NULL)
+        return false;
+    if (spool->has_peeked && spool->peeked.segment == segment->id) {
+        *ret = (struct spool_job){ .kind = SPOOL_LOAD, .place = spool->peeked };
+        *ret_body_bytes = spool->peeked_body_bytes;
+        return true;
+    }
+    spool->has_peeked = false;
+    *ret_body_bytes = UINT64_MAX;
+    bool is_backward = reads_backward(spool, segment);
+    if (is_backward && segment == spool->writing) /* it must not grow while it is read backward */
+        return spool_plan_close(spool, now, ret);
+    *ret = (struct spool_job){ .kind = SPOOL_PEEK,
+                               .place = { segment->id,
+                                          is_backward ? segment->last_at : segment->front_at },
+                               .stop_at = is_backward ? 0 : segment->stop_at };
+    return true;
+}
+
+/* ---- how far ---- */
+
+static void pass(struct spool *spool, struct spool_segment *segment, uint64_t at,
+                 const struct spool_record *record)
+{
+    spool->has_peeked = false;
+    if (at == segment->front_at || !reads_backward(spool, segment)) {
+        segment->front_at = at + spool_record_bytes(record);
+    } else {
+        segment->stop_at = at;
+        segment->last_at = record->previous_at < at ? record->previous_at : 0;
+    }
+}
+
+/* Nothing whole lies between there and the end of what is unread. */
+static void pass_damage(struct spool *spool, struct spool_segment *segment, uint64_t at)
+{
+    spool->has_peeked = false;
+    numbers_add(spool->numbers, NUMBER_spool_damaged, 1);
+    spool_tell(spool, "spool has a damaged part", "read", 0, segment->id);
+    if (at != segment->front_at && reads_backward(spool, segment)) {
+        segment->stop_at = at;
+        segment->last_at = 0; /* from now on from the front */
+    } else {
+        segment->front_at = segment->stop_at;
+    }
+}
+
+void spool_give_up_segment(struct spool_segment *segment)
+{
+    segment->front_at = segment->stop_at;
+}
+
+static void read_failed(struct spool *spool, struct spool_segment *segment, int error,
+                        int64_t now_ms)
+{
+    numbers_add(spool->numbers, NUMBER_spool_errors, 1);
+    spool->has_peeked = false;
+    if (error == ENOENT) {
+        spool_tell(spool, "spool misses a segment", "open", error, segment->id);
+        spool_give_up_segment(segment);
+        return;
+    }
+    segment->retry_ms = now_ms + READ_RETRY_MS;
+    spool_tell(spool, "spool cannot read a segment, it is tried again", "read", error, segment->id);
+}
+
+void spool_peeked(struct spool *spool, const struct spool_job *job,
+                  const struct spool_result *result, int64_t now_ms)
+{
+    struct spool_segment *segment = spool_index_find(&spool->index, job->place.segment);
+    struct spool_record record;
+    size_t need;
+
+    CHECK(segment != NULL);
+    if (result->error != 0) {
+        read_failed(spool, segment, result->error, now_ms);
+        return;
+    }
+    if (result->found != SPOOL_READ ||
+        spool_read_record_head(buf_slice(&result->head), &record, &need) != SPOOL_READ ||
+        result->place.at + spool_record_bytes(&record) > segment->stop_at) {
+        pass_damage(spool, segment, job->place.at);
+        return;
+    }
+    if (result->place.at != job->place.at) { /* found behind a damaged part, reading forward */
+        numbers_add(spool->numbers, NUMBER_spool_damaged, 1);
+        spool_tell(spool, "spool has a damaged part", "read", 0, segment->id);
+        segment->front_at = result->place.at;
+    }
+    if (record.is_done) {
+        pass(spool, segment, result->place.at, &record);
+        return;
+    }
+    spool->has_peeked = true;
+    spool->peeked = result->place;
+    spool->peeked_body_bytes = record.body_bytes;
+}
+
+/* ---- a record becomes a batch ---- */
+
+static bool fill_runs(struct spool *spool, const struct spool_record *record, struct batch *batch)
+{
+    unsigned lanes[SPOOL_LANES_MAX];
+
+    for (unsigned i = 0; i < record->lane_count; i++) {
+        lanes[i] = spool_index_lane(&spool->index, record->lanes[i]);
+        if (lanes[i] == SPOOL_LANES_MAX || spool->index.lanes[lanes[i]].books == NULL)
+            return false;
+    }
+    batch->runs = calloc(record->run_count, sizeof(*batch->runs));
+    if (batch->runs == NULL)
+        return false;
+    for (size_t i = 0; i < record->run_count; i++) {
+        unsigned lane;
+        struct amount amount = spool_record_run(record, i, &lane);
+        batch->runs[i] = (struct batch_run){ .books = spool->index.lanes[lanes[lane]].books,
+                                             .events = amount.events,
+                                             .bytes = amount.bytes };
+        batch->events += amount.events;
+        batch->bytes += amount.bytes;
+    }
+    batch->run_count = record->run_count;
+    return true;
+}
+
+/* The clock of another boot says nothing: then the age as it was, and what has passed since. */
+static int64_t oldest_boot_ms(const struct spool_segment *segment,
+                              const struct spool_record *record, const struct spool_stamp *now)
+{
+    int64_t since_ms = now->real_ms - record->written_real_ms;
+
+    if (!segment->is_of_other_boot)
+        return record->oldest_boot_ms;
+    return now->boot_ms - record->age_ms - (since_ms > 0 ? since_ms : 0);
+}
+
+static struct batch *make_batch(struct spool *spool, const struct spool_record *record,
+                                const struct spool_place *place)
+{
+    struct batch *batch = batch_new();
+
+    if (batch == NULL)
+        return NULL;
+    batch->pin = malloc(sizeof(*batch->pin));
+    if (batch->pin == NULL || !fill_runs(spool, record, batch)) {
+        free(batch->pin);
+        batch_free(&batch);
+        return NULL;
+    }
+    *batch->pin = (struct spool_pin){ .segment = place->segment, .at = place->at, .open = 1 };
+    memcpy(batch->key, record->key.data, record->key.bytes);
+    batch->sequence = record->sequence;
+    batch->body_bytes = record->body_bytes;
+    batch->raw_bytes = record->raw_bytes;
+    batch->encoding = record->encoding;
+    batch->compression = record->compression;
+    return batch;
+}
+
+struct batch *spool_loaded(struct spool *spool, const struct spool_job *job,
+                           struct spool_result *result, const struct spool_stamp *now,
+                           int64_t now_ms)
+{
+    struct spool_segment *segment = spool_index_find(&spool->index, job->place.segment);
+    struct spool_record record;
+    struct batch *batch;
+    size_t need;
+
+    CHECK(segment != NULL);
+    if (result->error != 0) {
+        read_failed(spool, segment, result->error, now_ms);
+        return NULL;
+    }
+    if (spool_read_record_head(buf_slice(&result->head), &record, &need) != SPOOL_READ) {
+        spool->has_peeked = false; /* it changed since it was peeked at */
+        return NULL;
+    }
+    batch = make_batch(spool, &record, &job->place);
+    if (batch == NULL) { /* no memory: again, later */
+        segment->retry_ms = now_ms + READ_RETRY_MS / 10;
+        return NULL;
+    }
+    batch->oldest_boot_ms = oldest_boot_ms(segment, &record, now);
+    if (result->found == SPOOL_READ) {
+        batch->body = result->body;
+        batch->pool = result->pool;
+        result->body = NULL;
+    } else {
+        numbers_add(spool->numbers, NUMBER_spool_damaged, 1);
+        spool_tell(spool, "spool has a damaged batch", "read", 0, segment->id);
+    }
+    segment->pins++;
+    pass(spool, segment, job->place.at, &record);
+    return batch;
+}
+
+/* ---- done ---- */
+
+static void drop_pin(struct spool_segment *segment)
+{
+    CHECK(segment != NULL && segment->pins > 0);
+    segment->pins--;
+}
+
+/* Called at the end alone: what is not done now is read again by the next start. */
+void spool_unpin(struct spool *spool, struct spool_pin *pin)
+{
+    drop_pin(spool_index_find(&spool->index, pin->segment));
+}
+
+void spool_plan_mark(struct spool *spool, struct batch *batch, struct spool_job *ret)
+{
+    const struct spool_segment *segment = spool_index_find(&spool->index, batch->pin->segment);
+
+    CHECK(segment != NULL);
+    *ret = (struct spool_job){ .kind = SPOOL_MARK,
+                               .batch = batch,
+                               .place = { batch->pin->segment, batch->pin->at },
+                               .touch = !segment->is_touched };
+}
+
+/* A mark that could not be written means that the batch is sent once more by the next start. */
+void spool_marked(struct spool *spool, const struct spool_job *job,
+                  const struct spool_result *result, int64_t now_ms)
+{
+    struct spool_segment *segment = spool_index_find(&spool->index, job->place.segment);
+
+    (void)now_ms;
+    drop_pin(segment);
+    CHECK(segment->records > 0);
+    segment->records--;
+    if (result->error != 0)
+        numbers_add(spool->numbers, NUMBER_spool_errors, 1);
+    else
+        segment->is_touched = true;
+    for (const struct batch *part = job->batch; part != NULL; part = part->next)
+        spool_segment_settle(&spool->index, segment, part);
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* spool_scan: what lies on disk when the agent starts. A segment with a sum and without marks is
+ * taken at its word; others are read head by head, bodies never. */
+#include "base/auto.h"
+#include "delivery/spool_segment.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+enum { SUM_MOST = SPOOL_LANES_MAX * (LEDGER_NAME + 16) + 64, NAMES_MAX = 4 * SPOOL_SEGMENTS_MAX };
+
+struct scan {
+    struct spool_files *files;
+    struct spool *spool;
+    const unsigned char *boot;
+    const struct spool_stamp *now;
+    struct spool_scan *ret;
+    uint64_t *ids;
+    size_t id_count, id_room;
+};
+
+static void leave_alone(struct scan *scan, const char *name, const char *why)
+{
+    if (scan->ret->left_alone++ == 0)
+        (void)snprintf(scan->ret->note, sizeof(scan->ret->note), "'%.80s': %s", name, why);
+}
+
+/* ---- names ---- */
+
+static void take_file(void *context, const char *name)
+{
+    struct scan *scan = context;
+    uint64_t id;
+
+    if (!spool_name_is_ours(name, &id)) {
+        leave_alone(scan, name, "not a name of a segment");
+        return;
+    }
+    if (scan->id_count == scan->id_room && scan->id_room < NAMES_MAX) {
+        size_t room = scan->id_room == 0 ? 64 : 2 * scan->id_room;
+        uint64_t *ids = realloc(scan->ids, room * sizeof(*ids));
+        if (ids != NULL) {
+            scan->ids = ids;
+            scan->id_room = room;
+        }
+    }
+    spool_reserve_ids(scan->spool, id + 1);
+    if (scan->id_count == scan->id_room)
+        leave_alone(scan, name, "there are too many segments");
+    else
+        scan->ids[scan->id_count++] = id;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    const uint64_t *left = a, *right = b;
+
+    return (*left > *right) - (*left < *right);
+}
+
+/* ---- the sum ---- */
+
+static int64_t newest_boot_ms(const struct scan *scan, bool is_other_boot, int64_t boot_ms,
+                              int64_t age_ms, int64_t real_ms)
+{
+    int64_t since_ms = scan->now->real_ms - real_ms;
+
+    return is_other_boot ? scan->now->boot_ms - age_ms - (since_ms > 0 ? since_ms : 0) : boot_ms;
+}
+
+/* Where the records end; the sum is in ret_sum if there is one. */
+static bool read_sum(struct scan *scan, int fd, uint64_t size, uint64_t *ret_end,
+                     struct spool_sum *ret_sum, char buffer[SUM_MOST])
+{
+    struct spool_disk *disk = scan->files->disk;
+    char tail[SPOOL_TAIL];
+    uint64_t at;
+
+    if (size < SPOOL_SEGMENT_HEAD + SPOOL_TAIL ||
+        disk->read(disk, fd, tail, sizeof(tail), size - SPOOL_TAIL) != SPOOL_TAIL ||
+        spool_read_tail((struct slice){ tail, sizeof(tail) }, &at) != SPOOL_READ ||
+        at < SPOOL_SEGMENT_HEAD || at > size - SPOOL_TAIL || size - SPOOL_TAIL - at > SUM_MOST)
+        return false;
+    size_t bytes = (size_t)(size - SPOOL_TAIL - at);
+    if (disk->read(disk, fd, buffer, bytes, at) != (int64_t)bytes ||
+        spool_read_sum((struct slice){ buffer, bytes }, ret_sum) != SPOOL_READ)
+        return false;
+    *ret_end = at;
+    return true;
+}
+
+static bool take_sum(struct scan *scan, struct spool_segment *segment, const struct spool_sum *sum)
+{
+    for (unsigned i = 0; i < sum->row_count; i++) {
+        unsigned lane = spool_index_lane(spool_index_of(scan->spool), sum->rows[i].lane);
+        if (lane == SPOOL_LANES_MAX || !spool_segment_add(segment, lane, sum->rows[i].amount))
+            return false;
+    }
+    segment->records = sum->records;
+    segment->last_at = sum->last_at;
+    segment->newest_boot_ms = newest_boot_ms(scan, segment->is_of_other_boot, sum->newest_boot_ms,
+                                             sum->newest_age_ms, sum->newest_real_ms);
+    return true;
+}
+
+/* ---- the records ---- */
+
+static bool take_record(struct scan *scan, struct spool_segment *segment,
+                        const struct spool_record *record, uint64_t at)
+{
+    struct spool_index *index = spool_index_of(scan->spool);
+    int64_t boot_ms = newest_boot_ms(scan, segment->is_of_other_boot, record->oldest_boot_ms,
+                                     record->age_ms, record->written_real_ms);
+
+    segment->last_at = at;
+    if (record->is_done)
+        return true;
+    for (size_t i = 0; i < record->run_count; i++) {
+        unsigned lane;
+        struct amount amount = spool_record_run(record, i, &lane);
+        lane = spool_index_lane(index, record->lanes[lane]);
+        if (lane == SPOOL_LANES_MAX || !spool_segment_add(segment, lane, amount))
+            return false;
+    }
+    if (segment->records++ == 0) {
+        segment->front_at = at;
+        segment->newest_boot_ms = boot_ms;
+    }
+    if (boot_ms > segment->newest_boot_ms)
+        segment->newest_boot_ms = boot_ms;
+    return true;
+}
+
+static bool walk(struct scan *scan, struct spool_segment *segment, uint64_t end_at, bool has_sum)
+{
+    uint64_t at = SPOOL_SEGMENT_HEAD, found_at, whole_end = at;
+    bool is_ok = true;
+
+    scan->ret->walked++;
+    segment->front_at = end_at;
+    while (at < end_at && is_ok) {
+        struct spool_record record;
+        enum spool_read found;
+        int failed =
+            spool_find_record(scan->files, segment->id, at, end_at, &found, &found_at, &record);
+        if (failed != 0)
+            return false;
+        if (found != SPOOL_READ)
+            break;
+        scan->ret->damaged += found_at != at;
+        is_ok = take_record(scan, segment, &record, found_at);
+        whole_end = at = found_at + spool_record_bytes(&record);
+    }
+    if (whole_end < end_at)
+        *(has_sum ? &scan->ret->damaged : &scan->ret->torn) += 1;
+    segment->stop_at = segment->end_at = whole_end;
+    if (segment->front_at > whole_end)
+        segment->front_at = whole_end;
+    return is_ok;
+}
+
+/* ---- a segment ---- */
+
+static const char *check_head(struct scan *scan, int fd, uint64_t id, char why[64],
+                              struct spool_segment_head *ret)
+{
+    struct spool_disk *disk = scan->files->disk;
+    char bytes[SPOOL_SEGMENT_HEAD];
+    int64_t got = disk->read(disk, fd, bytes, sizeof(bytes), 0);
+
+    if (got < 0)
+        return strerror((int)-got);
+    switch (spool_read_segment_head((struct slice){ bytes, (size_t)got }, ret)) {
+    case SPOOL_READ:
+        return ret->id == id ? NULL : "it has the name of another segment";
+    case SPOOL_DAMAGED:
+        return "its head is damaged";
+    case SPOOL_MORE:
+    case SPOOL_FOREIGN:
+        break;
+    }
+    if (ret->version == 0)
+        return "not a segment of a spool";
+    (void)snprintf(why, 64, "its version is %u, this build reads %d", ret->version, SPOOL_VERSION);
+    return why;
+}
+
+static bool fill_segment(struct scan *scan, struct spool_segment *segment, int fd, uint64_t size,
+                         const struct spool_segment_head *head)
+{
+    AUTO(auto_free) char *buffer = malloc(SUM_MOST);
+    struct spool_sum sum = { .records = 0 };
+    uint64_t end_at = size;
+    bool has_sum;
+
+    if (buffer == NULL)
+        return false;
+    segment->is_touched = head->is_touched;
+    segment->is_of_other_boot = memcmp(head->boot, scan->boot, SPOOL_BOOT_BYTES) != 0;
+    has_sum = read_sum(scan, fd, size, &end_at, &sum, buffer);
+    if (!has_sum || head->is_touched)
+        return walk(scan, segment, end_at, has_sum);
+    segment->stop_at = segment->end_at = end_at;
+    return take_sum(scan, segment, &sum);
+}
+
+static void read_segment(struct scan *scan, uint64_t id)
+{
+    struct spool_index *index = spool_index_of(scan->spool);
+    struct spool_disk *disk = scan->files->disk;
+    struct spool_segment_head head = { .version = 0 };
+    struct spool_segment *segment = NULL;
+    char name[SPOOL_NAME_BYTES], text[64];
+    const char *why = NULL;
+    int fd = spool_open_segment(scan->files, id, false);
+    int64_t size = fd < 0 ? fd : disk->size(disk, fd);
+
+    spool_name(id, name);
+    if (size == 0) { /* a start that died before it wrote a byte */
+        spool_close_segment(scan->files, id);
+        (void)disk->remove(disk, name);
+        return;
+    }
+    why = size < 0 ? strerror((int)-size) : check_head(scan, fd, id, text, &head);
+    if (why == NULL)
+        segment = spool_index_add(index, id, (uint64_t)size);
+    if (why == NULL && segment == NULL)
+        why = "there are too many segments";
+    if (segment != NULL && !fill_segment(scan, segment, fd, (uint64_t)size, &head)) {
+        spool_index_remove(index, segment);
+        why = "it cannot be read, or has more lanes than the books";
+    }
+    if (why != NULL) {
+        leave_alone(scan, name, why);
+        spool_close_segment(scan->files, id);
+        return;
+    }
+    scan->ret->segments++;
+    scan->ret->bytes += (uint64_t)size;
+}
+
+void spool_files_scan(struct spool_files *files, struct spool *spool, const unsigned char *boot,
+                      const struct spool_stamp *now, struct spool_scan *ret)
+{
+    struct scan scan = { .files = files, .spool = spool, .boot = boot, .now = now, .ret = ret };
+
+    *ret = (struct spool_scan){ .error = 0 };
+    ret->error = -files->disk->list(files->disk, take_file, &scan);
+    if (scan.id_count > 0)
+        qsort(scan.ids, scan.id_count, sizeof(*scan.ids), compare_ids);
+    files->is_scanning = true;
+    for (size_t i = 0; i < scan.id_count; i++)
+        read_segment(&scan, scan.ids[i]);
+    files->is_scanning = false;
+    free(scan.ids);
+}

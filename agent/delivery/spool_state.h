@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* spool_state: what a spool is made of, for spool.c and spool_reading.c alone. */
+#pragma once
+
+#include "delivery/spool.h"
+
+enum { SPOOL_FREE_UNKNOWN_MS = -1 };
+
+struct spool {
+    /* constant */
+    struct spool_config config;
+    struct numbers *numbers;
+    uint64_t segment_bytes; /* a segment is sealed at this size */
+    /* under the caller's lock */
+    struct spool_index index;
+    struct spool_segment *writing; /* NULL: the next record begins a new one */
+    uint64_t next_id;
+    uint64_t unsynced_bytes;
+    int64_t sync_due_ms; /* while unsynced_bytes > 0 */
+    uint64_t free_bytes; /* on the disk, as of free_at_ms less what was written since */
+    int64_t free_at_ms;  /* SPOOL_FREE_UNKNOWN_MS: not looked yet */
+    bool is_broken;      /* memory mode */
+    unsigned failures;   /* in a row */
+    int64_t retry_ms;
+    /* The record whose head was read last and whose body was not. */
+    bool has_peeked;
+    struct spool_place peeked;
+    uint64_t peeked_body_bytes;
+    bool has_news;
+    struct spool_news news;
+};
+
+void spool_publish(const struct spool *spool);
+void spool_tell(struct spool *spool, const char *msg, const char *what, int error,
+                uint64_t segment);
+/* The file of that segment is gone, or cannot be read any more. */
+void spool_give_up_segment(struct spool_segment *segment);

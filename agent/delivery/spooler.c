@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* spooler: one job after the other. It sleeps on its wake word until the delivery has changed. */
+#include "delivery/spooler.h"
+
+#include "base/auto.h"
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+enum { SPOOLER_MAGIC = 0x73706c72, REST_MAX_MS = 60 * 1000 };
+
+struct spooler {
+    uint32_t magic;
+    /* constant after start */
+    struct spooler_config config;
+    pthread_t thread;
+    struct wake wake;
+    /* spooler thread only */
+    struct spool_files *files;
+    struct spool_result result;
+    /* any thread */
+    _Atomic bool stopping;
+    _Atomic int64_t deadline_ms; /* while stopping */
+};
+
+static struct spool_stamp stamp_now(void)
+{
+    return (struct spool_stamp){ .boot_ms = clock_boot_ms(),
+                                 .real_ms = clock_real_ns() / NS_PER_MS };
+}
+
+static void log_news(const struct spooler *spooler, const struct spool_news *news)
+{
+    LOG(news->error != 0 ? LOG_ERROR : LOG_WARN, news->msg, LS("output", spooler->config.name),
+        LS("at", news->what), LS("error", news->error != 0 ? strerror(news->error) : "none"),
+        LU("segment", news->segment));
+}
+
+static bool next_job(struct spooler *spooler, struct spool_job *ret, int64_t *ret_due_ms)
+{
+    struct spool_stamp now = stamp_now();
+    bool has_job;
+
+    lock_take(spooler->config.lock);
+    has_job = delivery_spool_job(spooler->config.delivery, &now, clock_now_ms(), ret, ret_due_ms);
+    lock_drop(spooler->config.lock);
+    return has_job;
+}
+
+static void do_job(struct spooler *spooler, const struct spool_job *job)
+{
+    struct spool_result *result = &spooler->result;
+    struct spool_stamp now;
+    struct spool_news news;
+    bool has_news;
+
+    spool_files_do(spooler->files, job, result);
+    now = stamp_now();
+    lock_take(spooler->config.lock);
+    delivery_spool_done(spooler->config.delivery, job, result, &now, clock_now_ms());
+    has_news = spool_take_news(spooler->config.spool, &news);
+    lock_drop(spooler->config.lock);
+    body_pool_give(result->pool, result->body);
+    result->body = NULL;
+    if (has_news)
+        log_news(spooler, &news);
+    if (job->kind != SPOOL_PEEK && job->kind != SPOOL_LOOK)
+        spooler->config.on_done(spooler->config.context);
+}
+
+static bool is_over(struct spooler *spooler, bool had_job)
+{
+    return atomic_load(&spooler->stopping) &&
+           (!had_job || clock_now_ms() >= atomic_load(&spooler->deadline_ms));
+}
+
+static void *run_spooler(void *context)
+{
+    struct spooler *spooler = context;
+
+    CHECK(spooler->magic == SPOOLER_MAGIC);
+    (void)pthread_setname_np(pthread_self(), "spool");
+    for (;;) {
+        uint32_t seen = wake_read(&spooler->wake);
+        struct spool_job job;
+        int64_t due_ms, now_ms = clock_now_ms();
+        bool has_job;
+
+        has_job = next_job(spooler, &job, &due_ms);
+        if (has_job)
+            do_job(spooler, &job);
+        if (is_over(spooler, has_job))
+            return NULL;
+        if (has_job)
+            continue;
+        int64_t rest_ms = due_ms - now_ms < REST_MAX_MS ? due_ms - now_ms : REST_MAX_MS;
+        wake_wait(&spooler->wake, seen, rest_ms < 1 ? 1 : rest_ms);
+    }
+}
+
+struct spooler *spooler_start(const struct spooler_config *config, struct spool_files **filesp,
+                              struct err *err)
+{
+    struct spooler *spooler = calloc(1, sizeof(*spooler));
+    int failed;
+
+    if (spooler == NULL) {
+        (void)err_set(err, "out of memory for a spool");
+        return NULL;
+    }
+    spooler->magic = SPOOLER_MAGIC;
+    spooler->config = *config;
+    spooler->files = *filesp;
+    failed = pthread_create(&spooler->thread, NULL, run_spooler, spooler);
+    if (failed != 0) {
+        (void)err_set(err, "cannot start a thread: %s", strerror(failed));
+        free(spooler);
+        return NULL;
+    }
+    *filesp = NULL;
+    return spooler;
+}
+
+void spooler_wake(struct spooler *spooler)
+{
+    wake_bump(&spooler->wake);
+}
+
+void spooler_stop(struct spooler *spooler, int64_t grace_ms)
+{
+    atomic_store(&spooler->deadline_ms, clock_now_ms() + grace_ms);
+    atomic_store(&spooler->stopping, true);
+    wake_bump(&spooler->wake);
+    CHECK(pthread_join(spooler->thread, NULL) == 0);
+}
+
+void spooler_free(struct spooler **spoolerp)
+{
+    struct spooler *spooler = *spoolerp;
+
+    *spoolerp = NULL;
+    if (spooler == NULL)
+        return;
+    spool_files_free(&spooler->files);
+    spool_result_fini(&spooler->result);
+    spooler->magic = 0;
+    free(spooler);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* spooler: the thread of one spool. Asks the delivery for the next job on the disk, does it without
+ * a lock, tells what came of it, logs. Threads: wake() any, the others main. */
+#pragma once
+
+#include "base/lock.h"
+#include "base/wake.h"
+#include "delivery/delivery.h"
+#include "delivery/spool_files.h"
+
+struct spooler;
+
+struct spooler_config {
+    const char *name;  /* of the output */
+    struct lock *lock; /* of the delivery */
+    struct delivery *delivery;
+    struct spool *spool;
+    void (*on_done)(void *context); /* after each job, without the lock */
+    void *context;
+};
+
+/* Takes the files. NULL: err says why. */
+struct spooler *spooler_start(const struct spooler_config *config, struct spool_files **filesp,
+                              struct err *err);
+void spooler_wake(struct spooler *spooler);
+/* Does what is left to do, for at most grace_ms, and ends the thread. */
+void spooler_stop(struct spooler *spooler, int64_t grace_ms);
+void spooler_free(struct spooler **spoolerp); /* after spooler_stop() */

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "spools.h"
+
+#include "base/auto.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+
+#include <ctype.h>
+#include <limits.h>
+#include <stdlib.h>
+
+/* The boot id as bytes; without one no start is of this boot, and ages are used. */
+static void find_boot(unsigned char ret[SPOOL_BOOT_BYTES])
+{
+    AUTO(buf_fini) struct buf text = { .limit = 64 };
+    struct err unused;
+    unsigned digits = 0;
+
+    memset(ret, 0, SPOOL_BOOT_BYTES);
+    if (!file_read("/proc/sys/kernel/random/boot_id", &text, &unused))
+        return;
+    for (size_t i = 0; i < text.bytes && digits < 2 * SPOOL_BOOT_BYTES; i++) {
+        int digit = text.data[i];
+        if (!isxdigit(digit))
+            continue;
+        digit = isdigit(digit) ? digit - '0' : tolower(digit) - 'a' + 10;
+        ret[digits / 2] = (unsigned char)(ret[digits / 2] << 4 | digit);
+        digits++;
+    }
+}
+
+static bool path_of(const struct settings *settings, const struct settings_part *part,
+                    char ret[PATH_MAX])
+{
+    int length =
+        part->output.spool__path[0] != '\0'
+            ? snprintf(ret, PATH_MAX, "%s", part->output.spool__path)
+            : snprintf(ret, PATH_MAX, "%s/spool/%s", settings->agent.state_dir, part->name);
+
+    return length < PATH_MAX;
+}
+
+static struct spool *make_spool(const struct output_options *options, const unsigned char *boot)
+{
+    static const enum spool_fsync policies[] = { [FSYNC_NEVER] = SPOOL_FSYNC_NEVER,
+                                                 [FSYNC_INTERVAL] = SPOOL_FSYNC_INTERVAL,
+                                                 [FSYNC_ALWAYS] = SPOOL_FSYNC_ALWAYS };
+    struct spool_config config = { .max_bytes = options->spool__max_bytes,
+                                   .min_free_bytes = options->spool__min_free,
+                                   .fsync = policies[options->spool__fsync],
+                                   .fsync_interval_ms = options->spool__fsync_interval,
+                                   .max_age_ms = options->retry__max_age,
+                                   .newest_first = options->spool__newest_first };
+
+    memcpy(config.boot, boot, SPOOL_BOOT_BYTES);
+    return spool_new(&config);
+}
+
+static void tell(const char *output, const char *path, const struct spool_scan *scan,
+                 int64_t took_ms)
+{
+    if (scan->error != 0)
+        LOG(LOG_ERROR, "spool cannot be read", LS("output", output), LS("path", path),
+            LS("error", strerror(scan->error)));
+    if (scan->left_alone > 0)
+        LOG(LOG_WARN, "files in the spool are left alone", LS("output", output), LS("path", path),
+            LU("files", scan->left_alone), LS("the_first", scan->note));
+    if (scan->damaged > 0)
+        LOG(LOG_WARN, "spool is damaged in part", LS("output", output), LS("path", path),
+            LU("parts", scan->damaged));
+    if (scan->segments > 0)
+        LOG(LOG_INFO, "spool found", LS("output", output), LS("path", path),
+            LU("bytes", scan->bytes), LU("segments", scan->segments), LU("walked", scan->walked),
+            LU("torn", scan->torn), LI("took_ms", took_ms));
+}
+
+static bool add_found(struct spools *spools, struct spool *spool, const char *output)
+{
+    const struct spool_index *index = spool_index_of(spool);
+    size_t room = spools->found_count + index->lane_count;
+    struct ledger_found *found = realloc(spools->found, (room + 1) * sizeof(*found));
+
+    if (found == NULL)
+        return false;
+    spools->found = found;
+    for (unsigned i = 0; i < index->lane_count; i++)
+        found[spools->found_count++] = (struct ledger_found){
+            .input = index->lanes[i].input, .output = output, .amount = spool_index_live(index, i)
+        };
+    return true;
+}
+
+static bool open_one(struct spools *spools, const struct settings *settings, size_t index,
+                     const unsigned char *boot, struct err *err)
+{
+    const struct settings_part *part = &settings->outputs[index];
+    struct opened_spool *item = &spools->items[index];
+    struct spool_stamp now = { clock_boot_ms(), clock_real_ns() / NS_PER_MS, 0 };
+    int64_t began_ms = clock_now_ms();
+    struct spool_disk *disk = NULL;
+    struct spool_scan scan;
+    struct err why = { "" };
+    bool is_taken = false;
+    char path[PATH_MAX];
+
+    if (!path_of(settings, part, path))
+        return err_set(err, "output '%s': the path of its spool is too long", part->name);
+    disk = spool_disk_open(path, &is_taken, &why);
+    if (disk == NULL && is_taken)
+        return err_set(err, "output '%s': spool: %s", part->name, why.text);
+    if (disk == NULL) {
+        LOG(LOG_ERROR, "spool cannot be opened, batches are held in memory",
+            LS("output", part->name), LS("error", why.text));
+        return true;
+    }
+    item->spool = make_spool(&part->output, boot);
+    item->files = spool_files_new(&disk);
+    if (disk != NULL)
+        disk->free(&disk);
+    if (item->spool == NULL || item->files == NULL)
+        return err_set(err, "out of memory for the spool of output '%s'", part->name);
+    spool_files_scan(item->files, item->spool, boot, &now, &scan);
+    tell(part->name, path, &scan, clock_now_ms() - began_ms);
+    return add_found(spools, item->spool, part->name) ||
+           err_set(err, "out of memory for the spool of output '%s'", part->name);
+}
+
+bool spools_open(struct spools *spools, const struct settings *settings, struct err *err)
+{
+    unsigned char boot[SPOOL_BOOT_BYTES];
+
+    *spools = (struct spools){ .count = settings->output_count };
+    spools->items = calloc(settings->output_count, sizeof(*spools->items));
+    if (spools->items == NULL)
+        return err_set(err, "out of memory");
+    find_boot(boot);
+    for (size_t i = 0; i < settings->output_count; i++) {
+        if (settings->outputs[i].output.spool__max_bytes > 0 &&
+            !open_one(spools, settings, i, boot, err))
+            return false;
+    }
+    return true;
+}
+
+void spools_close(struct spools *spools)
+{
+    for (size_t i = 0; spools->items != NULL && i < spools->count; i++) {
+        spool_files_free(&spools->items[i].files);
+        spool_free(&spools->items[i].spool);
+    }
+    free(spools->items);
+    free(spools->found);
+    *spools = (struct spools){ .count = 0 };
+}

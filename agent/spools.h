@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* spools: the spools of all outputs at the start: opened and looked through before the books are,
+ * because what lies on disk says how the books of the start before are closed. Threads: main. */
+#pragma once
+
+#include "config/settings.h"
+#include "delivery/spool_files.h"
+
+struct spools {
+    size_t count; /* one for each output */
+    struct opened_spool {
+        struct spool *spool; /* NULL: this output has none, or it cannot be opened */
+        struct spool_files *files;
+    } * items;
+    struct ledger_found *found; /* what lies on disk, for the books */
+    size_t found_count;
+};
+
+/* Says what was found. A disk that cannot be used is said and is no reason not to start; false: out
+ * of memory, or another agent has the folder. */
+bool spools_open(struct spools *spools, const struct settings *settings, struct err *err);
+void spools_close(struct spools *spools); /* those that nobody took */

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "delivery/spool_format.h"
+
+#include "base/auto.h"
+#include "delivery/rig.h"
+
+static const struct spool_stamp stamp = { .boot_ms = 5000,
+                                          .real_ms = 1700000000000,
+                                          .previous_at = 64 };
+
+static struct batch *mixed_batch(struct rig *rig)
+{
+    struct batch *batch = rig_empty_batch(rig, "{\"body\":\"hello\"}\n");
+
+    rig_add_run(rig, batch, 0, NULL, 3);
+    rig_add_run(rig, batch, 0, NULL, 4);
+    rig_add_run(rig, batch, 2, NULL, 5);
+    rig_add_run(rig, batch, 0, NULL, 6);
+    batch->oldest_boot_ms = 2000;
+    batch->compression = 1;
+    return batch;
+}
+
+static void a_record_is_read_as_it_was_written(void **unused)
+{
+    (void)unused;
+    struct rig rig;
+    rig_open(&rig);
+    AUTO(buf_fini) struct buf bytes = { 0 };
+    struct batch *batch = mixed_batch(&rig);
+    struct spool_record record;
+    size_t need;
+
+    assert_true(spool_write_record_head(batch, &stamp, &bytes));
+    assert_int_equal(bytes.bytes % 8, 0);
+    assert_int_equal(spool_read_record_head(buf_slice(&bytes), &record, &need), SPOOL_READ);
+    assert_int_equal(record.head_bytes, bytes.bytes);
+    assert_int_equal(record.body_bytes, batch->body_bytes);
+    assert_int_equal(record.raw_bytes, batch->raw_bytes);
+    assert_int_equal(record.sequence, batch->sequence);
+    assert_int_equal(record.previous_at, 64);
+    assert_int_equal(record.oldest_boot_ms, 2000);
+    assert_int_equal(record.age_ms, 3000);
+    assert_int_equal(record.written_real_ms, 1700000000000);
+    assert_int_equal(record.compression, 1);
+    assert_false(record.is_done);
+    assert_true(slice_equals(record.key, slice_of(batch->key)));
+    assert_true(spool_body_is_whole(&record, batch->body));
+    static const struct {
+        const char *lane;
+        uint64_t events;
+    } runs[] = { { "files", 7 }, { "socket", 5 }, { "files", 6 } };
+    assert_int_equal(record.run_count, 3); /* neighbours of one lane are one run */
+    for (size_t i = 0; i < 3; i++) {
+        unsigned lane;
+        struct amount amount = spool_record_run(&record, i, &lane);
+        assert_true(slice_equals(record.lanes[lane], slice_of(runs[i].lane)));
+        assert_int_equal(amount.events, runs[i].events);
+        assert_int_equal(amount.bytes, 10 * runs[i].events);
+    }
+    batch_free(&batch);
+    rig_close(&rig);
+}
+
+static void every_flipped_bit_of_a_head_but_its_mark_is_found(void **unused)
+{
+    (void)unused;
+    struct rig rig;
+    rig_open(&rig);
+    AUTO(buf_fini) struct buf bytes = { 0 };
+    struct batch *batch = mixed_batch(&rig);
+    struct spool_record record;
+    size_t need;
+
+    assert_true(spool_write_record_head(batch, &stamp, &bytes));
+    for (size_t bit = 0; bit < 8 * bytes.bytes; bit++) {
+        bool is_mark = bit / 8 >= SPOOL_MARK_AT && bit / 8 < SPOOL_MARK_AT + 4;
+        bytes.data[bit / 8] ^= (char)(1 << bit % 8);
+        enum spool_read found = spool_read_record_head(buf_slice(&bytes), &record, &need);
+        if (is_mark)
+            assert_true(found == SPOOL_READ && !record.is_done); /* rather once more than never */
+        else
+            assert_int_not_equal(found, SPOOL_READ);
+        bytes.data[bit / 8] ^= (char)(1 << bit % 8);
+    }
+    batch->body[3] ^= 1;
+    assert_int_equal(spool_read_record_head(buf_slice(&bytes), &record, &need), SPOOL_READ);
+    assert_false(spool_body_is_whole(&record, batch->body));
+    batch_free(&batch);
+    rig_close(&rig);
+}
+
+static void a_head_that_is_cut_off_asks_for_more(void **unused)
+{
+    (void)unused;
+    struct rig rig;
+    rig_open(&rig);
+    AUTO(buf_fini) struct buf bytes = { 0 };
+    struct batch *batch = mixed_batch(&rig);
+    struct spool_record record;
+    size_t need;
+
+    assert_true(spool_write_record_head(batch, &stamp, &bytes));
+    for (size_t cut = 0; cut < bytes.bytes; cut++) {
+        struct slice part = { bytes.data, cut };
+        assert_int_equal(spool_read_record_head(part, &record, &need), SPOOL_MORE);
+        assert_true(need > cut && need <= bytes.bytes);
+    }
+    batch_free(&batch);
+    rig_close(&rig);
+}
+
+static void the_mark_is_beside_the_checksum(void **unused)
+{
+    (void)unused;
+    struct rig rig;
+    rig_open(&rig);
+    AUTO(buf_fini) struct buf bytes = { 0 };
+    struct batch *batch = mixed_batch(&rig);
+    struct spool_record record;
+    size_t need;
+
+    assert_true(spool_write_record_head(batch, &stamp, &bytes));
+    memcpy(bytes.data + SPOOL_MARK_AT, "DONE", 4);
+    assert_int_equal(spool_read_record_head(buf_slice(&bytes), &record, &need), SPOOL_READ);
+    assert_true(record.is_done);
+    batch_free(&batch);
+    rig_close(&rig);
+}
+
+static void a_batch_of_more_runs_than_a_record_has_is_refused(void **unused)
+{
+    (void)unused;
+    struct rig rig;
+    rig_open(&rig);
+    AUTO(buf_fini) struct buf bytes = { 0 };
+    struct batch *batch = rig_empty_batch(&rig, "x");
+
+    for (int i = 0; i <= SPOOL_RUNS_MAX; i++)
+        rig_add_run(&rig, batch, i % 2, NULL, 1);
+    assert_false(spool_write_record_head(batch, &stamp, &bytes));
+    batch_free(&batch);
+    rig_close(&rig);
+}
+
+static void the_head_of_a_segment_tells_ours_from_others(void **unused)
+{
+    (void)unused;
+    struct spool_segment_head head = { .id = 77, .made_real_ms = 5, .boot = "0123456789abcde" };
+    struct spool_segment_head found;
+    unsigned char bytes[SPOOL_SEGMENT_HEAD];
+    struct slice slice = { (const char *)bytes, sizeof(bytes) };
+
+    spool_write_segment_head(&head, bytes);
+    assert_int_equal(spool_read_segment_head(slice, &found), SPOOL_READ);
+    assert_int_equal(found.id, 77);
+    assert_memory_equal(found.boot, head.boot, SPOOL_BOOT_BYTES);
+    assert_false(found.is_touched);
+    bytes[SPOOL_TOUCHED_AT] = 1;
+    assert_int_equal(spool_read_segment_head(slice, &found), SPOOL_READ);
+    assert_true(found.is_touched);
+    bytes[16] ^= 1;
+    assert_int_equal(spool_read_segment_head(slice, &found), SPOOL_DAMAGED);
+    bytes[0] ^= 1;
+    assert_int_equal(spool_read_segment_head(slice, &found), SPOOL_FOREIGN);
+    assert_int_equal(found.version, 0);
+    slice.bytes = 10;
+    assert_int_equal(spool_read_segment_head(slice, &found), SPOOL_FOREIGN);
+}
+
+static void a_sum_is_read_as_it_was_written_and_no_flipped_bit_passes(void **unused)
+{
+    (void)unused;
+    AUTO(buf_fini) struct buf bytes = { 0 };
+    struct spool_sum sum = { .records = 9,
+                             .last_at = 640,
+                             .newest_boot_ms = 1,
+                             .newest_age_ms = 2,
+                             .newest_real_ms = 3,
+                             .row_count = 2,
+                             .rows = { { SLICE("files"), { 100, 1000 } },
+                                       { SLICE("socket"), { 7, 70 } } } };
+    struct spool_sum found;
+    uint64_t at;
+
+    assert_true(spool_write_sum(&sum, 4096, &bytes));
+    struct slice tail = { bytes.data + bytes.bytes - SPOOL_TAIL, SPOOL_TAIL };
+    struct slice body = { bytes.data, bytes.bytes - SPOOL_TAIL };
+    assert_int_equal(spool_read_tail(tail, &at), SPOOL_READ);
+    assert_int_equal(at, 4096);
+    assert_int_equal(spool_read_sum(body, &found), SPOOL_READ);
+    assert_int_equal(found.records, 9);
+    assert_int_equal(found.row_count, 2);
+    assert_true(slice_equals(found.rows[1].lane, SLICE("socket")));
+    assert_int_equal(found.rows[1].amount.bytes, 70);
+    for (size_t bit = 0; bit < 8 * bytes.bytes; bit++) {
+        bytes.data[bit / 8] ^= (char)(1 << bit % 8);
+        assert_true(spool_read_tail(tail, &at) == SPOOL_DAMAGED ||
+                    spool_read_sum(body, &found) == SPOOL_DAMAGED);
+        bytes.data[bit / 8] ^= (char)(1 << bit % 8);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_record_is_read_as_it_was_written),
+        cmocka_unit_test(every_flipped_bit_of_a_head_but_its_mark_is_found),
+        cmocka_unit_test(a_head_that_is_cut_off_asks_for_more),
+        cmocka_unit_test(the_mark_is_beside_the_checksum),
+        cmocka_unit_test(a_batch_of_more_runs_than_a_record_has_is_refused),
+        cmocka_unit_test(the_head_of_a_segment_tells_ours_from_others),
+        cmocka_unit_test(a_sum_is_read_as_it_was_written_and_no_flipped_bit_passes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
