@@ -21,7 +21,6 @@ enum { SAMPLES_LEAST = 3, LATENCY_STEP_LEAST_MS = 50 };
 static const double LATENCY_STEP = 1.5;
 static const double SMOOTHING = 0.25;
 static const double PACED_GROWTH = 1.0 / 16, PACED_GROWTH_LEAST = 1.0 / 1024;
-static const double RESTART = 1.0 / 16;        /* where the usual pace is not known */
 static const double PACE_SMOOTHING = 1.0 / 16; /* of answers; they may come in bursts */
 
 struct limiter limiter_make(unsigned min, unsigned max)
@@ -171,7 +170,7 @@ void limiter_record(struct limiter *limiter, uint64_t ticket, enum limiter_sign 
 
 void limiter_restart(struct limiter *limiter)
 {
-    double limit = RESTART;
+    double limit = 1; /* as at the start: the usual pace is not known */
 
     if (limiter->usual_gap_ms >= 0)
         limit = fmin(round_trip_ms(limiter) / fmax(limiter->usual_gap_ms, 1), 1);
