@@ -1,24 +1,63 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* reference: prints the manual of all options that this program knows. */
+#include "config/reference.h"
+
 #include "agent.h"
 #include "catalog.h"
 #include "cli/cli.h"
-#include "config/settings.h"
 
 #include <stdio.h>
 
+static const char help[] =
+    "usage: spillway reference [--format text|markdown|man|json-schema]\n\n"
+    "All options of the configuration: as text (default), as Markdown, as the man page\n"
+    "spillway.yaml(5), or as a JSON Schema (draft 2020-12) for editors.\n";
+
+/* false: none of that name. */
+static bool read_format(const char *name, enum reference_format *ret)
+{
+    static const char *const names[] = { [REFERENCE_TEXT] = "text",
+                                         [REFERENCE_MARKDOWN] = "markdown",
+                                         [REFERENCE_MAN] = "man",
+                                         [REFERENCE_JSON_SCHEMA] = "json-schema" };
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(name, names[i]) == 0) {
+            *ret = (enum reference_format)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* By hand: getopt.h and the schema both have a struct option. */
+static bool read_arguments(int argc, char **argv, enum reference_format *ret)
+{
+    static const char prefix[] = "--format=";
+
+    for (int i = 1; i < argc; i++) {
+        const char *name = NULL;
+        if (strncmp(argv[i], prefix, sizeof(prefix) - 1) == 0)
+            name = argv[i] + sizeof(prefix) - 1;
+        else if (strcmp(argv[i], "--format") == 0 && i + 1 < argc)
+            name = argv[++i];
+        if (name == NULL || !read_format(name, ret)) {
+            (void)fprintf(stderr, "spillway reference: '%s' is not expected\n%s", argv[i], help);
+            return false;
+        }
+    }
+    return true;
+}
+
 int cli_reference(int argc, char **argv)
 {
+    enum reference_format format = REFERENCE_TEXT;
     struct buf text = { 0 };
 
-    if (argc > 1) {
-        (void)fprintf(stderr,
-                      "usage: spillway reference\n\n'%s' is not expected: all options of the "
-                      "configuration are printed, as Markdown.\n",
-                      argv[1]);
+    if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
+        return fputs(help, stdout) != EOF ? EXIT_CLEAN : EXIT_FAILED;
+    if (!read_arguments(argc, argv, &format))
         return 2;
-    }
-    settings_reference(&catalog, &text);
+    reference_write(format, &catalog, &text);
     bool ok = !text.failed && fputs(buf_slice(&text).data, stdout) != EOF && fflush(stdout) == 0;
     buf_fini(&text);
     return ok ? EXIT_CLEAN : EXIT_FAILED;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* reference: the manual of all options, written from the same rows that parse them. */
-#include "config/settings.h"
+#include "config/reference.h"
+
+#include "config/settings_options.h"
 
 #include <stdio.h>
 
@@ -18,16 +20,25 @@ static bool has_names(const struct option *option)
     return option->min != ANY && (option->type == OPT_choice || option->type == OPT_list);
 }
 
-static void add_range(struct buf *ret, const struct option *option)
+void reference_range(const struct option *option, struct buf *ret)
 {
     if (has_names(option))
-        add_cell(ret, option->min);
+        (void)buf_add_text(ret, option->min);
     else if (option->min != ANY && option->max != ANY)
         (void)buf_printf(ret, "%s to %s", option->min, option->max);
     else if (option->min != ANY)
         (void)buf_printf(ret, "at least %s", option->min);
     else if (option->max != ANY)
         (void)buf_printf(ret, "at most %s", option->max);
+}
+
+static void add_range_cell(struct buf *ret, const struct option *option)
+{
+    struct buf range = { 0 };
+
+    reference_range(option, &range);
+    add_cell(ret, buf_slice(&range).data);
+    buf_fini(&range);
 }
 
 static void add_table(struct buf *ret, const struct option *options)
@@ -43,25 +54,25 @@ static void add_table(struct buf *ret, const struct option *options)
         else if (option->preset[0] != '\0')
             (void)buf_printf(ret, "`%s`", option->preset);
         (void)buf_add_text(ret, " | ");
-        add_range(ret, option);
+        add_range_cell(ret, option);
         (void)buf_add_text(ret, " | ");
         add_cell(ret, option->doc);
         (void)buf_add_text(ret, " |\n");
     }
 }
 
-static void add_kind(struct buf *ret, const char *title, const char *one,
-                     const struct option *common, const struct plugin_type *const *types)
+static void add_kind(struct buf *ret, const struct reference_kind *kind)
 {
-    (void)buf_printf(ret, "\n## %s\n\nOptions of every %s, by name below `%s`:\n", title, one,
-                     title);
-    add_table(ret, common);
-    for (; *types != NULL; types++) {
-        (void)buf_printf(ret, "\n### %s: `type: %s`\n\n%s.\n", one, (*types)->name, (*types)->doc);
-        if ((*types)->options[0].key == NULL)
+    (void)buf_printf(ret, "\n## %s\n\nOptions of every %s, by name below `%s`:\n", kind->title,
+                     kind->one, kind->title);
+    add_table(ret, kind->common);
+    for (const struct plugin_type *const *type = kind->types; *type != NULL; type++) {
+        (void)buf_printf(ret, "\n### %s: `type: %s`\n\n%s.\n", kind->one, (*type)->name,
+                         (*type)->doc);
+        if ((*type)->options[0].key == NULL)
             (void)buf_add_text(ret, "\nNo options of its own.\n");
         else
-            add_table(ret, (*types)->options);
+            add_table(ret, (*type)->options);
     }
 }
 
@@ -72,8 +83,11 @@ static void add_types(struct buf *ret)
         (void)buf_printf(ret, "| %s | %s |\n", schema_type_name(type), schema_type_help(type));
 }
 
-void settings_reference(const struct catalog *catalog, struct buf *ret)
+static void write_markdown(const struct catalog *catalog, struct buf *ret)
 {
+    struct reference_kind kinds[REFERENCE_KINDS];
+
+    reference_kinds(catalog, kinds);
     (void)buf_add_text(
         ret,
         "# Configuration reference\n\n"
@@ -85,7 +99,33 @@ void settings_reference(const struct catalog *catalog, struct buf *ret)
     add_types(ret);
     (void)buf_add_text(ret, "\n## agent\n");
     add_table(ret, agent_options_options);
-    add_kind(ret, "inputs", "input", input_options_options, catalog->inputs);
-    add_kind(ret, "processors", "processor", processor_options_options, catalog->processors);
-    add_kind(ret, "outputs", "output", output_options_options, catalog->outputs);
+    for (unsigned i = 0; i < REFERENCE_KINDS; i++)
+        add_kind(ret, &kinds[i]);
+}
+
+void reference_kinds(const struct catalog *catalog, struct reference_kind ret[REFERENCE_KINDS])
+{
+    const struct reference_kind kinds[REFERENCE_KINDS] = {
+        { "inputs", "input", input_options_options, catalog->inputs },
+        { "processors", "processor", processor_options_options, catalog->processors },
+        { "outputs", "output", output_options_options, catalog->outputs },
+    };
+
+    memcpy(ret, kinds, sizeof(kinds));
+}
+
+void reference_write(enum reference_format format, const struct catalog *catalog, struct buf *ret)
+{
+    switch (format) {
+    case REFERENCE_MARKDOWN:
+        write_markdown(catalog, ret);
+        return;
+    case REFERENCE_TEXT:
+    case REFERENCE_MAN:
+        reference_pages(format == REFERENCE_MAN, catalog, ret);
+        return;
+    case REFERENCE_JSON_SCHEMA:
+        reference_json_schema(catalog, ret);
+        return;
+    }
 }

@@ -258,20 +258,24 @@ static bool parse_keep(const struct wanted *wanted, const char *text, void *ret)
 static const struct {
     const char *name, *help;
     bool (*parse)(const struct wanted *wanted, const char *text, void *ret);
+    const char *pattern; /* what it takes, for editors */
 } types[] = {
-    [OPT_text] = { "text", "a text", parse_text },
-    [OPT_secret] = { "secret", "a text", parse_text },
-    [OPT_flag] = { "flag", "yes or no", parse_flag },
-    [OPT_count] = { "count", "a whole number", parse_count },
+    [OPT_text] = { "text", "a text", parse_text, NULL },
+    [OPT_secret] = { "secret", "a text", parse_text, NULL },
+    [OPT_flag] = { "flag", "yes or no", parse_flag,
+                   "^([Yy][Ee][Ss]|[Nn][Oo]|[Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee]|[Oo][Nn]|[Oo][Ff]"
+                   "[Ff])$" },
+    [OPT_count] = { "count", "a whole number", parse_count, "^[0-9]+$" },
     [OPT_size] = { "size", "a whole number of bytes, or with a unit: 64KiB, 1MiB, 1GiB, 1MB",
-                   parse_size },
+                   parse_size, "^[0-9]+( *(B|KiB|MiB|GiB|TiB|[kK]B|MB|GB|TB))?$" },
     [OPT_duration] = { "duration", "a whole number and a unit: 250ms, 10s, 5m, 1h, 7d",
-                       parse_duration },
-    [OPT_share] = { "share", "80% or 0.8", parse_share },
-    [OPT_keep] = { "keep", "80%, 0.8 or adaptive", parse_keep },
-    [OPT_list] = { "list", "[a, b] or one value", parse_item },
-    [OPT_map] = { "map", "{key: value}", parse_text },
-    [OPT_choice] = { "choice", "one of the names", parse_choice },
+                       parse_duration, "^(0+|[0-9]+ *(ms|s|m|h|d))$" },
+    [OPT_share] = { "share", "80% or 0.8", parse_share, "^[0-9]+([.][0-9]+)?%?$" },
+    [OPT_keep] = { "keep", "80%, 0.8 or adaptive", parse_keep,
+                   "^([0-9]+([.][0-9]+)?%?|adaptive)$" },
+    [OPT_list] = { "list", "[a, b] or one value", parse_item, NULL },
+    [OPT_map] = { "map", "{key: value}", parse_text, NULL },
+    [OPT_choice] = { "choice", "one of the names", parse_choice, NULL },
 };
 
 const char *schema_type_name(enum option_type type)
@@ -282,6 +286,11 @@ const char *schema_type_name(enum option_type type)
 const char *schema_type_help(enum option_type type)
 {
     return types[type].help;
+}
+
+const char *schema_type_pattern(enum option_type type)
+{
+    return types[type].pattern;
 }
 
 union number {

@@ -47,6 +47,3 @@ void settings_free(struct settings *settings);
 
 /* Most classes that a lane of this input may have, with that of the others; 1: it is not split. */
 size_t settings_class_count(const struct input_options *input);
-
-/* All option tables as a reference, Markdown. */
-void settings_reference(const struct catalog *catalog, struct buf *ret);

@@ -23,7 +23,7 @@ enum limiter_sign {
 
 enum { LIMITER_SAMPLES = 64 };
 /* The gap stands for at least this round trip, and is never longer than that. */
-enum { LIMITER_ROUND_TRIP_LEAST_MS = 100, LIMITER_GAP_MOST_MS = 30 * 1000 };
+enum { LIMITER_ROUND_TRIP_LEAST_MS = 100, LIMITER_GAP_MOST_MS = 5 * 1000 };
 
 struct limiter {
     unsigned min, max; /* min 0: may fall below one */

@@ -54,8 +54,9 @@ const char *figures_meaning(const char *flow_name)
 
 double figures_value(const struct books_reader *reader, int number, uint64_t raw)
 {
-    (void)reader;
-    return number < 0 ? NAN : (double)raw;
+    if (number < 0)
+        return NAN;
+    return reader->numbers[number].kind == KIND_thousandths ? (double)raw / 1000 : (double)raw;
 }
 
 /* ---- rates ---- */

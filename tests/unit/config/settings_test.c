@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 
+#include "config/reference.h"
 #include "sample.h"
 
 #include <stdlib.h>
@@ -326,7 +327,7 @@ static void the_reference_has_a_row_for_every_option(void **unused)
 {
     (void)unused;
     struct buf text = { 0 };
-    settings_reference(&fake_catalog, &text);
+    reference_write(REFERENCE_MARKDOWN, &fake_catalog, &text);
     static const char *const wanted[] = {
         "| `memory_limit` | size | `64MiB` | 8MiB to 64GiB | ",
         "| `lane.overflow` | choice | `auto` | auto\\|block\\|drop_oldest\\|drop_newest | ",

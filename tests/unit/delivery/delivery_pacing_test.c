@@ -73,7 +73,7 @@ static void a_drain_does_not_wait_for_a_gap(void **unused)
     }
     put(&scene, 1);
     answer(&scene, launch(&scene), VERDICT_SENT, -1);
-    assert_true(expect_wait(&scene) > scene.now_ms + 5000);
+    assert_true(expect_wait(&scene) > scene.now_ms + 2000);
     delivery_drain(scene.delivery, scene.now_ms);
     answer(&scene, launch(&scene), VERDICT_SENT, -1);
     close_scene(&scene);
