@@ -271,6 +271,26 @@ def test_killed_while_it_drains_it_sends_the_rest_and_no_more_than_a_few_twice(r
     assert len(receiver.events()) <= 20000 + 1000
 
 
+def test_killed_while_it_spills_what_was_not_on_disk_is_counted_as_lost(rig, seed):
+    """Standard input cannot be read again: what the dead start held in memory is gone, and is told."""
+    chance = random.Random(seed)
+    receiver = rig.receiver()
+    agent = make(rig, receiver, compression="none")
+    count = 0
+    for _ in range(4):
+        receiver.always(503)
+        agent.start_piped()
+        before = agent.metrics().get("spillway_lines_total")
+        agent.feed(lines(count, 20000, bytes_=300))
+        count += 20000
+        agent.wait_metric(before + 20000, "spillway_lines_total")
+        time.sleep(chance.uniform(0, 0.05))
+        agent.kill()
+    receiver.always(200)
+    agent.start_piped()
+    check_after_kills(agent, receiver, count)
+
+
 def test_after_a_power_loss_what_is_on_disk_is_sent(rig):
     receiver = rig.receiver()
     receiver.always(503)

@@ -108,6 +108,28 @@ static void halves_hold_each_event_once_in_every_format(void **unused)
     }
 }
 
+/* It was read from the spool of a start with other settings. */
+static void halves_are_compressed_as_this_worker_does_whatever_their_parent_was(void **unused)
+{
+    (void)unused;
+    static const int kinds[] = { COMPRESS_NONE, COMPRESS_GZIP };
+    for (size_t i = 0; i < 4; i++) {
+        struct codec *gzip = codec_new(COMPRESS_GZIP, 1, 64 * 1024);
+        int was = kinds[i % 2], is = kinds[i / 2];
+        struct batch *parent = make_batch(ENCODE_NDJSON, was, was == COMPRESS_NONE ? NULL : gzip);
+        struct batch *halves[2] = { NULL, NULL };
+        struct codec *codec = is == COMPRESS_NONE ? NULL : gzip;
+        assert_true(split_batch(parent, codec, halves));
+        assert_int_equal(halves[0]->compression, is);
+        assert_int_equal(count_lines(halves[0], codec, "\"line "), 3);
+        assert_int_equal(count_lines(halves[1], codec, "\"line "), 4);
+        batch_free(&parent);
+        batch_free(&halves[0]);
+        batch_free(&halves[1]);
+        codec_free(&gzip);
+    }
+}
+
 static void one_event_cannot_be_split(void **unused)
 {
     (void)unused;
@@ -135,6 +157,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(halves_hold_each_event_once_in_every_format),
+        cmocka_unit_test(halves_are_compressed_as_this_worker_does_whatever_their_parent_was),
         cmocka_unit_test(one_event_cannot_be_split),
         cmocka_unit_test(a_damaged_body_is_not_split),
     };
