@@ -3,7 +3,6 @@
  * before the first other thread, so they arrive here alone. */
 #include "agent.h"
 
-#include "admin/admin.h"
 #include "base/auto.h"
 #include "base/bell.h"
 #include "base/check.h"
@@ -15,6 +14,7 @@
 #include "ledger/report.h"
 #include "pipeline.h"
 #include "spools.h"
+#include "surface.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -39,7 +39,7 @@ struct agent {
     struct report *report;
     struct disk *disk;
     struct disk_file *saved_books;
-    struct admin *admin;
+    struct surface surface;
     struct pipeline *pipeline;
     uint64_t moved_at_save;
     uint64_t save_errors;
@@ -155,16 +155,16 @@ static bool start_agent(struct agent *agent, struct err *err)
         return err_set(err, "cannot start libcurl");
     if (!open_books(agent, err))
         return false;
-    if (settings->agent.admin__listen[0] != '\0') {
-        agent->admin = admin_start(settings->agent.admin__listen, agent->ledger, err);
-        if (agent->admin == NULL)
-            return false;
-    }
+    if (!surface_start(&agent->surface, settings, agent->ledger, err))
+        return false;
     ledger_ring_at_first_drop(agent->bell);
     agent->pipeline =
         pipeline_start(settings, agent->ledger, agent->disk, agent->bell, &agent->spools, err);
     spools_close(&agent->spools);
-    return agent->pipeline != NULL;
+    if (agent->pipeline == NULL)
+        return false;
+    surface_run(&agent->surface, agent->pipeline);
+    return true;
 }
 
 /* ---- reports ---- */
@@ -228,7 +228,7 @@ static int64_t ping_watchdog(struct agent *agent, int64_t now_ms)
 {
     if (agent->watchdog_ms == 0)
         return INT64_MAX;
-    if (pipeline_is_alive(agent->pipeline, now_ms))
+    if (surface_is_alive(&agent->surface, now_ms))
         notify("WATCHDOG=1");
     else
         LOG(LOG_ERROR, "a thread is stuck, the watchdog is not fed", LS("effect", "restart"));
@@ -250,6 +250,7 @@ static const char *run_until_stop(struct agent *agent)
             return "all inputs are at their end";
         report_news(agent->report); /* a first drop rings the bell: people hear of it at once */
         int64_t now_ms = clock_now_ms();
+        surface_step(&agent->surface, now_ms);
         if (now_ms >= next_report_ms) {
             report_now(agent);
             next_report_ms = now_ms + agent->settings->agent.report_interval;
@@ -272,9 +273,11 @@ static void drain(struct agent *agent, const char *why)
 
     LOG(LOG_INFO, "stopping", LS("reason", why), LI("grace_ms", grace_ms));
     notify("STOPPING=1");
+    surface_drain(&agent->surface);
     pipeline_drain(agent->pipeline);
     while (!pipeline_is_drained(agent->pipeline)) {
         int64_t now_ms = clock_now_ms();
+        surface_step(&agent->surface, now_ms);
         if (now_ms >= deadline_ms) {
             LOG(LOG_WARN, "the grace is over", LI("grace_ms", grace_ms));
             return;
@@ -314,8 +317,8 @@ static int close_agent(struct agent *agent)
     report_write(agent->report, true);
     uint64_t left = count_left(agent->ledger);
     int exit_code = left == 0 ? EXIT_CLEAN : EXIT_LEFT;
+    surface_stop(&agent->surface);
     pipeline_free(&agent->pipeline);
-    admin_stop(&agent->admin);
     ledger_mark_closed(agent->ledger);
     save_books(agent, true);
     disk_stop(&agent->disk);
@@ -326,10 +329,9 @@ static int close_agent(struct agent *agent)
 static void release(struct agent *agent)
 {
     spools_close(&agent->spools);
+    surface_stop(&agent->surface);
     if (agent->pipeline != NULL)
         pipeline_free(&agent->pipeline);
-    if (agent->admin != NULL)
-        admin_stop(&agent->admin);
     if (agent->disk != NULL)
         disk_stop(&agent->disk);
     if (agent->report != NULL)
@@ -359,7 +361,8 @@ static void tell_start(const struct agent *agent)
         LS("start_id", ledger_start_id(agent->ledger)), LS("config", agent->settings->hash),
         LS("books", ledger_place(agent->ledger)),
         LS("predecessor", name_predecessor(ledger_predecessor(agent->ledger))),
-        LS("metrics", agent->admin == NULL ? "off" : admin_address(agent->admin)));
+        LS("metrics", admin_address(agent->surface.admin)),
+        LS("admin_socket", admin_socket(agent->surface.admin)));
 }
 
 int agent_run(const struct settings *settings)

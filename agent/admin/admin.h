@@ -1,13 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* admin: the HTTP endpoint of the agent: /metrics. On libmicrohttpd with bounded connections,
- * memory and time. Owns its thread. */
+/* admin: the HTTP endpoint of the agent, on a unix socket in the runtime directory and, if asked
+ * for, on a TCP port. On libmicrohttpd; one thread of its own serves both.
+ * Promise: bounded connections (also for each address), memory, and time: a request that is not
+ * answered whole after REQUEST_MS is cut off, whatever drips in. Nothing is locked.
+ * Threads: main, but for is_alive(), which the endpoint's thread calls. */
 #pragma once
 
+#include "admin/pages.h"
 #include "base/err.h"
 #include "ledger/ledger.h"
 
+struct admin_config {
+    const char *listen;        /* ADDRESS:PORT, [v6]:PORT; port 0 takes a free one; "": none */
+    const char *token;         /* wanted on TCP for all but /healthz; "": none */
+    const char *socket_folder; /* where the unix socket is tried */
+    const char *state_dir;
+    const struct ledger *ledger;
+    struct slice config_page, version_page; /* JSON; these outlive the endpoint */
+    bool (*is_alive)(void *context);        /* what the watchdog is told */
+    void *context;
+};
+
 struct admin;
-/* listen: ADDRESS:PORT, [v6]:PORT; port 0 takes a free one. NULL: cannot listen, err says why. */
-struct admin *admin_start(const char *listen, const struct ledger *ledger, struct err *err);
-const char *admin_address(const struct admin *admin); /* as bound: 127.0.0.1:9464 */
+/* The config's texts are borrowed until the stop. NULL: cannot listen on TCP, err says why. Without
+ * a unix socket it works all the same, and admin_socket() says why there is none. */
+struct admin *admin_start(const struct admin_config *config, struct err *err);
+void admin_set_phase(struct admin *admin, enum admin_phase phase);
+const char *admin_address(const struct admin *admin); /* as bound: 127.0.0.1:9464; "off" */
+const char *admin_socket(const struct admin *admin);  /* its path, or "none: why" */
 void admin_stop(struct admin **adminp);

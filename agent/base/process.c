@@ -56,6 +56,13 @@ uint64_t process_open_fds(void)
     return count == 0 ? 0 : count - 1; /* less the folder's own */
 }
 
+uint64_t process_max_fds(void)
+{
+    struct rlimit limit;
+
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? (uint64_t)limit.rlim_cur : 0;
+}
+
 double process_cpu_seconds(void)
 {
     struct rusage usage;

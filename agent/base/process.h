@@ -9,4 +9,5 @@
 uint64_t process_own_memory_bytes(void);
 uint64_t process_resident_bytes(void);
 uint64_t process_open_fds(void);
+uint64_t process_max_fds(void);   /* the soft limit */
 double process_cpu_seconds(void); /* user and system, all threads */

@@ -147,7 +147,7 @@ static void read_option(struct walk *walk, const struct option *option, void *co
     if (option->type == OPT_list) {
         *(struct text_list *)target = (struct text_list){ 0 };
         read_list(walk, option, name, node, target);
-    } else if (option->type == OPT_map) {
+    } else if (option->type == OPT_map || option->type == OPT_secrets) {
         *(struct text_map *)target = (struct text_map){ 0 };
         read_text_map(walk, option, name, node, target);
     } else {
@@ -187,7 +187,7 @@ static void preset_table(const struct reader *reader, const struct option_table 
         struct err err;
         if (option->type == OPT_list && option->preset != REQUIRED)
             preset_list(reader, option, target);
-        else if (option->type == OPT_map)
+        else if (option->type == OPT_map || option->type == OPT_secrets)
             CHECK(option->preset == REQUIRED || option->preset[0] == '\0');
         else if (option->preset != REQUIRED)
             CHECK(schema_parse(option, option->preset, option->preset, target, &err));

@@ -40,6 +40,7 @@ static const char *plain_types(enum option_type type)
         return "[\"string\", \"number\"]";
     case OPT_list:
     case OPT_map:
+    case OPT_secrets:
     case OPT_choice:
         break;
     }
@@ -100,6 +101,7 @@ static void add_value(struct buf *ret, const struct option *option)
         (void)buf_add_text(ret, "]}");
         return;
     case OPT_map:
+    case OPT_secrets:
         (void)buf_printf(ret, "{\"type\": \"object\", \"additionalProperties\": %s}", text);
         return;
     case OPT_count:

@@ -275,6 +275,7 @@ static const struct {
                    "^([0-9]+([.][0-9]+)?%?|adaptive)$" },
     [OPT_list] = { "list", "[a, b] or one value", parse_item, NULL },
     [OPT_map] = { "map", "{key: value}", parse_text, NULL },
+    [OPT_secrets] = { "map", "{key: value}", parse_text, NULL },
     [OPT_choice] = { "choice", "one of the names", parse_choice, NULL },
 };
 
@@ -338,6 +339,7 @@ bool schema_parse(const struct option *option, const char *text, const char *sho
     case OPT_text:
     case OPT_secret:
     case OPT_map:
+    case OPT_secrets:
         CHECK(option->min == ANY && option->max == ANY);
         return types[option->type].parse(&wanted, text, ret);
     case OPT_flag:

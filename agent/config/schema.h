@@ -28,17 +28,18 @@ struct text_map {
 
 #define KEEP_ADAPTIVE (-1.0)
 
-typedef const char *opt_text;      /* never NULL; "" when empty */
-typedef const char *opt_secret;    /* a text that is never shown */
-typedef bool opt_flag;             /* yes/no, true/false, on/off */
-typedef uint64_t opt_count;        /* a whole number */
-typedef uint64_t opt_size;         /* bytes: 512, 64KiB, 1MiB, 1GiB, 1MB */
-typedef int64_t opt_duration;      /* milliseconds: 250ms, 10s, 5m, 1h, 7d */
-typedef double opt_share;          /* 0 … 1: 80% or 0.8 */
-typedef double opt_keep;           /* a share, or KEEP_ADAPTIVE: "adaptive" */
-typedef struct text_list opt_list; /* a sequence of texts; one text alone is a list of one */
-typedef struct text_map opt_map;   /* a map of texts, in order */
-typedef unsigned opt_choice;       /* index into the names in the row's min: "block|drop_oldest" */
+typedef const char *opt_text;        /* never NULL; "" when empty */
+typedef const char *opt_secret;      /* a text that is never shown */
+typedef bool opt_flag;               /* yes/no, true/false, on/off */
+typedef uint64_t opt_count;          /* a whole number */
+typedef uint64_t opt_size;           /* bytes: 512, 64KiB, 1MiB, 1GiB, 1MB */
+typedef int64_t opt_duration;        /* milliseconds: 250ms, 10s, 5m, 1h, 7d */
+typedef double opt_share;            /* 0 … 1: 80% or 0.8 */
+typedef double opt_keep;             /* a share, or KEEP_ADAPTIVE: "adaptive" */
+typedef struct text_list opt_list;   /* a sequence of texts; one text alone is a list of one */
+typedef struct text_map opt_map;     /* a map of texts, in order */
+typedef struct text_map opt_secrets; /* a map whose values are never shown */
+typedef unsigned opt_choice; /* index into the names in the row's min: "block|drop_oldest" */
 
 enum option_type {
     OPT_text,
@@ -51,6 +52,7 @@ enum option_type {
     OPT_keep,
     OPT_list,
     OPT_map,
+    OPT_secrets,
     OPT_choice
 };
 
@@ -60,7 +62,7 @@ struct option {
     size_t offset;
     const char *preset; /* default as a user would write it; REQUIRED: must be given */
     /* Bounds as a user would write them; ANY: none. choice, list: min has the names that are valid,
-     * "block|drop_oldest" (a list without: any text). text, secret, map have none. */
+     * "block|drop_oldest" (a list without: any text). text, secret, map, secrets have none. */
     const char *min, *max;
     const char *doc;
 };

@@ -278,24 +278,31 @@ static void read_text(struct loader *loader)
 
 /* ---- secrets ---- */
 
-static bool is_secret_of(const struct plugin_type *const *types, struct nearest *nearest)
+static bool is_secret_in(const struct option *option, struct nearest *nearest)
 {
     enum { PART_BYTES = 4 }; /* 'token' is a part of 'bearer_token', 'key' is too little to tell */
 
-    for (; *types != NULL; types++) {
-        for (const struct option *option = (*types)->options; option->key != NULL; option++) {
-            char name[USER_NAME_BYTES];
-            schema_user_name(option, name, sizeof(name));
-            if (option->type != OPT_secret)
-                continue;
-            const char *dot = strrchr(name, '.');
-            const char *key = dot == NULL ? name : dot + 1;
-            nearest_offer(nearest, key);
-            if (strlen(nearest->word) >= PART_BYTES && strstr(key, nearest->word) != NULL)
-                return true;
-        }
+    for (; option->key != NULL; option++) {
+        char name[USER_NAME_BYTES];
+        schema_user_name(option, name, sizeof(name));
+        if (option->type != OPT_secret)
+            continue;
+        const char *dot = strrchr(name, '.');
+        const char *key = dot == NULL ? name : dot + 1;
+        nearest_offer(nearest, key);
+        if (strlen(nearest->word) >= PART_BYTES && strstr(key, nearest->word) != NULL)
+            return true;
     }
     return nearest_name(nearest) != NULL;
+}
+
+static bool is_secret_of(const struct plugin_type *const *types, struct nearest *nearest)
+{
+    for (; *types != NULL; types++) {
+        if (is_secret_in((*types)->options, nearest))
+            return true;
+    }
+    return false;
 }
 
 /* Also a misspelt key, and one of a type that was not recognised, hides its value. */
@@ -304,7 +311,8 @@ static bool is_secret(const void *context, const char *key)
     const struct catalog *catalog = context;
     struct nearest nearest = nearest_to(key);
 
-    return is_secret_of(catalog->inputs, &nearest) || is_secret_of(catalog->processors, &nearest) ||
+    return is_secret_in(agent_options_options, &nearest) ||
+           is_secret_of(catalog->inputs, &nearest) || is_secret_of(catalog->processors, &nearest) ||
            is_secret_of(catalog->outputs, &nearest);
 }
 

@@ -289,6 +289,16 @@ static void check_agent(struct loader *loader)
     if (listen != NULL && text != NULL && text[0] != '\0' && !listen_check(text, &err))
         (void)diagnostics_add(&loader->diagnostics, listen->place, "agent.admin.listen: %s",
                               err.text);
+    const struct node *token = node == NULL ? NULL : reader_find(node, "admin.token");
+    const char *secret = loader->settings->agent.admin__token;
+    for (size_t i = 0; token != NULL && secret != NULL && secret[i] != '\0'; i++) {
+        if ((unsigned char)secret[i] > ' ' && secret[i] < 0x7f)
+            continue;
+        (void)diagnostics_add(&loader->diagnostics, token->place,
+                              "agent.admin.token: has a character that no HTTP header can carry: "
+                              "use visible ASCII without blanks");
+        return;
+    }
 }
 
 void settings_check(struct loader *loader)

@@ -288,6 +288,11 @@ const char *ledger_place(const struct ledger *ledger)
     return ledger->live.place;
 }
 
+const char *ledger_live_path(const struct ledger *ledger)
+{
+    return ledger->live.path;
+}
+
 enum predecessor ledger_predecessor(const struct ledger *ledger)
 {
     return ledger->predecessor;
@@ -333,6 +338,12 @@ unsigned ledger_lane_count(const struct ledger *ledger)
 unsigned ledger_output_count(const struct ledger *ledger)
 {
     return atomic_load_explicit(&ledger->live.books->header.outputs_used, memory_order_acquire);
+}
+
+const struct books *ledger_books(const struct ledger *ledger, unsigned lane)
+{
+    CHECK(lane < ledger_lane_count(ledger));
+    return &ledger->live.books->lanes[lane];
 }
 
 static void copy_measured(const struct books *books, struct lane_snapshot *ret)

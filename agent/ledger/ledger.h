@@ -57,6 +57,7 @@ void ledger_close(struct ledger **ledgerp); /* marks the books as closed; unmaps
 
 /* "file …", "anonymous memory: reason". */
 const char *ledger_place(const struct ledger *ledger);
+const char *ledger_live_path(const struct ledger *ledger); /* "": anonymous memory */
 enum predecessor ledger_predecessor(const struct ledger *ledger);
 /* Why it could not be read or only in part, and what was done instead; "": nothing to say. */
 const char *ledger_predecessor_note(const struct ledger *ledger);
@@ -107,6 +108,7 @@ struct lane_snapshot {
 };
 unsigned ledger_lane_count(const struct ledger *ledger);
 void ledger_snapshot(const struct ledger *ledger, unsigned lane, struct lane_snapshot *ret);
+const struct books *ledger_books(const struct ledger *ledger, unsigned lane); /* books_layout.h */
 unsigned ledger_output_count(const struct ledger *ledger);
 void ledger_output_snapshot(const struct ledger *ledger, unsigned output, char name[LEDGER_NAME],
                             uint64_t ret_numbers[NUMBERS]);

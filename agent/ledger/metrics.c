@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Each byte of a name may need two when escaped. */
 enum { LABEL_BYTES = 2 * LEDGER_NAME };
@@ -20,6 +21,7 @@ struct labels {
 struct page {
     struct buf *out; /* stays failed once it is */
     const struct ledger *ledger;
+    enum metrics_format format;
     unsigned lane_count;
     struct lane_snapshot *lanes;
     struct labels *labels;
@@ -39,11 +41,41 @@ static void escape_label(char ret_label[LABEL_BYTES], const char *text)
     *to = '\0';
 }
 
+/* Those of the units that OpenMetrics knows by name; NULL: a count of something. */
+static const char *unit_of(const char *family, size_t bytes)
+{
+    static const char *const units[] = { "bytes", "seconds" };
+
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        size_t length = strlen(units[i]);
+        if (bytes > length && family[bytes - length - 1] == '_' &&
+            memcmp(family + bytes - length, units[i], length) == 0)
+            return units[i];
+    }
+    return NULL;
+}
+
+/* OpenMetrics: a family has no _total, its samples do. */
+static void start_typed_family(struct page *page, const char *name, const char *suffix,
+                               const char *type, const char *help)
+{
+    bool is_open = page->format == METRICS_OPENMETRICS;
+    size_t bytes = strlen(name) - (is_open ? strlen(suffix) : 0);
+    const char *unit = is_open ? unit_of(name, bytes) : NULL;
+
+    (void)buf_printf(page->out, "# HELP %.*s %s\n# TYPE %.*s %s\n", (int)bytes, name, help,
+                     (int)bytes, name, type);
+    if (unit != NULL)
+        (void)buf_printf(page->out, "# UNIT %.*s %s\n", (int)bytes, name, unit);
+}
+
 static void start_family(struct page *page, const char *name, enum number_kind kind,
                          const char *help)
 {
-    (void)buf_printf(page->out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name,
-                     kind == KIND_counter ? "counter" : "gauge");
+    bool is_counter = kind == KIND_counter;
+
+    start_typed_family(page, name, is_counter ? "_total" : "", is_counter ? "counter" : "gauge",
+                       help);
 }
 
 /* ---- sums of flows: events, then bytes ---- */
@@ -205,6 +237,8 @@ static void put_process(struct page *page)
     (void)buf_printf(page->out, "process_cpu_seconds_total %.6f\n", process_cpu_seconds());
     start_family(page, "process_open_fds", KIND_gauge, "Open file descriptors");
     (void)buf_printf(page->out, "process_open_fds %" PRIu64 "\n", process_open_fds());
+    start_family(page, "process_max_fds", KIND_gauge, "Most file descriptors that may be open");
+    (void)buf_printf(page->out, "process_max_fds %" PRIu64 "\n", process_max_fds());
     start_family(page, "process_start_time_seconds", KIND_gauge,
                  "Start, in seconds since 1970 UTC");
     (void)buf_printf(page->out, "process_start_time_seconds %.3f\n",
@@ -213,7 +247,9 @@ static void put_process(struct page *page)
                  "Memory of the agent's own: RssAnon and RssShmem");
     (void)buf_printf(page->out, "spillway_own_memory_bytes %" PRIu64 "\n",
                      process_own_memory_bytes());
-    start_family(page, "spillway_build_info", KIND_gauge, "Always 1; the version is in the label");
+    bool is_open = page->format == METRICS_OPENMETRICS;
+    start_typed_family(page, "spillway_build_info", is_open ? "_info" : "",
+                       is_open ? "info" : "gauge", "Always 1; the version is in the label");
     (void)buf_printf(page->out, "spillway_build_info{version=\"%s\"} 1\n", SPILLWAY_VERSION);
 }
 
@@ -231,9 +267,53 @@ static void put_page(struct page *page)
     put_process(page);
 }
 
-bool metrics_write(const struct ledger *ledger, struct buf *ret)
+const char *metrics_content_type(enum metrics_format format)
 {
-    struct page page = { .out = ret, .ledger = ledger, .lane_count = ledger_lane_count(ledger) };
+    return format == METRICS_OPENMETRICS
+               ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+               : "text/plain; version=0.0.4; charset=utf-8";
+}
+
+/* The weight of one entry of an Accept header, 0 … 1. */
+static double weigh(const char *entry, size_t bytes)
+{
+    for (size_t i = 0; i + 3 < bytes; i++) {
+        if (entry[i] == ';' && (entry[i + 1] == 'q' || entry[i + 1] == ' ')) {
+            const char *at = entry + i + 1 + strspn(entry + i + 1, " ");
+            if (at[0] == 'q' && at[1] == '=')
+                return strtod(at + 2, NULL);
+        }
+    }
+    return 1;
+}
+
+/* The heaviest wins, and the classic text where nothing tells: browsers and curl show that. */
+enum metrics_format metrics_choose(const char *accept)
+{
+    static const char openmetrics[] = "application/openmetrics-text";
+    double open = 0, classic = 0;
+
+    while (accept != NULL && *accept != '\0') {
+        accept += strspn(accept, ", ");
+        size_t bytes = strcspn(accept, ",");
+        double weight = weigh(accept, bytes);
+        bool is_open = strncasecmp(accept, openmetrics, sizeof(openmetrics) - 1) == 0;
+        bool is_other_version = is_open && memmem(accept, bytes, "version=", 8) != NULL &&
+                                memmem(accept, bytes, "version=1.0.0", 13) == NULL;
+        if (is_open && !is_other_version && weight > open)
+            open = weight;
+        else if (strncasecmp(accept, "text/plain", 10) == 0 && weight > classic)
+            classic = weight;
+        accept += bytes;
+    }
+    return open > classic ? METRICS_OPENMETRICS : METRICS_CLASSIC;
+}
+
+bool metrics_write(const struct ledger *ledger, enum metrics_format format, struct buf *ret)
+{
+    struct page page = {
+        .out = ret, .ledger = ledger, .format = format, .lane_count = ledger_lane_count(ledger)
+    };
 
     page.lanes = calloc((size_t)page.lane_count + 1, sizeof(*page.lanes)); /* + 1: 0 may be NULL */
     page.labels = calloc((size_t)page.lane_count + 1, sizeof(*page.labels));
@@ -245,6 +325,8 @@ bool metrics_write(const struct ledger *ledger, struct buf *ret)
     }
     if (ok)
         put_page(&page);
+    if (format == METRICS_OPENMETRICS)
+        (void)buf_add_text(ret, "# EOF\n");
     free(page.lanes);
     free(page.labels);
     return ok && !ret->failed;

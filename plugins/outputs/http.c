@@ -10,7 +10,7 @@
     X(T, url, text, REQUIRED, ANY, ANY, "Where batches are sent: http:// or https://")             \
     X(T, method, choice, "POST", "POST|PUT|PATCH", ANY, "Method of the request")                   \
     X(T, format, choice, "ndjson", "ndjson|json_array", ANY, "How events are written")             \
-    X(T, headers, map, "", ANY, ANY, "Headers added to each request")                              \
+    X(T, headers, secrets, "", ANY, ANY, "Headers added to each request")                          \
     X(T, auth__user, text, "", ANY, ANY, "User name, for basic authentication")                    \
     X(T, auth__password, secret, "", ANY, ANY, "Password, for basic authentication")               \
     X(T, auth__bearer_token, secret, "", ANY, ANY, "Token, for bearer authentication")             \

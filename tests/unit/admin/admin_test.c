@@ -27,6 +27,27 @@ static int close_books(void **context)
     return 0;
 }
 
+static bool is_alive(void *context)
+{
+    (void)context;
+    return true;
+}
+
+/* Its unix socket cannot be made in /proc: that is no reason not to serve. */
+static struct admin *start_admin(const char *listen_at, const struct ledger *ledger,
+                                 struct err *err)
+{
+    struct admin_config config = { .listen = listen_at,
+                                   .token = "",
+                                   .socket_folder = "/proc/no-such-folder",
+                                   .state_dir = "/nonexistent",
+                                   .ledger = ledger,
+                                   .config_page = SLICE("{\"it\":\"config\"}\n"),
+                                   .version_page = SLICE("{\"it\":\"version\"}\n"),
+                                   .is_alive = is_alive };
+    return admin_start(&config, err);
+}
+
 static int connect_to(const struct admin *admin)
 {
     const char *colon = strrchr(admin_address(admin), ':');
@@ -54,12 +75,12 @@ static void ask(const struct admin *admin, const char *request, char *ret_answer
     ret_answer[bytes] = '\0';
     (void)close(fd);
 }
-#define REQUEST(line) line " HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n"
+#define REQUEST(line) line " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
 
 static void expect_refused(const char *listen_at, const char *why)
 {
     struct err err = { "" };
-    assert_null(admin_start(listen_at, NULL, &err));
+    assert_null(start_admin(listen_at, NULL, &err));
     if (strstr(err.text, listen_at) == NULL || strstr(err.text, why) == NULL)
         fail_msg("'%s': got '%s', wanted '%s'", listen_at, err.text, why);
 }
@@ -67,7 +88,6 @@ static void expect_refused(const char *listen_at, const char *why)
 static void addresses_that_cannot_be_used_are_explained(void **unused)
 {
     (void)unused;
-    expect_refused("", "ADDRESS:PORT");
     expect_refused("9464", "ADDRESS:PORT");
     expect_refused(":9464", "ADDRESS:PORT");
     expect_refused("127.0.0.1:", "ADDRESS:PORT");
@@ -85,7 +105,7 @@ static void addresses_that_cannot_be_used_are_explained(void **unused)
 static void a_name_of_this_host_is_an_address_too(void **context)
 {
     struct err err = { "" };
-    struct admin *admin = admin_start("localhost:0", *context, &err);
+    struct admin *admin = start_admin("localhost:0", *context, &err);
 
     if (admin == NULL)
         fail_msg("%s", err.text);
@@ -96,27 +116,28 @@ static void a_name_of_this_host_is_an_address_too(void **context)
 static void an_address_in_use_is_named(void **context)
 {
     struct err err = { "" };
-    struct admin *admin = admin_start("127.0.0.1:0", *context, &err);
+    struct admin *admin = start_admin("127.0.0.1:0", *context, &err);
     char taken[64];
     assert_non_null(admin);
     (void)snprintf(taken, sizeof(taken), "%s", admin_address(admin));
     expect_refused(taken, "Address already in use");
     admin_stop(&admin);
     assert_null(admin);
-    admin = admin_start(taken, *context, &err); /* free again at once */
+    admin = start_admin(taken, *context, &err); /* free again at once */
     assert_non_null(admin);
     admin_stop(&admin);
 }
 
-static void anything_but_metrics_is_refused_with_help(void **context)
+static void what_is_not_there_is_refused_with_help(void **context)
 {
     struct err err = { "" };
-    struct admin *admin = admin_start("127.0.0.1:0", *context, &err);
+    struct admin *admin = start_admin("127.0.0.1:0", *context, &err);
     char answer[4096];
     assert_non_null(admin);
     ask(admin, REQUEST("GET /") "\r\n", answer, sizeof(answer));
     assert_non_null(strstr(answer, "HTTP/1.1 404 "));
     assert_non_null(strstr(answer, "/metrics"));
+    assert_non_null(strstr(answer, "/healthz"));
     ask(admin, REQUEST("GET /metrics/x") "\r\n", answer, sizeof(answer));
     assert_non_null(strstr(answer, "HTTP/1.1 404 "));
     ask(admin, REQUEST("POST /metrics") "Content-Length: 5\r\n\r\nhello", answer, sizeof(answer));
@@ -131,10 +152,11 @@ static void anything_but_metrics_is_refused_with_help(void **context)
 static void a_header_over_the_limit_is_refused(void **context)
 {
     struct err err = { "" };
-    struct admin *admin = admin_start("127.0.0.1:0", *context, &err);
+    struct admin *admin = start_admin("127.0.0.1:0", *context, &err);
     static char request[128 * 1024], answer[4096];
     assert_non_null(admin);
-    int used = snprintf(request, sizeof(request), "GET /metrics HTTP/1.1\r\nHost: a\r\nX-Long: ");
+    int used =
+        snprintf(request, sizeof(request), "GET /metrics HTTP/1.1\r\nHost: localhost\r\nX-Long: ");
     memset(request + used, 'x', sizeof(request) - (size_t)used - 1);
     int fd = connect_to(admin);
     (void)!send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL);
@@ -152,7 +174,7 @@ static void metrics_are_served(void **context)
     struct err err = { "" };
     struct ledger *ledger = *context;
     ledger_move(ledger_lane(ledger, "in", "out", false), FLOW_admit, 7, 70);
-    struct admin *admin = admin_start("127.0.0.1:0", ledger, &err);
+    struct admin *admin = start_admin("127.0.0.1:0", ledger, &err);
     static char answer[256 * 1024];
     assert_non_null(admin);
     assert_memory_equal(admin_address(admin), "127.0.0.1:", 10);
@@ -167,10 +189,41 @@ static void metrics_are_served(void **context)
     admin_stop(&admin);
 }
 
+static void expect(const struct admin *admin, const char *request, const char *one,
+                   const char *another)
+{
+    static char answer[256 * 1024];
+
+    ask(admin, request, answer, sizeof(answer));
+    if (strstr(answer, one) == NULL || strstr(answer, another) == NULL)
+        fail_msg("no '%s' and '%s' in %s", one, another, answer);
+}
+
+static void each_page_is_served(void **context)
+{
+    struct err err = { "" };
+    struct admin *admin = start_admin("127.0.0.1:0", *context, &err);
+    assert_non_null(admin);
+    expect(admin, REQUEST("GET /healthz") "\r\n", " 200 ", "\"alive\":true");
+    /* the books are in memory, and it never came out of its start */
+    expect(admin, REQUEST("GET /readyz") "\r\n", " 503 ", "still starting");
+    admin_set_phase(admin, ADMIN_RUNNING);
+    expect(admin, REQUEST("GET /readyz") "\r\n", " 503 ", "anonymous memory");
+    expect(admin, REQUEST("GET /stats") "\r\n", " 200 ", "\"lanes\":[");
+    expect(admin, REQUEST("GET /ledger") "\r\n", " 200 ", "application/json");
+    expect(admin, REQUEST("GET /config") "\r\n", " 200 ", "{\"it\":\"config\"}");
+    expect(admin, REQUEST("GET /version") "\r\n", " 200 ", "{\"it\":\"version\"}");
+    expect(admin, "GET /stats HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n", " 403 ",
+           "agent.admin.listen");
+    expect(admin, REQUEST("GET /metrics") "Accept: application/openmetrics-text\r\n\r\n", " 200 ",
+           "\n# EOF\n");
+    admin_stop(&admin);
+}
+
 static void more_connections_than_the_limit_do_not_stop_it(void **context)
 {
     struct err err = { "" };
-    struct admin *admin = admin_start("127.0.0.1:0", *context, &err);
+    struct admin *admin = start_admin("127.0.0.1:0", *context, &err);
     static char answer[256 * 1024];
     int idle[64];
     assert_non_null(admin);
@@ -188,14 +241,14 @@ static void more_connections_than_the_limit_do_not_stop_it(void **context)
 static void an_open_connection_does_not_hold_up_the_stop(void **context)
 {
     struct err err = { "" };
-    struct admin *admin = admin_start("[::1]:0", *context, &err);
+    struct admin *admin = start_admin("[::1]:0", *context, &err);
     if (admin == NULL) /* a host without IPv6 */
-        admin = admin_start("127.0.0.1:0", *context, &err);
+        admin = start_admin("127.0.0.1:0", *context, &err);
     else
         assert_memory_equal(admin_address(admin), "[::1]:", 6);
     assert_non_null(admin);
     admin_stop(&admin);
-    admin = admin_start("127.0.0.1:0", *context, &err);
+    admin = start_admin("127.0.0.1:0", *context, &err);
     assert_non_null(admin);
     int fd = connect_to(admin);
     assert_int_equal(send(fd, "GET /met", 8, MSG_NOSIGNAL), 8);
@@ -212,11 +265,12 @@ int main(void)
         cmocka_unit_test(addresses_that_cannot_be_used_are_explained),
         ADMIN_TEST(a_name_of_this_host_is_an_address_too),
         ADMIN_TEST(an_address_in_use_is_named),
-        ADMIN_TEST(anything_but_metrics_is_refused_with_help),
+        ADMIN_TEST(what_is_not_there_is_refused_with_help),
         ADMIN_TEST(a_header_over_the_limit_is_refused),
         ADMIN_TEST(more_connections_than_the_limit_do_not_stop_it),
         ADMIN_TEST(an_open_connection_does_not_hold_up_the_stop),
         ADMIN_TEST(metrics_are_served),
+        ADMIN_TEST(each_page_is_served),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

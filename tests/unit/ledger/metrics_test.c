@@ -136,7 +136,7 @@ static void a_page_without_room_or_memory_is_refused(void **context)
 {
     struct ledger *ledger = open_in(*context);
     struct buf page = { .limit = 1000 };
-    assert_false(metrics_write(ledger, &page));
+    assert_false(metrics_write(ledger, METRICS_CLASSIC, &page));
     buf_fini(&page);
     ledger_close(&ledger);
 }
@@ -151,7 +151,7 @@ static void hostile_names_are_escaped(void **context)
     (void)ledger_lane(ledger, "a\"b\\c\nd} 1", "äöü", false);
     (void)ledger_lane(ledger, quotes, quotes, false);
     (void)ledger_output_numbers(ledger, "o\"\n\\");
-    assert_true(metrics_write(ledger, &page));
+    assert_true(metrics_write(ledger, METRICS_CLASSIC, &page));
     assert_true(read_page(page.data) > 100);
     expect_sample(&page, "spillway_balance_events{input=\"a\\\"b\\\\c\\nd} 1\",output=\"äöü\"} 0");
     expect_sample(&page, "spillway_retries_total{output=\"o\\\"\\n\\\\\"} 0");
@@ -163,7 +163,7 @@ static void an_agent_without_lanes_has_a_page(void **context)
 {
     struct ledger *ledger = open_in(*context);
     struct buf page = { 0 };
-    assert_true(metrics_write(ledger, &page));
+    assert_true(metrics_write(ledger, METRICS_CLASSIC, &page));
     assert_true(read_page(page.data) >= 9);
     expect_sample(&page, "spillway_build_info{version=\"" SPILLWAY_VERSION "\"} 1");
     expect_sample(&page, "spillway_reports_total 0");
@@ -203,7 +203,7 @@ static void the_page_says_what_the_books_say(void **context)
     numbers_add(ledger_lane_numbers(books), NUMBER_lines, 12);
     numbers_set(ledger_output_numbers(ledger, "main"), NUMBER_breaker_state, 2);
     numbers_set(ledger_output_numbers(ledger, "main"), NUMBER_concurrency_limit, 62);
-    assert_true(metrics_write(ledger, &page));
+    assert_true(metrics_write(ledger, METRICS_CLASSIC, &page));
     (void)read_page(page.data);
 #define LANE "{input=\"socket\",output=\"main\""
     expect_sample(&page, "spillway_received_events_total" LANE "} 12");
@@ -230,7 +230,7 @@ static void the_process_is_described(void **context)
 {
     struct ledger *ledger = open_in(*context);
     struct buf page = { 0 };
-    assert_true(metrics_write(ledger, &page));
+    assert_true(metrics_write(ledger, METRICS_CLASSIC, &page));
     assert_true(value_of(&page, "process_resident_memory_bytes") > 500e3);
     assert_true(value_of(&page, "spillway_own_memory_bytes") > 50e3);
     assert_true(value_of(&page, "spillway_own_memory_bytes") <=

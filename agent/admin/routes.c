@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/routes.h"
+
+#include "admin/guard.h"
+#include "ledger/metrics.h"
+
+#include <string.h>
+
+#define TEXT_TYPE "text/plain; charset=utf-8"
+#define JSON_TYPE "application/json"
+
+struct ask {
+    const struct admin_config *config;
+    enum admin_phase phase;
+    const struct request *request;
+};
+
+typedef bool answer_fn(const struct ask *ask, struct reply *ret);
+
+static bool answer_metrics(const struct ask *ask, struct reply *ret)
+{
+    enum metrics_format format = metrics_choose(ask->request->accept);
+
+    ret->type = metrics_content_type(format);
+    return metrics_write(ask->config->ledger, format, &ret->text);
+}
+
+static bool is_alive(const struct ask *ask)
+{
+    return ask->config->is_alive(ask->config->context);
+}
+
+static bool answer_health(const struct ask *ask, struct reply *ret)
+{
+    bool alive = is_alive(ask);
+
+    ret->status = alive ? 200 : 503;
+    return pages_health(alive, &ret->text);
+}
+
+static bool answer_ready(const struct ask *ask, struct reply *ret)
+{
+    bool is_ready = false;
+    bool ok = pages_ready(ask->config->ledger, ask->phase, is_alive(ask), &ret->text, &is_ready);
+
+    ret->status = is_ready ? 200 : 503;
+    return ok;
+}
+
+static bool answer_stats(const struct ask *ask, struct reply *ret)
+{
+    return pages_stats(ask->config->ledger, &ret->text);
+}
+
+static bool answer_ledger(const struct ask *ask, struct reply *ret)
+{
+    return pages_ledger(ask->config->ledger, &ret->text);
+}
+
+static bool answer_config(const struct ask *ask, struct reply *ret)
+{
+    return buf_add(&ret->text, ask->config->config_page.data, ask->config->config_page.bytes);
+}
+
+static bool answer_version(const struct ask *ask, struct reply *ret)
+{
+    return buf_add(&ret->text, ask->config->version_page.data, ask->config->version_page.bytes);
+}
+
+static const struct route {
+    const char *path;
+    answer_fn *answer;
+    bool is_open; /* also without the token */
+    const char *doc;
+} routes[] = {
+    { "/healthz", answer_health, true, "is it alive: 200, or 503 where a thread is stuck" },
+    { "/readyz", answer_ready, false, "is it ready: 200, or 503 with the reasons" },
+    { "/metrics", answer_metrics, false, "for Prometheus, classic text or OpenMetrics" },
+    { "/stats", answer_stats, false, "flows, stocks and numbers as JSON" },
+    { "/ledger", answer_ledger, false, "the full books and the last audits as JSON" },
+    { "/config", answer_config, false, "the effective configuration, without its secrets" },
+    { "/version", answer_version, false, "the version and its libraries" },
+};
+enum { ROUTES = sizeof(routes) / sizeof(routes[0]) };
+
+static bool refuse(struct reply *ret, unsigned status, const char *text)
+{
+    ret->status = status;
+    ret->type = TEXT_TYPE;
+    return buf_add_text(&ret->text, text);
+}
+
+static bool answer_not_found(struct reply *ret)
+{
+    (void)refuse(ret, 404, "There is nothing here. What there is:\n");
+    for (size_t i = 0; i < ROUTES; i++)
+        (void)buf_printf(&ret->text, "  %-10s %s\n", routes[i].path, routes[i].doc);
+    return !ret->text.failed;
+}
+
+static const struct route *find_route(const char *url)
+{
+    for (size_t i = 0; i < ROUTES; i++) {
+        if (strcmp(routes[i].path, url) == 0)
+            return &routes[i];
+    }
+    return NULL;
+}
+
+bool routes_answer(const struct admin_config *config, enum admin_phase phase,
+                   const struct request *request, struct reply *ret)
+{
+    const struct route *route = find_route(request->url);
+    struct ask ask = { config, phase, request };
+    bool is_tcp = request->bound != NULL;
+
+    if (is_tcp && !guard_host(request->host, config->listen, request->bound))
+        return refuse(ret, 403,
+                      "This Host is not answered here: use localhost, an address, or the name in "
+                      "agent.admin.listen.\n");
+    bool is_open = !is_tcp || (route != NULL && route->is_open);
+    if (!is_open && !guard_token(request->authorization, config->token)) {
+        ret->authenticate = "Bearer realm=\"spillway\"";
+        return refuse(ret, 401, "Send the token: Authorization: Bearer TOKEN.\n");
+    }
+    if (route == NULL)
+        return answer_not_found(ret);
+    if (strcmp(request->method, "GET") != 0 && strcmp(request->method, "HEAD") != 0) {
+        ret->allow = "GET, HEAD";
+        (void)buf_printf(&ret->text, "%s is for reading: ", route->path);
+        return refuse(ret, 405, "use GET.\n");
+    }
+    ret->status = 200;
+    ret->type = JSON_TYPE;
+    return route->answer(&ask, ret);
+}

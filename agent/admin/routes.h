@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* routes: what is asked for, and the page that answers it. No sockets here. */
+#pragma once
+
+#include "admin/admin.h"
+
+struct request {
+    const char *url, *method;
+    const char *host, *authorization, *accept; /* headers; NULL: not there */
+    const char *bound;                         /* the TCP address; NULL: the unix socket */
+};
+
+struct reply {
+    unsigned status;
+    const char *type;
+    const char *allow, *authenticate; /* further headers; NULL: none */
+    struct buf text;                  /* the caller's to free; its limit is set by the caller */
+};
+
+/* Fills *ret. false: the page is larger than its limit, or memory is short. */
+bool routes_answer(const struct admin_config *config, enum admin_phase phase,
+                   const struct request *request, struct reply *ret);

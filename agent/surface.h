@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* surface: what the admin endpoint is told of the agent: its configuration, its version, in which
+ * part of its life it is, and whether it is alive by the same measure as for the watchdog.
+ * Threads: main, but for surface_is_alive(): any. */
+#pragma once
+
+#include "admin/admin.h"
+#include "config/settings.h"
+#include "pipeline.h"
+
+struct surface {
+    struct admin *admin; /* NULL: not started */
+    struct buf config_page, version_page;
+    struct pipeline *_Atomic pipeline; /* NULL: none yet */
+    _Atomic int64_t stepped_ms;        /* of the main thread; 0: it does not run yet */
+};
+
+bool surface_start(struct surface *surface, const struct settings *settings,
+                   const struct ledger *ledger, struct err *err);
+void surface_run(struct surface *surface, struct pipeline *pipeline); /* it has started */
+void surface_step(struct surface *surface, int64_t now_ms);           /* the main thread moves */
+void surface_drain(struct surface *surface);
+bool surface_is_alive(struct surface *surface, int64_t now_ms);
+void surface_stop(struct surface *surface); /* before the pipeline is freed */

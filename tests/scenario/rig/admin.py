@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Asks the admin endpoint of an agent: on its unix socket, or on its TCP port."""
+
+import http.client
+import json
+import socket
+
+
+class Answer:
+    def __init__(self, response):
+        self.status, self.headers = response.status, response.headers
+        self.text = response.read().decode()
+
+    @property
+    def json(self):
+        return json.loads(self.text)
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=20)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(20)
+        self.sock.connect(self.path)
+
+
+def started(agent):
+    return agent.log.find(msg="started")[0]
+
+
+def address(agent):
+    host, port = started(agent)["metrics"].rsplit(":", 1)
+    return host, int(port)
+
+
+def ask(agent, path, method="GET", tcp=False, **headers):
+    """headers: Authorization=…, Host=…"""
+    connection = (http.client.HTTPConnection(*address(agent), timeout=20) if tcp
+                  else UnixConnection(started(agent)["admin_socket"]))
+    try:
+        connection.request(method, path, headers=headers)
+        return Answer(connection.getresponse())
+    finally:
+        connection.close()
