@@ -27,7 +27,6 @@ struct text_map {
 };
 
 #define KEEP_ADAPTIVE (-1.0)
-
 typedef const char *opt_text;        /* never NULL; "" when empty */
 typedef const char *opt_secret;      /* a text that is never shown */
 typedef bool opt_flag;               /* yes/no, true/false, on/off */
@@ -79,8 +78,7 @@ struct option {
     static const struct option T##_options[] __attribute__((unused)) = { LIST(OPTION_ROW, T){ 0 } }
 
 enum plugin_traits {
-    INPUT_REREADABLE =
-        1,             /* has positions: one reading for each output, takes receipts, may block */
+    INPUT_REREADABLE = 1, /* has positions: a reading for each output, takes receipts, may block */
     INPUT_SAMPLES = 2, /* makes metric samples: collected each `interval` of the common options */
     OUTPUT_STREAM = 4, /* writes to a file descriptor: no compression unless asked for */
 };

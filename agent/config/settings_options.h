@@ -21,10 +21,8 @@
     X(T, log_level, choice, "info", "debug|info|warn|error", ANY,                                  \
       "Least severe line of the agent's own log")                                                  \
     X(T, admin__listen, text, "", ANY, ANY,                                                        \
-      "ADDRESS:PORT of the admin endpoint (/metrics, /stats …); empty: only its unix socket in " \
-      "runtime_dir")                                                                               \
-    X(T, admin__token, secret, "", ANY, ANY,                                                       \
-      "Bearer token that requests on admin.listen must bring, except for /healthz; empty: none")
+      "ADDRESS:PORT of the admin endpoint; empty: only its unix socket in runtime_dir")            \
+    X(T, admin__token, secret, "", ANY, ANY, "Bearer token that admin.listen wants; empty: none")
 DECLARE_OPTIONS(agent_options, AGENT_OPTIONS);
 
 enum overflow { OVERFLOW_AUTO, OVERFLOW_BLOCK, OVERFLOW_DROP_OLDEST, OVERFLOW_DROP_NEWEST };

@@ -30,7 +30,7 @@ DECLARE_OPTIONS(filter_config, FILTER_OPTIONS);
     X(T, ratio, share, "50%", "10%", "90%", "A share")                                             \
     X(T, auth__user, text, "", ANY, ANY, "User")                                                   \
     X(T, auth__password, secret, "", ANY, ANY, "Password")                                         \
-    X(T, headers, map, "", ANY, ANY, "Headers")                                                    \
+    X(T, headers, secrets, "", ANY, ANY, "Headers")                                                \
     X(T, tls__verify, flag, "yes", ANY, ANY, "Check the certificate")
 DECLARE_OPTIONS(post_config, POST_OPTIONS);
 

@@ -69,7 +69,7 @@ static void every_key_misspelt_by_one_letter_is_told_with_line_and_suggestion(vo
         }
         keys++;
     }
-    assert_int_equal(keys, 76);
+    assert_int_equal(keys, 77);
 }
 
 static void every_key_without_a_value_is_told(void **unused)

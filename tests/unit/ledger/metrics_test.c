@@ -236,10 +236,47 @@ static void the_process_is_described(void **context)
     assert_true(value_of(&page, "spillway_own_memory_bytes") <=
                 value_of(&page, "process_resident_memory_bytes") * 1.5);
     assert_true(value_of(&page, "process_open_fds") >= 4); /* and the books */
+    assert_true(value_of(&page, "process_max_fds") >= value_of(&page, "process_open_fds"));
     assert_true(value_of(&page, "process_start_time_seconds") > 1.6e9);
     assert_true(value_of(&page, "process_cpu_seconds_total") >= 0);
     buf_fini(&page);
     ledger_close(&ledger);
+}
+
+static void openmetrics_names_families_units_and_the_end(void **context)
+{
+    struct ledger *ledger = open_in(*context);
+    struct buf page = { 0 };
+    ledger_move(ledger_lane(ledger, "in", "out", false), FLOW_admit, 7, 70);
+    assert_true(metrics_write(ledger, METRICS_OPENMETRICS, &page));
+    expect_sample(&page, "# TYPE spillway_received_bytes counter");
+    expect_sample(&page, "# UNIT spillway_received_bytes bytes");
+    expect_sample(&page, "spillway_received_bytes_total{input=\"in\",output=\"out\"} 70");
+    expect_sample(&page, "# TYPE spillway_build info");
+    expect_sample(&page, "# UNIT process_cpu_seconds seconds");
+    assert_null(strstr(page.data, "# TYPE spillway_received_events_total"));
+    assert_string_equal(page.data + page.bytes - 6, "# EOF\n");
+    buf_fini(&page);
+    ledger_close(&ledger);
+}
+
+static void the_scraper_chooses_the_format(void **unused)
+{
+    (void)unused;
+    assert_int_equal(metrics_choose(NULL), METRICS_CLASSIC);
+    assert_int_equal(metrics_choose("*/*"), METRICS_CLASSIC);
+    assert_int_equal(metrics_choose("text/html,text/plain;q=0.9"), METRICS_CLASSIC);
+    assert_int_equal(metrics_choose("application/openmetrics-text"), METRICS_OPENMETRICS);
+    assert_int_equal(metrics_choose("application/openmetrics-text;version=1.0.0;q=0.5,"
+                                    "application/openmetrics-text;version=0.0.1;q=0.4,"
+                                    "text/plain;version=0.0.4;q=0.3,*/*;q=0.2"),
+                     METRICS_OPENMETRICS);
+    assert_int_equal(metrics_choose("text/plain, application/openmetrics-text; q=0.5"),
+                     METRICS_CLASSIC);
+    assert_int_equal(metrics_choose("application/openmetrics-text; version=0.0.1"),
+                     METRICS_CLASSIC);
+    assert_int_equal(metrics_choose("application/openmetrics-text;q=0"), METRICS_CLASSIC);
+    assert_int_equal(metrics_choose(",;q=,,"), METRICS_CLASSIC);
 }
 
 int main(void)
@@ -251,6 +288,8 @@ int main(void)
         BOOKS_TEST(an_agent_without_lanes_has_a_page),
         BOOKS_TEST(the_page_says_what_the_books_say),
         BOOKS_TEST(the_process_is_described),
+        BOOKS_TEST(openmetrics_names_families_units_and_the_end),
+        cmocka_unit_test(the_scraper_chooses_the_format),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
