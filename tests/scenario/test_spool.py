@@ -195,6 +195,7 @@ def test_a_disk_that_is_full_is_memory_mode_said_once_and_shipping_goes_on(rig):
     said = agent.wait_log(msg="spool cannot be used, batches are held in memory")
     assert "No space" in said["error"]
     agent.wait_metric(2, "spillway_spool_errors_total", output="main")  # it is tried again
+    agent.wait_metric(5, "spillway_saturation_cause", output="main")  # disk
     receiver.always(200)
     wait_until(lambda: sum(stock(agent, a) for a in ("ring", "batch", "ready", "in_flight", "spool"))
                == 0, "an end of all", pause=0.05)
