@@ -3,6 +3,7 @@
 the files, what is missing at the receiver is what the books count."""
 
 import os
+import pathlib
 import random
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import time
 
 import pytest
 
+from rig.agent import BINARY
 from rig.lines import Writer, append_lines, assert_none_missing, check_exact, lines, numbers
 from rig.waiting import wait_until
 
@@ -193,6 +195,7 @@ def test_a_disk_that_is_full_is_memory_mode_said_once_and_shipping_goes_on(rig):
     said = agent.wait_log(msg="spool cannot be used, batches are held in memory")
     assert "No space" in said["error"]
     agent.wait_metric(2, "spillway_spool_errors_total", output="main")  # it is tried again
+    agent.wait_metric(5, "spillway_saturation_cause", output="main")  # disk
     receiver.always(200)
     wait_until(lambda: sum(stock(agent, a) for a in ("ring", "batch", "ready", "in_flight", "spool"))
                == 0, "an end of all", pause=0.05)
@@ -422,3 +425,12 @@ def test_a_spool_of_two_hundred_megabytes_is_found_at_once(rig, capsys):
     wait_until(lambda: stock(agent, "spool") == 0, "an empty spool", timeout=120, pause=0.2)
     lane = agent.stop().lane()
     assert (lane.received, lane.delivered) == (1000000, 1000000)
+
+
+@pytest.mark.quick
+def test_check_says_what_may_be_put_on_disk():
+    path = pathlib.Path(__file__).parents[2] / "config" / "examples" / "outages.yaml"
+    shown = subprocess.run([BINARY, "check", "-c", str(path)], capture_output=True, text=True,
+                           check=True).stdout
+    assert "main: batches up to 2GiB, fsync interval" in shown
+    assert "main: refused events up to 64MiB, /var/tmp/spillway-refused.ndjson" in shown

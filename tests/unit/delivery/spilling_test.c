@@ -79,7 +79,7 @@ static void what_comes_back_from_a_failed_request_is_written_before_what_is_newe
     for (int i = 0; i < 4; i++)
         put_with(&stand, 1, NULL);
     struct permit permit;
-    assert_false(delivery_reserve(stand.delivery, 40, &permit)); /* the share is used up */
+    assert_false(delivery_reserve(stand.delivery, 0, 40, &permit)); /* the share is used up */
     (void)run_spool(&stand);
     assert_int_equal(flow(&stand, FLOW_spill), 0); /* the first is out and may come back */
     settle(&stand, first, VERDICT_HOLD);
@@ -106,10 +106,10 @@ static void a_share_that_is_used_up_sends_its_oldest_to_disk(void **unused)
     for (int i = 0; i < 10; i++)
         put_with(&stand, 1, NULL);
     struct batch *slow = send_next(&stand);
-    assert_false(delivery_reserve(stand.delivery, 17, &permit));
+    assert_false(delivery_reserve(stand.delivery, 0, 17, &permit));
     (void)run_spool(&stand);
     assert_in_range(flow(&stand, FLOW_spill), 3, 3); /* a quarter of the share */
-    for (int i = 0; i < 3 && !delivery_reserve(stand.delivery, 17, &permit); i++)
+    for (int i = 0; i < 3 && !delivery_reserve(stand.delivery, 0, 17, &permit); i++)
         (void)run_spool(&stand); /* the oldest were read back at once: only so many are */
     assert_int_equal(permit.bytes, 17);
     delivery_unreserve(stand.delivery, &permit);
