@@ -67,11 +67,27 @@ static void what_is_the_default_is_marked_and_units_are_said(void **unused)
     buf_fini(&page);
 }
 
+static void a_token_that_no_header_can_carry_is_refused_and_not_shown(void **unused)
+{
+    static const char wrong[] = "agent: {admin: {token: 'hush hush'}}\n"
+                                "inputs: {app: {type: pipe}}\n"
+                                "outputs: {main: {type: print}}\n";
+    struct settings settings;
+    struct buf problems = { 0 };
+    (void)unused;
+    assert_false(settings_parse("a.yaml", slice_of(wrong), &fake_catalog, &settings, &problems));
+    expect(&problems, "a.yaml:1:25: agent.admin.token: has a character that no HTTP header");
+    if (strstr(problems.data, "hush") != NULL)
+        fail_msg("%s", problems.data);
+    buf_fini(&problems);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_secret_is_shown),
         cmocka_unit_test(what_is_the_default_is_marked_and_units_are_said),
+        cmocka_unit_test(a_token_that_no_header_can_carry_is_refused_and_not_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
