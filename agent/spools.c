@@ -5,9 +5,9 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "delivery/spool_aside.h"
 
 #include <ctype.h>
-#include <limits.h>
 #include <stdlib.h>
 
 /* The boot id as bytes; without one no start is of this boot, and ages are used. */
@@ -102,7 +102,7 @@ static bool open_one(struct spools *spools, const struct settings *settings, siz
     struct spool_scan scan;
     struct err why = { "" };
     bool is_taken = false;
-    char path[PATH_MAX];
+    char *path = item->path;
 
     if (!path_of(settings, part, path))
         return err_set(err, "output '%s': the path of its spool is too long", part->name);
@@ -141,6 +141,42 @@ bool spools_open(struct spools *spools, const struct settings *settings, struct 
             return false;
     }
     return true;
+}
+
+/* ---- after repeated crashes ---- */
+
+static void tell_set_aside(const char *output, const char *path, const struct spool_aside *aside)
+{
+    LOG(LOG_ERROR, "batches of the spool set aside", LS("output", output), LS("path", path),
+        LS("file", aside->file[0] != '\0' ? aside->file : "none"), LU("batches", aside->batches),
+        LU("events", aside->events), LU("bytes", aside->bytes), LU("not_kept", aside->not_kept),
+        LS("error", aside->error == 0 ? "none" : strerror(aside->error)));
+}
+
+void spools_set_aside(struct opened_spool *spool, const char *output, struct numbers *numbers)
+{
+    uint64_t crashes = numbers_get(numbers, NUMBER_spool_crashes);
+    uint64_t batches = numbers_get(numbers, NUMBER_spool_in_hand);
+    struct spool_stamp now = { clock_boot_ms(), clock_real_ns() / NS_PER_MS, 0 };
+    struct spool_disk *folder = NULL;
+    struct spool_aside aside;
+    struct err why = { "" };
+    char path[PATH_MAX];
+    bool is_taken;
+
+    if (crashes < SPOOL_ASIDE_AFTER || batches == 0) {
+        numbers_set(numbers, NUMBER_spool_in_hand, 0);
+        return;
+    }
+    LOG(LOG_ERROR, "the agent crashed again and again on batches of its spool, setting them aside",
+        LS("output", output), LU("crashes", crashes), LU("batches", batches));
+    if (snprintf(path, sizeof(path), "%s/%s", spool->path, SPOOL_ASIDE_FOLDER) < PATH_MAX)
+        folder = spool_disk_open(path, &is_taken, &why);
+    if (folder == NULL)
+        LOG(LOG_ERROR, "what is set aside cannot be kept", LS("output", output),
+            LS("error", why.text));
+    spool_set_aside(spool->spool, spool->files, &folder, batches, &now, clock_now_ms(), &aside);
+    tell_set_aside(output, path, &aside);
 }
 
 void spools_close(struct spools *spools)

@@ -259,7 +259,12 @@ static bool plan_read(struct delivery *delivery, const struct spool_stamp *now, 
         return false;
     if (!spool_plan_read(delivery->spill.spool, now, now_ms, ret, &body_bytes))
         return false;
-    return ret->kind != SPOOL_LOAD || reserve_body(delivery, &found, body_bytes);
+    if (ret->kind != SPOOL_LOAD)
+        return true;
+    if (!reserve_body(delivery, &found, body_bytes))
+        return false;
+    spool_begin_load(delivery->spill.spool);
+    return true;
 }
 
 static void end_load(struct delivery *delivery, const struct spool_job *job,

@@ -77,6 +77,7 @@ bool spool_plan_write(struct spool *spool, struct batch *batch, const struct spo
 /* Body bytes of the record to read next, UINT64_MAX: not known, then *ret is a job to find out. */
 bool spool_plan_read(struct spool *spool, const struct spool_stamp *now, int64_t now_ms,
                      struct spool_job *ret, uint64_t *ret_body_bytes);
+void spool_begin_load(struct spool *spool); /* this LOAD is done now; then comes spool_loaded() */
 void spool_plan_mark(struct spool *spool, struct batch *batch, struct spool_job *ret);
 bool spool_plan_tidy(struct spool *spool, int64_t now_ms, int64_t boot_ms, struct spool_job *ret);
 bool spool_plan_sync(struct spool *spool, int64_t now_ms, bool at_once, struct spool_job *ret);
@@ -97,7 +98,6 @@ void spool_peeked(struct spool *spool, const struct spool_job *job,
 struct batch *spool_loaded(struct spool *spool, const struct spool_job *job,
                            struct spool_result *result, const struct spool_stamp *now,
                            int64_t now_ms);
-void spool_unpin(struct spool *spool, struct spool_pin *pin); /* not done: it stays on disk */
 /* MARK: counts nothing; the caller does, after this. */
 void spool_marked(struct spool *spool, const struct spool_job *job,
                   const struct spool_result *result, int64_t now_ms);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* spool_state: what a spool is made of, for spool.c and spool_reading.c alone. */
+/* spool_state: what a spool is made of, for spool.c, spool_reading.c and spool_aside.c alone. */
 #pragma once
 
 #include "delivery/spool.h"
@@ -26,6 +26,10 @@ struct spool {
     bool has_peeked;
     struct spool_place peeked;
     uint64_t peeked_body_bytes;
+    /* What a crash would find in hand: see spool_show_in_hand(). */
+    unsigned pins; /* of all segments */
+    bool is_loading;
+    uint64_t still_aside; /* to be set aside, and not read yet */
     bool has_news;
     struct spool_news news;
 };
@@ -33,5 +37,7 @@ struct spool {
 void spool_publish(const struct spool *spool);
 void spool_tell(struct spool *spool, const char *msg, const char *what, int error,
                 uint64_t segment);
+/* Tells the books, before a batch is used: should the agent die of it, the next start asks. */
+void spool_show_in_hand(const struct spool *spool);
 /* The file of that segment is gone, or cannot be read any more. */
 void spool_give_up_segment(struct spool_segment *segment);
