@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* spool_state: what a spool is made of, for spool.c, spool_reading.c and spool_aside.c alone. */
+/* spool_state: what a spool is made of, for the files spool_*.c of this folder alone. */
 #pragma once
 
 #include "delivery/spool.h"
@@ -41,3 +41,10 @@ void spool_tell(struct spool *spool, const char *msg, const char *what, int erro
 void spool_show_in_hand(const struct spool *spool);
 /* The file of that segment is gone, or cannot be read any more. */
 void spool_give_up_segment(struct spool_segment *segment);
+
+/* ---- spool_room.c ---- */
+uint64_t spool_limit_bytes(const struct spool *spool);
+uint64_t spool_growth_of(const struct batch *batch);
+bool spool_must_evict(const struct spool *spool, uint64_t growth, uint64_t limit);
+bool spool_has_looked(const struct spool *spool, int64_t now_ms); /* at the free space, lately */
+bool spool_may_wait(const struct spool *spool);                   /* instead of evicting */
