@@ -24,7 +24,7 @@ static void find_boot(unsigned char ret[SPOOL_BOOT_BYTES])
     if (!file_read("/proc/sys/kernel/random/boot_id", &text, &unused))
         return;
     for (size_t i = 0; i < text.bytes && digits < 2 * SPOOL_BOOT_BYTES; i++) {
-        int digit = text.data[i];
+        int digit = (unsigned char)text.data[i];
         if (!isxdigit(digit))
             continue;
         digit = isdigit(digit) ? digit - '0' : tolower(digit) - 'a' + 10;

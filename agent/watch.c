@@ -87,6 +87,8 @@ int64_t watch_look(struct watch *watch, struct outlet *outlet, int64_t now_ms, i
     enum saturation_cause before = watch->saturation.cause;
     bool is_first = watch->looked_ms == 0;
 
+    measure.to_disk = numbers_get(outlet->numbers, NUMBER_spool_max_bytes) > 0 &&
+                      numbers_get(outlet->numbers, NUMBER_breaker_state) != 0;
     measure_lanes(outlet, &measure);
     measure_workers(watch, outlet, now_ms, &measure);
     watch->lag_bytes = measure.lag_bytes;

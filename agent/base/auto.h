@@ -24,6 +24,14 @@ static inline void auto_close(int *fdp)
     *fdp = -1;
 }
 
+/* Out of the hands of auto_close(): now it is the caller's. */
+static inline int auto_keep_fd(int *fdp)
+{
+    int fd = *fdp;
+    *fdp = -1;
+    return fd;
+}
+
 static inline void auto_fclose(FILE **filep)
 {
     if (*filep != NULL)

@@ -16,7 +16,7 @@ size_t codec_bound(const struct codec *codec, size_t input_bytes); /* room that 
 /* Returns the bytes written, 0: failed. */
 size_t codec_compress(struct codec *codec, struct slice input, char *to, size_t room);
 int codec_compression(const struct codec *codec); /* what codec_new() was given */
-size_t codec_memory(const struct codec *codec); /* bytes it holds besides the buffers */
+size_t codec_memory(const struct codec *codec);   /* bytes it holds besides the buffers */
 
 /* Expands what codec_compress() made, appended to ret (its limit bounds it). Any codec instance. */
 bool codec_expand(int compression, struct slice input, struct buf *ret);

@@ -119,9 +119,7 @@ static int open_letters(const char *path, off_t *ret_bytes, struct err *err)
         return -1;
     }
     *ret_bytes = whole;
-    int opened = fd;
-    fd = -1;
-    return opened;
+    return auto_keep_fd(&fd);
 }
 
 /* path becomes path.1, and what was there is gone. */

@@ -18,6 +18,7 @@ enum doing { DOING_WORK, DOING_WAIT, DOING_NOTHING, DOINGS };
 struct worker {
     uint32_t magic;
     /* constant after start */
+    unsigned index;
     struct feed *feed;
     struct sender *sender;
     struct dead_letter *letters;
@@ -87,7 +88,7 @@ static void seal_one(struct worker *worker, uint32_t seen, uint64_t bytes)
 {
     struct permit permit;
 
-    if (!sender_reserve(worker->sender, bytes, &permit)) {
+    if (!sender_reserve(worker->sender, worker->index, bytes, &permit)) {
         rest(worker, seen, MEMORY_REST_MS, DOING_WAIT);
         return;
     }
@@ -151,6 +152,7 @@ struct worker *worker_start(const struct worker_config *config, struct err *err)
         return NULL;
     }
     worker->magic = WORKER_MAGIC;
+    worker->index = config->batcher.index;
     worker->feed = config->batcher.feed;
     worker->sender = config->sender;
     worker->letters = config->letters;

@@ -69,6 +69,38 @@ static uint64_t show_lanes(const struct settings *settings)
     return bytes;
 }
 
+static const char *fsync_text(unsigned fsync)
+{
+    static const char *const texts[] = {
+        [FSYNC_NEVER] = "never", [FSYNC_INTERVAL] = "interval", [FSYNC_ALWAYS] = "always"
+    };
+    return texts[fsync];
+}
+
+/* What an output may put on disk. */
+static void show_disk(const struct settings *settings)
+{
+    const char *title = "disk";
+    char size[SIZE_TEXT_BYTES];
+
+    for (size_t i = 0; i < settings->output_count; i++) {
+        const struct output_options *output = &settings->outputs[i].output;
+        const char *name = settings->outputs[i].name;
+        if (output->spool__max_bytes > 0) {
+            (void)printf("  %-11s%s: batches up to %s, fsync %s\n", title, name,
+                         schema_size_text(output->spool__max_bytes, size),
+                         fsync_text(output->spool__fsync));
+            title = "";
+        }
+        if (output->dead_letter__path[0] != '\0') {
+            (void)printf("  %-11s%s: refused events up to %s, %s\n", title, name,
+                         schema_size_text(output->dead_letter__max_bytes, size),
+                         output->dead_letter__path);
+            title = "";
+        }
+    }
+}
+
 static void show_summary(const char *path, const struct settings *settings)
 {
     char limit[SIZE_TEXT_BYTES], lanes[SIZE_TEXT_BYTES], sealed[SIZE_TEXT_BYTES],
@@ -87,6 +119,7 @@ static void show_summary(const char *path, const struct settings *settings)
         schema_size_text(settings->agent.memory_limit, limit), schema_size_text(lane_bytes, lanes),
         schema_size_text(settings->agent.memory_limit - lane_bytes - sealed_bytes, buffers),
         schema_size_text(sealed_bytes, sealed));
+    show_disk(settings);
 }
 
 int cli_check(int argc, char **argv)

@@ -130,8 +130,8 @@ static unsigned plain_width(void)
 
     if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
         return size.ws_col;
-    int width = columns != NULL ? atoi(columns) : 0;
-    return width > 0 ? (unsigned)width : PLAIN_WIDTH;
+    long width = columns != NULL ? strtol(columns, NULL, 10) : 0;
+    return width > 0 && width <= SCREEN_WIDTH_MAX ? (unsigned)width : PLAIN_WIDTH;
 }
 
 static bool write_text(const struct top *top)

@@ -72,9 +72,11 @@ static void abandon_if_over(struct delivery *delivery)
 
 /* ---- from the batch workers ---- */
 
-bool delivery_reserve(struct delivery *delivery, uint64_t bytes, struct permit *ret)
+bool delivery_reserve(struct delivery *delivery, unsigned worker, uint64_t bytes,
+                      struct permit *ret)
 {
-    bool granted = share_acquire(&delivery->held.share, bytes, ret);
+    _Static_assert((int)SHARE_WAITERS >= (int)LEDGER_CELLS, "a place for each worker");
+    bool granted = share_acquire_in_turn(&delivery->held.share, worker, bytes, ret);
 
     delivery->spill.wants_memory = !granted;
     delivery_publish(delivery);

@@ -24,7 +24,9 @@ struct delivery *delivery_new(const struct delivery_config *config, struct numbe
 void delivery_free(struct delivery **deliveryp); /* CHECKs that nothing is held */
 
 /* ---- from the batch workers ---- */
-bool delivery_reserve(struct delivery *delivery, uint64_t bytes, struct permit *ret);
+/* worker: its index. false: not yet, or others wait longer; to be asked again. */
+bool delivery_reserve(struct delivery *delivery, unsigned worker, uint64_t bytes,
+                      struct permit *ret);
 void delivery_unreserve(struct delivery *delivery, struct permit *permit);
 /* May a worker encode now? Not while the breaker is open (there is no spool to seal for), nor while
  * enough sealed batches wait already to keep all allowed requests busy. Always during a drain. */

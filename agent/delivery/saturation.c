@@ -14,6 +14,7 @@ static const struct marks {
     double enter, stay;
 } marks[SATURATION_CAUSES] = {
     [SATURATION_ENDPOINT] = { 0.5, 0.25 },
+    [SATURATION_DISK] = { 0.5, 0.25 },
     [SATURATION_CPU] = { 0.9, 0.7 },
     [SATURATION_RING] = { 0.8, 0.5 },
 };
@@ -41,8 +42,10 @@ static bool falls_behind(const struct saturation *saturation,
 static enum saturation_cause suspect(const struct saturation *saturation,
                                      const struct saturation_measure *measure)
 {
-    if (is_over(saturation, SATURATION_ENDPOINT, measure->blocked))
-        return SATURATION_ENDPOINT;
+    enum saturation_cause outside = measure->to_disk ? SATURATION_DISK : SATURATION_ENDPOINT;
+
+    if (is_over(saturation, outside, measure->blocked))
+        return outside;
     if (is_over(saturation, SATURATION_CPU, measure->busy) && is_late(measure))
         return SATURATION_CPU;
     if (is_over(saturation, SATURATION_RING, measure->ring_fill))
@@ -74,7 +77,7 @@ const char *saturation_name(enum saturation_cause cause)
 {
     static const char *const names[SATURATION_CAUSES] = {
         [SATURATION_NONE] = "none", [SATURATION_INPUT] = "input",       [SATURATION_CPU] = "cpu",
-        [SATURATION_RING] = "ring", [SATURATION_ENDPOINT] = "endpoint",
+        [SATURATION_RING] = "ring", [SATURATION_ENDPOINT] = "endpoint", [SATURATION_DISK] = "disk",
     };
 
     CHECK(cause < SATURATION_CAUSES && names[cause] != NULL);

@@ -3,7 +3,7 @@
  * time gives a suspicion; it becomes the cause when the next look agrees, and ends after three calm
  * ones. What is the cause already is suspected at lower marks: so a load near a mark does not flap.
  * The order of suspicion follows the flow backwards, because what is full downstream fills all that
- * is before it: endpoint, then cpu, then ring, then input.
+ * is before it: endpoint or disk, then cpu, then ring, then input.
  * wait_times: how long events were in the agent when the endpoint took them, for the 99th
  * percentile. Pure; wait_times may be added to from one thread while another takes them. */
 #pragma once
@@ -18,12 +18,14 @@ enum saturation_cause {
     SATURATION_CPU,      /* encoding and compressing take all the time there is */
     SATURATION_RING,     /* a lane fills, though nothing after it is busy: bursts */
     SATURATION_ENDPOINT, /* what is sealed cannot leave: limit, memory, breaker */
+    SATURATION_DISK,     /* the endpoint is away, and the spool does not take what is sealed */
     SATURATION_CAUSES,
 };
 
 struct saturation_measure {
     double ring_fill; /* of the fullest lane, 0 … 1 */
     double blocked;   /* share of the window in which workers had events and might not go on */
+    bool to_disk;     /* the endpoint is away, and there is a spool to go to */
     double busy;      /* share of the window in which workers gathered, encoded, compressed */
     uint64_t lag_bytes, lag_before_bytes; /* not read yet, now and at the look before */
     int64_t wait_p99_ms;                  /* < 0: nothing was delivered in this window */

@@ -336,12 +336,12 @@ void sender_free(struct sender **senderp)
 
 /* ---- for the workers ---- */
 
-bool sender_reserve(struct sender *sender, uint64_t bytes, struct permit *ret)
+bool sender_reserve(struct sender *sender, unsigned worker, uint64_t bytes, struct permit *ret)
 {
     bool granted;
 
     lock_take(&sender->lock);
-    granted = delivery_reserve(sender->delivery, bytes, ret);
+    granted = delivery_reserve(sender->delivery, worker, bytes, ret);
     lock_drop(&sender->lock);
     if (!granted)
         wake_spooler(sender);

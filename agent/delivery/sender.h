@@ -36,7 +36,7 @@ void sender_stop(struct sender *sender);
 void sender_free(struct sender **senderp); /* after sender_stop() */
 
 /* For the workers: as their namesakes in delivery.h, under the lock. */
-bool sender_reserve(struct sender *sender, uint64_t bytes, struct permit *ret);
+bool sender_reserve(struct sender *sender, unsigned worker, uint64_t bytes, struct permit *ret);
 void sender_unreserve(struct sender *sender, struct permit *permit);
 bool sender_wants_batches(struct sender *sender);
 uint64_t sender_max_bytes(struct sender *sender);

@@ -210,7 +210,6 @@ struct spool_disk *spool_disk_open(const char *path, bool *ret_is_taken, struct 
                                          .list = list_files,
                                          .free_bytes = find_free_bytes,
                                          .free = free_folder },
-                               .fd = fd };
-    fd = -1;
+                               .fd = auto_keep_fd(&fd) };
     return &folder->disk;
 }

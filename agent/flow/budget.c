@@ -17,6 +17,28 @@ bool share_acquire(struct share *share, uint64_t bytes, struct permit *ret)
     return true;
 }
 
+static bool has_the_turn(const struct share *share, unsigned who)
+{
+    for (unsigned i = 0; i < SHARE_WAITERS; i++) {
+        if (i != who && share->turns[i] != 0 &&
+            (share->turns[who] == 0 || share->turns[i] < share->turns[who]))
+            return false;
+    }
+    return true;
+}
+
+bool share_acquire_in_turn(struct share *share, unsigned who, uint64_t bytes, struct permit *ret)
+{
+    CHECK(who < SHARE_WAITERS);
+    if (has_the_turn(share, who) && share_acquire(share, bytes, ret)) {
+        share->turns[who] = 0;
+        return true;
+    }
+    if (share->turns[who] == 0)
+        share->turns[who] = ++share->last_turn;
+    return false;
+}
+
 struct permit share_overdraw(struct share *share, uint64_t bytes)
 {
     CHECK(bytes <= UINT64_MAX - share->used_bytes);

@@ -33,7 +33,7 @@ static bool load(const char *path, enum books_kind kind, struct books_found *ret
     AUTO(auto_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct buf bytes = { 0 };
     struct err err = { "" }, shown;
-    struct stat info;
+    struct stat info = { 0 };
 
     if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
         return false;

@@ -3,6 +3,7 @@
 the files, what is missing at the receiver is what the books count."""
 
 import os
+import pathlib
 import random
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import time
 
 import pytest
 
+from rig.agent import BINARY
 from rig.lines import Writer, append_lines, assert_none_missing, check_exact, lines, numbers
 from rig.waiting import wait_until
 
@@ -193,6 +195,7 @@ def test_a_disk_that_is_full_is_memory_mode_said_once_and_shipping_goes_on(rig):
     said = agent.wait_log(msg="spool cannot be used, batches are held in memory")
     assert "No space" in said["error"]
     agent.wait_metric(2, "spillway_spool_errors_total", output="main")  # it is tried again
+    agent.wait_metric(5, "spillway_saturation_cause", output="main")  # disk
     receiver.always(200)
     wait_until(lambda: sum(stock(agent, a) for a in ("ring", "batch", "ready", "in_flight", "spool"))
                == 0, "an end of all", pause=0.05)
@@ -455,6 +458,7 @@ def test_lines_that_can_wait_in_their_file_are_not_given_up_by_a_full_spool(rig,
         assert (lane.delivered, lane.dropped) == (40000, 0)
         check_exact(receiver.bodies(), 40000, in_order=False)
         return
+
     def settled():
         metrics = agent.metrics()
         return sum(metrics.get(f"spillway_{how}_events_total", input="app")
@@ -477,3 +481,12 @@ def test_a_spool_whose_output_is_gone_is_told_at_the_start(rig):
     agent.end_input()
     agent.finish()
     assert len(agent.log.find(msg=said["msg"])) == 1
+
+
+@pytest.mark.quick
+def test_check_says_what_may_be_put_on_disk():
+    path = pathlib.Path(__file__).parents[2] / "config" / "examples" / "outages.yaml"
+    shown = subprocess.run([BINARY, "check", "-c", str(path)], capture_output=True, text=True,
+                           check=True).stdout
+    assert "main: batches up to 2GiB, fsync interval" in shown
+    assert "main: refused events up to 64MiB, /var/tmp/spillway-refused.ndjson" in shown

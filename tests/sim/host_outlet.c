@@ -128,9 +128,10 @@ static void seal_one(struct outlet *outlet, struct sim_worker *worker, uint32_t 
                      uint64_t bytes)
 {
     struct sim *host = outlet->host;
+    unsigned index = (unsigned)(worker - outlet->workers);
     struct permit permit;
 
-    if (!delivery_reserve(outlet->delivery, bytes, &permit)) {
+    if (!delivery_reserve(outlet->delivery, index, bytes, &permit)) {
         sleep_until(worker, seen, host->boot_ms + MEMORY_REST_MS);
         worker->lacks_memory = true;
         TRACE(host, "%s has no memory for %llu bytes", outlet->name, (unsigned long long)bytes);

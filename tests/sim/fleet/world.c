@@ -65,7 +65,7 @@ static void seal_batches(struct world *world, struct fleet_agent *agent, int64_t
     struct permit permit;
 
     while (agent->waiting > 0 && delivery_wants_batches(agent->delivery, now_ms) &&
-           delivery_reserve(agent->delivery, BODY_BYTES, &permit)) {
+           delivery_reserve(agent->delivery, 0, BODY_BYTES, &permit)) {
         struct batch *batch = make_batch(world);
         batch->permit = permit;
         delivery_put(agent->delivery, &batch, now_ms);

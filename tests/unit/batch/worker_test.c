@@ -122,7 +122,7 @@ static void a_worker_without_memory_for_a_batch_still_cuts_another(void **unused
     (void)unused;
     const struct reply script[] = { { TOO_LARGE, AFTER_KEEP }, { OK, AFTER_KEEP } };
     struct stage stage = { 0 };
-    struct body_pool bodies = { 0 };
+    struct body_pool bodies = { .spares = { NULL } };
     struct feed feed = { .full_bytes = 1, .full_events = 1 };
 
     start_stage(&stage, script, 2, &feed);

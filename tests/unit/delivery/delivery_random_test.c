@@ -36,7 +36,7 @@ static void put_random(struct world *world)
     struct batch *batch = rig_empty_batch(world->rig, "some bytes\n");
     unsigned runs = 1 + (unsigned)below(world, 5);
 
-    if (!delivery_reserve(world->delivery, batch->body_bytes, &batch->permit)) {
+    if (!delivery_reserve(world->delivery, 0, batch->body_bytes, &batch->permit)) {
         batch_free(&batch);
         return;
     }

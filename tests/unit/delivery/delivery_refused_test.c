@@ -95,7 +95,7 @@ static void what_was_not_buried_at_the_end_is_refused_or_read_again_and_counted(
         open_keeping_scene(&scene);
         struct batch *batch = rig_empty_batch(&scene.rig, "{}\n");
         rig_add_run(&scene.rig, batch, lane, NULL, 1);
-        assert_true(delivery_reserve(scene.delivery, batch->body_bytes, &batch->permit));
+        assert_true(delivery_reserve(scene.delivery, 0, batch->body_bytes, &batch->permit));
         delivery_put(scene.delivery, &batch, scene.now_ms);
         answer(&scene, launch(&scene), VERDICT_REJECTED, -1);
         delivery_abandon(scene.delivery);

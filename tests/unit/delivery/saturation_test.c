@@ -26,6 +26,8 @@ static void each_cause_is_known_by_its_measurements(void **unused)
         { { .blocked = 0.49, .ring_fill = 0.79, .busy = 0.5, .wait_p99_ms = 9 }, SATURATION_NONE },
         { { .blocked = 0.5, .ring_fill = 1, .busy = 0.5, .wait_p99_ms = 9000 },
           SATURATION_ENDPOINT },
+        { { .blocked = 0.5, .to_disk = true, .wait_p99_ms = -1 }, SATURATION_DISK },
+        { { .blocked = 0.1, .to_disk = true, .wait_p99_ms = -1 }, SATURATION_NONE },
         { { .busy = 0.95, .ring_fill = 0.1, .wait_p99_ms = 2000 }, SATURATION_NONE },
         { { .busy = 0.95, .ring_fill = 0.1, .wait_p99_ms = 4000 }, SATURATION_CPU },
         { { .busy = 0.95, .ring_fill = 0.6, .wait_p99_ms = 10 }, SATURATION_CPU },

@@ -53,7 +53,7 @@ static inline void put(struct scene *scene, uint64_t events)
     struct batch *batch = rig_batch(&scene->rig, events);
 
     batch->oldest_boot_ms = scene->now_ms;
-    assert_true(delivery_reserve(scene->delivery, batch->body_bytes, &batch->permit));
+    assert_true(delivery_reserve(scene->delivery, 0, batch->body_bytes, &batch->permit));
     delivery_put(scene->delivery, &batch, scene->now_ms);
     assert_null(batch);
 }

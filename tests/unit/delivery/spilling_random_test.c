@@ -14,7 +14,7 @@ static void put_one(struct play *play)
     struct permit permit;
 
     if (!delivery_wants_batches(stand->delivery, stand->now_ms) ||
-        !delivery_reserve(stand->delivery, 17, &permit))
+        !delivery_reserve(stand->delivery, 0, 17, &permit))
         return;
     delivery_unreserve(stand->delivery, &permit);
     put_with(stand, 1 + random_below(&play->random, 9), NULL);

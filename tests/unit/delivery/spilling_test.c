@@ -81,7 +81,7 @@ static void what_comes_back_from_a_failed_request_is_written_before_what_is_newe
     for (int i = 0; i < 4; i++)
         put_with(&stand, 1, NULL);
     struct permit permit;
-    assert_false(delivery_reserve(stand.delivery, 40, &permit)); /* the share is used up */
+    assert_false(delivery_reserve(stand.delivery, 0, 40, &permit)); /* the share is used up */
     (void)run_spool(&stand);
     assert_int_equal(flow(&stand, FLOW_spill), 0); /* the first is out and may come back */
     settle(&stand, first, VERDICT_HOLD);
@@ -108,10 +108,10 @@ static void a_share_that_is_used_up_sends_its_oldest_to_disk(void **unused)
     for (int i = 0; i < 10; i++)
         put_with(&stand, 1, NULL);
     struct batch *slow = send_next(&stand);
-    assert_false(delivery_reserve(stand.delivery, 17, &permit));
+    assert_false(delivery_reserve(stand.delivery, 0, 17, &permit));
     (void)run_spool(&stand);
     assert_in_range(flow(&stand, FLOW_spill), 3, 3); /* a quarter of the share */
-    for (int i = 0; i < 3 && !delivery_reserve(stand.delivery, 17, &permit); i++)
+    for (int i = 0; i < 3 && !delivery_reserve(stand.delivery, 0, 17, &permit); i++)
         (void)run_spool(&stand); /* the oldest were read back at once: only so many are */
     assert_int_equal(permit.bytes, 17);
     delivery_unreserve(stand.delivery, &permit);
@@ -341,7 +341,7 @@ static unsigned fill_spool(struct stand *stand, size_t bytes)
         struct permit permit;
         (void)run_spool(stand);
         if (count == 200 || !delivery_wants_batches(stand->delivery, stand->now_ms) ||
-            !delivery_reserve(stand->delivery, bytes, &permit))
+            !delivery_reserve(stand->delivery, 0, bytes, &permit))
             return count;
         struct batch *batch = rig_empty_batch(&stand->store.rig, body);
         rig_add_run(&stand->store.rig, batch, 0, NULL, 1);
@@ -403,7 +403,7 @@ static void batches_that_wait_with_all_of_the_memory_are_no_deadlock(void **unus
     open_waiting(&stand, true);
     unsigned count = fill_spool(&stand, 20000), more = 0;
     uint64_t held = delivery_share(stand.delivery)->used_bytes;
-    while (delivery_reserve(stand.delivery, 20000, &permit)) {
+    while (delivery_reserve(stand.delivery, 0, 20000, &permit)) {
         struct batch *batch = rig_empty_batch(&stand.store.rig, "hello");
         rig_add_run(&stand.store.rig, batch, 0, NULL, 1);
         batch->oldest_boot_ms = stand.now_ms;

@@ -62,7 +62,7 @@ static inline void put(struct stage *stage, const char *body, uint64_t events)
 
     rig_add_run(&stage->rig, batch, 0, NULL, events);
     batch->compression = COMPRESS_GZIP;
-    assert_true(sender_reserve(stage->sender, batch->body_bytes, &batch->permit));
+    assert_true(sender_reserve(stage->sender, 0, batch->body_bytes, &batch->permit));
     sender_put(stage->sender, &batch);
 }
 

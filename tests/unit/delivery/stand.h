@@ -61,7 +61,7 @@ static inline void put_with(struct stand *stand, uint64_t events, struct receipt
 
     rig_add_run(&stand->store.rig, batch, 0, receipt, events);
     batch->oldest_boot_ms = stand->now_ms;
-    assert_true(delivery_reserve(stand->delivery, batch->body_bytes, &batch->permit));
+    assert_true(delivery_reserve(stand->delivery, 0, batch->body_bytes, &batch->permit));
     delivery_put(stand->delivery, &batch, stand->now_ms);
 }
 

@@ -73,6 +73,26 @@ static void an_overdraft_is_granted_and_keeps_others_out_until_it_is_paid_back(v
     assert_int_equal(share.used_bytes, 0);
 }
 
+static void who_waits_longer_is_served_first_whatever_it_wants(void **unused)
+{
+    (void)unused;
+    struct share share = { .limit_bytes = 100 };
+    struct permit held, large, small, other;
+    assert_true(share_acquire_in_turn(&share, 0, 90, &held));
+    assert_false(share_acquire_in_turn(&share, 1, 80, &large));
+    assert_false(share_acquire_in_turn(&share, 2, 5, &small)); /* it would fit */
+    assert_false(share_acquire_in_turn(&share, 0, 1, &other));
+    permit_shrink(&held, 20);
+    assert_false(share_acquire_in_turn(&share, 2, 5, &small));
+    assert_true(share_acquire_in_turn(&share, 1, 80, &large));
+    permit_release(&large);
+    assert_false(share_acquire_in_turn(&share, 0, 1, &other));
+    assert_true(share_acquire_in_turn(&share, 2, 5, &small));
+    assert_true(share_acquire_in_turn(&share, 0, 1, &other));
+    assert_true(share_acquire_in_turn(&share, 1, 1, &large)); /* nobody waits any more */
+    assert_int_equal(share.used_bytes, 27);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -81,6 +101,7 @@ int main(void)
         cmocka_unit_test(a_permit_can_be_released_only_once),
         cmocka_unit_test(shrinking_gives_back_the_rest_and_never_grows),
         cmocka_unit_test(an_overdraft_is_granted_and_keeps_others_out_until_it_is_paid_back),
+        cmocka_unit_test(who_waits_longer_is_served_first_whatever_it_wants),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
