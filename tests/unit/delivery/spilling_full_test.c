@@ -37,6 +37,19 @@ static void the_books_say_what_is_in_hand_before_it_is_read(void **unused)
 
 /* ---- a full spool whose inputs can wait ---- */
 
+static void put_large(struct stand *stand)
+{
+    static char body[20001];
+    struct batch *batch;
+
+    memset(body, 'x', sizeof(body) - 1);
+    batch = rig_empty_batch(&stand->store.rig, body);
+    rig_add_run(&stand->store.rig, batch, 0, NULL, 1);
+    batch->oldest_boot_ms = stand->now_ms;
+    assert_true(delivery_reserve(stand->delivery, 0, batch->body_bytes, &batch->permit));
+    delivery_put(stand->delivery, &batch, stand->now_ms);
+}
+
 /* The endpoint is away, and batches of `bytes` came until no more are wanted; returns how many. */
 static unsigned fill_spool(struct stand *stand, size_t bytes)
 {
@@ -83,15 +96,16 @@ static void a_full_spool_evicts_nothing_for_what_can_wait_and_keeps_the_order(vo
     open_waiting(&stand, true);
     unsigned count = fill_spool(&stand, 20000);
     assert_in_range(count, 40, 60); /* of the MiB */
-    for (int i = 0; i < 4; i++)     /* sealed before: they wait in memory */
-        put_with(&stand, 1, NULL);
+    for (int i = 0; i < 6; i++)     /* sealed before: the last of them wait in memory */
+        put_large(&stand);
+    put_with(&stand, 1, NULL); /* there is room for this one, but it is newer */
     for (int i = 0; i < 5; i++) {
         stand.now_ms += 2000; /* so that it looks at the disk again */
         (void)run_spool(&stand);
     }
     assert_int_equal(flow(&stand, FLOW_spool_evict), 0);
     assert_true(fake_used(&stand.store.fake) <= MIB);
-    for (uint64_t sequence = 1; sequence <= count + 5; sequence++) {
+    for (uint64_t sequence = 1; sequence <= count + 8; sequence++) {
         stand.now_ms += 100000;
         (void)run_spool(&stand);
         struct batch *batch = send_next(&stand);
