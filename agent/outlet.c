@@ -107,6 +107,7 @@ bool outlet_use_spool(struct outlet *outlet, struct ledger *ledger, struct opene
     for (unsigned i = 0; i < index->lane_count; i++)
         index->lanes[i].books = books_of(outlet, ledger, index->lanes[i].input);
     spool_carry(spool->spool, outlet->numbers);
+    spools_set_aside(spool, outlet->part->name, outlet->numbers);
     spool_files_use_pool(spool->files, &outlet->bodies);
     return sender_use_spool(outlet->sender, &spool->spool, &spool->files, &why) ||
            err_set(err, "output '%s': %s", outlet->part->name, why.text);

@@ -5,10 +5,13 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "delivery/spool_aside.h"
 
 #include <ctype.h>
-#include <limits.h>
+#include <dirent.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 /* The boot id as bytes; without one no start is of this boot, and ages are used. */
 static void find_boot(unsigned char ret[SPOOL_BOOT_BYTES])
@@ -41,8 +44,23 @@ static bool path_of(const struct settings *settings, const struct settings_part 
     return length < PATH_MAX;
 }
 
-static struct spool *make_spool(const struct output_options *options, const unsigned char *boot)
+/* Of a mixed output the others' events would be dropped while those that can wait hold its memory,
+ * so there a full spool gives up its oldest. */
+static bool all_inputs_can_wait(const struct settings *settings, const struct settings_part *part)
 {
+    for (size_t i = 0; i < part->link_count; i++) {
+        const struct settings_part *input = &settings->inputs[part->links[i]];
+        if ((input->type->traits & INPUT_REREADABLE) == 0 ||
+            input->input.lane__overflow != OVERFLOW_BLOCK || input->input.lane__block_for > 0)
+            return false;
+    }
+    return true;
+}
+
+static struct spool *make_spool(const struct settings *settings, const struct settings_part *part,
+                                const unsigned char *boot)
+{
+    const struct output_options *options = &part->output;
     static const enum spool_fsync policies[] = { [FSYNC_NEVER] = SPOOL_FSYNC_NEVER,
                                                  [FSYNC_INTERVAL] = SPOOL_FSYNC_INTERVAL,
                                                  [FSYNC_ALWAYS] = SPOOL_FSYNC_ALWAYS };
@@ -51,7 +69,8 @@ static struct spool *make_spool(const struct output_options *options, const unsi
                                    .fsync = policies[options->spool__fsync],
                                    .fsync_interval_ms = options->spool__fsync_interval,
                                    .max_age_ms = options->retry__max_age,
-                                   .newest_first = options->spool__newest_first };
+                                   .newest_first = options->spool__newest_first,
+                                   .waits_when_full = all_inputs_can_wait(settings, part) };
 
     memcpy(config.boot, boot, SPOOL_BOOT_BYTES);
     return spool_new(&config);
@@ -102,7 +121,7 @@ static bool open_one(struct spools *spools, const struct settings *settings, siz
     struct spool_scan scan;
     struct err why = { "" };
     bool is_taken = false;
-    char path[PATH_MAX];
+    char *path = item->path;
 
     if (!path_of(settings, part, path))
         return err_set(err, "output '%s': the path of its spool is too long", part->name);
@@ -114,7 +133,7 @@ static bool open_one(struct spools *spools, const struct settings *settings, siz
             LS("output", part->name), LS("error", why.text));
         return true;
     }
-    item->spool = make_spool(&part->output, boot);
+    item->spool = make_spool(settings, part, boot);
     item->files = spool_files_new(&disk);
     if (disk != NULL)
         disk->free(&disk);
@@ -126,6 +145,65 @@ static bool open_one(struct spools *spools, const struct settings *settings, siz
            err_set(err, "out of memory for the spool of output '%s'", part->name);
 }
 
+/* ---- folders of no output ---- */
+
+static bool is_configured(const struct settings *settings, const char *folder)
+{
+    char path[PATH_MAX];
+
+    for (size_t i = 0; i < settings->output_count; i++) {
+        const struct settings_part *part = &settings->outputs[i];
+        if (part->output.spool__max_bytes > 0 && path_of(settings, part, path) &&
+            strcmp(path, folder) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void count_segments(const char *folder, uint64_t *ret_segments, uint64_t *ret_bytes)
+{
+    DIR *list = opendir(folder);
+    const struct dirent *entry;
+    struct stat status;
+
+    *ret_segments = *ret_bytes = 0;
+    while (list != NULL && (entry = readdir(list)) != NULL) {
+        size_t length = strlen(entry->d_name);
+        if (length < 4 || strcmp(entry->d_name + length - 4, ".seg") != 0 ||
+            fstatat(dirfd(list), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+            continue;
+        *ret_segments += 1;
+        *ret_bytes += (uint64_t)status.st_size;
+    }
+    if (list != NULL)
+        (void)closedir(list);
+}
+
+/* An output, or its spool, that was taken out of the configuration leaves its batches behind. */
+static void tell_forgotten(const struct settings *settings)
+{
+    char spools[PATH_MAX], folder[PATH_MAX];
+    const struct dirent *entry;
+    uint64_t segments, bytes;
+    DIR *list = NULL;
+
+    if (snprintf(spools, sizeof(spools), "%s/spool", settings->agent.state_dir) < PATH_MAX)
+        list = opendir(spools);
+    while (list != NULL && (entry = readdir(list)) != NULL) {
+        if (entry->d_name[0] == '.' ||
+            snprintf(folder, sizeof(folder), "%s/%s", spools, entry->d_name) >= PATH_MAX ||
+            is_configured(settings, folder))
+            continue;
+        count_segments(folder, &segments, &bytes);
+        if (segments > 0)
+            LOG(LOG_WARN, "spool of no output, its batches are not sent", LS("path", folder),
+                LU("segments", segments), LU("bytes", bytes),
+                LS("fix", "give an output of that name a spool again, or remove the folder"));
+    }
+    if (list != NULL)
+        (void)closedir(list);
+}
+
 bool spools_open(struct spools *spools, const struct settings *settings, struct err *err)
 {
     unsigned char boot[SPOOL_BOOT_BYTES];
@@ -135,12 +213,49 @@ bool spools_open(struct spools *spools, const struct settings *settings, struct 
     if (spools->items == NULL)
         return err_set(err, "out of memory");
     find_boot(boot);
+    tell_forgotten(settings);
     for (size_t i = 0; i < settings->output_count; i++) {
         if (settings->outputs[i].output.spool__max_bytes > 0 &&
             !open_one(spools, settings, i, boot, err))
             return false;
     }
     return true;
+}
+
+/* ---- after repeated crashes ---- */
+
+static void tell_set_aside(const char *output, const char *path, const struct spool_aside *aside)
+{
+    LOG(LOG_ERROR, "batches of the spool set aside", LS("output", output), LS("path", path),
+        LS("file", aside->file[0] != '\0' ? aside->file : "none"), LU("batches", aside->batches),
+        LU("events", aside->events), LU("bytes", aside->bytes), LU("not_kept", aside->not_kept),
+        LS("error", aside->error == 0 ? "none" : strerror(aside->error)));
+}
+
+void spools_set_aside(struct opened_spool *spool, const char *output, struct numbers *numbers)
+{
+    uint64_t crashes = numbers_get(numbers, NUMBER_spool_crashes);
+    uint64_t batches = numbers_get(numbers, NUMBER_spool_in_hand);
+    struct spool_stamp now = { clock_boot_ms(), clock_real_ns() / NS_PER_MS, 0 };
+    struct spool_disk *folder = NULL;
+    struct spool_aside aside;
+    struct err why = { "" };
+    char path[PATH_MAX];
+    bool is_taken;
+
+    if (crashes < SPOOL_ASIDE_AFTER || batches == 0) {
+        numbers_set(numbers, NUMBER_spool_in_hand, 0);
+        return;
+    }
+    LOG(LOG_ERROR, "the agent crashed again and again on batches of its spool, setting them aside",
+        LS("output", output), LU("crashes", crashes), LU("batches", batches));
+    if (snprintf(path, sizeof(path), "%s/%s", spool->path, SPOOL_ASIDE_FOLDER) < PATH_MAX)
+        folder = spool_disk_open(path, &is_taken, &why);
+    if (folder == NULL)
+        LOG(LOG_ERROR, "what is set aside cannot be kept", LS("output", output),
+            LS("error", why.text));
+    spool_set_aside(spool->spool, spool->files, &folder, batches, &now, clock_now_ms(), &aside);
+    tell_set_aside(output, path, &aside);
 }
 
 void spools_close(struct spools *spools)

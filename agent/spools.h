@@ -6,11 +6,14 @@
 #include "config/settings.h"
 #include "delivery/spool_files.h"
 
+#include <limits.h>
+
 struct spools {
     size_t count; /* one for each output */
     struct opened_spool {
         struct spool *spool; /* NULL: this output has none, or it cannot be opened */
         struct spool_files *files;
+        char path[PATH_MAX];
     } * items;
     struct ledger_found *found; /* what lies on disk, for the books */
     size_t found_count;
@@ -19,4 +22,7 @@ struct spools {
 /* Says what was found. A disk that cannot be used is said and is no reason not to start; false: out
  * of memory, or another agent has the folder. */
 bool spools_open(struct spools *spools, const struct settings *settings, struct err *err);
+/* Once it is carried over: what start after start crashed on, as the numbers of its output tell,
+ * is not sent again. */
+void spools_set_aside(struct opened_spool *spool, const char *output, struct numbers *numbers);
 void spools_close(struct spools *spools); /* those that nobody took */

@@ -2,8 +2,10 @@
 /* spilling: what goes between memory and the spool, and when. To disk: all that is ready while the
  * endpoint is away or the agent stops, and the oldest when the share for sealed batches is used up.
  * Back: as many as may be sent soon, a few while the endpoint is away, for the probe; never more
- * than half of the share, so that there is memory to seal and spill in. What is on disk is older
- * than what is ready, so it goes first (unless newest_first). Counts first, then releases receipts.
+ * than half of the share, so that there is memory to seal and spill in. A full spool gives up its
+ * oldest for what comes, or where all that comes can wait in its source: that waits. What is on
+ * disk is older than what is ready, so it goes first (unless newest_first). Counts first, then
+ * releases receipts.
  */
 #include "base/check.h"
 #include "delivery/delivery_state.h"
@@ -52,7 +54,7 @@ bool spilling_wants_batches(const struct delivery *delivery, int64_t now_ms)
 {
     const struct spool *spool = delivery->spill.spool;
 
-    if (spool == NULL || !spool_is_usable(spool, now_ms))
+    if (spool == NULL || !spool_is_usable(spool, now_ms) || spool_asks_to_wait(spool))
         return false;
     return is_away(delivery, now_ms) ||
            (spool_may_read(spool, now_ms) && !spool_is_nearly_full(spool));
@@ -124,6 +126,8 @@ void spilling_choose(struct delivery *delivery, int64_t now_ms)
         next = batch->next;
         if (batch->pin != NULL || !spool_takes(spool, batch))
             continue;
+        if (!spool_has_room(spool, &held->to_spool, batch, now_ms))
+            return; /* nor those behind it, for the order's sake */
         chosen += batch->body_bytes;
         batch_list_remove(&held->ready, batch);
         batch_list_push_back(&held->to_spool, batch);
@@ -259,7 +263,12 @@ static bool plan_read(struct delivery *delivery, const struct spool_stamp *now, 
         return false;
     if (!spool_plan_read(delivery->spill.spool, now, now_ms, ret, &body_bytes))
         return false;
-    return ret->kind != SPOOL_LOAD || reserve_body(delivery, &found, body_bytes);
+    if (ret->kind != SPOOL_LOAD)
+        return true;
+    if (!reserve_body(delivery, &found, body_bytes))
+        return false;
+    spool_begin_load(delivery->spill.spool);
+    return true;
 }
 
 static void end_load(struct delivery *delivery, const struct spool_job *job,
@@ -299,7 +308,8 @@ static bool plan_write(struct delivery *delivery, const struct spool_stamp *now,
         return false;
     if (spool_plan_write(spool, batch, now, now_ms, ret))
         return true;
-    if (!spool_is_usable(spool, now_ms))
+    if (!spool_is_usable(spool, now_ms) ||
+        !spool_has_room(spool, &(struct batch_list){ .count = 0 }, batch, now_ms))
         take_back(delivery);
     return false;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* spool: writing, sealing, removing, syncing, and the state of the disk. Reading and marking are in
- * spool_reading.c. A segment is made in the index when its first record is planned, so that nothing
- * that can fail is left to do once the record is on disk. */
+ * spool_reading.c, the bound in spool_room.c. A segment is made in the index when its first record
+ * is planned, so that nothing that can fail is left to do once the record is on disk. */
 #include "base/check.h"
 #include "base/clock.h"
 #include "delivery/spool_state.h"
@@ -14,11 +14,6 @@ enum {
     RETRY_LEAST_MS = 1000,
     RETRY_MOST_MS = 60 * 1000,
     REMOVE_RETRY_MS = 10 * 1000,
-    LOOK_MS = 1000, /* a look at the free space is good for so long */
-    RECORD_TEXT_MOST = SPOOL_RECORD_LEAST + BATCH_KEY_BYTES + 16,
-    LANE_MOST = 2 * (LEDGER_NAME + 16), /* of a lane in a record and in the sum */
-    RUN_MOST = 24,
-    NEARLY_FULL_PERCENT = 90,
 };
 static const uint64_t segment_least = 64 * 1024;
 static const uint64_t segment_most = 64 * 1024 * 1024;
@@ -130,21 +125,6 @@ bool spool_is_usable(const struct spool *spool, int64_t now_ms)
     return !spool->is_broken || now_ms >= spool->retry_ms;
 }
 
-/* The bound in bytes now: it shrinks when the disk has less free than is to be left. Without such a
- * wish nothing is evicted for a disk that others fill: then it is full, and that is memory mode. */
-static uint64_t limit_bytes(const struct spool *spool)
-{
-    uint64_t used = spool->index.bytes, least_free = spool->config.min_free_bytes, limit;
-
-    if (spool->free_at_ms == SPOOL_FREE_UNKNOWN_MS || least_free == 0)
-        return spool->config.max_bytes;
-    if (spool->free_bytes >= least_free)
-        limit = used + (spool->free_bytes - least_free);
-    else
-        limit = used > least_free - spool->free_bytes ? used - (least_free - spool->free_bytes) : 0;
-    return limit < spool->config.max_bytes ? limit : spool->config.max_bytes;
-}
-
 bool spool_is_newest_first(const struct spool *spool)
 {
     return spool->config.newest_first;
@@ -155,33 +135,7 @@ bool spool_never_syncs(const struct spool *spool)
     return spool->config.fsync == SPOOL_FSYNC_NEVER;
 }
 
-bool spool_is_nearly_full(const struct spool *spool)
-{
-    return spool->index.bytes > limit_bytes(spool) / 100 * NEARLY_FULL_PERCENT;
-}
-
-void spool_looked(struct spool *spool, const struct spool_result *result, int64_t now_ms)
-{
-    spool->free_at_ms = now_ms;
-    spool->free_bytes = result->error == 0 ? result->bytes : UINT64_MAX;
-    spool_publish(spool);
-}
-
 /* ---- writing ---- */
-
-/* At most what a record of it makes the spool grow, with its part of the sum. */
-static uint64_t growth_of(const struct batch *batch)
-{
-    uint64_t lanes = batch->run_count < SPOOL_LANES_MAX ? batch->run_count : SPOOL_LANES_MAX;
-
-    return RECORD_TEXT_MOST + lanes * LANE_MOST + batch->run_count * RUN_MOST +
-           spool_padded(batch->body_bytes) + SPOOL_SEGMENT_HEAD + SPOOL_TAIL + 64;
-}
-
-bool spool_takes(const struct spool *spool, const struct batch *batch)
-{
-    return batch->run_count <= SPOOL_RUNS_MAX && growth_of(batch) <= spool->config.max_bytes;
-}
 
 static void plan_remove(struct spool *spool, struct spool_segment *segment, enum flow flow,
                         struct spool_job *ret)
@@ -282,16 +236,17 @@ static bool fill_write(struct spool *spool, struct batch *batch, const struct sp
 bool spool_plan_write(struct spool *spool, struct batch *batch, const struct spool_stamp *now,
                       int64_t now_ms, struct spool_job *ret)
 {
-    uint64_t growth = growth_of(batch);
+    uint64_t growth = spool_growth_of(batch);
 
     if (!spool_is_usable(spool, now_ms))
         return false;
-    if (spool->free_at_ms == SPOOL_FREE_UNKNOWN_MS || now_ms - spool->free_at_ms >= LOOK_MS) {
+    if (!spool_has_looked(spool, now_ms)) {
         *ret = (struct spool_job){ .kind = SPOOL_LOOK };
         return true;
     }
-    if (spool->index.bytes + growth > limit_bytes(spool) ||
-        (spool->writing == NULL && spool->index.count == SPOOL_SEGMENTS_MAX)) {
+    if (spool_must_evict(spool, growth, spool_limit_bytes(spool))) {
+        if (spool_may_wait(spool))
+            return false;
         if (plan_evict(spool, now_ms, ret))
             return true;
         disk_failed(spool, "make room, all of it is being sent or the disk is full", ENOSPC,

@@ -18,6 +18,7 @@ struct spool_config {
     int64_t fsync_interval_ms;
     int64_t max_age_ms; /* 0: never */
     bool newest_first;
+    bool waits_when_full; /* all that comes can wait where it is: then nothing is evicted for it */
     unsigned char boot[SPOOL_BOOT_BYTES];
 };
 
@@ -72,15 +73,19 @@ bool spool_may_read(const struct spool *spool, int64_t now_ms);  /* there is som
 bool spool_is_newest_first(const struct spool *spool);
 bool spool_never_syncs(const struct spool *spool);
 bool spool_is_nearly_full(const struct spool *spool);
+bool spool_asks_to_wait(const struct spool *spool); /* nearly full, and what comes can wait */
+/* May it be written, behind those? false: it waits until there is room. */
+bool spool_has_room(const struct spool *spool, const struct batch_list *before,
+                    const struct batch *batch, int64_t now_ms);
 bool spool_plan_write(struct spool *spool, struct batch *batch, const struct spool_stamp *now,
                       int64_t now_ms, struct spool_job *ret);
-/* Body bytes of the record to read next, UINT64_MAX: not known, then *ret is a job to find out. */
+/* Body bytes of the record to read next; UINT64_MAX: *ret is a job to find out. */
 bool spool_plan_read(struct spool *spool, const struct spool_stamp *now, int64_t now_ms,
                      struct spool_job *ret, uint64_t *ret_body_bytes);
+void spool_begin_load(struct spool *spool); /* this LOAD is done now; then comes spool_loaded() */
 void spool_plan_mark(struct spool *spool, struct batch *batch, struct spool_job *ret);
 bool spool_plan_tidy(struct spool *spool, int64_t now_ms, int64_t boot_ms, struct spool_job *ret);
 bool spool_plan_sync(struct spool *spool, int64_t now_ms, bool at_once, struct spool_job *ret);
-/* Seals what is written, at the end. */
 bool spool_plan_close(struct spool *spool, const struct spool_stamp *now, struct spool_job *ret);
 int64_t spool_due_ms(const struct spool *spool, int64_t now_ms); /* when to ask again; INT64_MAX */
 
@@ -97,8 +102,7 @@ void spool_peeked(struct spool *spool, const struct spool_job *job,
 struct batch *spool_loaded(struct spool *spool, const struct spool_job *job,
                            struct spool_result *result, const struct spool_stamp *now,
                            int64_t now_ms);
-void spool_unpin(struct spool *spool, struct spool_pin *pin); /* not done: it stays on disk */
-/* MARK: counts nothing; the caller does, after this. */
+/* Counts nothing; the caller does, after this. */
 void spool_marked(struct spool *spool, const struct spool_job *job,
                   const struct spool_result *result, int64_t now_ms);
 void spool_removed(struct spool *spool, const struct spool_job *job,

@@ -6,6 +6,7 @@
  * Pure. Threads: the caller holds the lock. */
 #pragma once
 
+#include "delivery/batch_list.h"
 #include "delivery/spool_format.h"
 
 enum { SPOOL_SEGMENTS_MAX = 4096 };

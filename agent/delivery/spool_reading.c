@@ -10,6 +10,35 @@
 
 enum { READ_RETRY_MS = 10 * 1000 };
 
+/* ---- what is in hand ---- */
+
+void spool_show_in_hand(const struct spool *spool)
+{
+    numbers_set(spool->numbers, NUMBER_spool_in_hand,
+                spool->pins + (spool->is_loading ? 1 : 0) + spool->still_aside);
+}
+
+void spool_begin_load(struct spool *spool)
+{
+    spool->is_loading = true;
+    spool_show_in_hand(spool);
+}
+
+static void add_pin(struct spool *spool, struct spool_segment *segment)
+{
+    segment->pins++;
+    spool->pins++;
+    spool->still_aside -= spool->still_aside > 0;
+}
+
+static void drop_pin(struct spool *spool, struct spool_segment *segment)
+{
+    CHECK(segment != NULL && segment->pins > 0 && spool->pins > 0);
+    segment->pins--;
+    spool->pins--;
+    spool_show_in_hand(spool);
+}
+
 /* ---- which ---- */
 
 static bool reads_backward(const struct spool *spool, const struct spool_segment *segment)
@@ -196,9 +225,9 @@ static struct batch *make_batch(struct spool *spool, const struct spool_record *
     return batch;
 }
 
-struct batch *spool_loaded(struct spool *spool, const struct spool_job *job,
-                           struct spool_result *result, const struct spool_stamp *now,
-                           int64_t now_ms)
+static struct batch *take_loaded(struct spool *spool, const struct spool_job *job,
+                                 struct spool_result *result, const struct spool_stamp *now,
+                                 int64_t now_ms)
 {
     struct spool_segment *segment = spool_index_find(&spool->index, job->place.segment);
     struct spool_record record;
@@ -228,24 +257,23 @@ struct batch *spool_loaded(struct spool *spool, const struct spool_job *job,
         numbers_add(spool->numbers, NUMBER_spool_damaged, 1);
         spool_tell(spool, "spool has a damaged batch", "read", 0, segment->id);
     }
-    segment->pins++;
+    add_pin(spool, segment);
     pass(spool, segment, job->place.at, &record);
     return batch;
 }
 
+struct batch *spool_loaded(struct spool *spool, const struct spool_job *job,
+                           struct spool_result *result, const struct spool_stamp *now,
+                           int64_t now_ms)
+{
+    struct batch *batch = take_loaded(spool, job, result, now, now_ms);
+
+    spool->is_loading = false;
+    spool_show_in_hand(spool);
+    return batch;
+}
+
 /* ---- done ---- */
-
-static void drop_pin(struct spool_segment *segment)
-{
-    CHECK(segment != NULL && segment->pins > 0);
-    segment->pins--;
-}
-
-/* Called at the end alone: what is not done now is read again by the next start. */
-void spool_unpin(struct spool *spool, struct spool_pin *pin)
-{
-    drop_pin(spool_index_find(&spool->index, pin->segment));
-}
 
 void spool_plan_mark(struct spool *spool, struct batch *batch, struct spool_job *ret)
 {
@@ -265,7 +293,7 @@ void spool_marked(struct spool *spool, const struct spool_job *job,
     struct spool_segment *segment = spool_index_find(&spool->index, job->place.segment);
 
     (void)now_ms;
-    drop_pin(segment);
+    drop_pin(spool, segment);
     CHECK(segment->records > 0);
     segment->records--;
     if (result->error != 0)

@@ -2,6 +2,7 @@
 /* spool_scan: what lies on disk when the agent starts. A segment with a sum and without marks is
  * taken at its word; others are read head by head, bodies never. */
 #include "base/auto.h"
+#include "delivery/spool_aside.h"
 #include "delivery/spool_segment.h"
 
 #include <errno.h>
@@ -32,6 +33,8 @@ static void take_file(void *context, const char *name)
     struct scan *scan = context;
     uint64_t id;
 
+    if (strcmp(name, SPOOL_ASIDE_FOLDER) == 0)
+        return;
     if (!spool_name_is_ours(name, &id)) {
         leave_alone(scan, name, "not a name of a segment");
         return;

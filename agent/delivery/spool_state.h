@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* spool_state: what a spool is made of, for spool.c and spool_reading.c alone. */
+/* spool_state: what a spool is made of, for the files spool_*.c of this folder alone. */
 #pragma once
 
 #include "delivery/spool.h"
@@ -26,6 +26,10 @@ struct spool {
     bool has_peeked;
     struct spool_place peeked;
     uint64_t peeked_body_bytes;
+    /* What a crash would find in hand: see spool_show_in_hand(). */
+    unsigned pins; /* of all segments */
+    bool is_loading;
+    uint64_t still_aside; /* to be set aside, and not read yet */
     bool has_news;
     struct spool_news news;
 };
@@ -33,5 +37,14 @@ struct spool {
 void spool_publish(const struct spool *spool);
 void spool_tell(struct spool *spool, const char *msg, const char *what, int error,
                 uint64_t segment);
+/* Tells the books, before a batch is used: should the agent die of it, the next start asks. */
+void spool_show_in_hand(const struct spool *spool);
 /* The file of that segment is gone, or cannot be read any more. */
 void spool_give_up_segment(struct spool_segment *segment);
+
+/* ---- spool_room.c ---- */
+uint64_t spool_limit_bytes(const struct spool *spool);
+uint64_t spool_growth_of(const struct batch *batch);
+bool spool_must_evict(const struct spool *spool, uint64_t growth, uint64_t limit);
+bool spool_has_looked(const struct spool *spool, int64_t now_ms); /* at the free space, lately */
+bool spool_may_wait(const struct spool *spool);                   /* instead of evicting */

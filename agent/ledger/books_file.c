@@ -188,7 +188,7 @@ static bool layout_fits(const struct books_header *header)
            lane_holds(header, header->rereadable_at, sizeof(uint64_t));
 }
 
-static void read_row(const struct books_image *image, const struct books_table *table,
+void books_image_row(const struct books_image *image, const struct books_table *table,
                      uint32_t index, void *ret_row, size_t bytes)
 {
     memcpy(ret_row, image->bytes.data + table->at + (size_t)index * table->row_bytes, bytes);
@@ -200,13 +200,13 @@ static bool rows_fit(const struct books_image *image)
 
     for (uint32_t i = 0; i < header->accounts.rows; i++) {
         struct books_account_row row;
-        read_row(image, &header->accounts, i, &row, sizeof(row));
+        books_image_row(image, &header->accounts, i, &row, sizeof(row));
         if (memchr(row.name, '\0', sizeof(row.name)) == NULL)
             return false;
     }
     for (uint32_t i = 0; i < header->flows.rows; i++) {
         struct books_flow_row row;
-        read_row(image, &header->flows, i, &row, sizeof(row));
+        books_image_row(image, &header->flows, i, &row, sizeof(row));
         uint64_t end = ((uint64_t)row.first_cell + row.cells) * sizeof(struct cell);
         if (row.from >= header->accounts.rows || row.to >= header->accounts.rows ||
             row.cells > FLOW_CELLS_MAX || !lane_holds(header, header->cells_at, end))
@@ -268,8 +268,8 @@ static bool read_name(const struct books_image *image, const char *lane, uint32_
     return true;
 }
 
-static struct amount sum_cells(const struct books_image *image, const char *lane,
-                               const struct books_flow_row *flow)
+struct amount books_image_moved(const struct books_image *image, const char *lane,
+                                const struct books_flow_row *flow)
 {
     struct amount sum = { 0, 0 };
     for (uint32_t i = 0; i < flow->cells; i++) {
@@ -289,8 +289,8 @@ static void sum_stocks(const struct books_image *image, const char *lane,
     memset(stocks, 0, ACCOUNTS_MAX * sizeof(*stocks));
     for (uint32_t i = 0; i < image->header.flows.rows; i++) {
         struct books_flow_row flow;
-        read_row(image, &image->header.flows, i, &flow, sizeof(flow));
-        struct amount moved = sum_cells(image, lane, &flow);
+        books_image_row(image, &image->header.flows, i, &flow, sizeof(flow));
+        struct amount moved = books_image_moved(image, lane, &flow);
         stocks[flow.to].events += moved.events;
         stocks[flow.to].bytes += moved.bytes;
         stocks[flow.from].events -= moved.events;
@@ -373,7 +373,7 @@ static bool settle_stocks(const struct books_image *image, struct amount found,
 
     for (uint32_t i = 0; i < image->header.accounts.rows; i++) {
         struct books_account_row row;
-        read_row(image, &image->header.accounts, i, &row, sizeof(row));
+        books_image_row(image, &image->header.accounts, i, &row, sizeof(row));
         if (row.held && (!settle(&stocks[i].events) || !settle(&stocks[i].bytes)))
             return false;
         if (row.held && account_named(row.name) == ACCOUNT_spool)
@@ -403,7 +403,7 @@ static bool close_accounts(const struct books_image *image, const char *lane, st
     for (uint32_t i = 0; i < image->header.accounts.rows; i++) {
         struct books_account_row row;
         struct amount *stock = &stocks[i];
-        read_row(image, &image->header.accounts, i, &row, sizeof(row));
+        books_image_row(image, &image->header.accounts, i, &row, sizeof(row));
         if (!row.held || is_closed_already(image, &row))
             continue;
         enum flow flow = closing_flow(account_named(row.name), left->rereadable);
@@ -444,48 +444,4 @@ bool books_image_left(const struct books_image *image, unsigned lane, struct boo
     if (ret->damaged)
         memset(ret->closing, 0, sizeof(ret->closing));
     return has_left;
-}
-
-/* ---- reading: what it may have died of ---- */
-
-static uint64_t number_named(const struct books_image *image, const char *lane, const char *name)
-{
-    struct books_number_row row;
-    uint64_t value = 0;
-
-    for (uint32_t i = 0; i < image->header.numbers.rows; i++) {
-        read_row(image, &image->header.numbers, i, &row, sizeof(row));
-        if (strcmp(row.name, name) == 0)
-            memcpy(&value, lane + image->header.numbers_at + i * sizeof(value), sizeof(value));
-    }
-    return value < STOCK_MAX ? value : 0;
-}
-
-struct books_suspect books_image_suspect(const struct books_image *image, unsigned lane)
-{
-    const struct books_header *header = &image->header;
-    const char *lane_row =
-        image->bytes.data + header->lanes.at + (size_t)lane * header->lanes.row_bytes;
-    uint64_t taken = number_named(image, lane_row, "run_events");
-
-    if (atomic_load(&header->state) != BOOKS_CRASHED)
-        return (struct books_suspect){ 0, 0 };
-    for (uint32_t i = 0; i < header->flows.rows; i++) {
-        struct books_flow_row flow;
-        struct books_account_row from;
-        read_row(image, &header->flows, i, &flow, sizeof(flow));
-        read_row(image, &header->accounts, flow.from, &from, sizeof(from));
-        uint64_t moved = sum_cells(image, lane_row, &flow).events;
-        struct books_account_row to;
-        read_row(image, &header->accounts, flow.to, &to, sizeof(to));
-        bool left =
-            from.held && (!to.held || strcmp(to.name, account_infos[ACCOUNT_spool].name) == 0);
-        if (left && moved > 0)
-            return (struct books_suspect){ 0, 0 };
-        if (account_named(from.name) == ACCOUNT_world && strcmp(flow.name, "upstream_loss") != 0)
-            taken += moved;
-    }
-    if (taken == 0 || taken >= STOCK_MAX)
-        return (struct books_suspect){ 0, 0 };
-    return (struct books_suspect){ number_named(image, lane_row, "crashes") + 1, taken };
 }

@@ -42,11 +42,9 @@ struct books_left {
 /* lane < header.lanes_used. false: nothing was left and nothing is damaged. */
 bool books_image_left(const struct books_image *image, unsigned lane, struct books_left *ret);
 
-/* Whether a start died of what a lane had in hand. */
-struct books_suspect {
-    uint64_t crashes; /* starts in a row that crashed before anything left the lane, this one too */
-    uint64_t events;  /* that were read in this one, and those that were just being offered */
-};
-/* All 0: it did not crash (a kill or a power loss says nothing about the data), or got on with its
- * work before. */
-struct books_suspect books_image_suspect(const struct books_image *image, unsigned lane);
+/* For ledger/suspect.c: copies a row of a table that the header says is there. */
+void books_image_row(const struct books_image *image, const struct books_table *table,
+                     uint32_t index, void *ret_row, size_t bytes);
+/* What that flow of the file moved in the lane whose row begins there. */
+struct amount books_image_moved(const struct books_image *image, const char *lane,
+                                const struct books_flow_row *flow);

@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "ledger/live_file.h"
 #include "ledger/predecessor.h"
+#include "ledger/suspect.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -186,9 +187,9 @@ static unsigned close_predecessor(struct ledger *ledger, const struct predecesso
             atomic_fetch_add(&books->closing[flow].events, left.closing[flow].events);
             atomic_fetch_add(&books->closing[flow].bytes, left.closing[flow].bytes);
         }
-        struct books_suspect suspect = books_image_suspect(&dead->image, i);
+        struct suspect suspect = suspect_lane(&dead->image, i);
         numbers_set(&books->numbers, NUMBER_crashes, suspect.crashes);
-        numbers_set(&books->numbers, NUMBER_suspect_events, suspect.events);
+        numbers_set(&books->numbers, NUMBER_suspect_events, suspect.in_hand);
     }
     if (damaged > 0) {
         size_t length = strlen(ledger->note);
@@ -197,6 +198,21 @@ static unsigned close_predecessor(struct ledger *ledger, const struct predecesso
                        length == 0 ? "" : "; ", damaged);
     }
     return closed;
+}
+
+/* Outputs whose spools have something on disk: those alone can have had it in hand. */
+static void note_spool_suspects(struct ledger *ledger, const struct books_image *dead)
+{
+    for (size_t i = 0; i < dead->found_count; i++) {
+        const char *output = dead->found[i].output;
+        struct suspect suspect = suspect_spool(dead, output);
+        struct numbers *numbers =
+            suspect.crashes > 0 ? ledger_output_numbers(ledger, output) : NULL;
+        if (numbers == NULL)
+            continue;
+        numbers_set(numbers, NUMBER_spool_crashes, suspect.crashes);
+        numbers_set(numbers, NUMBER_spool_in_hand, suspect.in_hand);
+    }
 }
 
 /* So that what was closed is not closed once more from an older copy. Before the first report
@@ -229,6 +245,8 @@ static void start_books(struct ledger *ledger, const struct ledger_config *confi
     dead.image.found_count = config->found_count;
     if (was_running || dead.kind == PREDECESSOR_CLEAN)
         has_left = close_predecessor(ledger, &dead) > 0 || was_running;
+    if (was_running)
+        note_spool_suspects(ledger, &dead.image);
     predecessor_fini(&dead);
     live_file_publish(&ledger->live);
     if (has_left)

@@ -427,6 +427,62 @@ def test_a_spool_of_two_hundred_megabytes_is_found_at_once(rig, capsys):
     assert (lane.received, lane.delivered) == (1000000, 1000000)
 
 
+# ---- a full spool, and folders of no output ----
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_lines_that_can_wait_in_their_file_are_not_given_up_by_a_full_spool(rig, mixed):
+    """With an input beside them that cannot wait, the oldest are given up, and counted."""
+    receiver = rig.receiver()
+    receiver.always(503)
+    inputs = {"app": rig.tail("app.log", lane={"capacity": "1MiB"})}
+    if mixed:
+        inputs["piped"] = {"type": "stdin"}
+    agent = make(rig, receiver, inputs, spool={"max_bytes": "1MiB"}, compression="none",
+                 batch={"max_bytes": "64KiB"})
+    append_lines(rig.folder / "app.log", 0, 40000, bytes_=200)
+    if mixed:
+        agent.start_piped()
+        agent.wait_metric(1, "spillway_dropped_events_total", reason="spool_evict", input="app")
+    else:
+        agent.start()
+        wait_until(lambda: agent.metrics().get("spillway_spool_bytes", output="main") > 800_000,
+                   "a full spool")
+        before = agent.metrics().get("spillway_reports_total")
+        agent.wait_metric(before + 2, "spillway_reports_total")
+        received = agent.metrics().get("spillway_received_events_total", input="app")
+        assert received < 40000, "the file was read on"
+    receiver.always(200)
+    if not mixed:
+        receiver.wait_events(40000)
+        lane = agent.stop().lane()
+        assert (lane.delivered, lane.dropped) == (40000, 0)
+        check_exact(receiver.bodies(), 40000, in_order=False)
+        return
+
+    def settled():
+        metrics = agent.metrics()
+        return sum(metrics.get(f"spillway_{how}_events_total", input="app")
+                   for how in ("delivered", "dropped"))
+
+    wait_until(lambda: settled() == 40000, lambda: f"40000 at their end; there are {settled()}")
+    agent.end_input()
+    lane = agent.stop().lane("app", "main")
+    assert lane.dropped == lane.spool_evict == missing_lines(receiver, 40000)
+
+
+def test_a_spool_whose_output_is_gone_is_told_at_the_start(rig):
+    receiver = rig.receiver()
+    agent = spooled(rig, receiver, 1000)
+    (agent.state_dir / "spool" / "main").rename(agent.state_dir / "spool" / "gone")
+    (agent.state_dir / "spool" / "empty").mkdir()
+    agent.start_piped()
+    said = agent.wait_log(msg="spool of no output, its batches are not sent")
+    assert said["path"].endswith("/spool/gone") and int(said["bytes"]) > 0
+    agent.end_input()
+    agent.finish()
+    assert len(agent.log.find(msg=said["msg"])) == 1
+
+
 @pytest.mark.quick
 def test_check_says_what_may_be_put_on_disk():
     path = pathlib.Path(__file__).parents[2] / "config" / "examples" / "outages.yaml"

@@ -98,6 +98,7 @@ static void play_out(struct play *play, uint64_t seed)
 static void any_sequence_balances(void **unused)
 {
     (void)unused;
+    unsigned waited = 0;
     for (uint64_t seed = 1; seed <= 200; seed++) {
         struct play play = { .random = random_make(seed) };
         struct stand *stand = &play.stand;
@@ -109,18 +110,25 @@ static void any_sequence_balances(void **unused)
         open_store(&stand->store, MIB);
         stand->store.config.newest_first = seed % 4 == 0;
         stand->store.config.max_age_ms = config.max_age_ms;
+        stand->store.config.waits_when_full = seed % 2 == 0;
+        if (seed % 7 == 0)
+            stand->store.config.max_bytes = 8000; /* a few batches fill it */
         restart_store(&stand->store);
         stand->now_ms = stand->store.now.boot_ms;
         start_stand(stand, &config);
-        for (int i = 0; i < 400; i++)
+        for (int i = 0; i < 400; i++) {
             play_on(&play);
+            waited += spool_asks_to_wait(stand->store.spool);
+        }
         play_out(&play, seed);
         assert_int_equal(flow(stand, FLOW_deliver) + flow(stand, FLOW_spool_deliver) +
                              flow(stand, FLOW_expire) + flow(stand, FLOW_spool_expire) +
                              flow(stand, FLOW_spool_evict) + flow(stand, FLOW_spool_corrupt),
                          flow(stand, FLOW_admit));
+        assert_true(seed % 2 != 0 || flow(stand, FLOW_spool_evict) == 0);
         close_stand(stand);
     }
+    assert_true(waited > 0); /* some of them were full */
 }
 
 int main(void)

@@ -325,52 +325,6 @@ static void books_of_another_build_are_read_by_their_own_description(void **unus
     assert_int_equal(left.closing[FLOW_replay_ring].events, 70);
 }
 
-/* ---- what a start died of ---- */
-
-static struct books_suspect suspect_of(struct books_file *file)
-{
-    struct books_image image;
-    struct err err = { "" };
-
-    assert_true(books_image_open(&image, all_of(file), false, &err));
-    return books_image_suspect(&image, 0);
-}
-
-static void a_crash_without_progress_makes_suspects_of_all_that_was_read(void **unused)
-{
-    (void)unused;
-    AUTO(auto_free) struct books_file *file = make_file();
-    struct books *books = add_lane(file, "app", true);
-
-    ledger_move(books, FLOW_admit, 10, 100);
-    ledger_move(books, FLOW_filter, 3, 30);
-    ledger_move(books, FLOW_upstream_loss, 5, 50); /* never was in hand */
-    ledger_move_cell(books, FLOW_gather, 1, 4, 40);
-    numbers_set(&books->numbers, NUMBER_run_events, 7);
-    numbers_set(&books->numbers, NUMBER_crashes, 2);
-    assert_int_equal(suspect_of(file).crashes, 0); /* killed, not crashed */
-    file->header.state = BOOKS_CRASHED;
-    assert_int_equal(suspect_of(file).crashes, 3);
-    assert_int_equal(suspect_of(file).events, 20);
-    file->header.state = BOOKS_CLOSED;
-    assert_int_equal(suspect_of(file).crashes, 0);
-}
-
-static void progress_and_idleness_clear_a_lane_of_suspicion(void **unused)
-{
-    (void)unused;
-    AUTO(auto_free) struct books_file *file = make_file();
-    struct books *books = add_lane(file, "app", true);
-
-    file->header.state = BOOKS_CRASHED;
-    numbers_set(&books->numbers, NUMBER_crashes, 2);
-    assert_int_equal(suspect_of(file).crashes, 0); /* it had nothing in hand */
-    ledger_move(books, FLOW_admit, 10, 100);
-    assert_int_equal(suspect_of(file).crashes, 3);
-    ledger_move(books, FLOW_evict_oldest, 1, 10);
-    assert_int_equal(suspect_of(file).crashes, 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -381,8 +335,6 @@ int main(void)
         cmocka_unit_test(names_that_are_no_text_are_damage),
         cmocka_unit_test(a_stock_below_0_counts_as_nothing),
         cmocka_unit_test(every_held_account_can_be_closed),
-        cmocka_unit_test(a_crash_without_progress_makes_suspects_of_all_that_was_read),
-        cmocka_unit_test(progress_and_idleness_clear_a_lane_of_suspicion),
         cmocka_unit_test(each_counter_belongs_to_one_flow),
         cmocka_unit_test(a_copy_leaves_out_what_is_not_used),
         cmocka_unit_test(what_was_found_on_disk_is_handed_over_by_the_arithmetic),
