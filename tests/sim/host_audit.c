@@ -171,8 +171,8 @@ void audit_rest(const struct sim *host)
         for (unsigned j = 0; j < outlet->source_count; j++) {
             struct lane_level level = lane_level(outlet->sources[j].lane);
             if (level.events > 0)
-                host_fail(host, "%s: %llu events wait, and no worker will look (breaker %u, spool broken %u)",
-                          outlet->sources[j].name, (unsigned long long)level.events, (unsigned)outlet->delivery->breaker.state, (unsigned)numbers_get(outlet->numbers, NUMBER_spool_state));
+                host_fail(host, "%s: %llu events wait, and no worker will look",
+                          outlet->sources[j].name, (unsigned long long)level.events);
         }
     }
 }
