@@ -279,6 +279,7 @@ struct step delivery_next(struct delivery *delivery, int64_t now_ms, int64_t boo
     struct step step = { .kind = STEP_WAIT };
 
     if (batch == NULL) {
+        until_ms = least_ms(until_ms, spilling_due_ms(delivery, now_ms));
         step.until_ms = next_look_ms(delivery, until_ms, expiry_ms, now_ms);
     } else {
         launch(delivery, batch, now_ms);

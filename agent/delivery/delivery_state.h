@@ -55,6 +55,8 @@ bool spilling_may_send(const struct delivery *delivery, const struct batch *batc
 bool spilling_is_on(const struct delivery *delivery, int64_t now_ms);
 /* Should workers seal on, beyond what is to be sent next? */
 bool spilling_wants_batches(const struct delivery *delivery, int64_t now_ms);
+/* When the state of the spool changes by itself, so that the workers may go on; INT64_MAX. */
+int64_t spilling_due_ms(const struct delivery *delivery, int64_t now_ms);
 void spilling_audit(struct delivery *delivery);
 
 /* Shows what changed in the numbers of the output. */

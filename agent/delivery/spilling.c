@@ -60,6 +60,14 @@ bool spilling_wants_batches(const struct delivery *delivery, int64_t now_ms)
            (spool_may_read(spool, now_ms) && !spool_is_nearly_full(spool));
 }
 
+int64_t spilling_due_ms(const struct delivery *delivery, int64_t now_ms)
+{
+    int64_t due_ms =
+        delivery->spill.spool == NULL ? INT64_MAX : spool_due_ms(delivery->spill.spool, now_ms);
+
+    return due_ms > now_ms ? due_ms : INT64_MAX;
+}
+
 /* ---- to disk ---- */
 
 static bool has_from_memory(const struct batch_list *list)
@@ -374,7 +382,7 @@ void delivery_spool_done(struct delivery *delivery, const struct spool_job *job,
         spool_removed(spool, job, result, now_ms);
         break;
     case SPOOL_SYNC:
-        if (spool_synced(spool, result, now_ms))
+        if (spool_synced(spool, job, result, now_ms))
             end_sync(delivery);
         break;
     case SPOOL_LOOK:

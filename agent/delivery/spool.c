@@ -312,6 +312,7 @@ void spool_sealed(struct spool *spool, const struct spool_job *job,
                   const struct spool_result *result, int64_t now_ms)
 {
     CHECK(spool->writing != NULL && spool->writing->id == job->place.segment);
+    spool->writing->is_unsynced = result->error != 0 && job->sync && spool->unsynced_bytes > 0;
     if (result->error != 0)
         disk_failed(spool, "seal a segment", result->error, now_ms);
     else
@@ -322,27 +323,46 @@ void spool_sealed(struct spool *spool, const struct spool_job *job,
 
 /* ---- syncing ---- */
 
+/* One whose seal failed, or the one that is written. */
+static struct spool_segment *find_unsynced(const struct spool *spool)
+{
+    struct spool_segment *segment = spool->index.oldest;
+
+    while (segment != NULL && !segment->is_unsynced)
+        segment = segment->newer;
+    return segment != NULL ? segment : spool->writing;
+}
+
 /* at_once: the agent stops. */
 bool spool_plan_sync(struct spool *spool, int64_t now_ms, bool at_once, struct spool_job *ret)
 {
     if (spool->unsynced_bytes == 0 || spool->config.fsync == SPOOL_FSYNC_NEVER ||
         (now_ms < spool->sync_due_ms && !at_once))
         return false;
+    const struct spool_segment *segment = find_unsynced(spool);
     *ret = (struct spool_job){ .kind = SPOOL_SYNC,
-                               .place = { spool->writing == NULL ? 0 : spool->writing->id, 0 } };
+                               .place = { segment == NULL ? 0 : segment->id, 0 } };
     return true;
 }
 
-bool spool_synced(struct spool *spool, const struct spool_result *result, int64_t now_ms)
+bool spool_synced(struct spool *spool, const struct spool_job *job,
+                  const struct spool_result *result, int64_t now_ms)
 {
+    struct spool_segment *segment = spool_index_find(&spool->index, job->place.segment);
+    bool is_all = result->error == 0;
+
     if (result->error != 0) {
         disk_failed(spool, "sync", result->error, now_ms);
         spool->sync_due_ms = spool->retry_ms;
     } else {
-        spool->unsynced_bytes = 0;
+        if (segment != NULL)
+            segment->is_unsynced = false;
+        segment = find_unsynced(spool);
+        is_all = segment == NULL || segment->id == job->place.segment;
+        spool->unsynced_bytes = is_all ? 0 : spool->unsynced_bytes;
     }
     spool_publish(spool);
-    return result->error == 0;
+    return is_all;
 }
 
 /* ---- removing ---- */

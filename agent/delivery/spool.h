@@ -29,7 +29,7 @@ enum spool_job_kind {
     SPOOL_LOAD,   /* read head and body */
     SPOOL_MARK,   /* write the mark of a record that is done */
     SPOOL_REMOVE, /* unlink the segment */
-    SPOOL_SYNC,   /* fdatasync the segment that is written */
+    SPOOL_SYNC,   /* fdatasync a segment; 0: none is left to be */
     SPOOL_LOOK,   /* how much is free on the disk */
 };
 
@@ -107,7 +107,9 @@ void spool_marked(struct spool *spool, const struct spool_job *job,
                   const struct spool_result *result, int64_t now_ms);
 void spool_removed(struct spool *spool, const struct spool_job *job,
                    const struct spool_result *result, int64_t now_ms);
-bool spool_synced(struct spool *spool, const struct spool_result *result, int64_t now_ms);
+/* true: all that was written is synced. */
+bool spool_synced(struct spool *spool, const struct spool_job *job,
+                  const struct spool_result *result, int64_t now_ms);
 void spool_looked(struct spool *spool, const struct spool_result *result, int64_t now_ms);
 
 /* State changes since the last call, for the log. false: none. */

@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "batch/batcher.h"
 #include "delivery/delivery_state.h"
+#include "delivery/spool_files.h"
 #include "ledger/books_layout.h"
 
 #include <limits.h>
@@ -27,6 +28,7 @@ enum {
     READ_EVENTS = 48,
     SOURCE_IDS = 1 << 16, /* a source falls silent when it has written as many events */
     STOPS = 9,            /* of the agent, in one seed */
+    DISK_FILES = 1024,
     HOST_EPOCH_MS = 1000000,
 };
 
@@ -38,6 +40,7 @@ struct outlet;
 /* What the world knows of one event. */
 struct fate {
     uint8_t acked_in;                                 /* the start that was told so; 0: none */
+    uint8_t safe_in; /* the start that has it on disk, synced if that is the policy */
     bool arrived, in_flight, was_acked, was_repeated; /* repeated: it arrived more than once */
     uint32_t admitted_ms;                             /* after HOST_EPOCH_MS, of its last offer */
 };
@@ -74,7 +77,8 @@ struct source {
     struct receipts *receipts; /* NULL: it cannot be read again */
     struct resource *resource;
     uint32_t first, read_at, handled; /* handled: next event that the lane has not judged */
-    uint64_t acked;
+    uint64_t acked, acked_from_disk;
+    uint32_t last_acked;
     struct open_read *reads; /* SOURCE_IDS, a ring, oldest first */
     unsigned reads_at, reads_count;
     uint32_t popped;         /* position up to which reads were found settled */
@@ -114,6 +118,8 @@ struct item {
 
 struct request {
     struct batch *batch; /* NULL: free */
+    bool is_old;         /* sealed by an earlier start */
+    bool is_from_disk;
     int64_t launched_ms, answer_ms;
     bool is_probe;
     struct answer_summary answer;
@@ -121,8 +127,44 @@ struct request {
     struct item items[BATCH_EVENTS];
 };
 
+/* ---- the disk of a spool: outlives the agent ---- */
+
+struct sim_file {
+    char name[24]; /* "": no file */
+    char *data;
+    size_t bytes, room, synced_bytes;
+};
+
+struct sim_disk {
+    struct spool_disk disk;
+    struct sim *host;
+    struct sim_file files[DISK_FILES];
+    uint64_t capacity, errors; /* errors: of this start, of any call */
+    bool is_scanned;           /* at the start: then no call fails */
+};
+
+struct spool_walk {
+    struct amount live[OUTLET_SOURCES];
+    uint64_t bytes;
+    unsigned doubles; /* batches that are in memory, too */
+};
+
+struct unsynced_item {
+    uint64_t segment, end;
+    struct item item;
+};
+
+struct sim_spooler {
+    bool is_awake, has_job; /* has_job: done on disk, not told yet */
+    int64_t until_ms;
+    struct spool_job job;
+    struct spool_result result;
+    uint64_t job_events[OUTLET_SOURCES]; /* that it takes off the disk */
+};
+
 struct sim_worker {
     struct batcher *batcher;
+    struct batch *burying; /* being written to the dead letters */
     bool is_asleep, is_idle, lacks_memory;
     uint32_t seen;
     int64_t until_boot_ms; /* 0: until it is woken */
@@ -138,10 +180,12 @@ struct outlet {
     struct delivery_config delivery_config;
     enum encoding encoding;
     enum compression compression;
+    struct spool_config spool_config; /* max_bytes 0: no spool */
     size_t max_bytes;
     uint64_t max_events;
     int64_t max_wait_ms, latency_ms;
     /* the world's */
+    struct sim_disk disk;
     enum weather weather;
     uint64_t weather_until_step;
     size_t size_limit;
@@ -152,6 +196,12 @@ struct outlet {
     struct numbers *numbers;
     _Atomic uint64_t sequence;
     struct delivery *delivery;
+    struct spool *spool; /* NULL: none */
+    struct spool_files *spool_files;
+    struct sim_spooler spooler;
+    bool was_over; /* more was found than the bound */
+    struct unsynced_item *unsynced;
+    size_t unsynced_count, unsynced_room;
     struct lane *lanes[OUTLET_SOURCES];
     struct sim_worker workers[OUTLET_WORKERS];
     struct request requests[REQUESTS_MAX];
@@ -186,9 +236,13 @@ struct sim {
     bool is_draining, is_aborting, is_calm, disk_is_full, is_torn_down;
     int64_t grace_until_ms;
     uint64_t disk_until_step;
-    struct amount left[HOST_OUTLETS * OUTLET_SOURCES][ACCOUNTS]; /* in memory at a crash */
+    unsigned disk_sickness; /* in a hundred calls to the disk of a spool */
+    struct amount left[HOST_OUTLETS * OUTLET_SOURCES][ACCOUNTS]; /* at a crash, in the books */
+    struct amount on_disk[HOST_OUTLETS * OUTLET_SOURCES];
+    uint64_t untold[HOST_OUTLETS * OUTLET_SOURCES]; /* events of a job on disk that was not told */
     /* for the summary */
     uint64_t faults, crashes, drains, offered, delivered, dropped, lost, repeated, launches, splits;
+    uint64_t spilled, from_disk, buried;
 };
 
 /* Prints the line that replays this seed and what was violated; does not return. */
@@ -238,7 +292,7 @@ bool source_is_poison(const struct source *source, uint32_t id);
 
 /* host_outlet.c */
 void outlet_start(struct outlet *outlet);
-void outlet_abandon(struct outlet *outlet);
+void outlet_abandon(struct outlet *outlet, bool is_clean);
 void outlet_free(struct outlet *outlet);
 bool worker_may_step(const struct outlet *outlet, const struct sim_worker *worker);
 void worker_step(struct outlet *outlet, struct sim_worker *worker);
@@ -248,9 +302,29 @@ void request_end(struct outlet *outlet, struct request *request);
 
 /* host_endpoint.c */
 void endpoint_change_weather(struct outlet *outlet);
+void endpoint_read_body(const struct outlet *outlet, struct request *request);
 void endpoint_take(struct outlet *outlet, struct request *request, int64_t timeout_ms);
 void endpoint_acknowledge(struct outlet *outlet, const struct request *request);
 void endpoint_forget(struct outlet *outlet, const struct request *request);
+
+/* host_spool.c */
+void spool_find(struct outlet *outlet);
+void spool_start(struct outlet *outlet);
+void spool_stop(struct outlet *outlet);
+void spool_crash(struct outlet *outlet);
+void spool_end(struct outlet *outlet);
+bool spool_is_over(const struct outlet *outlet);
+void spool_walk(const struct outlet *outlet, struct spool_walk *ret);
+void spool_audit_disk(const struct outlet *outlet);
+void spool_audit_bounds(const struct outlet *outlet);
+bool spooler_may_step(const struct outlet *outlet);
+void spooler_step(struct outlet *outlet);
+
+/* host_disk.c */
+void disk_make(struct sim_disk *disk);
+void disk_end(struct sim_disk *disk);
+uint64_t disk_used(const struct sim_disk *disk);
+struct sim_file *disk_find(struct sim_disk *disk, const char *name); /* NULL: none */
 
 /* host_audit.c */
 void audit_step(struct sim *host);
@@ -259,4 +333,5 @@ void audit_settled(struct source *source, uint32_t from, uint32_t to);
 void audit_stop(struct source *source, const struct amount *closing);
 void audit_end(struct sim *host);
 uint64_t audit_dropped(const struct books *books);
+uint64_t audit_dropped_from_memory(const struct books *books);
 uint64_t audit_flows(const struct books *books, enum account from, enum account to);

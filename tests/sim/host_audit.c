@@ -4,7 +4,7 @@
  * each lane, and what the endpoint acknowledged, event by event. */
 #include "host.h"
 
-enum { ALL_EVERY = 16 };
+enum { ALL_EVERY = 16, DISK_EVERY = 64 };
 
 uint64_t audit_flows(const struct books *books, enum account from, enum account to)
 {
@@ -20,6 +20,11 @@ uint64_t audit_flows(const struct books *books, enum account from, enum account 
 uint64_t audit_dropped(const struct books *books)
 {
     return audit_flows(books, ACCOUNTS, ACCOUNT_dropped);
+}
+
+uint64_t audit_dropped_from_memory(const struct books *books)
+{
+    return audit_dropped(books) - audit_flows(books, ACCOUNT_spool, ACCOUNT_dropped);
 }
 
 /* ---- after each step ---- */
@@ -46,7 +51,7 @@ static void audit_source(const struct source *source)
 
     audit_books(source);
     for (unsigned flow = 0; flow < FLOWS; flow++) {
-        if (flow_infos[flow].from == ACCOUNT_world)
+        if (flow_infos[flow].from == ACCOUNT_world && flow != FLOW_carry)
             left_world += ledger_flow(books, (enum flow)flow).events;
     }
     if (left_world != offered)
@@ -56,12 +61,18 @@ static void audit_source(const struct source *source)
     if (delivered != source->acked)
         host_fail(host, "%s: %llu events were acknowledged, %llu counted as delivered",
                   source->name, (unsigned long long)source->acked, (unsigned long long)delivered);
+    uint64_t from_disk = ledger_flow(books, FLOW_spool_deliver).events;
+    if (from_disk > source->acked_from_disk ||
+        (from_disk != source->acked_from_disk && !host->is_draining &&
+         delivery_is_empty(source->outlet->delivery)))
+        host_fail(host, "%s: %llu events from disk were acknowledged, %llu counted", source->name,
+                  (unsigned long long)source->acked_from_disk, (unsigned long long)from_disk);
     const struct numbers *numbers = &books->numbers;
     if (numbers_get(numbers, NUMBER_lane_used_bytes) > source->pieces * source->piece_bytes)
         host_fail(host, "%s: the lane is larger than its capacity", source->name);
     /* Nothing under way: what was settled and not delivered is what was dropped, exactly. */
     if (source->receipts != NULL && receipts_count(source->receipts) == 0 && !source->is_reading) {
-        uint64_t dropped = audit_dropped(books);
+        uint64_t dropped = audit_dropped_from_memory(books);
         if (dropped != source->popped_unacked)
             host_fail(host, "%s: %llu events are gone, %llu are counted as dropped", source->name,
                       (unsigned long long)source->popped_unacked, (unsigned long long)dropped);
@@ -81,9 +92,12 @@ static void audit_memory(const struct outlet *outlet)
 {
     const struct holding *held = &outlet->delivery->held;
     uint64_t bytes = sum_permits(&held->ready) + sum_permits(&held->to_split) +
-                     sum_permits(&held->splitting) + sum_permits(&held->in_flight);
-    /* One batch may be larger than the share; halves of a split may have a little more. */
-    uint64_t bound = outlet->delivery_config.memory_bytes + 2 * outlet->largest_body + 4096;
+                     sum_permits(&held->splitting) + sum_permits(&held->in_flight) +
+                     sum_permits(&held->to_spool) + sum_permits(&held->refused) +
+                     sum_permits(&held->burying) + outlet->delivery->spill.loading.bytes;
+    /* One batch may be larger than the share, and one from disk; halves of a split may have a
+     * little more. */
+    uint64_t bound = outlet->delivery_config.memory_bytes + 3 * outlet->largest_body + 4096;
 
     if (bytes != held->share.used_bytes)
         host_fail(outlet->host, "%s: permits for %llu bytes, the share says %llu", outlet->name,
@@ -108,6 +122,9 @@ static void audit_outlet(struct outlet *outlet)
         lane_audit(outlet->sources[i].lane);
     }
     audit_memory(outlet);
+    spool_audit_bounds(outlet);
+    if (outlet->host->step % DISK_EVERY == 0)
+        spool_audit_disk(outlet);
     for (unsigned i = 0; i < outlet->source_count; i++)
         audit_source(&outlet->sources[i]);
 }
@@ -167,18 +184,40 @@ void audit_settled(struct source *source, uint32_t from, uint32_t to)
 {
     const struct sim *host = source->host;
     uint64_t delivered = ledger_flow(source->books, FLOW_deliver).events;
-    uint64_t dropped = audit_dropped(source->books);
+    uint64_t dropped = audit_dropped_from_memory(source->books);
+    uint64_t spilled = ledger_flow(source->books, FLOW_spill).events;
 
     for (uint32_t id = from; id < to; id++)
-        source->popped_unacked += source->fates[id].acked_in != host->start;
+        source->popped_unacked +=
+            source->fates[id].acked_in != host->start && source->fates[id].safe_in != host->start;
     if (source->popped_unacked > dropped)
-        host_fail(host, "%s: settled up to %u, %llu events of it neither delivered nor counted",
+        host_fail(host, "%s: settled up to %u, %llu events of it neither delivered, nor on disk, nor counted",
                   source->name, to, (unsigned long long)(source->popped_unacked - dropped));
-    if (to - source->first > delivered + dropped)
+    if (to - source->first > delivered + dropped + spilled)
         host_fail(host, "%s: settled up to %u before it was counted", source->name, to);
 }
 
 /* ---- when the agent has stopped ---- */
+
+/* R is what was on disk, S the stock of the spool: the lesser of both is handed over; S over R is the
+ * one job that nobody was told of. */
+static void audit_handed_over(struct source *source, const struct amount *closing)
+{
+    struct sim *host = source->host;
+    uint64_t found = host->on_disk[source->number].events;
+    uint64_t stock = host->left[source->number][ACCOUNT_spool].events;
+    uint64_t handed = closing[FLOW_hand_over].events, lost = closing[FLOW_crash_spool].events;
+
+    if (handed != (found < stock ? found : stock) || lost != stock - handed ||
+        handed + closing[FLOW_hand_over_ready].events > found)
+        host_fail(host, "%s: %llu events were on disk, %llu in the books: %llu handed over, %llu lost",
+                  source->name, (unsigned long long)found, (unsigned long long)stock,
+                  (unsigned long long)handed, (unsigned long long)lost);
+    if (lost > host->untold[source->number])
+        host_fail(host, "%s: %llu events are gone from the disk", source->name,
+                  (unsigned long long)lost);
+    source->dropped_before += lost; /* marked, or removed: it is counted as lost */
+}
 
 /* closing: by flow, what the next start entered; NULL after a clean stop: nothing was left. */
 void audit_stop(struct source *source, const struct amount *closing)
@@ -192,13 +231,15 @@ void audit_stop(struct source *source, const struct amount *closing)
         for (unsigned flow = 0; flow < FLOWS; flow++) {
             if (flow_infos[flow].from != account)
                 continue;
-            if (source->rereadable != (flow_infos[flow].to == ACCOUNT_world) &&
+            if (account != ACCOUNT_spool && flow_infos[flow].to != ACCOUNT_carried &&
+                source->rereadable != (flow_infos[flow].to == ACCOUNT_world) &&
                 closing[flow].events > 0)
                 host_fail(host, "%s: closed by %s", source->name, flow_infos[flow].name);
             events += closing[flow].events;
             bytes += closing[flow].bytes;
         }
-        lost += events;
+        if (account != ACCOUNT_spool)
+            lost += events;
         if (account_infos[account].held &&
             (events != left[account].events || bytes != left[account].bytes))
             host_fail(host, "%s: the crash left %llu events in %s, %llu were found", source->name,
@@ -207,6 +248,8 @@ void audit_stop(struct source *source, const struct amount *closing)
     }
     if (!source->rereadable)
         host->lost += lost;
+    if (closing != NULL)
+        audit_handed_over(source, closing);
 }
 
 /* ---- at the end of a seed ---- */

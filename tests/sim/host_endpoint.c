@@ -19,8 +19,8 @@ static const char *read_number(const char *at, const char *end, uint32_t *ret)
 }
 
 /* One line, `{"severity_number":9,"body":"e3:17|xxx"…`. Returns where the next begins. */
-static const char *read_line(const struct outlet *outlet, const char *at, const char *end,
-                             struct item *ret)
+static const char *read_line(const struct outlet *outlet, bool is_old, const char *at,
+                             const char *end, struct item *ret)
 {
     static const char head[] = "\"body\":\"e";
     const size_t head_bytes = sizeof(head) - 1, before_body = 40;
@@ -33,7 +33,8 @@ static const char *read_line(const struct outlet *outlet, const char *at, const 
     at = read_number(body + head_bytes, end, &source);
     at = read_number(at + 1, end, &id);
     unsigned index = source - outlet->number * OUTLET_SOURCES;
-    if (index >= outlet->source_count || id >= outlet->sources[index].handled)
+    if (index >= outlet->source_count ||
+        id >= (is_old ? outlet->sources[index].written : outlet->sources[index].handled))
         host_fail(outlet->host, "%s: event %u of source %u was never offered", outlet->name, id,
                   source);
     *ret = (struct item){ (uint8_t)index, id };
@@ -58,11 +59,11 @@ static void read_text(const struct outlet *outlet, struct slice text, struct req
         if (request->count == BATCH_EVENTS)
             host_fail(outlet->host, "%s: a body of more than %d events", outlet->name,
                       (int)BATCH_EVENTS);
-        at = read_line(outlet, at, end, &request->items[request->count++]);
+        at = read_line(outlet, request->is_old, at, end, &request->items[request->count++]);
     }
 }
 
-static void read_body(const struct outlet *outlet, struct request *request)
+void endpoint_read_body(const struct outlet *outlet, struct request *request)
 {
     const struct batch *batch = request->batch;
     AUTO(buf_fini) struct buf text = { .limit = batch->raw_bytes + 1 };
@@ -122,14 +123,15 @@ static void check_run(const struct outlet *outlet, const struct request *request
     if (source->books != run->books)
         host_fail(outlet->host, "%s: a run of %s is said to be another's", outlet->name,
                   source->name);
-    if (!source->rereadable && run->receipt != NULL)
+    if ((!source->rereadable || request->batch->pin != NULL) && run->receipt != NULL)
         host_fail(outlet->host, "%s: a receipt from nowhere", source->name);
     for (const struct item *item = first; item < end; item++) {
         if (item->source != first->source ||
             (is_ordered && item > first && item->id <= item[-1].id))
             host_fail(outlet->host, "%s: event %u follows %u of %s in one run", outlet->name,
                       item->id, item[-1].id, source->name);
-        if (source->rereadable && (item == first || item + 1 == end || !is_ordered))
+        if (source->rereadable && request->batch->pin == NULL &&
+            (item == first || item + 1 == end || !is_ordered))
             check_receipt(source, item, run->receipt);
     }
 }
@@ -147,6 +149,20 @@ static void check_runs(const struct outlet *outlet, const struct request *reques
             host_fail(outlet->host, "%s: runs of more events than the body has", outlet->name);
         check_run(outlet, request, at, &batch->runs[i]);
         at += (unsigned)batch->runs[i].events;
+    }
+}
+
+/* A batch of an earlier start may be sent twice, when what became of it was not noted in time; never
+ * in two requests at a time. */
+static void check_old(const struct outlet *outlet, const struct request *request)
+{
+    if (request->batch->pin == NULL)
+        host_fail(outlet->host, "%s: a batch of an earlier start is in memory", outlet->name);
+    for (unsigned i = 0; i < REQUESTS_MAX; i++) {
+        const struct request *other = &outlet->requests[i];
+        if (other != request && other->batch != NULL &&
+            strcmp(other->batch->key, request->batch->key) == 0)
+            host_fail(outlet->host, "%s: a batch is in two requests", outlet->name);
     }
 }
 
@@ -182,20 +198,36 @@ static void note_arrival(struct outlet *outlet, const struct request *request)
     }
 }
 
+/* One request at a time, one worker: the order is kept, also over the disk while that is well. */
+static void check_order(const struct outlet *outlet, struct source *source, uint32_t id)
+{
+    if (outlet->delivery_config.concurrency_max > 1 || outlet->worker_count > 1 ||
+        outlet->spool_config.newest_first || source->classes.by != CLASS_BY_NOTHING ||
+        outlet->disk.errors > 0 || outlet->host->is_draining)
+        return;
+    if (id < source->last_acked)
+        host_fail(outlet->host, "%s: event %u arrived after %u", source->name, id,
+                  source->last_acked);
+    source->last_acked = id;
+}
+
 void endpoint_acknowledge(struct outlet *outlet, const struct request *request)
 {
     for (unsigned i = 0; i < request->count; i++) {
         const struct item *item = &request->items[i];
         struct source *source = &outlet->sources[item->source];
-        source->fates[item->id].acked_in = (uint8_t)outlet->host->start;
         source->fates[item->id].was_acked = true;
-        source->acked++;
+        *(request->is_from_disk ? &source->acked_from_disk : &source->acked) += 1;
+        if (request->is_old)
+            continue;
+        source->fates[item->id].acked_in = (uint8_t)outlet->host->start;
+        check_order(outlet, source, item->id);
     }
 }
 
 void endpoint_forget(struct outlet *outlet, const struct request *request)
 {
-    for (unsigned i = 0; i < request->count; i++)
+    for (unsigned i = 0; i < request->count && !request->is_old; i++)
         outlet->sources[request->items[i].source].fates[request->items[i].id].in_flight = false;
 }
 
@@ -298,9 +330,11 @@ void endpoint_take(struct outlet *outlet, struct request *request, int64_t timeo
     struct sim *host = outlet->host;
     int64_t latency_ms = outlet->latency_ms;
 
-    read_body(outlet, request);
+    endpoint_read_body(outlet, request);
     check_runs(outlet, request);
-    for (unsigned i = 0; i < request->count; i++)
+    if (request->is_old)
+        check_old(outlet, request);
+    for (unsigned i = 0; i < request->count && !request->is_old; i++)
         check_item(outlet, &request->items[i]);
     request->answer = (struct answer_summary){
         .verdict = VERDICT_SENT,

@@ -40,9 +40,35 @@ static void check_predecessor(struct sim *host, enum predecessor expected)
     }
 }
 
+struct found {
+    struct ledger_found items[HOST_OUTLETS * OUTLET_SOURCES];
+    size_t count;
+};
+
+static void find_spools(struct sim *host, struct found *ret)
+{
+    ret->count = 0;
+    for (unsigned i = 0; i < host->outlet_count; i++) {
+        struct outlet *outlet = &host->outlets[i];
+        const struct spool_index *index;
+        spool_find(outlet);
+        index = outlet->spool == NULL ? NULL : spool_index_of(outlet->spool);
+        for (unsigned j = 0; index != NULL && j < index->lane_count; j++)
+            ret->items[ret->count++] =
+                (struct ledger_found){ .input = index->lanes[j].input,
+                                       .output = outlet->name,
+                                       .amount = spool_index_live(index, j) };
+    }
+}
+
 static void start_after(struct sim *host, enum predecessor expected)
 {
-    struct ledger_config config = { .state_dir = host->folder, .runtime_dir = host->folder };
+    struct found found;
+    find_spools(host, &found);
+    struct ledger_config config = { .state_dir = host->folder,
+                                    .runtime_dir = host->folder,
+                                    .found = found.items,
+                                    .found_count = found.count };
     struct err err = { "" };
 
     host->start++;
@@ -52,6 +78,8 @@ static void start_after(struct sim *host, enum predecessor expected)
         host_fail(host, "no books in '%s': %s", host->folder, err.text);
     check_predecessor(host, expected);
     memset(host->left, 0, sizeof(host->left));
+    memset(host->on_disk, 0, sizeof(host->on_disk));
+    memset(host->untold, 0, sizeof(host->untold));
     for (unsigned i = 0; i < host->outlet_count; i++)
         outlet_start(&host->outlets[i]);
     TRACE(host, "start %u", host->start);
@@ -78,9 +106,10 @@ static void close_sums(struct sim *host)
         for (unsigned j = 0; j < host->outlets[i].source_count; j++) {
             struct source *source = &host->outlets[i].sources[j];
             uint64_t dropped = audit_dropped(source->books);
+            host->spilled += ledger_flow(source->books, FLOW_spill).events;
             source->dropped_before += dropped;
             host->offered += source->handled - source->first;
-            host->delivered += source->acked;
+            host->delivered += source->acked + source->acked_from_disk;
             host->dropped += dropped;
         }
     }
@@ -88,9 +117,26 @@ static void close_sums(struct sim *host)
 
 /* ---- a crash ---- */
 
+static void note_disk(struct sim *host, const struct outlet *outlet)
+{
+    const struct sim_spooler *spooler = &outlet->spooler;
+    struct spool_walk walk;
+
+    if (outlet->spool == NULL)
+        return;
+    spool_walk(outlet, &walk);
+    for (unsigned i = 0; i < outlet->source_count; i++) {
+        unsigned number = outlet->sources[i].number;
+        host->on_disk[number] = walk.live[i];
+        if (spooler->has_job && spooler->result.error == 0)
+            host->untold[number] = spooler->job_events[i];
+    }
+}
+
 static void note_left(struct sim *host)
 {
     for (unsigned i = 0; i < host->outlet_count; i++) {
+        note_disk(host, &host->outlets[i]);
         for (unsigned j = 0; j < host->outlets[i].source_count; j++) {
             const struct source *source = &host->outlets[i].sources[j];
             for (unsigned account = 0; account < ACCOUNTS; account++) {
@@ -106,7 +152,7 @@ static void throw_memory_away(struct sim *host)
 {
     host->is_torn_down = true;
     for (unsigned i = 0; i < host->outlet_count; i++) {
-        outlet_abandon(&host->outlets[i]);
+        outlet_abandon(&host->outlets[i], false);
         outlet_free(&host->outlets[i]);
     }
     ledger_close(&host->ledger);
@@ -178,7 +224,8 @@ static void check_given_back(const struct source *source)
 {
     for (unsigned account = 0; account < ACCOUNTS; account++) {
         uint64_t replayed, dropped = 0;
-        if (!account_infos[account].held)
+        if (!account_infos[account].held ||
+            (account == ACCOUNT_spool && source->outlet->spool != NULL))
             continue;
         if (ledger_stock(source->books, (enum account)account).events != 0)
             host_fail(source->host, "%s: something is left in %s after a stop", source->name,
@@ -200,7 +247,7 @@ static void stop_agent(struct sim *host)
         struct outlet *outlet = &host->outlets[i];
         for (unsigned j = 0; j < outlet->source_count; j++)
             source_abort(&outlet->sources[j]);
-        outlet_abandon(outlet);
+        outlet_abandon(outlet, true);
         host->touched = outlet;
         audit_step(host);
         for (unsigned j = 0; j < outlet->source_count; j++) {
@@ -209,6 +256,7 @@ static void stop_agent(struct sim *host)
         }
     }
     close_sums(host);
+    note_left(host);
     throw_memory_away(host);
 }
 
@@ -225,6 +273,11 @@ void life_close(struct sim *host)
 {
     stop_agent(host);
     audit_end(host);
+    for (unsigned i = 0; i < host->outlet_count; i++) {
+        spool_result_fini(&host->outlets[i].spooler.result);
+        free(host->outlets[i].unsynced);
+        disk_end(&host->outlets[i].disk);
+    }
     for (unsigned i = 0; i < host->outlet_count; i++) {
         for (unsigned j = 0; j < host->outlets[i].source_count; j++) {
             free(host->outlets[i].sources[j].fates);

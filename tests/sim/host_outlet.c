@@ -52,6 +52,7 @@ void outlet_start(struct outlet *outlet)
         source_start(&outlet->sources[i]);
         outlet->lanes[i] = outlet->sources[i].lane;
     }
+    spool_start(outlet);
     start_workers(outlet);
     memset(outlet->requests, 0, sizeof(outlet->requests));
     outlet->request_count = outlet->probes = 0;
@@ -60,12 +61,22 @@ void outlet_start(struct outlet *outlet)
     outlet->pause_until_ms = 0;
     outlet->tokens = 10;
     outlet->tokens_at_ms = host->now_ms;
-    outlet->largest_body = 0;
 }
 
 /* In the order in which the agent's threads end. */
-void outlet_abandon(struct outlet *outlet)
+static void end_burial(struct outlet *outlet, struct sim_worker *worker)
 {
+    outlet->host->buried++;
+    delivery_put_buried(outlet->delivery, &worker->burying);
+    wake_bump(&outlet->feed.wake);
+}
+
+void outlet_abandon(struct outlet *outlet, bool is_clean)
+{
+    for (unsigned i = 0; i < outlet->worker_count; i++) {
+        if (outlet->workers[i].burying != NULL)
+            end_burial(outlet, &outlet->workers[i]);
+    }
     for (unsigned i = 0; i < outlet->worker_count; i++)
         batcher_abandon(outlet->workers[i].batcher);
     for (unsigned i = 0; i < outlet->source_count; i++)
@@ -76,6 +87,10 @@ void outlet_abandon(struct outlet *outlet)
         outlet->requests[i].batch = NULL;
     }
     outlet->request_count = outlet->probes = 0;
+    if (is_clean)
+        spool_stop(outlet);
+    else
+        spool_crash(outlet);
     delivery_abandon(outlet->delivery);
 }
 
@@ -84,6 +99,7 @@ void outlet_free(struct outlet *outlet)
     for (unsigned i = 0; i < outlet->worker_count; i++)
         batcher_free(&outlet->workers[i].batcher);
     delivery_free(&outlet->delivery);
+    spool_end(outlet);
     body_pool_trim(&outlet->bodies);
     for (unsigned i = 0; i < outlet->source_count; i++)
         source_crash(&outlet->sources[i]);
@@ -93,7 +109,7 @@ void outlet_free(struct outlet *outlet)
 
 bool worker_may_step(const struct outlet *outlet, const struct sim_worker *worker)
 {
-    return !worker->is_asleep ||
+    return !worker->is_asleep || worker->burying != NULL ||
            atomic_load_explicit(&outlet->feed.wake.word, memory_order_relaxed) != worker->seen ||
            (worker->until_boot_ms > 0 && outlet->host->boot_ms >= worker->until_boot_ms);
 }
@@ -124,6 +140,17 @@ static bool split_one(struct outlet *outlet, struct sim_worker *worker)
     return true;
 }
 
+/* Written in one step, counted in another. */
+static bool bury_one(struct outlet *outlet, struct sim_worker *worker)
+{
+    if (worker->burying != NULL) {
+        end_burial(outlet, worker);
+        return true;
+    }
+    worker->burying = delivery_take_refused(outlet->delivery);
+    return worker->burying != NULL;
+}
+
 static void seal_one(struct outlet *outlet, struct sim_worker *worker, uint32_t seen,
                      uint64_t bytes)
 {
@@ -134,6 +161,7 @@ static void seal_one(struct outlet *outlet, struct sim_worker *worker, uint32_t 
     if (!delivery_reserve(outlet->delivery, index, bytes, &permit)) {
         sleep_until(worker, seen, host->boot_ms + MEMORY_REST_MS);
         worker->lacks_memory = true;
+        outlet->spooler.is_awake = true;
         TRACE(host, "%s has no memory for %llu bytes", outlet->name, (unsigned long long)bytes);
         return;
     }
@@ -157,7 +185,9 @@ void worker_step(struct outlet *outlet, struct sim_worker *worker)
                                  .is_draining = host->is_draining };
 
     worker->is_asleep = worker->is_idle = worker->lacks_memory = false;
-    if (split_one(outlet, worker))
+    if (worker->burying == NULL && split_one(outlet, worker))
+        return;
+    if (bury_one(outlet, worker))
         return;
     view.is_wanted = delivery_wants_batches(outlet->delivery, host->now_ms);
     view.max_bytes = delivery_max_bytes(outlet->delivery);
@@ -230,6 +260,9 @@ static void launch(struct outlet *outlet, const struct step *step)
 
     expect_launch(outlet, step->batch, step->timeout_ms);
     request->batch = step->batch;
+    request->is_old = strstr(step->batch->key, ledger_start_id(host->ledger)) == NULL;
+    request->is_from_disk = step->batch->pin != NULL;
+    host->from_disk += request->is_from_disk;
     request->launched_ms = host->now_ms;
     request->is_probe = numbers_get(outlet->numbers, NUMBER_breaker_state) != BREAKER_CLOSED;
     outlet->probes += request->is_probe;
@@ -256,6 +289,7 @@ void sender_step(struct outlet *outlet)
         launch(outlet, &step);
         return;
     }
+    outlet->spooler.is_awake = true;
     if (step.until_ms != 0 && step.until_ms <= host->now_ms)
         host_fail(host, "%s: the delivery waits for a time that is over", outlet->name);
     if (outlet->any_answer || (may_go_on && (outlet->has_launched || !outlet->workers_may_go_on)))

@@ -81,7 +81,27 @@ static void plan_delivery(struct outlet *outlet)
         .breaker_rest_ms = (int64_t)between(host, 100, 2000),
         .breaker_rest_max_ms = (int64_t)between(host, 2000, 30000),
         .timeout_ms = (int64_t)between(host, 500, 10000),
+        .keeps_refused = percent(host, 40),
     };
+}
+
+static void plan_spool(struct outlet *outlet)
+{
+    struct sim *host = outlet->host;
+
+    outlet->disk.host = host;
+    disk_make(&outlet->disk);
+    if (percent(host, 45))
+        return;
+    outlet->spool_config = (struct spool_config){
+        .max_bytes = between(host, 24, percent(host, 50) ? 100 : 600) * 1024,
+        .min_free_bytes = percent(host, 30) ? between(host, 1, 60) * 1024 : 0,
+        .fsync = (enum spool_fsync)between(host, SPOOL_FSYNC_NEVER, SPOOL_FSYNC_ALWAYS),
+        .fsync_interval_ms = (int64_t)between(host, 10, 3000),
+        .max_age_ms = outlet->delivery_config.max_age_ms,
+        .newest_first = percent(host, 25),
+    };
+    outlet->disk.capacity = between(host, 64, 1000) * 1024;
 }
 
 static void plan_outlet(struct outlet *outlet)
@@ -98,6 +118,7 @@ static void plan_outlet(struct outlet *outlet)
     outlet->max_wait_ms = (int64_t)between(host, 50, 2000);
     outlet->latency_ms = (int64_t)between(host, 2, 150);
     plan_delivery(outlet);
+    plan_spool(outlet);
     for (unsigned i = 0; i < outlet->source_count; i++) {
         struct source *source = &outlet->sources[i];
         source->host = host;

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 enum {
-    ACTORS_MAX = HOST_OUTLETS * (OUTLET_SOURCES + OUTLET_WORKERS + 1 + REQUESTS_MAX),
+    ACTORS_MAX = HOST_OUTLETS * (OUTLET_SOURCES + OUTLET_WORKERS + 2 + REQUESTS_MAX),
     FAULTS_LEAST = 50,
     CRASHES_LEAST = 5,
     STEPS_FULL = 20000,
@@ -59,9 +59,10 @@ void host_trace(const struct sim *host, const char *format, ...)
 
 struct actor {
     struct outlet *outlet;
-    struct source *source; /* one of these three, or the sender */
+    struct source *source; /* one of these four, or the sender */
     struct sim_worker *worker;
     struct request *request;
+    bool is_spooler;
 };
 
 static unsigned find_actors(struct sim *host, struct actor actors[ACTORS_MAX])
@@ -80,6 +81,8 @@ static unsigned find_actors(struct sim *host, struct actor actors[ACTORS_MAX])
         }
         if (sender_may_step(outlet))
             actors[count++] = (struct actor){ outlet, .source = NULL };
+        if (spooler_may_step(outlet))
+            actors[count++] = (struct actor){ outlet, .is_spooler = true };
         for (unsigned j = 0; j < REQUESTS_MAX && outlet->request_count > 0; j++) {
             struct request *request = &outlet->requests[j];
             if (request->batch != NULL && host->now_ms >= request->answer_ms)
@@ -97,6 +100,8 @@ static void act(const struct actor *actor)
         worker_step(actor->outlet, actor->worker);
     else if (actor->request != NULL)
         request_end(actor->outlet, actor->request);
+    else if (actor->is_spooler)
+        spooler_step(actor->outlet);
     else
         sender_step(actor->outlet);
 }
@@ -107,6 +112,9 @@ static int64_t outlet_next_ms(const struct outlet *outlet)
 {
     const struct sim *host = outlet->host;
     int64_t next_ms = outlet->sender_until_ms;
+
+    if (outlet->spool != NULL)
+        next_ms = least_ms(next_ms, outlet->spooler.until_ms);
 
     for (unsigned i = 0; i < outlet->source_count; i++)
         next_ms = least_ms(next_ms, source_next_ms(&outlet->sources[i]));
@@ -144,9 +152,14 @@ static void advance_time(struct sim *host)
 static void change_disk(struct sim *host)
 {
     host->disk_is_full = !host->disk_is_full && !host->is_calm;
-    host->faults += host->disk_is_full;
+    host->disk_sickness = host->disk_is_full || host->is_calm || percent(host, 60)
+                              ? 0
+                              : (unsigned)between(host, 2, 60);
+    host->faults += host->disk_is_full || host->disk_sickness > 0;
     host->disk_until_step = host->step + between(host, 50, DISK_STEPS);
-    TRACE(host, "the disk is %s", host->disk_is_full ? "full" : "fine");
+    TRACE(host, "the disk is %s", host->disk_is_full        ? "full"
+                                     : host->disk_sickness > 0 ? "sick"
+                                                               : "fine");
 }
 
 static void stop_if_due(struct sim *host)
@@ -200,6 +213,8 @@ static bool is_quiet(const struct sim *host)
             if (!source_is_quiet(&host->outlets[i].sources[j]))
                 return false;
         }
+        if (!spool_is_over(&host->outlets[i]))
+            return false;
     }
     return life_is_drained(host);
 }
@@ -215,6 +230,7 @@ static void calm_down(struct sim *host)
     }
     host->is_calm = true;
     host->disk_is_full = false;
+    host->disk_sickness = 0;
     for (unsigned i = 0; i < host->outlet_count; i++)
         endpoint_change_weather(&host->outlets[i]);
     until_ms = host->now_ms + CALM_MAX_MS;
@@ -246,6 +262,9 @@ static void note_result(const struct sim *host, struct host_sums *sums)
     sums->repeated += host->repeated;
     sums->requests += host->launches;
     sums->splits += host->splits;
+    sums->spilled += host->spilled;
+    sums->from_disk += host->from_disk;
+    sums->buried += host->buried;
     sums->minutes += (uint64_t)(host->now_ms - HOST_EPOCH_MS) / (60 * MS_PER_S);
     if (sums->faults_least == 0 || host->faults < sums->faults_least)
         sums->faults_least = host->faults;

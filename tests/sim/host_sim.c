@@ -184,6 +184,9 @@ static void print_sums(const struct host_sums *sums, int64_t took_ms)
            (unsigned long long)sums->repeated);
     printf("requests: %llu, batches split: %llu\n", (unsigned long long)sums->requests,
            (unsigned long long)sums->splits);
+    printf("spools: %llu events written, %llu requests from disk; dead letters: %llu\n",
+           (unsigned long long)sums->spilled, (unsigned long long)sums->from_disk,
+           (unsigned long long)sums->buried);
 }
 
 static void make_folder(const char *root, uint64_t index, char *ret, size_t room)

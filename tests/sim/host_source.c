@@ -352,7 +352,7 @@ void source_start(struct source *source)
     source->resource = source->has_resource ? resource_new(&place, 1) : NULL;
     if (source->rereadable)
         source->receipts = receipts_new(note_settled, source);
-    source->acked = source->popped_unacked = 0;
+    source->acked = source->popped_unacked = source->last_acked = 0;
     source->reads_at = source->reads_count = source->full_reads = 0;
     source->is_reading = source->has_settled = source->is_dirty = source->is_saving = false;
     source->has_refused = false;

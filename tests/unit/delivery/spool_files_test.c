@@ -395,7 +395,7 @@ static void the_policy_says_when_it_is_synced(void **unused)
     assert_false(spool_plan_sync(store.spool, store.now.boot_ms + 999, false, &job));
     assert_true(spool_plan_sync(store.spool, store.now.boot_ms + 1000, false, &job));
     do_job(&store, &job);
-    assert_true(spool_synced(store.spool, &store.result, store.now.boot_ms));
+    assert_true(spool_synced(store.spool, &job, &store.result, store.now.boot_ms));
     assert_int_equal(store.fake.syncs, 1);
     assert_int_equal(numbers_get(store.rig.numbers, NUMBER_spool_unsynced_bytes), 0);
     store.config.fsync = SPOOL_FSYNC_ALWAYS;
