@@ -22,15 +22,20 @@ void bell_ring(int fd)
     (void)!write(fd, &one, sizeof(one)); /* fails only when it rings already */
 }
 
+void bell_silence(int fd)
+{
+    uint64_t rings;
+    (void)!read(fd, &rings, sizeof(rings));
+}
+
 void bell_wait(int fd, const int *others, unsigned count, int64_t timeout_ms)
 {
     struct pollfd fds[BELL_OTHERS + 1] = { { .fd = fd, .events = POLLIN } };
-    uint64_t rings;
 
     CHECK(count <= BELL_OTHERS);
     for (unsigned i = 0; i < count; i++)
         fds[i + 1] = (struct pollfd){ .fd = others[i], .events = POLLIN };
     int timeout = timeout_ms < 0 ? -1 : timeout_ms > INT_MAX ? INT_MAX : (int)timeout_ms;
     if (poll(fds, count + 1, timeout) > 0 && (fds[0].revents & POLLIN))
-        (void)!read(fd, &rings, sizeof(rings));
+        bell_silence(fd);
 }

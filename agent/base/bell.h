@@ -8,6 +8,7 @@
 
 bool bell_open(int *ret_fd); /* false: errno says why */
 void bell_ring(int fd);      /* any thread */
+void bell_silence(int fd);   /* for who waits for it in another way than bell_wait() */
 
 /* Sleeps until the bell rings, one of the other descriptors is readable, or timeout_ms is over
  * (< 0: without end). others: at most BELL_OTHERS. Silences the bell. */

@@ -103,7 +103,7 @@ bool delivery_wants_batches(const struct delivery *delivery, int64_t now_ms)
         return true;
     if (breaker->state != BREAKER_CLOSED)
         return delivery_is_empty(delivery) && now_ms >= breaker->until_ms;
-    return (double)delivery->held.ready.count < delivery->limiter.limit + AHEAD;
+    return (double)delivery->held.ready.count < limiter_prospect(&delivery->limiter) + AHEAD;
 }
 
 uint64_t delivery_max_bytes(const struct delivery *delivery)

@@ -6,9 +6,11 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "delivery/curl_loop.h"
 #include "delivery/verdict.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <limits.h>
 #include <sys/socket.h>
 
@@ -39,6 +41,7 @@ struct http_client {
     struct transport transport; /* first */
     struct http_client_config config;
     CURLM *multi;
+    struct curl_loop loop;
     struct transfer *active, *idle;
 };
 
@@ -390,19 +393,12 @@ static bool take_outcome(struct transport *transport, struct outcome *ret)
 
 static void wait_for_events(struct transport *transport, int64_t timeout_ms)
 {
-    struct http_client *client = (struct http_client *)transport;
-    int running;
-
-    (void)curl_multi_poll(client->multi, NULL, 0, timeout_ms > INT_MAX ? INT_MAX : (int)timeout_ms,
-                          NULL);
-    (void)curl_multi_perform(client->multi, &running);
+    curl_loop_step(&((struct http_client *)transport)->loop, timeout_ms);
 }
 
 static void wake_up(struct transport *transport)
 {
-    const struct http_client *client = (const struct http_client *)transport;
-
-    (void)curl_multi_wakeup(client->multi);
+    curl_loop_wake(&((struct http_client *)transport)->loop);
 }
 
 static void break_off(struct transport *transport)
@@ -430,6 +426,7 @@ static void free_client(struct transport **transportp)
         free_transfer(&transfer);
     }
     (void)curl_multi_cleanup(client->multi);
+    curl_loop_close(&client->loop);
     free(client);
 }
 
@@ -439,6 +436,12 @@ struct transport *http_client_new(const struct http_client_config *config, struc
 
     if (client == NULL || (client->multi = curl_multi_init()) == NULL) {
         (void)err_set(err, "out of memory for an HTTP client");
+        free(client);
+        return NULL;
+    }
+    if (!curl_loop_open(&client->loop, client->multi)) {
+        (void)err_set(err, "cannot make an epoll for an HTTP client: %s", strerror(errno));
+        (void)curl_multi_cleanup(client->multi);
         free(client);
         return NULL;
     }

@@ -29,7 +29,7 @@ struct limiter limiter_make(unsigned min, unsigned max)
     return (struct limiter){ .min = min,
                              .max = max,
                              .limit = min >= 1 ? min : 1,
-                             .doubling = true,
+                             .warming_up = true,
                              .round_ticket = 1,
                              .gap_factor = 1,
                              .smoothed_ms = -1,
@@ -86,7 +86,7 @@ static double least_limit(const struct limiter *limiter)
 static void cut_to(struct limiter *limiter, double limit)
 {
     limiter->limit = fmax(limit >= 1 ? floor(limit) : limit, least_limit(limiter));
-    limiter->doubling = false;
+    limiter->warming_up = false;
     limiter->cut_ticket = limiter->last_ticket;
     limiter->sample_count = 0;
     begin_round(limiter);
@@ -104,7 +104,15 @@ static void grow(struct limiter *limiter)
     if (limit < 1)
         limiter->limit = fmin(limit + fmax(limit * PACED_GROWTH, PACED_GROWTH_LEAST), 1);
     else
-        limiter->limit = fmin(limit + (limiter->doubling ? limit : 1), limiter->max);
+        limiter->limit =
+            fmin(limiter->warming_up ? limit * LIMITER_WARM_UP : limit + 1, limiter->max);
+}
+
+double limiter_prospect(const struct limiter *limiter)
+{
+    if (!limiter->warming_up || limiter->limit >= limiter->max)
+        return limiter->limit;
+    return limiter->limit * LIMITER_WARM_UP * LIMITER_WARM_UP;
 }
 
 static int compare_ms(const void *a, const void *b)

@@ -30,10 +30,10 @@ static void run_full_rounds(struct limiter *limiter, unsigned rounds, int64_t la
         run_round(limiter, (unsigned)limiter->limit, LIMITER_GOOD, latency_ms);
 }
 
-static void it_doubles_each_full_round_up_to_the_most(void **unused)
+static void a_fresh_endpoint_is_warmed_up_with_each_full_round_up_to_the_most(void **unused)
 {
     (void)unused;
-    static const unsigned limits[] = { 2, 4, 8, 16, 20, 20 };
+    static const unsigned limits[] = { 4, 16, 20, 20, 20, 20 };
     struct limiter limiter = limiter_make(1, 20);
     assert_int_equal(limiter.limit, 1);
     for (int i = 0; i < 6; i++) {
@@ -51,11 +51,25 @@ static void a_round_that_did_not_use_the_limit_does_not_raise_it(void **unused)
     assert_int_equal(limiter.limit, 4);
 }
 
-static void a_bad_answer_halves_it_once_a_round_trip_and_ends_the_doubling(void **unused)
+static void what_comes_two_rounds_on_is_the_prospect_while_it_warms_up(void **unused)
 {
     (void)unused;
     struct limiter limiter = limiter_make(1, 64);
-    run_full_rounds(&limiter, 4, 10);
+    assert_int_equal(limiter_prospect(&limiter), 16);
+    run_full_rounds(&limiter, 1, 10);
+    assert_int_equal(limiter_prospect(&limiter), 64);
+    run_full_rounds(&limiter, 2, 10);
+    assert_int_equal(limiter.limit, 64);
+    assert_int_equal(limiter_prospect(&limiter), 64);
+    run_round(&limiter, 64, LIMITER_BAD, -1);
+    assert_int_equal(limiter_prospect(&limiter), limiter.limit);
+}
+
+static void a_bad_answer_halves_it_once_a_round_trip_and_ends_the_warming_up(void **unused)
+{
+    (void)unused;
+    struct limiter limiter = limiter_make(1, 64);
+    run_full_rounds(&limiter, 2, 10);
     assert_int_equal(limiter.limit, 16);
     run_round(&limiter, 16, LIMITER_BAD, -1);
     assert_int_equal(limiter.limit, 8);
@@ -129,8 +143,8 @@ static void one_slow_answer_at_a_limit_of_one_is_no_congestion(void **unused)
     (void)unused;
     struct limiter limiter = limiter_make(1, 64);
     run_round(&limiter, 1, LIMITER_GOOD, 900);
-    assert_int_equal(limiter.limit, 2);
-    assert_true(limiter.doubling);
+    assert_int_equal(limiter.limit, 4);
+    assert_true(limiter.warming_up);
 }
 
 static void an_endpoint_that_became_slower_for_good_is_not_punished_for_ever(void **unused)
@@ -352,9 +366,10 @@ static void many_agents_share_a_server_of_which_each_may_have_far_less_than_one(
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(it_doubles_each_full_round_up_to_the_most),
+        cmocka_unit_test(a_fresh_endpoint_is_warmed_up_with_each_full_round_up_to_the_most),
         cmocka_unit_test(a_round_that_did_not_use_the_limit_does_not_raise_it),
-        cmocka_unit_test(a_bad_answer_halves_it_once_a_round_trip_and_ends_the_doubling),
+        cmocka_unit_test(what_comes_two_rounds_on_is_the_prospect_while_it_warms_up),
+        cmocka_unit_test(a_bad_answer_halves_it_once_a_round_trip_and_ends_the_warming_up),
         cmocka_unit_test(it_never_falls_below_the_least),
         cmocka_unit_test(answers_that_say_nothing_about_load_change_nothing),
         cmocka_unit_test(a_median_that_stands_out_halves_it),
