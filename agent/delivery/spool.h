@@ -97,8 +97,7 @@ void spool_sealed(struct spool *spool, const struct spool_job *job,
                   const struct spool_result *result, int64_t now_ms);
 void spool_peeked(struct spool *spool, const struct spool_job *job,
                   const struct spool_result *result, int64_t now_ms);
-/* LOAD: the batch, pinned, without a permit; one with a damaged body has none. NULL: nothing. Takes
- * the body. */
+/* LOAD: the batch, pinned, without a permit; a damaged one has no body. NULL: nothing. */
 struct batch *spool_loaded(struct spool *spool, const struct spool_job *job,
                            struct spool_result *result, const struct spool_stamp *now,
                            int64_t now_ms);
@@ -114,8 +113,7 @@ void spool_looked(struct spool *spool, const struct spool_result *result, int64_
 
 /* State changes since the last call, for the log. false: none. */
 struct spool_news {
-    const char *msg; /* a literal */
-    const char *what;
+    const char *msg, *what; /* msg: a literal */
     int error;
     uint64_t segment;
 };
