@@ -93,8 +93,9 @@ int64_t watch_look(struct watch *watch, struct outlet *outlet, int64_t now_ms, i
     measure_workers(watch, outlet, now_ms, &measure);
     watch->lag_bytes = measure.lag_bytes;
     watch->looked_ms = now_ms;
-    if (!is_first && saturation_look(&watch->saturation, &measure))
-        tell(watch, outlet, &measure, before);
+    bool has_changed = !is_first && saturation_look(&watch->saturation, &measure);
     publish(watch, outlet, &measure);
+    if (has_changed)
+        tell(watch, outlet, &measure, before);
     return now_ms + (saturation_is_calm(&watch->saturation) ? calm_ms : soonest_ms(calm_ms));
 }
