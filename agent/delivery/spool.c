@@ -385,8 +385,8 @@ bool spool_plan_sync(struct spool *spool, int64_t now_ms, bool at_once, struct s
         (now_ms < spool->sync_due_ms && !at_once))
         return false;
     const struct spool_segment *segment = find_unsynced(spool);
-    *ret = (struct spool_job){ .kind = SPOOL_SYNC,
-                               .place = { segment == NULL ? 0 : segment->id, 0 } };
+    *ret =
+        (struct spool_job){ .kind = SPOOL_SYNC, .place = { segment == NULL ? 0 : segment->id, 0 } };
     return true;
 }
 

@@ -31,7 +31,7 @@ struct spool_segment {
     int64_t retry_ms;           /* removing or reading it failed: not before */
     unsigned pins;              /* records of it that are in memory to be sent */
     bool is_touched;
-    bool is_unsynced; /* its seal failed, and records in it wait for a sync */
+    bool is_unsynced;      /* its seal failed, and records in it wait for a sync */
     bool is_of_other_boot; /* times of its records are of another clock */
     unsigned row_count, row_room;
     struct spool_row *rows; /* what is not done, for each lane */

@@ -191,16 +191,18 @@ void audit_settled(struct source *source, uint32_t from, uint32_t to)
         source->popped_unacked +=
             source->fates[id].acked_in != host->start && source->fates[id].safe_in != host->start;
     if (source->popped_unacked > dropped)
-        host_fail(host, "%s: settled up to %u, %llu events of it neither delivered, nor on disk, nor counted",
-                  source->name, to, (unsigned long long)(source->popped_unacked - dropped));
+        host_fail(
+            host,
+            "%s: settled up to %u, %llu events of it neither delivered, nor on disk, nor counted",
+            source->name, to, (unsigned long long)(source->popped_unacked - dropped));
     if (to - source->first > delivered + dropped + spilled)
         host_fail(host, "%s: settled up to %u before it was counted", source->name, to);
 }
 
 /* ---- when the agent has stopped ---- */
 
-/* R is what was on disk, S the stock of the spool: the lesser of both is handed over; S over R is the
- * one job that nobody was told of. */
+/* R is what was on disk, S the stock of the spool: the lesser of both is handed over; S over R is
+ * the one job that nobody was told of. */
 static void audit_handed_over(struct source *source, const struct amount *closing)
 {
     struct sim *host = source->host;
@@ -210,7 +212,8 @@ static void audit_handed_over(struct source *source, const struct amount *closin
 
     if (handed != (found < stock ? found : stock) || lost != stock - handed ||
         handed + closing[FLOW_hand_over_ready].events > found)
-        host_fail(host, "%s: %llu events were on disk, %llu in the books: %llu handed over, %llu lost",
+        host_fail(host,
+                  "%s: %llu events were on disk, %llu in the books: %llu handed over, %llu lost",
                   source->name, (unsigned long long)found, (unsigned long long)stock,
                   (unsigned long long)handed, (unsigned long long)lost);
     if (lost > host->untold[source->number])

@@ -204,9 +204,9 @@ static void disk_keep(struct spool_disk **diskp)
 
 void disk_make(struct sim_disk *disk)
 {
-    disk->disk = (struct spool_disk){ disk_create, disk_open,  disk_close,    disk_size,
-                                      disk_read,   disk_write, disk_truncate, disk_sync,
-                                      disk_sync_folder, disk_remove, disk_list, disk_free_bytes,
+    disk->disk = (struct spool_disk){ disk_create,      disk_open,   disk_close,    disk_size,
+                                      disk_read,        disk_write,  disk_truncate, disk_sync,
+                                      disk_sync_folder, disk_remove, disk_list,     disk_free_bytes,
                                       disk_keep };
 }
 

@@ -152,8 +152,8 @@ static void check_runs(const struct outlet *outlet, const struct request *reques
     }
 }
 
-/* A batch of an earlier start may be sent twice, when what became of it was not noted in time; never
- * in two requests at a time. */
+/* A batch of an earlier start may be sent twice, when what became of it was not noted in time;
+ * never in two requests at a time. */
 static void check_old(const struct outlet *outlet, const struct request *request)
 {
     if (request->batch->pin == NULL)

@@ -157,9 +157,10 @@ static void change_disk(struct sim *host)
                               : (unsigned)between(host, 2, 60);
     host->faults += host->disk_is_full || host->disk_sickness > 0;
     host->disk_until_step = host->step + between(host, 50, DISK_STEPS);
-    TRACE(host, "the disk is %s", host->disk_is_full        ? "full"
-                                     : host->disk_sickness > 0 ? "sick"
-                                                               : "fine");
+    TRACE(host, "the disk is %s",
+          host->disk_is_full        ? "full"
+          : host->disk_sickness > 0 ? "sick"
+                                    : "fine");
 }
 
 static void stop_if_due(struct sim *host)

@@ -106,9 +106,8 @@ void spool_audit_disk(const struct outlet *outlet)
     for (unsigned i = 0; i < outlet->source_count; i++) {
         struct amount stock = ledger_stock(outlet->sources[i].books, ACCOUNT_spool);
         if (stock.events != walk.live[i].events || stock.bytes != walk.live[i].bytes)
-            host_fail(host, "%s: %llu events on disk, %llu in the books",
-                      outlet->sources[i].name, (unsigned long long)walk.live[i].events,
-                      (unsigned long long)stock.events);
+            host_fail(host, "%s: %llu events on disk, %llu in the books", outlet->sources[i].name,
+                      (unsigned long long)walk.live[i].events, (unsigned long long)stock.events);
     }
 }
 
@@ -296,7 +295,7 @@ static void tell_job(struct outlet *outlet)
     (void)spool_take_news(outlet->spool, &news);
     body_pool_give(spooler->result.pool, spooler->result.body);
     spooler->result.body = NULL;
-    if (job->kind == SPOOL_PEEK || job->kind == SPOOL_LOOK)
+    if (job->kind == SPOOL_PEEK)
         return;
     wake_bump(&outlet->feed.wake);
     outlet->sender_is_awake = true;
