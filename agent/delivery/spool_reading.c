@@ -296,10 +296,15 @@ void spool_marked(struct spool *spool, const struct spool_job *job,
     drop_pin(spool, segment);
     CHECK(segment->records > 0);
     segment->records--;
-    if (result->error != 0)
+    if (result->error != 0) {
         numbers_add(spool->numbers, NUMBER_spool_errors, 1);
-    else
+        if (segment == spool->writing) { /* a sum would not have this record, which lives on disk */
+            segment->is_unsynced = spool->unsynced_bytes > 0;
+            spool->writing = NULL;
+        }
+    } else {
         segment->is_touched = true;
+    }
     for (const struct batch *part = job->batch; part != NULL; part = part->next)
         spool_segment_settle(&spool->index, segment, part);
 }

@@ -64,7 +64,7 @@ static void do_job(struct spooler *spooler, const struct spool_job *job)
     result->body = NULL;
     if (has_news)
         log_news(spooler, &news);
-    if (job->kind != SPOOL_PEEK && job->kind != SPOOL_LOOK)
+    if (job->kind != SPOOL_PEEK)
         spooler->config.on_done(spooler->config.context);
 }
 

@@ -295,7 +295,7 @@ static void tell_job(struct outlet *outlet)
     (void)spool_take_news(outlet->spool, &news);
     body_pool_give(spooler->result.pool, spooler->result.body);
     spooler->result.body = NULL;
-    if (job->kind == SPOOL_PEEK || job->kind == SPOOL_LOOK)
+    if (job->kind == SPOOL_PEEK)
         return;
     wake_bump(&outlet->feed.wake);
     outlet->sender_is_awake = true;
