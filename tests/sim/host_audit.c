@@ -166,7 +166,7 @@ void audit_rest(const struct sim *host)
 {
     for (unsigned i = 0; i < host->outlet_count; i++) {
         const struct outlet *outlet = &host->outlets[i];
-        if (!may_seal(outlet) || (will_look(outlet) && !host->is_draining))
+        if (outlet->spool != NULL || !may_seal(outlet) || (will_look(outlet) && !host->is_draining))
             continue;
         for (unsigned j = 0; j < outlet->source_count; j++) {
             struct lane_level level = lane_level(outlet->sources[j].lane);
