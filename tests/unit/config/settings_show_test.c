@@ -76,7 +76,7 @@ static void a_token_that_no_header_can_carry_is_refused_and_not_shown(void **unu
     struct buf problems = { 0 };
     (void)unused;
     assert_false(settings_parse("a.yaml", slice_of(wrong), &fake_catalog, &settings, &problems));
-    expect(&problems, "a.yaml:1:25: agent.admin.token: has a character that no HTTP header");
+    expect(&problems, "a.yaml:1:24: agent.admin.token: has a character that no HTTP header");
     if (strstr(problems.data, "hush") != NULL)
         fail_msg("%s", problems.data);
     buf_fini(&problems);
