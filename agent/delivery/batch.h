@@ -32,6 +32,7 @@ enum { BATCH_KEY_BYTES = 224 };
 struct spool_pin {
     uint64_t segment, at;
     unsigned open;      /* parts that are not done */
+    bool is_dropped;    /* a part is not sent any more: the record stays as it is on disk */
     struct batch *done; /* the others, linked by `next`: see pins.h */
     struct pins *home;
     struct spool_pin *next;

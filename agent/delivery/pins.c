@@ -38,6 +38,27 @@ static void queue(struct pins *pins, struct spool_pin *pin)
     pins->tail = pin;
 }
 
+static void free_parts(struct spool_pin *pin)
+{
+    while (pin->done != NULL) {
+        struct batch *part = pin->done;
+        pin->done = part->next;
+        batch_free(&part);
+    }
+    free(pin);
+}
+
+/* Of a record of which a part was dropped nothing is counted: the next start sends it again. */
+static void close_part(struct spool_pin *pin)
+{
+    if (--pin->open > 0)
+        return;
+    if (pin->is_dropped)
+        free_parts(pin);
+    else
+        queue(pin->home, pin);
+}
+
 void pins_finish(struct batch *part, enum flow flow)
 {
     struct spool_pin *pin = part->pin;
@@ -47,8 +68,7 @@ void pins_finish(struct batch *part, enum flow flow)
     part->end = flow_from_spool(flow);
     part->next = pin->done;
     pin->done = part;
-    if (--pin->open == 0)
-        queue(pin->home, pin);
+    close_part(pin);
 }
 
 void pins_share(struct batch *parent, struct batch *halves[2])
@@ -60,24 +80,14 @@ void pins_share(struct batch *parent, struct batch *halves[2])
     parent->pin = NULL;
 }
 
-static void free_parts(struct spool_pin *pin)
-{
-    while (pin->done != NULL) {
-        struct batch *part = pin->done;
-        pin->done = part->next;
-        batch_free(&part);
-    }
-    free(pin);
-}
-
 void pins_drop(struct batch *part)
 {
     struct spool_pin *pin = part->pin;
 
     permit_release(&part->permit);
     batch_free(&part);
-    if (--pin->open == 0)
-        free_parts(pin);
+    pin->is_dropped = true;
+    close_part(pin);
 }
 
 struct spool_pin *pins_first(const struct pins *pins)

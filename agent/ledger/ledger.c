@@ -147,7 +147,7 @@ struct numbers *ledger_output_numbers(struct ledger *ledger, const char *output)
     struct books_file *file = ledger->live.books;
     unsigned used = ledger_output_count(ledger);
 
-    CHECK(strlen(output) < LEDGER_NAME);
+    CHECK(file != NULL && strlen(output) < LEDGER_NAME);
     for (unsigned i = 0; i < used; i++) {
         if (strcmp(file->outputs[i].name, output) == 0)
             return &file->outputs[i].numbers;

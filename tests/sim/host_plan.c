@@ -2,6 +2,7 @@
 /* host_plan: what a seed decides beforehand: how the agent is configured, what its sources are
  * like, and when it is stopped. Small numbers everywhere, so that every bound is met often. */
 #include "host.h"
+#include "host_run.h"
 
 #include <stdlib.h>
 
@@ -85,13 +86,15 @@ static void plan_delivery(struct outlet *outlet)
     };
 }
 
+bool host_has_spools;
+
 static void plan_spool(struct outlet *outlet)
 {
     struct sim *host = outlet->host;
 
     outlet->disk.host = host;
     disk_make(&outlet->disk);
-    if (percent(host, 45))
+    if (!host_has_spools || percent(host, 45))
         return;
     outlet->spool_config = (struct spool_config){
         .max_bytes = between(host, 24, percent(host, 50) ? 100 : 600) * 1024,
