@@ -321,8 +321,8 @@ static void read_failure(const struct transfer *transfer, CURLcode code, struct 
     ret->summary.verdict = (int)verdict_of_failure(code);
     ret->summary.died_before_answer =
         is_broken(code) && ret->connections == 0 && transfer->headers_read_bytes == 0;
-    (void)snprintf(ret->what, sizeof(ret->what), "%s%s%.150s", curl_easy_strerror(code),
-                   detail[0] == '\0' ? "" : ": ", detail);
+    (void)snprintf(ret->what, sizeof(ret->what), "%s",
+                   detail[0] == '\0' ? curl_easy_strerror(code) : detail);
 }
 
 static void read_answer(const struct http_client *client, struct transfer *transfer,

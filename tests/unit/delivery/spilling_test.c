@@ -155,29 +155,32 @@ static struct batch *probe_from_disk(struct stand *stand, uint64_t events)
     return batch;
 }
 
+/* The endpoint finds it too large. */
+static void split_in_two(struct stand *stand, struct batch *batch)
+{
+    struct batch *halves[2];
+
+    settle(stand, batch, VERDICT_TOO_LARGE);
+    batch = delivery_take_split(stand->delivery);
+    rig_cut(batch, halves);
+    for (int i = 0; i < 2; i++)
+        halves[i]->permit = share_overdraw(delivery_share(stand->delivery), halves[i]->body_bytes);
+    delivery_put_halves(stand->delivery, &batch, halves, stand->now_ms);
+}
+
 static void a_split_batch_from_disk_is_counted_when_all_of_its_parts_are_done(void **unused)
 {
     (void)unused;
     struct stand stand;
     open_stand(&stand, &defaults);
-    struct batch *batch = probe_from_disk(&stand, 4), *halves[2];
-    settle(&stand, batch, VERDICT_TOO_LARGE);
-    batch = delivery_take_split(stand.delivery);
-    rig_cut(batch, halves);
-    for (int i = 0; i < 2; i++)
-        halves[i]->permit = share_overdraw(delivery_share(stand.delivery), halves[i]->body_bytes);
-    delivery_put_halves(stand.delivery, &batch, halves, stand.now_ms);
+    struct batch *batch = probe_from_disk(&stand, 4);
+    split_in_two(&stand, batch);
     settle(&stand, send_next(&stand), VERDICT_SENT);
     (void)run_spool(&stand);
     assert_int_equal(flow(&stand, FLOW_spool_deliver), 1); /* that of break_endpoint() */
     assert_int_equal(stock(&stand, ACCOUNT_spool), 4);
     batch = send_next(&stand);
-    settle(&stand, batch, VERDICT_TOO_LARGE);
-    batch = delivery_take_split(stand.delivery);
-    rig_cut(batch, halves);
-    for (int i = 0; i < 2; i++)
-        halves[i]->permit = share_overdraw(delivery_share(stand.delivery), halves[i]->body_bytes);
-    delivery_put_halves(stand.delivery, &batch, halves, stand.now_ms);
+    split_in_two(&stand, batch);
     settle(&stand, send_next(&stand), VERDICT_SENT);
     settle(&stand, send_next(&stand), VERDICT_REJECTED);
     (void)run_spool(&stand);
@@ -188,18 +191,35 @@ static void a_split_batch_from_disk_is_counted_when_all_of_its_parts_are_done(vo
     close_stand(&stand);
 }
 
+static void the_last_part_under_way_at_a_stop_does_not_end_those_that_were_not_sent(void **unused)
+{
+    (void)unused;
+    struct stand stand;
+    open_stand(&stand, &defaults);
+    split_in_two(&stand, probe_from_disk(&stand, 4));
+    struct batch *under_way = send_next(&stand);
+    uint64_t delivered = flow(&stand, FLOW_spool_deliver);
+    delivery_drain(stand.delivery, stand.now_ms);
+    (void)run_spool(&stand);
+    settle(&stand, under_way, VERDICT_SENT);
+    delivery_spill_all(stand.delivery, stand.now_ms);
+    (void)run_spool(&stand);
+    assert_int_equal(flow(&stand, FLOW_spool_deliver), delivered);
+    assert_int_equal(stock(&stand, ACCOUNT_spool), 4);
+    delivery_abandon(stand.delivery);
+    delivery_free(&stand.delivery);
+    restart_store(&stand.store);
+    assert_int_equal(live_events(&stand.store), 4);
+    close_store(&stand.store);
+}
+
 static void a_part_that_is_not_done_at_the_end_leaves_all_of_it_to_the_next_start(void **unused)
 {
     (void)unused;
     struct stand stand;
     open_stand(&stand, &defaults);
-    struct batch *batch = probe_from_disk(&stand, 4), *halves[2];
-    settle(&stand, batch, VERDICT_TOO_LARGE);
-    batch = delivery_take_split(stand.delivery);
-    rig_cut(batch, halves);
-    for (int i = 0; i < 2; i++)
-        halves[i]->permit = share_overdraw(delivery_share(stand.delivery), halves[i]->body_bytes);
-    delivery_put_halves(stand.delivery, &batch, halves, stand.now_ms);
+    struct batch *batch = probe_from_disk(&stand, 4);
+    split_in_two(&stand, batch);
     settle(&stand, send_next(&stand), VERDICT_SENT);
     delivery_drain(stand.delivery, stand.now_ms);
     delivery_spill_all(stand.delivery, stand.now_ms);
@@ -334,6 +354,7 @@ int main(void)
         cmocka_unit_test(a_share_that_is_used_up_sends_its_oldest_to_disk),
         cmocka_unit_test(memory_for_what_is_read_back_is_at_most_half_of_the_share),
         cmocka_unit_test(a_split_batch_from_disk_is_counted_when_all_of_its_parts_are_done),
+        cmocka_unit_test(the_last_part_under_way_at_a_stop_does_not_end_those_that_were_not_sent),
         cmocka_unit_test(a_part_that_is_not_done_at_the_end_leaves_all_of_it_to_the_next_start),
         cmocka_unit_test(what_is_too_old_when_it_is_read_is_expired),
         cmocka_unit_test(receipts_are_released_when_the_policy_says_that_it_is_safe),
