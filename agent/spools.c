@@ -57,9 +57,9 @@ static bool all_inputs_can_wait(const struct settings *settings, const struct se
     return true;
 }
 
-static struct spool *make_spool(const struct settings *settings, const struct settings_part *part,
-                                const unsigned char *boot)
+struct spool_config spools_config(const struct settings *settings, size_t output)
 {
+    const struct settings_part *part = &settings->outputs[output];
     const struct output_options *options = &part->output;
     static const enum spool_fsync policies[] = { [FSYNC_NEVER] = SPOOL_FSYNC_NEVER,
                                                  [FSYNC_INTERVAL] = SPOOL_FSYNC_INTERVAL,
@@ -72,8 +72,8 @@ static struct spool *make_spool(const struct settings *settings, const struct se
                                    .newest_first = options->spool__newest_first,
                                    .waits_when_full = all_inputs_can_wait(settings, part) };
 
-    memcpy(config.boot, boot, SPOOL_BOOT_BYTES);
-    return spool_new(&config);
+    find_boot(config.boot);
+    return config;
 }
 
 static void tell(const char *output, const char *path, const struct spool_scan *scan,
@@ -110,8 +110,8 @@ static bool add_found(struct spools *spools, struct spool *spool, const char *ou
     return true;
 }
 
-static bool open_one(struct spools *spools, const struct settings *settings, size_t index,
-                     const unsigned char *boot, struct err *err)
+bool spools_open_one(struct spools *spools, const struct settings *settings, size_t index,
+                     struct err *err)
 {
     const struct settings_part *part = &settings->outputs[index];
     struct opened_spool *item = &spools->items[index];
@@ -133,13 +133,14 @@ static bool open_one(struct spools *spools, const struct settings *settings, siz
             LS("output", part->name), LS("error", why.text));
         return true;
     }
-    item->spool = make_spool(settings, part, boot);
+    struct spool_config config = spools_config(settings, index);
+    item->spool = spool_new(&config);
     item->files = spool_files_new(&disk);
     if (disk != NULL)
         disk->free(&disk);
     if (item->spool == NULL || item->files == NULL)
         return err_set(err, "out of memory for the spool of output '%s'", part->name);
-    spool_files_scan(item->files, item->spool, boot, &now, &scan);
+    spool_files_scan(item->files, item->spool, config.boot, &now, &scan);
     tell(part->name, path, &scan, clock_now_ms() - began_ms);
     return add_found(spools, item->spool, part->name) ||
            err_set(err, "out of memory for the spool of output '%s'", part->name);
@@ -204,19 +205,21 @@ static void tell_forgotten(const struct settings *settings)
         (void)closedir(list);
 }
 
-bool spools_open(struct spools *spools, const struct settings *settings, struct err *err)
+bool spools_prepare(struct spools *spools, const struct settings *settings, struct err *err)
 {
-    unsigned char boot[SPOOL_BOOT_BYTES];
-
     *spools = (struct spools){ .count = settings->output_count };
     spools->items = calloc(settings->output_count, sizeof(*spools->items));
-    if (spools->items == NULL)
-        return err_set(err, "out of memory");
-    find_boot(boot);
+    return spools->items != NULL || err_set(err, "out of memory");
+}
+
+bool spools_open(struct spools *spools, const struct settings *settings, struct err *err)
+{
+    if (!spools_prepare(spools, settings, err))
+        return false;
     tell_forgotten(settings);
     for (size_t i = 0; i < settings->output_count; i++) {
         if (settings->outputs[i].output.spool__max_bytes > 0 &&
-            !open_one(spools, settings, i, boot, err))
+            !spools_open_one(spools, settings, i, err))
             return false;
     }
     return true;

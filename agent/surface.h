@@ -6,19 +6,23 @@
 
 #include "admin/admin.h"
 #include "config/settings.h"
-#include "pipeline.h"
+#include "reload.h"
 
 struct surface {
     struct admin *admin; /* NULL: not started */
-    struct buf config_page, version_page;
+    struct buf version_page;
+    struct lock lock;
+    struct buf config_page; /* under lock */
+    struct reload *reload;
     struct pipeline *_Atomic pipeline; /* NULL: none yet */
     _Atomic int64_t stepped_ms;        /* of the main thread; 0: it does not run yet */
 };
 
 bool surface_start(struct surface *surface, const struct settings *settings,
-                   const struct ledger *ledger, struct err *err);
-void surface_run(struct surface *surface, struct pipeline *pipeline); /* it has started */
-void surface_step(struct surface *surface, int64_t now_ms);           /* the main thread moves */
+                   const struct ledger *ledger, struct reload *reload, struct err *err);
+void surface_show(struct surface *surface, const struct settings *settings); /* from now on */
+void surface_run(struct surface *surface, struct pipeline *pipeline);        /* it has started */
+void surface_step(struct surface *surface, int64_t now_ms); /* the main thread moves */
 void surface_drain(struct surface *surface);
 bool surface_is_alive(struct surface *surface, int64_t now_ms);
 void surface_stop(struct surface *surface); /* before the pipeline is freed */

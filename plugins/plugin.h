@@ -113,6 +113,12 @@ struct input {
     /* The settled positions as text, one line each. Called at most once a second and at the end. */
     bool (*save)(void *state, struct buf *ret_checkpoint);
     void (*close)(void *state); /* optional */
+    /* Optional: goes on with another configuration and keeps its positions, and what it has read
+     * and not offered. Called between two collect(). What the old config and host said is
+     * forgotten: they are freed. false: out of memory, nothing has changed. Going back to a
+     * configuration that it had before never fails. Without it an input that cannot be read again
+     * is closed, after another instance was opened. */
+    bool (*change)(void *state, const void *config, const struct host *host, struct err *err);
 };
 
 /* ---- processors ---- */

@@ -3,7 +3,7 @@
  * for, on a TCP port. On libmicrohttpd; one thread of its own serves both.
  * Promise: bounded connections (also for each address), memory, and time: a request that is not
  * answered whole after REQUEST_MS is cut off, whatever drips in. Nothing is locked.
- * Threads: main, but for is_alive(), which the endpoint's thread calls. */
+ * Threads: main, but for the functions of the config, which the endpoint's thread calls. */
 #pragma once
 
 #include "admin/pages.h"
@@ -16,8 +16,11 @@ struct admin_config {
     const char *socket_folder; /* where the unix socket is tried */
     const char *state_dir;
     const struct ledger *ledger;
-    struct slice config_page, version_page; /* JSON; these outlive the endpoint */
-    bool (*is_alive)(void *context);        /* what the watchdog is told */
+    struct slice version_page;                          /* JSON; outlives the endpoint */
+    bool (*is_alive)(void *context);                    /* what the watchdog is told */
+    bool (*add_config)(void *context, struct buf *ret); /* the effective configuration, JSON */
+    uint64_t (*ask_reload)(void *context);              /* returns the number of the wish */
+    bool (*add_reload)(void *context, struct buf *ret); /* how reloads stand, JSON */
     void *context;
 };
 

@@ -2,6 +2,7 @@
 #include "admin/routes.h"
 
 #include "admin/guard.h"
+#include "base/json_add.h"
 #include "ledger/metrics.h"
 
 #include <string.h>
@@ -59,7 +60,20 @@ static bool answer_ledger(const struct ask *ask, struct reply *ret)
 
 static bool answer_config(const struct ask *ask, struct reply *ret)
 {
-    return buf_add(&ret->text, ask->config->config_page.data, ask->config->config_page.bytes);
+    return ask->config->add_config(ask->config->context, &ret->text);
+}
+
+/* The wish is noted at once; how it went is read later, so no request waits for a reload. */
+static bool answer_reload(const struct ask *ask, struct reply *ret)
+{
+    if (strcmp(ask->request->method, "POST") != 0)
+        return ask->config->add_reload(ask->config->context, &ret->text);
+    ret->status = 202;
+    json_open(&ret->text, NULL, '{');
+    json_add_count(&ret->text, "format", PAGES_FORMAT);
+    json_add_count(&ret->text, "wish", ask->config->ask_reload(ask->config->context));
+    json_close(&ret->text, '}');
+    return buf_add_text(&ret->text, "\n");
 }
 
 static bool answer_version(const struct ask *ask, struct reply *ret)
@@ -67,19 +81,22 @@ static bool answer_version(const struct ask *ask, struct reply *ret)
     return buf_add(&ret->text, ask->config->version_page.data, ask->config->version_page.bytes);
 }
 
+/* Open: also without the token. Private: on the unix socket, or with a token that there is. */
 static const struct route {
     const char *path;
     answer_fn *answer;
-    bool is_open; /* also without the token */
+    enum { ROUTE_GUARDED, ROUTE_OPEN, ROUTE_PRIVATE } access;
     const char *doc;
 } routes[] = {
-    { "/healthz", answer_health, true, "is it alive: 200, or 503 where a thread is stuck" },
-    { "/readyz", answer_ready, false, "is it ready: 200, or 503 with the reasons" },
-    { "/metrics", answer_metrics, false, "for Prometheus, classic text or OpenMetrics" },
-    { "/stats", answer_stats, false, "flows, stocks and numbers as JSON" },
-    { "/ledger", answer_ledger, false, "the full books and the last audits as JSON" },
-    { "/config", answer_config, false, "the effective configuration, without its secrets" },
-    { "/version", answer_version, false, "the version and its libraries" },
+    { "/healthz", answer_health, ROUTE_OPEN, "is it alive: 200, or 503 where a thread is stuck" },
+    { "/readyz", answer_ready, ROUTE_GUARDED, "is it ready: 200, or 503 with the reasons" },
+    { "/metrics", answer_metrics, ROUTE_GUARDED, "for Prometheus, classic text or OpenMetrics" },
+    { "/stats", answer_stats, ROUTE_GUARDED, "flows, stocks and numbers as JSON" },
+    { "/ledger", answer_ledger, ROUTE_GUARDED, "the full books and the last audits as JSON" },
+    { "/config", answer_config, ROUTE_GUARDED, "the effective configuration, without its secrets" },
+    { "/reload", answer_reload, ROUTE_PRIVATE,
+      "POST: load the configuration again; GET: how it went" },
+    { "/version", answer_version, ROUTE_GUARDED, "the version and its libraries" },
 };
 enum { ROUTES = sizeof(routes) / sizeof(routes[0]) };
 
@@ -107,6 +124,12 @@ static const struct route *find_route(const char *url)
     return NULL;
 }
 
+static bool is_allowed(const struct route *route, const char *method)
+{
+    return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0 ||
+           (route->answer == answer_reload && strcmp(method, "POST") == 0);
+}
+
 bool routes_answer(const struct admin_config *config, enum admin_phase phase,
                    const struct request *request, struct reply *ret)
 {
@@ -118,15 +141,17 @@ bool routes_answer(const struct admin_config *config, enum admin_phase phase,
         return refuse(ret, 403,
                       "This Host is not answered here: use localhost, an address, or the name in "
                       "agent.admin.listen.\n");
-    bool is_open = !is_tcp || (route != NULL && route->is_open);
+    bool is_open = !is_tcp || (route != NULL && route->access == ROUTE_OPEN);
+    if (is_tcp && route != NULL && route->access == ROUTE_PRIVATE && config->token[0] == '\0')
+        return refuse(ret, 403, "Ask on the unix socket, or set agent.admin.token.\n");
     if (!is_open && !guard_token(request->authorization, config->token)) {
         ret->authenticate = "Bearer realm=\"spillway\"";
         return refuse(ret, 401, "Send the token: Authorization: Bearer TOKEN.\n");
     }
     if (route == NULL)
         return answer_not_found(ret);
-    if (strcmp(request->method, "GET") != 0 && strcmp(request->method, "HEAD") != 0) {
-        ret->allow = "GET, HEAD";
+    if (!is_allowed(route, request->method)) {
+        ret->allow = route->answer == answer_reload ? "GET, HEAD, POST" : "GET, HEAD";
         (void)buf_printf(&ret->text, "%s is for reading: ", route->path);
         return refuse(ret, 405, "use GET.\n");
     }

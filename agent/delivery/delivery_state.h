@@ -23,12 +23,11 @@ struct spilling {
 
 struct delivery {
     uint32_t magic;
-    /* constant */
+    struct numbers *numbers; /* constant */
+    /* under the caller's lock */
     struct delivery_config config;
-    struct numbers *numbers;
     bool in_order;
     struct backoff backoff;
-    /* under the caller's lock */
     struct random random;
     struct breaker breaker;
     struct limiter limiter;
@@ -38,7 +37,7 @@ struct delivery {
     struct spilling spill;
     struct batch *probe; /* in flight, while the breaker is half-open */
     int64_t pause_until_ms;
-    bool endpoint_took_one, draining, abandoned, has_news;
+    bool endpoint_took_one, draining, abandoned, has_news, is_held;
     struct delivery_news news;
 };
 
