@@ -7,7 +7,6 @@
  * Runs in its reading's thread. */
 #include "plugin.h"
 
-#include "base/file.h"
 #include "kmsg/record.h"
 
 #include <fcntl.h>
@@ -60,16 +59,16 @@ static const char *hint_for(int error)
                : "";
 }
 
-static void read_boot_id(struct kmsg *kmsg)
+static bool read_boot_id(struct kmsg *kmsg, struct err *err)
 {
-    struct buf text = { .limit = BOOT_ID_BYTES - 1 };
-    struct err ignored;
+    static const char path[] = "/proc/sys/kernel/random/boot_id";
+    FILE *file = fopen(path, "re");
+    bool read = file != NULL && fscanf(file, "%63s", kmsg->boot_id) == 1;
 
-    if (file_read("/proc/sys/kernel/random/boot_id", &text, &ignored)) {
-        size_t bytes = strcspn(text.data, " \n");
-        memcpy(kmsg->boot_id, text.data, bytes);
-    }
-    buf_fini(&text);
+    if (file != NULL)
+        (void)fclose(file);
+    return read ||
+           err_set(err, "cannot read '%s', which tells one boot's numbers from another's", path);
 }
 
 static bool kmsg_open(void *state, const void *config, const struct host *host, struct err *err)
@@ -79,7 +78,8 @@ static bool kmsg_open(void *state, const void *config, const struct host *host, 
     kmsg->config = config;
     kmsg->room = host->buffer_bytes > RECORD_BYTES ? host->buffer_bytes : RECORD_BYTES;
     kmsg->passes_over = kmsg->config->start_at == KMSG_START_END;
-    read_boot_id(kmsg);
+    if (!read_boot_id(kmsg, err))
+        return false;
     kmsg->fd = open(kmsg->config->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (kmsg->fd < 0) {
         int error = errno;

@@ -8,9 +8,7 @@
  * Pure: no I/O, no clock. Threads: none. */
 #pragma once
 
-#include "base/slice.h"
-
-#include <stdint.h>
+#include "plugin.h"
 
 struct kmsg_record {
     uint64_t sequence; /* counts every message since the boot, from 0 */
