@@ -94,6 +94,13 @@ bool ledger_audit(struct books *books, enum account account, unsigned cell, stru
 void numbers_add(struct numbers *numbers, enum number number, uint64_t count);
 void numbers_set(struct numbers *numbers, enum number number, uint64_t value);
 uint64_t numbers_get(const struct numbers *numbers, enum number number);
+/* count things took that long; below 0 is 0. */
+void numbers_observe(struct numbers *numbers, enum histogram histogram, int64_t ms, uint64_t count);
+
+/* A reader's copy. */
+struct histogram_copy {
+    uint64_t counts[HISTOGRAM_BUCKETS], count, sum_ms; /* count: of all buckets */
+};
 
 /* A reader's copy of one lane, taken without locks. */
 struct lane_snapshot {
@@ -113,6 +120,10 @@ unsigned ledger_output_count(const struct ledger *ledger);
 void ledger_output_snapshot(const struct ledger *ledger, unsigned output, char name[LEDGER_NAME],
                             uint64_t ret_numbers[NUMBERS]);
 void ledger_agent_snapshot(const struct ledger *ledger, uint64_t ret_numbers[NUMBERS]);
+void ledger_lane_histogram(const struct ledger *ledger, unsigned lane, enum histogram histogram,
+                           struct histogram_copy *ret);
+void ledger_output_histogram(const struct ledger *ledger, unsigned output, enum histogram histogram,
+                             struct histogram_copy *ret);
 
 /* The checksummed copy of the books for state_dir: to be written by the disk thread. */
 bool ledger_save_image(struct ledger *ledger, struct buf *ret);
