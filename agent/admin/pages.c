@@ -142,21 +142,15 @@ static void add_histogram(struct buf *ret, enum histogram histogram,
     json_close(ret, '}');
 }
 
-typedef void copy_histogram_fn(const struct ledger *ledger, unsigned index,
-                               enum histogram histogram, struct histogram_copy *ret);
-
-static void add_histograms(struct buf *ret, const struct ledger *ledger, enum number_scope scope,
-                           unsigned index)
+static void add_histograms(struct buf *ret, enum number_scope scope, const struct numbers *numbers)
 {
-    copy_histogram_fn *copy_one =
-        scope == SCOPE_input ? ledger_lane_histogram : ledger_output_histogram;
     struct histogram_copy copy;
 
     json_open(ret, "histograms", '{');
     for (unsigned i = 0; i < HISTOGRAMS; i++) {
         if (histogram_infos[i].scope != scope)
             continue;
-        copy_one(ledger, index, (enum histogram)i, &copy);
+        numbers_histogram(numbers, (enum histogram)i, &copy);
         add_histogram(ret, (enum histogram)i, &copy);
     }
     json_close(ret, '}');
@@ -173,7 +167,7 @@ static void add_outputs(struct buf *ret, const struct ledger *ledger)
         json_open(ret, NULL, '{');
         json_add_text(ret, "output", name);
         add_numbers(ret, SCOPE_output, numbers);
-        add_histograms(ret, ledger, SCOPE_output, i);
+        add_histograms(ret, SCOPE_output, ledger_output_row(ledger, i));
         json_close(ret, '}');
     }
     json_close(ret, ']');
@@ -223,7 +217,7 @@ static void add_lane(struct buf *ret, const struct ledger *ledger, unsigned inde
     }
     json_close(ret, '}');
     add_numbers(ret, SCOPE_input, lane->numbers);
-    add_histograms(ret, ledger, SCOPE_input, index);
+    add_histograms(ret, SCOPE_input, &ledger_books(ledger, index)->numbers);
     json_close(ret, '}');
 }
 

@@ -77,11 +77,6 @@ struct books_number_row {
     char name[BOOKS_ROW_NAME];
     uint32_t scope, kind;
 };
-struct books_histogram_row {
-    char name[BOOKS_ROW_NAME];
-    uint32_t scope;
-    uint32_t at; /* from the numbers of a row: a count for each bound, then the sum in ms */
-};
 struct books_histograms {
     struct books_table rows, bounds; /* bounds: a uint64_t each, in ms, rising */
 };
@@ -92,9 +87,6 @@ struct cell {
 struct measured {
     struct cell held;
     _Atomic int64_t differing_events, differing_bytes; /* held less the books */
-};
-struct histogram_cells {
-    _Atomic uint64_t counts[HISTOGRAM_BUCKETS], sum_ms;
 };
 struct numbers {
     _Atomic uint64_t values[NUMBERS];

@@ -114,15 +114,3 @@ uint64_t numbers_get(const struct numbers *numbers, enum number number)
 {
     return atomic_load_explicit(&numbers->values[number], memory_order_relaxed);
 }
-
-void numbers_observe(struct numbers *numbers, enum histogram histogram, int64_t ms, uint64_t count)
-{
-    struct histogram_cells *cells = &numbers->histograms[histogram];
-    uint64_t took_ms = ms < 0 ? 0 : (uint64_t)ms;
-    unsigned bucket = 0;
-
-    while (took_ms > histogram_bounds_ms[bucket])
-        bucket++;
-    atomic_fetch_add_explicit(&cells->counts[bucket], count, memory_order_relaxed);
-    atomic_fetch_add_explicit(&cells->sum_ms, took_ms * count, memory_order_relaxed);
-}

@@ -420,33 +420,13 @@ void ledger_output_snapshot(const struct ledger *ledger, unsigned output, char n
     copy_numbers(&row->numbers, ret_numbers);
 }
 
+const struct numbers *ledger_output_row(const struct ledger *ledger, unsigned output)
+{
+    CHECK(output < ledger_output_count(ledger));
+    return &ledger->live.books->outputs[output].numbers;
+}
+
 void ledger_agent_snapshot(const struct ledger *ledger, uint64_t ret_numbers[NUMBERS])
 {
     copy_numbers(&ledger->live.books->agent, ret_numbers);
-}
-
-static void copy_histogram(const struct numbers *numbers, enum histogram histogram,
-                           struct histogram_copy *ret)
-{
-    const struct histogram_cells *cells = &numbers->histograms[histogram];
-
-    ret->count = 0;
-    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
-        ret->counts[i] = atomic_load_explicit(&cells->counts[i], memory_order_relaxed);
-        ret->count += ret->counts[i];
-    }
-    ret->sum_ms = atomic_load_explicit(&cells->sum_ms, memory_order_relaxed);
-}
-
-void ledger_lane_histogram(const struct ledger *ledger, unsigned lane, enum histogram histogram,
-                           struct histogram_copy *ret)
-{
-    copy_histogram(&ledger_books(ledger, lane)->numbers, histogram, ret);
-}
-
-void ledger_output_histogram(const struct ledger *ledger, unsigned output, enum histogram histogram,
-                             struct histogram_copy *ret)
-{
-    CHECK(output < ledger_output_count(ledger));
-    copy_histogram(&ledger->live.books->outputs[output].numbers, histogram, ret);
 }

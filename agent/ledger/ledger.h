@@ -10,7 +10,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "ledger/tables.h"
+#include "ledger/histograms.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -94,14 +94,6 @@ bool ledger_audit(struct books *books, enum account account, unsigned cell, stru
 void numbers_add(struct numbers *numbers, enum number number, uint64_t count);
 void numbers_set(struct numbers *numbers, enum number number, uint64_t value);
 uint64_t numbers_get(const struct numbers *numbers, enum number number);
-/* count things took that long; below 0 is 0. */
-void numbers_observe(struct numbers *numbers, enum histogram histogram, int64_t ms, uint64_t count);
-
-/* A reader's copy. */
-struct histogram_copy {
-    uint64_t counts[HISTOGRAM_BUCKETS], count, sum_ms; /* count: of all buckets */
-};
-
 /* A reader's copy of one lane, taken without locks. */
 struct lane_snapshot {
     char input[LEDGER_NAME], output[LEDGER_NAME];
@@ -119,13 +111,9 @@ const struct books *ledger_books(const struct ledger *ledger, unsigned lane); /*
 unsigned ledger_output_count(const struct ledger *ledger);
 void ledger_output_snapshot(const struct ledger *ledger, unsigned output, char name[LEDGER_NAME],
                             uint64_t ret_numbers[NUMBERS]);
+const struct numbers *ledger_output_row(const struct ledger *ledger, unsigned output);
 void ledger_agent_snapshot(const struct ledger *ledger, uint64_t ret_numbers[NUMBERS]);
-void ledger_lane_histogram(const struct ledger *ledger, unsigned lane, enum histogram histogram,
-                           struct histogram_copy *ret);
-void ledger_output_histogram(const struct ledger *ledger, unsigned output, enum histogram histogram,
-                             struct histogram_copy *ret);
 
 /* The checksummed copy of the books for state_dir: to be written by the disk thread. */
 bool ledger_save_image(struct ledger *ledger, struct buf *ret);
-/* Path of the saved copy. */
-const char *ledger_save_path(const struct ledger *ledger);
+const char *ledger_save_path(const struct ledger *ledger); /* of that copy */

@@ -5,6 +5,7 @@
 #include "ledger/metrics.h"
 
 #include "base/process.h"
+#include "ledger/books_layout.h"
 #include "ledger/report.h"
 
 #include <inttypes.h>
@@ -274,7 +275,7 @@ static void put_lane_histograms(struct page *page, enum histogram histogram)
     struct histogram_copy copy;
 
     for (unsigned i = 0; i < page->lane_count; i++) {
-        ledger_lane_histogram(page->ledger, i, histogram, &copy);
+        numbers_histogram(&ledger_books(page->ledger, i)->numbers, histogram, &copy);
         (void)snprintf(labels, sizeof(labels), "input=\"%s\",output=\"%s\"", page->labels[i].input,
                        page->labels[i].output);
         put_histogram(page, histogram_infos[histogram].metric, labels, &copy);
@@ -289,7 +290,7 @@ static void put_output_histograms(struct page *page, enum histogram histogram)
 
     for (unsigned i = 0; i < ledger_output_count(page->ledger); i++) {
         ledger_output_snapshot(page->ledger, i, name, numbers);
-        ledger_output_histogram(page->ledger, i, histogram, &copy);
+        numbers_histogram(ledger_output_row(page->ledger, i), histogram, &copy);
         escape_label(label, name);
         (void)snprintf(labels, sizeof(labels), "output=\"%s\"", label);
         put_histogram(page, histogram_infos[histogram].metric, labels, &copy);

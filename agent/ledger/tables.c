@@ -18,14 +18,3 @@ const struct number_info number_infos[NUMBERS] = {
     [NUMBER_##number] = { #number, SCOPE_##of, KIND_##what, family, text },
 #include "ledger/numbers.def"
 };
-
-const struct histogram_info histogram_infos[HISTOGRAMS] = {
-#define HISTOGRAM(histogram, of, family, text)                                                     \
-    [HISTOGRAM_##histogram] = { #histogram, SCOPE_##of, family, text },
-#include "ledger/histograms.def"
-};
-
-const uint64_t histogram_bounds_ms[HISTOGRAM_BUCKETS] = {
-    1,    5,    10,    25,    50,    100,    250,     500,     1000,
-    2500, 5000, 10000, 30000, 60000, 300000, 1800000, 7200000, UINT64_MAX,
-};

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tables: the rows of accounts.def, flows.def, numbers.def and histograms.def as enums and as data.
- */
+/* tables: the rows of accounts.def, flows.def and numbers.def as enums and as data. */
 #pragma once
 
 #include <stdbool.h>
@@ -24,13 +23,6 @@ enum number {
     NUMBERS
 };
 
-enum histogram {
-#define HISTOGRAM(name, ...) HISTOGRAM_##name,
-#include "ledger/histograms.def"
-    HISTOGRAMS
-};
-enum { HISTOGRAM_BUCKETS = 18 };
-
 struct flow_info {
     const char *name;
     enum account from, to;
@@ -52,15 +44,6 @@ struct number_info {
 extern const struct flow_info flow_infos[FLOWS];
 extern const struct account_info account_infos[ACCOUNTS];
 extern const struct number_info number_infos[NUMBERS];
-struct histogram_info {
-    const char *name;
-    enum number_scope scope;
-    const char *metric, *doc;
-};
-extern const struct histogram_info histogram_infos[HISTOGRAMS];
-/* A bucket counts what took at most this long and longer than the bound before; the last bound is
- * UINT64_MAX. */
-extern const uint64_t histogram_bounds_ms[HISTOGRAM_BUCKETS];
 
 struct amount {
     uint64_t events, bytes;
