@@ -9,8 +9,8 @@
 
 #include "journald/cursor.h"
 #include "journald/fields.h"
+#include "journald/matches.h"
 
-#include <dirent.h>
 #include <limits.h>
 #include <systemd/sd-journal.h>
 #include <systemd/sd-login.h>
@@ -23,28 +23,6 @@ enum {
     BAD_ROUNDS = 3,   /* in a row at one place, before it is passed over */
     SD_WAIT_MS = 1000 /* where the kernel tells nothing of changes, as on NFS */
 };
-
-enum journald_start { JOURNALD_START_END, JOURNALD_START_BEGINNING };
-
-#define PRIORITY_NAMES "emerg|alert|crit|err|warning|notice|info|debug"
-#define JOURNALD_OPTIONS(X, T)                                                                     \
-    X(T, units, list, "", ANY, ANY,                                                                \
-      "Only entries of these units, as nginx.service, and of systemd about them; empty: all")      \
-    X(T, identifiers, list, "", ANY, ANY,                                                          \
-      "Only entries with these syslog identifiers; empty: all")                                    \
-    X(T, priority, choice, "debug", PRIORITY_NAMES, ANY,                                           \
-      "Only entries of this priority and more urgent ones")                                        \
-    X(T, matches, list, "", ANY, ANY,                                                              \
-      "Only entries with these fields, as _TRANSPORT=kernel; those of one field are alternatives") \
-    X(T, start_at, choice, "end", "end|beginning", ANY, "Where to begin at the first start")       \
-    X(T, directory, text, "", ANY, ANY,                                                            \
-      "Read the journal files below this folder; empty: those of this host")                       \
-    X(T, max_line_bytes, size, "64KiB", "1", "1MiB",                                               \
-      "Longer messages are cut here, at a whole character, and flagged")                           \
-    X(T, all_fields, flag, "no", ANY, ANY,                                                         \
-      "Also the fields that have no name in the conventions, as journald.NAME")                    \
-    X(T, own_output, flag, "no", ANY, ANY, "Also what this agent's own unit wrote")
-DECLARE_OPTIONS(journald_config, JOURNALD_OPTIONS);
 
 struct place {
     uint64_t mark;
@@ -98,83 +76,6 @@ static bool journald_check(const void *config, struct err *err)
     return true;
 }
 
-static int add_pair(sd_journal *journal, const char *field, const char *value)
-{
-    char match[NAME_MAX + 64];
-    int bytes = snprintf(match, sizeof(match), "%s=%s", field, value);
-
-    return bytes < 0 || (size_t)bytes >= sizeof(match)
-               ? -ENAMETOOLONG
-               : sd_journal_add_match(journal, match, (size_t)bytes);
-}
-
-/* Of the unit, or of systemd about it. */
-static int match_units(sd_journal *journal, const struct text_list *units)
-{
-    int failed = 0;
-
-    for (size_t i = 0; i < units->count && failed >= 0; i++) {
-        if ((failed = add_pair(journal, "_SYSTEMD_UNIT", units->items[i])) < 0 ||
-            (failed = sd_journal_add_disjunction(journal)) < 0 ||
-            (failed = add_pair(journal, "_PID", "1")) < 0 ||
-            (failed = add_pair(journal, "UNIT", units->items[i])) < 0)
-            return failed;
-        failed = sd_journal_add_disjunction(journal);
-    }
-    return failed < 0 || units->count == 0 ? failed : sd_journal_add_conjunction(journal);
-}
-
-static int add_matches(sd_journal *journal, const struct journald_config *config)
-{
-    int failed = match_units(journal, &config->units);
-
-    for (size_t i = 0; i < config->identifiers.count && failed >= 0; i++)
-        failed = add_pair(journal, "SYSLOG_IDENTIFIER", config->identifiers.items[i]);
-    for (unsigned priority = 0; priority <= config->priority && config->priority < 7 && failed >= 0;
-         priority++)
-        failed = add_pair(journal, "PRIORITY", (char[]){ (char)('0' + priority), '\0' });
-    for (size_t i = 0; i < config->matches.count && failed >= 0; i++)
-        failed = sd_journal_add_match(journal, config->matches.items[i], 0);
-    return failed;
-}
-
-static bool has_matches(const struct journald_config *config)
-{
-    return config->units.count > 0 || config->identifiers.count > 0 || config->priority < 7 ||
-           config->matches.count > 0;
-}
-
-/* A file that we may not read would look like a gap. */
-static bool may_read_all(const char *folder, unsigned depth)
-{
-    char path[PATH_MAX];
-    bool all = true;
-    DIR *dir = opendir(folder);
-
-    if (dir == NULL)
-        return errno == ENOENT;
-    for (const struct dirent *entry; all && (entry = readdir(dir)) != NULL;) {
-        if (entry->d_name[0] == '.' ||
-            snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name) >= (int)sizeof(path))
-            continue;
-        if (entry->d_type == DT_DIR)
-            all = depth == 0 || may_read_all(path, depth - 1);
-        else
-            all = access(path, R_OK) == 0 || errno == ENOENT;
-    }
-    (void)closedir(dir);
-    return all;
-}
-
-static bool find_whether_it_counts(const struct journald_config *config)
-{
-    if (has_matches(config))
-        return false;
-    if (config->directory[0] != '\0')
-        return may_read_all(config->directory, 1);
-    return may_read_all("/var/log/journal", 1) && may_read_all("/run/log/journal", 1);
-}
-
 static int open_journal(struct journald *in)
 {
     const struct journald_config *config = in->config;
@@ -184,7 +85,7 @@ static int open_journal(struct journald *in)
                      : sd_journal_open(&journal, SD_JOURNAL_LOCAL_ONLY);
 
     if (failed >= 0)
-        failed = add_matches(journal, config);
+        failed = journal_add_matches(journal, config);
     /* Of a field that is longer, as a whole core dump, only so much is expanded. */
     if (failed >= 0)
         failed = sd_journal_set_data_threshold(journal, EXPANDED_BYTES);
@@ -195,7 +96,7 @@ static int open_journal(struct journald *in)
         return failed;
     }
     in->journal = journal;
-    in->counts = find_whether_it_counts(config);
+    in->counts = journal_numbers_count(config);
     in->is_placed = in->has_entry = false;
     return 0;
 }
