@@ -138,10 +138,6 @@ void outlet_commit(struct outlet *outlet)
         sender_set_memory(outlet->sender, change->sealed_bytes);
     if (change->sealed_bytes > 0)
         sender_set_spool(outlet->sender, &change->spool);
-    for (size_t i = 0; i < outlet->worker_count; i++) {
-        if (change->batchers[i] != NULL)
-            worker_audit(outlet->workers[i]);
-    }
     if (change->changes_lanes) {
         memcpy(outlet->lanes, change->lanes, change->lane_count * sizeof(struct lane *));
         outlet->lane_count = change->lane_count;

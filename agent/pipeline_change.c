@@ -194,6 +194,8 @@ static void commit(const struct plan *plan)
 
     commit_channels(plan, deadline_ms);
     commit_outlets(plan, deadline_ms);
+    numbers_set(ledger_agent_numbers(pipeline->ledger), NUMBER_memory_limit_bytes,
+                plan->next->settings.agent.memory_limit);
     generation_release(&pipeline->generation);
     pipeline->generation = generation_hold(plan->next);
     for (size_t i = 0; i < pipeline->channel_count; i++)

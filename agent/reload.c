@@ -96,19 +96,18 @@ static void add_part(void *context, const struct part_news *news)
 
 static void log_done(const struct result *result, const struct lists *lists, const char *options)
 {
-    LOG(LOG_INFO, "reloaded", LU("generation", result->next->number),
-        LS("config", result->next->settings.hash),
-        LB("added", buf_slice(&lists->names[PART_ADDED])),
-        LB("changed", buf_slice(&lists->names[PART_CHANGED])),
-        LB("removed", buf_slice(&lists->names[PART_REMOVED])),
-        LB("kept", buf_slice(&lists->names[PART_KEPT])), LS("agent", options),
-        LI("took_ms", clock_now_ms() - result->began_ms));
+    LOG_AS(LOG_KEPT, LOG_INFO, "reloaded", LU("generation", result->next->number),
+           LS("config", result->next->settings.hash),
+           LB("added", buf_slice(&lists->names[PART_ADDED])),
+           LB("changed", buf_slice(&lists->names[PART_CHANGED])),
+           LB("removed", buf_slice(&lists->names[PART_REMOVED])),
+           LB("kept", buf_slice(&lists->names[PART_KEPT])), LS("agent", options),
+           LI("took_ms", clock_now_ms() - result->began_ms));
 }
 
 /* Each problem is told by the line that has its place; what is shown below it is for a terminal. */
 static void log_problems(const struct reload *reload, const struct result *result)
 {
-    struct log_site unlimited = { 0 };
     const char *text = buf_slice(&result->problems).data;
     size_t logged = 0, path_bytes = strlen(reload->path);
 
@@ -116,11 +115,8 @@ static void log_problems(const struct reload *reload, const struct result *resul
         size_t bytes = strcspn(text, "\n");
         bool has_place = strncmp(text, reload->path, path_bytes) == 0;
         if (bytes > 0 && (has_place || logged == 0 || result->state != BAD_CONFIG)) {
-            unlimited = (struct log_site){ 0 };
-            log_write(&unlimited, LOG_ERROR, "reload refused, the agent goes on as it was",
-                      (struct log_field[]){ LS("state", result->state),
-                                            LB("error", ((struct slice){ text, bytes })),
-                                            { 0 } });
+            LOG_AS(LOG_KEPT, LOG_ERROR, "reload refused, the agent goes on as it was",
+                   LS("state", result->state), LB("error", ((struct slice){ text, bytes })));
             logged++;
         }
         text += bytes + (text[bytes] == '\n');

@@ -49,9 +49,13 @@ struct batcher {
     struct workshop before; /* where the body of `open` lies, if that was encoded before a change */
     struct scheduler *scheduler;
     bool has_events[LEDGER_LANES];
+    /* Of all lanes that there ever were: what is in hand may be of one that was taken out. */
+    struct books *seen[LEDGER_LANES];
+    size_t seen_count;
     struct open_batch open;
     struct hand hand;
     int64_t last_seal_ms;
+    int64_t boot_ms; /* of the last look */
     struct attribute attributes[EVENT_ATTRIBUTES];
 };
 
@@ -89,6 +93,14 @@ static int64_t next_due(struct batcher *batcher, const struct batcher_view *view
 
 /* ---- gathering and encoding ---- */
 
+/* The oldest events of a piece are in its first run. */
+static void note_wait(const struct batcher *batcher, struct hand *hand)
+{
+    (void)piece_next(&hand->reader);
+    numbers_observe(ledger_lane_numbers(lane_books(hand->lane)), HISTOGRAM_ring_wait,
+                    batcher->boot_ms - hand->reader.run.boot_ms, hand->events);
+}
+
 static bool pick_up_piece(struct batcher *batcher)
 {
     struct hand *hand = &batcher->hand;
@@ -105,6 +117,7 @@ static bool pick_up_piece(struct batcher *batcher)
                                    .reader = { .piece = piece },
                                    .events = piece->events,
                                    .bytes = piece->bytes };
+            note_wait(batcher, hand);
             return true;
         }
         batcher->has_events[i] = false;
@@ -211,6 +224,7 @@ struct batcher_step batcher_next(struct batcher *batcher, const struct batcher_v
 {
     struct open_batch *open = &batcher->open;
 
+    batcher->boot_ms = view->boot_ms;
     if (open->body.data == NULL) {
         int64_t due = next_due(batcher, view);
         if (due < 0)
@@ -325,8 +339,8 @@ static struct amount held_of(const struct batcher *batcher, const struct books *
 
 void batcher_audit(const struct batcher *batcher)
 {
-    for (size_t i = 0; i < batcher->config.lane_count; i++) {
-        struct books *books = lane_books(batcher->config.lanes[i]);
+    for (size_t i = 0; i < batcher->seen_count; i++) {
+        struct books *books = batcher->seen[i];
         (void)ledger_audit(books, ACCOUNT_batch, batcher->config.index, held_of(batcher, books));
     }
 }
@@ -361,6 +375,20 @@ void batcher_abandon(struct batcher *batcher)
 
 /* ---- construction ---- */
 
+static void note_lanes(struct batcher *batcher)
+{
+    for (size_t i = 0; i < batcher->config.lane_count; i++) {
+        struct books *books = lane_books(batcher->config.lanes[i]);
+        size_t at = 0;
+        while (at < batcher->seen_count && batcher->seen[at] != books)
+            at++;
+        CHECK(at < LEDGER_LANES); /* the books have no more */
+        batcher->seen[at] = books;
+        if (at == batcher->seen_count)
+            batcher->seen_count++;
+    }
+}
+
 static struct scheduler *make_scheduler(const struct batcher_config *config)
 {
     uint64_t weights[LEDGER_LANES];
@@ -391,6 +419,7 @@ struct batcher *batcher_new(const struct batcher_config *config, int64_t now_ms,
     batcher->last_seal_ms = now_ms - config->max_wait_ms; /* as after a quiet spell */
     if (!build_batcher(batcher, err))
         return NULL;
+    note_lanes(batcher);
     struct batcher *made = batcher;
     batcher = NULL;
     return made;
@@ -460,6 +489,7 @@ void batcher_commit(struct batcher *batcher, struct lane *const *lanes,
 
     batcher->config = change->config;
     batcher->config.lanes = lanes;
+    note_lanes(batcher);
     scheduler_free(&batcher->scheduler);
     batcher->scheduler = change->scheduler;
     change->scheduler = NULL;

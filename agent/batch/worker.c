@@ -223,12 +223,6 @@ void worker_commit(struct worker *worker, struct lane *const *lanes,
     batcher_commit(worker->batcher, lanes, changep);
 }
 
-void worker_audit(struct worker *worker)
-{
-    CHECK(gate_is_stood_at(&worker->gate));
-    audit_own(worker);
-}
-
 bool worker_holds(const struct worker *worker, const struct receipts *receipts)
 {
     CHECK(gate_is_stood_at(&worker->gate));

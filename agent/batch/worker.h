@@ -30,9 +30,7 @@ void worker_free(struct worker **workerp);
 /* For a change: shut it, worker_nudge(), and wait until the thread stands there. */
 struct gate *worker_gate(struct worker *worker);
 void worker_nudge(struct worker *worker);
-/* While it stands. An audit before a commit ends what it had to do with lanes that are taken out;
- * `lanes` are those of the change, where they will stay. */
-void worker_audit(struct worker *worker);
+/* While it stands; `lanes` are those of the change, where they will stay. */
 void worker_commit(struct worker *worker, struct lane *const *lanes,
                    struct batcher_change **changep);
 bool worker_holds(const struct worker *worker, const struct receipts *receipts);

@@ -319,12 +319,13 @@ void settings_compare_agent(const struct settings *before, const struct settings
 
 /* ---- what needs a restart ---- */
 
-/* The books, the locks and the socket are where they were opened; who may ask is settled there. */
+/* The books, the locks, the socket and the log are where they were opened; who may ask is settled
+ * there. */
 static bool may_agent_follow(const struct settings *before, const struct settings *after,
                              struct buf *ret)
 {
     static const char *const fixed[] = { "state_dir", "runtime_dir", "admin__listen",
-                                         "admin__token" };
+                                         "admin__token", "log_to" };
     enum { FIXED = sizeof(fixed) / sizeof(fixed[0]) };
     bool ok = true;
 

@@ -37,7 +37,9 @@ struct delivery {
     struct spilling spill;
     struct batch *probe; /* in flight, while the breaker is half-open */
     int64_t pause_until_ms;
-    bool endpoint_took_one, draining, abandoned, has_news, is_held;
+    bool endpoint_took_one, draining, abandoned, has_news;
+    bool is_on_hold; /* starts no request: see delivery_hold() */
+    bool is_held;    /* the last answer that told the breaker something was an outage */
     struct delivery_news news;
 };
 

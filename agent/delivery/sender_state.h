@@ -30,9 +30,6 @@ struct sender {
     /* sender thread only */
     bool workers_may_go_on;
     char last_failure[OUTCOME_TEXT_BYTES]; /* said since the last success */
-    /* Limits of its own log lines: neither another output nor its own probes may hold back the line
-     * that says that the breaker closed. */
-    struct log_site failures, changes, probes;
     /* any thread */
     _Atomic bool stopping;
     struct wait_times waits;
