@@ -349,7 +349,7 @@ def test_what_cannot_be_read_again_is_counted_as_reload_drop(rig):
                       "other": rig.http(other, batch={"max_events": 100},
                                         concurrency={"min": 1, "max": 1})},
                       shutdown_grace="1s").start_piped()
-    agent.feed(lines(0, 5000))
+    agent.feed(lines(0, 5000, bytes_=300))
     await_all(receiver, 5000)
     del agent.config["outputs"]["other"]
     reload(agent)
