@@ -78,6 +78,14 @@ static void wake_spooler(struct sender *sender)
 
 /* ---- the thread ---- */
 
+static void note_lag(struct sender *sender, const struct batch *batch)
+{
+    int64_t lag_ms = clock_boot_ms() - batch->oldest_boot_ms;
+
+    wait_times_add(&sender->waits, lag_ms, batch->events);
+    numbers_observe(sender->config.numbers, HISTOGRAM_delivery_lag, lag_ms, batch->events);
+}
+
 static void answer(struct sender *sender, const struct outcome *outcome)
 {
     struct answer_summary summary = outcome->summary;
@@ -87,8 +95,7 @@ static void answer(struct sender *sender, const struct outcome *outcome)
     summary.what = outcome->what;
     summary.text = outcome->answer;
     if (summary.verdict == VERDICT_SENT)
-        wait_times_add(&sender->waits, clock_boot_ms() - outcome->batch->oldest_boot_ms,
-                       outcome->batch->events);
+        note_lag(sender, outcome->batch);
     lock_take(&sender->lock);
     delivery_answer(sender->delivery, outcome->batch, &summary, clock_now_ms());
     has_news = delivery_take_news(sender->delivery, &news);
@@ -152,6 +159,7 @@ static void run_step(struct sender *sender)
     struct step step;
 
     while (sender->transport->take(sender->transport, &outcome)) {
+        numbers_observe(sender->config.numbers, HISTOGRAM_request_time, outcome.summary.took_ms, 1);
         answer(sender, &outcome);
         any_answer = true;
     }
@@ -366,6 +374,8 @@ uint64_t sender_max_bytes(struct sender *sender)
 
 void sender_put(struct sender *sender, struct batch **batchp)
 {
+    numbers_observe(sender->config.numbers, HISTOGRAM_batch_age,
+                    clock_boot_ms() - (*batchp)->oldest_boot_ms, 1);
     lock_take(&sender->lock);
     delivery_put(sender->delivery, batchp, clock_now_ms());
     lock_drop(&sender->lock);
@@ -429,6 +439,7 @@ void sender_audit(struct sender *sender)
 {
     lock_take(&sender->lock);
     delivery_audit(sender->delivery);
+    delivery_tell_age(sender->delivery, clock_boot_ms());
     lock_drop(&sender->lock);
 }
 

@@ -180,6 +180,8 @@ def test_openmetrics_is_what_its_own_parser_takes(rig):
         "application/openmetrics-text; version=1.0.0; charset=utf-8"
     families = {family.name: family for family in parser.text_string_to_metric_families(answer.text)}
     assert families["spillway_received_events"].samples[0].value == 10
+    lag = families["spillway_delivery_lag_seconds"]
+    assert lag.type == "histogram" and lag.unit == "seconds"
     assert families["process_resident_memory_bytes"].unit == "bytes"
     assert families["process_cpu_seconds"].type == "counter"
     assert families["spillway_build"].type == "info"
