@@ -145,7 +145,8 @@ static void step_shedder(struct lane *lane, int64_t boot_ms) NEEDS_LOCK(&lane->l
     lane->has_news = true;
 }
 
-/* Asks the shedder. The probability with which the event is kept; 0: shed. */
+/* Asks the shedder, if the event may be shed. The probability with which the event is kept; 0:
+ * shed. */
 static double pass_shedder(struct lane *lane, const struct event *event, size_t class)
     NEEDS_LOCK(&lane->lock)
 {
@@ -154,8 +155,6 @@ static double pass_shedder(struct lane *lane, const struct event *event, size_t 
                                 .severity = event->severity };
     char room[FIELD_KEY_BYTES];
 
-    if (!shedder_may_shed(lane->shedder) || event->kind != EVENT_LOG)
-        return 1;
     if (lane->config.shed.mode == SHED_KEY && shedder_is_shedding(lane->shedder)) {
         struct slice key = field_key_text(event, slice_of(lane->config.shed_key), room);
         facts.has_key = key.bytes > 0;
@@ -210,10 +209,17 @@ static size_t find_class(struct lane *lane, const struct event *event, int64_t b
     NEEDS_LOCK(&lane->lock)
 {
     bool is_new;
+    if (lane->config.classes.by == CLASS_BY_NOTHING)
+        return 0;
     size_t class = classes_find(lane->classes, event, boot_ms, &is_new);
     if (is_new)
         shedder_forget_class(lane->shedder, class);
     return class;
+}
+
+static bool may_be_shed(const struct lane *lane, const struct event *event)
+{
+    return lane->weight_room != NULL && event->kind == EVENT_LOG;
 }
 
 static enum admission admit_event(struct lane *lane, const struct event *event,
@@ -225,7 +231,7 @@ static enum admission admit_event(struct lane *lane, const struct event *event,
     size_t class = find_class(lane, event, run->boot_ms);
     lane->passed = 0;
     if (kept <= 0)
-        kept = pass_shedder(lane, event, class);
+        kept = may_be_shed(lane, event) ? pass_shedder(lane, event, class) : 1;
     if (kept <= 0) {
         tally_add(&tally->shed, event_bytes(event));
         tally->why = FLOW_shed_sample;
