@@ -8,6 +8,7 @@ struct request {
     const char *url, *method;
     const char *host, *authorization, *accept; /* headers; NULL: not there */
     const char *bound;                         /* the TCP address; NULL: the unix socket */
+    const char *file, *name; /* of the query: DEVICE:INODE; a CRC-32C, hex. NULL: not there */
 };
 
 struct reply {

@@ -21,7 +21,7 @@ from rig.waiting import wait_until
 
 UNPACKED = pathlib.Path(__file__).resolve().parents[2] / "build/prometheus/usr/bin"
 STDIN = {"app": {"type": "stdin"}}
-ROUTES = ("/healthz", "/readyz", "/metrics", "/stats", "/ledger", "/config", "/version")
+ROUTES = ("/healthz", "/readyz", "/metrics", "/stats", "/ledger", "/config", "/sources", "/version")
 
 
 def shipping(rig, **options):
