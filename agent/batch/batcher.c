@@ -47,6 +47,7 @@ struct batcher {
     struct open_batch open;
     struct hand hand;
     int64_t last_seal_ms;
+    int64_t boot_ms; /* of the last look */
     struct attribute attributes[EVENT_ATTRIBUTES];
 };
 
@@ -82,6 +83,14 @@ static int64_t next_due(struct batcher *batcher, const struct batcher_view *view
 
 /* ---- gathering and encoding ---- */
 
+/* The oldest events of a piece are in its first run. */
+static void note_wait(const struct batcher *batcher, struct hand *hand)
+{
+    (void)piece_next(&hand->reader);
+    numbers_observe(ledger_lane_numbers(lane_books(hand->lane)), HISTOGRAM_ring_wait,
+                    batcher->boot_ms - hand->reader.run.boot_ms, hand->events);
+}
+
 static bool pick_up_piece(struct batcher *batcher)
 {
     struct hand *hand = &batcher->hand;
@@ -98,6 +107,7 @@ static bool pick_up_piece(struct batcher *batcher)
                                    .reader = { .piece = piece },
                                    .events = piece->events,
                                    .bytes = piece->bytes };
+            note_wait(batcher, hand);
             return true;
         }
         batcher->has_events[i] = false;
@@ -212,6 +222,7 @@ struct batcher_step batcher_next(struct batcher *batcher, const struct batcher_v
 {
     struct open_batch *open = &batcher->open;
 
+    batcher->boot_ms = view->boot_ms;
     if (open->body.data == NULL) {
         int64_t due = next_due(batcher, view);
         if (due < 0)
