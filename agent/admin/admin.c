@@ -256,6 +256,8 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
         MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
     request.authorization =
         MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION);
+    request.file = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "file");
+    request.name = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "name");
     enum admin_phase phase = (enum admin_phase)atomic_load(&admin->phase);
     if (!routes_answer(&admin->config, phase, &request, &reply)) {
         buf_fini(&reply.text);

@@ -12,6 +12,12 @@
 #include "base/err.h"
 #include "ledger/ledger.h"
 
+struct admin_query { /* of /sources: which ones; zeroed: all */
+    bool has_file, has_name;
+    uint64_t device, inode;
+    uint32_t name_sum; /* CRC-32C */
+};
+
 struct admin_config {
     const char *listen;        /* ADDRESS:PORT, [v6]:PORT; port 0 takes a free one; "": none */
     const char *token;         /* wanted on TCP for all but /healthz; "": none */
@@ -20,6 +26,8 @@ struct admin_config {
     const struct ledger *ledger;
     struct slice config_page, version_page; /* JSON; these outlive the endpoint */
     bool (*is_alive)(void *context);        /* what the watchdog is told */
+    /* What the inputs know of their sources, JSON. May take a second. */
+    bool (*add_sources)(void *context, const struct admin_query *query, struct buf *ret);
     void *context;
     struct stream_maker taps; /* events as they pass: to trusted guests only */
 };

@@ -4,6 +4,8 @@
 #include "admin/guard.h"
 #include "ledger/metrics.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define TEXT_TYPE "text/plain; charset=utf-8"
@@ -62,6 +64,45 @@ static bool answer_config(const struct ask *ask, struct reply *ret)
     return buf_add(&ret->text, ask->config->config_page.data, ask->config->config_page.bytes);
 }
 
+/* A whole number of one of /sources' arguments. */
+static bool read_number(const char **at, int base, char end, uint64_t *ret)
+{
+    char *stop = NULL;
+
+    errno = 0;
+    *ret = strtoull(*at, &stop, base);
+    bool ok = stop != *at && errno == 0 && *stop == end;
+    *at = stop + (ok && end != '\0' ? 1 : 0);
+    return ok;
+}
+
+static bool read_query(const struct request *request, struct admin_query *ret)
+{
+    const char *file = request->file, *name = request->name;
+    uint64_t sum = 0;
+
+    ret->has_file = file != NULL;
+    ret->has_name = name != NULL;
+    if (file != NULL &&
+        (!read_number(&file, 10, ':', &ret->device) || !read_number(&file, 10, '\0', &ret->inode)))
+        return false;
+    if (name != NULL && (!read_number(&name, 16, '\0', &sum) || sum > UINT32_MAX))
+        return false;
+    ret->name_sum = (uint32_t)sum;
+    return true;
+}
+
+static bool answer_sources(const struct ask *ask, struct reply *ret)
+{
+    struct admin_query query = { .has_file = false };
+
+    if (read_query(ask->request, &query))
+        return ask->config->add_sources(ask->config->context, &query, &ret->text);
+    ret->status = 400;
+    ret->type = TEXT_TYPE;
+    return buf_add_text(&ret->text, "file is DEVICE:INODE, name the CRC-32C of a path in hex.\n");
+}
+
 static bool answer_version(const struct ask *ask, struct reply *ret)
 {
     return buf_add(&ret->text, ask->config->version_page.data, ask->config->version_page.bytes);
@@ -97,6 +138,7 @@ static const struct route {
     { "/ledger", answer_ledger, ROUTE_GUARDED, "the full books and the last audits as JSON" },
     { "/config", answer_config, ROUTE_GUARDED, "the effective configuration, without its secrets" },
     { "/tap", answer_tap, ROUTE_PRIVATE, "events as they pass: what `spillway tap` shows" },
+    { "/sources", answer_sources, ROUTE_PRIVATE, "the files of inputs, and how far they are read" },
     { "/version", answer_version, ROUTE_GUARDED, "the version and its libraries" },
 };
 enum { ROUTES = sizeof(routes) / sizeof(routes[0]) };

@@ -10,6 +10,7 @@ struct request {
     const char *bound;                         /* the TCP address; NULL: the unix socket */
     struct stream_query query;
     int64_t now_ms;
+    const char *file, *name; /* of the query: DEVICE:INODE; a CRC-32C, hex. NULL: not there */
 };
 
 struct reply {
