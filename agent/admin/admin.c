@@ -59,6 +59,7 @@ struct admin {
     /* the endpoint's thread only */
     struct door tcp, local;
     size_t pages_bytes;
+    int64_t next_look_ms;
 };
 
 /* A page on its way. It is counted until microhttpd lets go of it. */
@@ -84,6 +85,9 @@ static enum MHD_Result send_response(struct MHD_Connection *connection,
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->type);
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    (void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    if (reply->policy[0] != '\0')
+        (void)MHD_add_response_header(response, "Content-Security-Policy", reply->policy);
     if (reply->allow != NULL)
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow);
     if (reply->authenticate != NULL)
@@ -220,6 +224,18 @@ static int64_t sooner(int64_t a_ms, int64_t b_ms)
     return b_ms < 0 || a_ms < b_ms ? a_ms : b_ms;
 }
 
+/* Returns how long until the next look; -1: there is none. */
+static int64_t look_at_books(struct admin *admin, int64_t now_ms)
+{
+    if (admin->config.history == NULL)
+        return -1;
+    if (now_ms >= admin->next_look_ms) {
+        history_look(admin->config.history, admin->config.ledger, clock_boot_ms());
+        admin->next_look_ms = now_ms + HISTORY_LOOK_MS;
+    }
+    return admin->next_look_ms - now_ms;
+}
+
 static void *run_admin(void *context)
 {
     struct admin *admin = context;
@@ -232,9 +248,10 @@ static void *run_admin(void *context)
         fds[count++] = admin->local.epoll_fd;
     while (!atomic_load(&admin->is_stopping)) {
         int64_t now_ms = clock_now_ms();
+        int64_t look_ms = look_at_books(admin, now_ms);
         int64_t wait_ms = serve_door(&admin->tcp, now_ms);
         wait_ms = sooner(wait_ms, serve_door(&admin->local, now_ms));
-        bell_wait(admin->bell, fds, count, wait_ms);
+        bell_wait(admin->bell, fds, count, sooner(wait_ms, look_ms));
     }
     return NULL;
 }

@@ -6,6 +6,7 @@
  * Threads: main, but for is_alive(), which the endpoint's thread calls. */
 #pragma once
 
+#include "admin/history.h"
 #include "admin/pages.h"
 #include "base/err.h"
 #include "ledger/ledger.h"
@@ -16,6 +17,7 @@ struct admin_config {
     const char *socket_folder; /* where the unix socket is tried */
     const char *state_dir;
     const struct ledger *ledger;
+    struct history *history; /* used by the endpoint's thread until the stop; NULL: none */
     struct slice config_page, version_page; /* JSON; these outlive the endpoint */
     bool (*is_alive)(void *context);        /* what the watchdog is told */
     void *context;

@@ -2,6 +2,7 @@
 #include "admin/routes.h"
 
 #include "admin/guard.h"
+#include "admin/recent.h"
 #include "ledger/metrics.h"
 
 #include <string.h>
@@ -67,16 +68,30 @@ static bool answer_version(const struct ask *ask, struct reply *ret)
     return buf_add(&ret->text, ask->config->version_page.data, ask->config->version_page.bytes);
 }
 
+static bool answer_recent(const struct ask *ask, struct reply *ret)
+{
+    return recent_write(ask->config->history, ask->config->ledger, &ret->text);
+}
+
+static bool answer_page(const struct ask *ask, struct reply *ret)
+{
+    (void)ask;
+    ret->type = "text/html; charset=utf-8";
+    return status_page_write(&ret->text, ret->policy);
+}
+
 static const struct route {
     const char *path;
     answer_fn *answer;
     bool is_open; /* also without the token */
     const char *doc;
 } routes[] = {
+    { "/", answer_page, false, "the status page, for a browser" },
     { "/healthz", answer_health, true, "is it alive: 200, or 503 where a thread is stuck" },
     { "/readyz", answer_ready, false, "is it ready: 200, or 503 with the reasons" },
     { "/metrics", answer_metrics, false, "for Prometheus, classic text or OpenMetrics" },
     { "/stats", answer_stats, false, "flows, stocks and numbers as JSON" },
+    { "/recent", answer_recent, false, "drops of the last hour, troubles and log lines as JSON" },
     { "/ledger", answer_ledger, false, "the full books and the last audits as JSON" },
     { "/config", answer_config, false, "the effective configuration, without its secrets" },
     { "/version", answer_version, false, "the version and its libraries" },
@@ -107,6 +122,27 @@ static const struct route *find_route(const char *url)
     return NULL;
 }
 
+static bool is_reading(const struct request *request)
+{
+    return strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
+}
+
+static bool has_token(const struct request *request, const char *token)
+{
+    return guard_token(request->authorization, token) ||
+           (is_reading(request) && guard_password(request->authorization, token));
+}
+
+/* A browser asks its user only where it is told of a scheme that it has. */
+static bool refuse_stranger(const struct request *request, struct reply *ret)
+{
+    bool is_for_people = strcmp(request->url, "/") == 0;
+
+    ret->authenticate = is_for_people ? "Basic realm=\"spillway: the token as password\""
+                                      : "Bearer realm=\"spillway\"";
+    return refuse(ret, 401, "Send the token: Authorization: Bearer TOKEN.\n");
+}
+
 bool routes_answer(const struct admin_config *config, enum admin_phase phase,
                    const struct request *request, struct reply *ret)
 {
@@ -119,13 +155,11 @@ bool routes_answer(const struct admin_config *config, enum admin_phase phase,
                       "This Host is not answered here: use localhost, an address, or the name in "
                       "agent.admin.listen.\n");
     bool is_open = !is_tcp || (route != NULL && route->is_open);
-    if (!is_open && !guard_token(request->authorization, config->token)) {
-        ret->authenticate = "Bearer realm=\"spillway\"";
-        return refuse(ret, 401, "Send the token: Authorization: Bearer TOKEN.\n");
-    }
+    if (!is_open && !has_token(request, config->token))
+        return refuse_stranger(request, ret);
     if (route == NULL)
         return answer_not_found(ret);
-    if (strcmp(request->method, "GET") != 0 && strcmp(request->method, "HEAD") != 0) {
+    if (!is_reading(request)) {
         ret->allow = "GET, HEAD";
         (void)buf_printf(&ret->text, "%s is for reading: ", route->path);
         return refuse(ret, 405, "use GET.\n");

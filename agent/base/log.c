@@ -3,6 +3,7 @@
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/log_recent.h"
 
 #include <stdio.h>
 #include <time.h>
@@ -15,6 +16,7 @@ struct line {
     size_t bytes;
 };
 
+struct log_site log_unlimited;
 static _Atomic int out_fd = STDERR_FILENO;
 static _Atomic int min_level = LOG_INFO;
 
@@ -74,7 +76,7 @@ static void put_field(struct line *line, const struct log_field *field)
     put_bytes(line, " ", 1);
     put_bytes(line, field->key, strlen(field->key));
     put_bytes(line, "=", 1);
-    if (field->kind == LOG_TEXT)
+    if (field->kind == LOG_TEXT || field->kind == LOG_FOREIGN)
         put_text(line, field->text);
     else if (field->kind == LOG_UINT)
         length = snprintf(number, sizeof(number), "%llu", (unsigned long long)field->uint);
@@ -121,6 +123,29 @@ static bool may_write(struct log_site *site, uint32_t *ret_held_back)
     return false;
 }
 
+static void put_message(struct line *line, const char *msg, const struct log_field *fields,
+                        uint32_t held_back, bool has_foreign)
+{
+    put_bytes(line, "msg=", 4);
+    put_text(line, slice_of(msg));
+    for (const struct log_field *field = fields; field->kind != LOG_END; field++) {
+        if (has_foreign || field->kind != LOG_FOREIGN)
+            put_field(line, field);
+    }
+    if (held_back > 0)
+        put_field(line, &LU("held_back", held_back));
+}
+
+static void remember(enum log_level level, const char *msg, const struct log_field *fields,
+                     uint32_t held_back)
+{
+    struct line line;
+
+    line.bytes = 0;
+    put_message(&line, msg, fields, held_back, false);
+    log_recent_add(level, clock_real_ns(), (struct slice){ line.data, line.bytes });
+}
+
 void log_write(struct log_site *site, enum log_level level, const char *msg,
                const struct log_field *fields)
 {
@@ -130,20 +155,18 @@ void log_write(struct log_site *site, enum log_level level, const char *msg,
 
     if ((int)level < atomic_load_explicit(&min_level, memory_order_relaxed))
         return;
-    if (site != NULL && !may_write(site, &held_back))
+    if (site != NULL && site != &log_unlimited && !may_write(site, &held_back))
         return;
     line.bytes = 0;
     put_time(&line);
     put_bytes(&line, "level=", 6);
     put_bytes(&line, names[level], strlen(names[level]));
-    put_bytes(&line, " msg=", 5);
-    put_text(&line, slice_of(msg));
-    for (const struct log_field *field = fields; field->kind != LOG_END; field++)
-        put_field(&line, field);
-    if (held_back > 0)
-        put_field(&line, &LU("held_back", held_back));
+    put_bytes(&line, " ", 1);
+    put_message(&line, msg, fields, held_back, true);
     line.data[line.bytes++] = '\n';
     (void)!write(atomic_load_explicit(&out_fd, memory_order_relaxed), line.data, line.bytes);
+    if (site != NULL && level > LOG_DEBUG) /* reports have no site */
+        remember(level, msg, fields, held_back);
 }
 
 void log_set_level(enum log_level level)

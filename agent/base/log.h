@@ -14,7 +14,7 @@
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 enum { LOG_BURST = 5, LOG_REST_MS = 10000 };
 
-enum log_kind { LOG_END, LOG_TEXT, LOG_UINT, LOG_INT, LOG_REAL };
+enum log_kind { LOG_END, LOG_TEXT, LOG_FOREIGN, LOG_UINT, LOG_INT, LOG_REAL };
 struct log_field {
     enum log_kind kind;
     const char *key;
@@ -27,6 +27,8 @@ struct log_field {
 /* One field each: text (quoted where needed), slice, unsigned, signed, real. */
 #define LS(k, v) ((struct log_field){ .kind = LOG_TEXT, .key = (k), .text = slice_of(v) })
 #define LB(k, v) ((struct log_field){ .kind = LOG_TEXT, .key = (k), .text = (v) })
+/* Text that an event or an endpoint brought: logged, and not kept for log_recent. */
+#define LF(k, v) ((struct log_field){ .kind = LOG_FOREIGN, .key = (k), .text = slice_of(v) })
 #define LU(k, v) ((struct log_field){ .kind = LOG_UINT, .key = (k), .uint = (v) })
 #define LI(k, v) ((struct log_field){ .kind = LOG_INT, .key = (k), .sint = (v) })
 #define LR(k, v) ((struct log_field){ .kind = LOG_REAL, .key = (k), .real = (v) })
@@ -44,8 +46,11 @@ struct log_site {
                   (const struct log_field[]){ __VA_ARGS__, { 0 } });                               \
     } while (0)
 
-/* Threads: any. site NULL: not limited (the ledger's lines). fields end with a LOG_END. */
+/* Threads: any. site NULL: not limited, a report that comes by itself (the ledger's lines);
+ * log_unlimited: not limited, and kept for log_recent like all others. fields end with a LOG_END.
+ */
 void log_write(struct log_site *site, enum log_level level, const char *msg,
                const struct log_field *fields);
+extern struct log_site log_unlimited;
 void log_set_level(enum log_level level); /* lines below it are not written; default LOG_INFO */
 void log_set_fd(int fd); /* default: standard error. Tests and the quick start redirect it */

@@ -64,7 +64,7 @@ static void log_outcome(struct sender *sender, const struct outcome *outcome)
               (struct log_field[]){ LS("output", sender->config.name),
                                     LS("reason", outcome->what),
                                     LS("verdict", verdict_name(verdict)),
-                                    LS("answer", outcome->answer),
+                                    LF("answer", outcome->answer),
                                     { 0 } });
 }
 

@@ -153,7 +153,7 @@ static uint64_t write_first_drops(const struct lane_snapshot *lane, uint64_t tol
         start_line(&line, lane);
         put(&line, LS("reason", flow_infos[flow].name));
         put(&line, LS("meaning", flow_infos[flow].doc));
-        log_write(NULL, LOG_INFO, "first drop", line.fields);
+        log_write(&log_unlimited, LOG_INFO, "first drop", line.fields);
     }
     return told;
 }
@@ -221,7 +221,7 @@ static void write_closed_lane(const struct lane_snapshot *lane, enum predecessor
     for (unsigned flow = 0; flow < FLOWS; flow++)
         put_if_any(&line, flow_infos[flow].name, lane->closing[flow].events);
     put(&line, LS("books", kind == PREDECESSOR_STALE ? "stale" : "exact"));
-    log_write(NULL, LOG_INFO,
+    log_write(&log_unlimited, LOG_INFO,
               kind == PREDECESSOR_CLEAN ? "spool of the start before taken over"
                                         : "books of the killed start closed",
               line.fields);
@@ -233,7 +233,7 @@ static void write_predecessor(const struct ledger *ledger)
     struct lane_snapshot lane;
 
     if (note[0] != '\0')
-        log_write(NULL, LOG_WARN, "books of the start before could not be read in full",
+        log_write(&log_unlimited, LOG_WARN, "books of the start before could not be read in full",
                   (const struct log_field[]){ LS("why", note), { 0 } });
     for (unsigned i = 0; i < ledger_lane_count(ledger); i++) {
         ledger_snapshot(ledger, i, &lane);

@@ -2,8 +2,10 @@
 """The admin endpoint: each route on its unix socket, who may ask the port, and that nobody who asks
 badly holds up the shipping."""
 
+import base64
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -17,11 +19,13 @@ import pytest
 from rig import admin
 from rig.admin import ask
 from rig.lines import lines
+from rig.receiver import Reply
 from rig.waiting import wait_until
 
 UNPACKED = pathlib.Path(__file__).resolve().parents[2] / "build/prometheus/usr/bin"
 STDIN = {"app": {"type": "stdin"}}
-ROUTES = ("/healthz", "/readyz", "/metrics", "/stats", "/ledger", "/config", "/version")
+ROUTES = ("/", "/healthz", "/readyz", "/metrics", "/stats", "/recent", "/ledger", "/config", "/version")
+OTHER_TYPES = {"/metrics": "text/plain; version=0.0.4; charset=utf-8", "/": "text/html; charset=utf-8"}
 
 
 def shipping(rig, **options):
@@ -45,8 +49,9 @@ def test_every_route_answers_on_the_unix_socket_also_without_a_port(rig):
         assert answer.status == head.status == 200, (route, answer.text)
         assert answer.text and not head.text
         assert answer.headers["Content-Type"] == head.headers["Content-Type"]
-        if route != "/metrics":
-            assert answer.headers["Content-Type"] == "application/json" and answer.json
+        assert answer.headers["Content-Type"] == OTHER_TYPES.get(route, "application/json")
+        assert route in OTHER_TYPES or answer.json
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
         refused = ask(agent, route, "POST")
         assert refused.status == 405 and refused.headers["Allow"] == "GET, HEAD"
     nothing = ask(agent, "/nothing")
@@ -124,8 +129,8 @@ def test_while_it_stops_it_is_alive_and_not_ready(rig):
     agent.wait_log(msg="stopping")
     wait_until(lambda: ask(agent, "/readyz").status == 503, "not ready")
     assert "stopping" in ask(agent, "/readyz").text
-    for route in ROUTES[2:]:
-        assert ask(agent, route).status == 200, route
+    for route in ROUTES:
+        assert route == "/readyz" or ask(agent, route).status == 200, route
     assert ask(agent, "/healthz").status == 200
     receiver.release()
     agent.finish().agree_with(receiver)
@@ -151,6 +156,74 @@ def test_config_shows_no_secret(rig):
         assert ask(agent, route, tcp=True, Authorization="Bearer hush-tokem").status in (200, 401)
         right = ask(agent, route, tcp=True, Authorization="Bearer hush-token").status
         assert right == (404 if route == "/nothing" else 200), route
+    agent.end_input()
+    agent.finish().agree_with(receiver)
+
+
+def test_a_browser_is_asked_for_the_token_as_a_password(rig):
+    receiver, agent = shipping(rig, admin={"listen": "127.0.0.1:0", "token": "hush"})
+    agent.start_piped()
+    stranger = ask(agent, "/", tcp=True)
+    assert stranger.status == 401 and stranger.headers["WWW-Authenticate"].startswith("Basic realm=")
+    right = {"Authorization": f"Basic {base64.b64encode(b'anyone:hush').decode()}"}
+    for route in ("/", "/stats", "/recent"):
+        assert ask(agent, route, tcp=True, **right).status == 200
+        assert ask(agent, route, method="POST", tcp=True, **right).status == 401  # only to read
+        wrong = base64.b64encode(b"hush:").decode()
+        assert ask(agent, route, tcp=True, Authorization=f"Basic {wrong}").status == 401
+    agent.end_input()
+    agent.finish().agree_with(receiver)
+
+
+def test_the_page_allows_only_its_own_script_and_style(rig):
+    receiver, agent = shipping(rig)
+    agent.start_piped()
+    first, second = ask(agent, "/"), ask(agent, "/")
+    nonces = []
+    for page in (first, second):
+        policy = dict(part.strip().split(" ", 1)
+                      for part in page.headers["Content-Security-Policy"].split(";"))
+        assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+        assert policy["connect-src"] == "'self'" and policy["img-src"] == "data:"
+        nonce = re.fullmatch(r"'nonce-([0-9a-f]{32})'", policy["script-src"])[1]
+        assert policy["style-src"] == f"'nonce-{nonce}'"
+        assert page.text.count(nonce) == page.text.count("<script") + page.text.count("<style") == 2
+        nonces.append(nonce)
+    assert nonces[0] != nonces[1]
+    assert "{{" not in first.text
+    # Nothing of it is elsewhere.
+    assert not re.search(r"""(?:src|href)=["'](?!/|#|data:)""", first.text)
+    assert re.findall(r"https?://[^'\" ]+", first.text) == ["http://www.w3.org/2000/svg"] * 2
+    agent.end_input()
+    agent.finish().agree_with(receiver)
+
+
+def test_recent_tells_drops_troubles_and_log_lines_but_no_event(rig):
+    receiver = rig.receiver()
+    receiver.rule(lambda r: Reply(400, body=b"cannot take " + r.text[:200]) if b"poison" in r.text else None)
+    agent = rig.agent(STDIN, {"main": rig.http(receiver)}).start_piped()
+    agent.feed(lines(0, 100))
+    receiver.wait_events(100)
+    agent.feed(["poison"])
+    agent.wait_metric(1, "spillway_dropped_events_total", reason="refuse")
+    recent = ask(agent, "/recent").json
+    [drop] = recent["drops"]
+    assert (drop["input"], drop["output"], drop["reason"]) == ("app", "main", "refuse")
+    assert drop["events"] == drop["events_by_minute"][-1] + drop["events_by_minute"][-2] == 1
+    assert drop["since_seconds"] <= 30 and recent["troubles"] == [] and recent["drops_left_out"] == 0
+    assert "refused by the endpoint" in drop["meaning"]
+    said = [line["text"] for line in recent["log"]]
+    assert any(line.startswith('msg="request failed"') for line in said)
+    assert any(line.startswith("msg=started") for line in said)
+    assert not any(line.startswith("msg=ledger") for line in said)
+    assert "poison" in agent.log.text() and "poison" not in ask(agent, "/recent").text
+    receiver.always(401)
+    agent.feed(["more"])
+    wait_until(lambda: ask(agent, "/recent").json["troubles"], "the breaker to open")
+    [trouble] = ask(agent, "/recent").json["troubles"]
+    assert (trouble["trouble"], trouble["output"]) == ("breaker", "main")
+    receiver.always(200)
+    wait_until(lambda: not ask(agent, "/recent").json["troubles"], "the breaker to close")
     agent.end_input()
     agent.finish().agree_with(receiver)
 
