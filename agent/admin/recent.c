@@ -4,11 +4,11 @@
 #include "admin/pages.h"
 #include "base/clock.h"
 #include "base/json_add.h"
-#include "base/log_recent.h"
+#include "base/log_ring.h"
 
 #include <unistd.h>
 
-enum { HOST_BYTES = 256 };
+enum { HOST_BYTES = 256, LOG_LINES = 40, LINE_BYTES = 480 };
 
 static void add_host(struct buf *ret)
 {
@@ -18,18 +18,26 @@ static void add_host(struct buf *ret)
         json_add_text(ret, "host", host);
 }
 
+/* The newest first. */
 static void add_log(struct buf *ret)
 {
     static const char *const levels[] = { "debug", "info", "warn", "error" };
-    struct log_recent_line lines[LOG_RECENT_LINES];
-    size_t count = log_recent_copy(lines);
+    char texts[LOG_LINES][LINE_BYTES];
+    struct log_news news[LOG_LINES];
+    uint64_t last = log_ring_last(), number = last > LOG_LINES ? last - LOG_LINES : 0, lost;
+    size_t count = 0;
 
+    while (count < LOG_LINES &&
+           log_ring_next(&number, texts[count], LINE_BYTES - 1, &news[count], &lost)) {
+        texts[count][news[count].text.bytes] = '\0';
+        count++;
+    }
     json_open(ret, "log", '[');
-    for (size_t i = 0; i < count; i++) {
+    while (count-- > 0) {
         json_open(ret, NULL, '{');
-        json_add_integer(ret, "unix_ms", lines[i].real_ns / NS_PER_MS);
-        json_add_text(ret, "level", levels[lines[i].level]);
-        json_add_text(ret, "text", lines[i].text);
+        json_add_integer(ret, "unix_ms", news[count].real_ns / NS_PER_MS);
+        json_add_text(ret, "level", levels[news[count].level]);
+        json_add_text(ret, "text", texts[count]);
         json_close(ret, '}');
     }
     json_close(ret, ']');
