@@ -367,6 +367,77 @@ def test_bad_guests_leave_the_shipping_untouched(rig):
     agent.finish().agree_with(receiver)
 
 
+STRANGE = (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0" * 9,
+           b"GET /stats HTTP/1.1\r\nHost: localhost\r\n" + b"".join(b"X-%d: y\r\n" % i for i in range(5000)) + b"\r\n",
+           b"GET /stats HTTP/1.1\r\nHost: local\0host\r\n\r\n",
+           b"GET /sta%00ts HTTP/1.1\r\nHost: localhost\r\n\r\n",
+           b"GET http://evil.example/stats HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+           b"GET /stats HTTP/9.9\r\n\r\n", b"GET /stats\r\n\r\n", b"\r\n" * 20000,
+           b"GET /../../etc/passwd HTTP/1.1\r\nHost: localhost\r\n\r\n",
+           b"POST /stats HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\n" + b"z" * 65535,
+           b"POST /stats HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\n",
+           b"POST /stats HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+           b"GET /stats HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n" * 500)
+
+
+def test_strange_requests_are_refused_or_cut_off_and_tell_nothing(rig):
+    receiver, agent = shipping(rig)
+    agent.start_piped()
+    for data in STRANGE:
+        with socket.create_connection(admin.address(agent), timeout=20) as guest:
+            answer = b""
+            try:
+                guest.sendall(data)
+                guest.shutdown(socket.SHUT_WR)
+                while chunk := guest.recv(65536):
+                    answer += chunk
+            except OSError:
+                pass  # cut off
+        assert answer.count(b"HTTP/1.1 200 ") <= (b"keep-alive" in data), (data[:60], answer[:200])
+        assert b"root:" not in answer
+    agent.feed(lines(0, 100))
+    receiver.wait_events(100)
+    assert ask(agent, "/healthz", tcp=True).status == 200
+    agent.end_input()
+    agent.finish().agree_with(receiver)
+
+
+def sit_down(target, kind):
+    """Takes a place, and says half of what it wants."""
+    guest = socket.socket(kind)
+    guest.settimeout(1)
+    try:
+        guest.connect(target)
+        guest.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n")
+    except OSError:
+        pass  # all places are taken
+    return guest
+
+
+def test_guests_that_only_sit_there_lose_their_places(rig):
+    """Also on the unix socket."""
+    receiver, agent = shipping(rig)
+    agent.start_piped()
+    guests = [sit_down(admin.address(agent), socket.AF_INET) for _ in range(40)]
+    guests += [sit_down(admin.started(agent)["admin_socket"], socket.AF_UNIX) for _ in range(40)]
+    agent.feed(lines(0, 1000))
+    receiver.wait_events(1000)
+    began = time.monotonic()
+    with sit_down(admin.address(agent), socket.AF_INET) as one_more:
+        one_more.settimeout(20)
+        try:
+            assert one_more.recv(100) == b""  # there is no place for it, or it loses it
+        except ConnectionResetError:
+            pass
+    wait_until(lambda: try_health(agent), "the port to answer again", timeout=30)
+    assert ask(agent, "/healthz").status == 200
+    assert time.monotonic() - began < 25
+    for guest in guests:
+        guest.close()
+    agent.end_input()
+    agent.finish().agree_with(receiver)
+
+
 def try_health(agent):
     try:
         return ask(agent, "/healthz", tcp=True).status == 200
