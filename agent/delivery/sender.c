@@ -37,9 +37,6 @@ struct sender {
     /* sender thread only */
     bool workers_may_go_on;
     char last_failure[OUTCOME_TEXT_BYTES]; /* said since the last success */
-    /* Limits of its own log lines: neither another output nor its own probes may hold back the line
-     * that says that the breaker closed. */
-    struct log_site failures, changes, probes;
     /* any thread */
     _Atomic bool stopping;
     struct wait_times waits;
@@ -60,22 +57,14 @@ static void log_outcome(struct sender *sender, const struct outcome *outcome)
     if (strcmp(sender->last_failure, outcome->what) == 0)
         return;
     memcpy(sender->last_failure, outcome->what, sizeof(sender->last_failure));
-    log_write(&sender->failures, LOG_WARN, "request failed",
-              (struct log_field[]){ LS("output", sender->config.name),
-                                    LS("reason", outcome->what),
-                                    LS("verdict", verdict_name(verdict)),
-                                    LS("answer", outcome->answer),
-                                    { 0 } });
+    LOG(LOG_WARN, "request failed", LS("output", sender->config.name), LS("reason", outcome->what),
+        LS("verdict", verdict_name(verdict)), LS("answer", outcome->answer));
 }
 
 static void log_news(struct sender *sender, const struct delivery_news *news)
 {
-    log_write(news->is_change ? &sender->changes : &sender->probes,
-              news->rest_ms > 0 ? LOG_WARN : LOG_INFO, news->msg,
-              (struct log_field[]){ LS("output", sender->config.name),
-                                    LS("reason", news->reason),
-                                    LI("rest_ms", news->rest_ms),
-                                    { 0 } });
+    LOG(news->rest_ms > 0 ? LOG_WARN : LOG_INFO, news->msg, LS("output", sender->config.name),
+        LS("reason", news->reason), LI("rest_ms", news->rest_ms));
 }
 
 /* The sender's thread may ask before, and after, there is one. */
