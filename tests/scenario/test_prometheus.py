@@ -22,7 +22,7 @@ from rig.waiting import wait_until
 
 PACKAGING = pathlib.Path(__file__).resolve().parents[2] / "packaging"
 CHOSEN = {"$job": "spillway", "$instance": ".*", "$input": ".*", "$output": ".*",
-          "$__rate_interval": "10s", "$__range": "1m"}
+          "$__rate_interval": "15s", "$__range": "1m"}
 # What the trouble below is about: true for as long as it lasts, or once it has happened.
 BEGIN = {"SpillwayDropping", "SpillwayDroppingMuch", "SpillwayOutputHeld", "SpillwayBreakerOpen",
          "SpillwayNothingDelivered", "SpillwaySaturated", "SpillwayRefused"}
@@ -101,23 +101,25 @@ def check_rules(prometheus):
 
     def begun():
         return {rule["name"] for rule in prometheus.rules() if rule["state"] != "inactive"}
-    wait_until(lambda: BEGIN <= begun(), lambda: f"alerts: {begun()}", pause=0.5)
-    others = begun() - BEGIN - MAY_BEGIN - ({"SpillwayMemory"} if is_sanitized() else set())
-    assert not others, f"not about this trouble: {others}"
+    allowed = BEGIN | MAY_BEGIN | ({"SpillwayMemory"} if is_sanitized() else set())
+    # Not at once: a scrape that took too long on a busy machine is SpillwayDown, until the next one.
+    wait_until(lambda: BEGIN <= begun() <= allowed, lambda: f"missing: {BEGIN - begun()}, not about "
+               f"this trouble: {begun() - allowed}", pause=0.5)
 
 
 def check_formats(prometheus, direct, classic):
     """The same series, whichever of them is scraped."""
-    assert {target["health"] for target in prometheus.targets()} == {"up"}, prometheus.targets()
+    wait_until(lambda: {target["health"] for target in prometheus.targets()} == {"up"},
+               prometheus.targets, pause=0.5)
     assert {kind.split(";")[0] for kind in direct.content_types} == {"application/openmetrics-text"}
     assert {kind.split(";")[0] for kind in classic.content_types} == {"text/plain"}
 
     def series(job):
         return {tuple(sorted((key, value) for key, value in labels.items() if key not in ("job", "instance")))
                 for labels, _ in prometheus.query(f'{{__name__=~"spillway_.*|process_.*", job="{job}"}}')}
-    open_, plain = series("spillway"), series("classic")
-    assert len(open_) > 300
-    assert open_ == plain, sorted(open_ ^ plain)[:10]
+    wait_until(lambda: series("spillway") == series("classic"),
+               lambda: sorted(series("spillway") ^ series("classic"))[:10], pause=0.5)
+    assert len(series("spillway")) > 300
 
 
 def check_names(metrics, dashboard):

@@ -68,9 +68,10 @@ def listening_port(pid):
 
 
 class PrometheusServer:
-    """jobs: name → addresses. A context manager; ended by its id."""
+    """jobs: name → addresses. interval: also how long a scrape may take, on a busy machine. A context
+    manager; ended by its id."""
 
-    def __init__(self, folder, jobs, interval="500ms"):
+    def __init__(self, folder, jobs, interval="1500ms"):
         self.folder, self.base = folder / "prometheus", None
         self.folder.mkdir()
         config = {"global": {"scrape_interval": interval, "evaluation_interval": interval},
