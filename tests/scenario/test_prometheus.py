@@ -94,6 +94,17 @@ def check_every_query_returns_data(prometheus, dashboard):
     wait_until(lambda: not empty(), lambda: "\n".join(["no data:", *empty()]), pause=0.5)
 
 
+def check_each_variable_has_values(prometheus, dashboard):
+    for variable in dashboard["templating"]["list"]:
+        if variable["type"] == "datasource":
+            continue
+        metric, label = re.fullmatch(r"label_values\((.*), (\w+)\)", variable["definition"]).groups()
+        for name, value in CHOSEN.items():
+            metric = metric.replace(name, value)
+        found = prometheus.get(f"label/{label}/values", **{"match[]": metric})
+        assert label == variable["name"] and found, variable["definition"]
+
+
 def check_rules(prometheus):
     broken = [(rule["name"], rule.get("lastError")) for rule in prometheus.rules()
               if rule["health"] == "err"]
@@ -153,6 +164,7 @@ def test_a_real_prometheus_finds_what_the_dashboard_and_the_alerts_ask_for(rig, 
         with PrometheusServer(folder, {"spillway": [direct.address],
                                        "classic": [classic.address]}) as prometheus:
             check_every_query_returns_data(prometheus, dashboard)
+            check_each_variable_has_values(prometheus, dashboard)
             check_rules(prometheus)
             check_formats(prometheus, direct, classic)
     finally:
