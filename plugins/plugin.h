@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/patterns.h"
 #include "base/slice.h"
 #include "config/schema.h"
 #include "event/event.h"

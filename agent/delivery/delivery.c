@@ -58,6 +58,7 @@ void delivery_publish(const struct delivery *delivery)
     numbers_set(numbers, NUMBER_concurrency_max, delivery->config.concurrency_max);
     numbers_set(numbers, NUMBER_batch_max_bytes, delivery->batch_limit.bytes);
     numbers_set(numbers, NUMBER_breaker_state, delivery->breaker.state);
+    numbers_set(numbers, NUMBER_held, delivery->is_held);
     numbers_set(numbers, NUMBER_sealed_memory_bytes, delivery->held.share.used_bytes);
     numbers_set(numbers, NUMBER_sealed_memory_limit_bytes, delivery->held.share.limit_bytes);
 }
