@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "built_with.h"
 #include "crash.h"
+#include "ledger/ledger_start.h"
 #include "ledger/report.h"
 #include "pipeline.h"
 #include "spools.h"
@@ -42,7 +43,7 @@ struct agent {
     struct surface surface;
     struct pipeline *pipeline;
     uint64_t moved_at_save;
-    uint64_t save_errors;
+    uint64_t save_errors, log_held_back;
     int64_t watchdog_ms; /* 0: none asked for */
 };
 
@@ -124,14 +125,10 @@ static bool open_books(struct agent *agent, struct err *err)
         .runtime_dir_is_default = strcmp(options->runtime_dir, "/run/spillway") == 0,
     };
 
-    if (!spools_open(&agent->spools, agent->settings, err))
+    agent->ledger = ledger_prepare(&config, err);
+    if (agent->ledger == NULL || !spools_open(&agent->spools, agent->settings, agent->ledger, err))
         return false;
-    config.found = agent->spools.found;
-    config.found_count = agent->spools.found_count;
-
-    agent->ledger = ledger_open(&config, err);
-    if (agent->ledger == NULL)
-        return false;
+    ledger_begin(agent->ledger, agent->spools.found, agent->spools.found_count);
     crash_watch(agent->ledger);
     agent->report = report_new(agent->ledger);
     agent->disk = disk_start(err);
@@ -200,11 +197,23 @@ static void save_books(struct agent *agent, bool always)
     disk_file_put(agent->saved_books, &image);
 }
 
+/* After the books, which have the first right to what a report may write. */
+static void tell_log(struct agent *agent)
+{
+    uint64_t held_back = log_held_back();
+
+    numbers_add(ledger_agent_numbers(agent->ledger), NUMBER_log_lines_held_back,
+                held_back - agent->log_held_back);
+    agent->log_held_back = held_back;
+    log_tell_held_back();
+}
+
 static void report_now(struct agent *agent)
 {
     pipeline_audit(agent->pipeline);
     numbers_add(ledger_agent_numbers(agent->ledger), NUMBER_reports, 1);
     report_write(agent->report, false);
+    tell_log(agent);
     save_books(agent, false);
 }
 
@@ -271,7 +280,7 @@ static void drain(struct agent *agent, const char *why)
     int64_t began_ms = clock_now_ms();
     int64_t deadline_ms = began_ms + grace_ms;
 
-    LOG(LOG_INFO, "stopping", LS("reason", why), LI("grace_ms", grace_ms));
+    LOG_AS(LOG_ALWAYS, LOG_INFO, "stopping", LS("reason", why), LI("grace_ms", grace_ms));
     notify("STOPPING=1");
     surface_drain(&agent->surface);
     pipeline_drain(agent->pipeline);
@@ -322,7 +331,9 @@ static int close_agent(struct agent *agent)
     ledger_mark_closed(agent->ledger);
     save_books(agent, true);
     disk_stop(&agent->disk);
-    LOG(LOG_INFO, "stopped", LU("left_events", left), LI("exit_code", exit_code));
+    uint64_t held_back = log_end();
+    LOG_AS(LOG_ALWAYS, LOG_INFO, "stopped", LU("left_events", left), LI("exit_code", exit_code),
+           LU("log_lines_held_back", held_back));
     return exit_code;
 }
 
@@ -357,23 +368,36 @@ static const char *name_predecessor(enum predecessor predecessor)
 
 static void tell_start(const struct agent *agent)
 {
-    LOG(LOG_INFO, "started", LS("version", SPILLWAY_VERSION), LI("pid", getpid()),
-        LS("start_id", ledger_start_id(agent->ledger)), LS("config", agent->settings->hash),
-        LS("books", ledger_place(agent->ledger)),
-        LS("predecessor", name_predecessor(ledger_predecessor(agent->ledger))),
-        LS("metrics", admin_address(agent->surface.admin)),
-        LS("admin_socket", admin_socket(agent->surface.admin)));
+    LOG_AS(LOG_ALWAYS, LOG_INFO, "started", LS("version", SPILLWAY_VERSION), LI("pid", getpid()),
+           LS("start_id", ledger_start_id(agent->ledger)), LS("config", agent->settings->hash),
+           LS("books", ledger_place(agent->ledger)),
+           LS("predecessor", name_predecessor(ledger_predecessor(agent->ledger))),
+           LS("metrics", admin_address(agent->surface.admin)),
+           LS("admin_socket", admin_socket(agent->surface.admin)));
+}
+
+static void set_up_log(const struct agent_options *options)
+{
+    static const enum log_level levels[] = { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+    static const enum log_format formats[] = { LOG_LOGFMT, LOG_JSON };
+    struct err err = { "" };
+
+    log_set_level(levels[options->log_level]);
+    log_set_format(formats[options->log_format]);
+    log_mark_priorities();
+    if (options->log_to == LOG_TARGET_JOURNAL && !log_use_journal(LOG_JOURNAL_SOCKET, &err))
+        LOG(LOG_WARN, "the log goes to standard error, the journal cannot be had",
+            LS("why", err.text));
 }
 
 int agent_run(const struct settings *settings)
 {
-    static const enum log_level levels[] = { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
     struct agent agent = { .settings = settings, .lock_fd = -1, .signal_fd = -1, .bell = -1 };
     struct err err = { "" };
 
-    log_set_level(levels[settings->agent.log_level]);
+    set_up_log(&settings->agent);
     if (!start_agent(&agent, &err)) {
-        LOG(LOG_ERROR, "cannot start", LS("error", err.text));
+        LOG_AS(LOG_ALWAYS, LOG_ERROR, "cannot start", LS("error", err.text));
         release(&agent);
         return EXIT_FAILED;
     }

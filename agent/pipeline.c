@@ -323,6 +323,8 @@ struct pipeline *pipeline_start(const struct settings *settings, struct ledger *
     pipeline->ledger = ledger;
     pipeline->disk = disk;
     pipeline->bell = bell;
+    numbers_set(ledger_agent_numbers(ledger), NUMBER_memory_limit_bytes,
+                settings->agent.memory_limit);
     if (gethostname(pipeline->hostname, sizeof(pipeline->hostname) - 1) != 0)
         (void)strcpy(pipeline->hostname, "localhost");
     pipeline->outlets = calloc(settings->output_count, sizeof(*pipeline->outlets));

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "config/settings_show.h"
+#include "tap_stream.h"
 #include "version.h"
 
 #include <limits.h>
@@ -60,7 +61,8 @@ bool surface_start(struct surface *surface, const struct settings *settings,
                                    .config_page = buf_slice(&surface->config_page),
                                    .version_page = buf_slice(&surface->version_page),
                                    .is_alive = is_alive,
-                                   .context = surface };
+                                   .context = surface,
+                                   .taps = tap_stream_maker(ledger) };
     surface->admin = admin_start(&config, err);
     return surface->admin != NULL;
 }

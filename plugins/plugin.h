@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/patterns.h"
 #include "base/slice.h"
 #include "config/schema.h"
 #include "event/event.h"
@@ -64,6 +65,7 @@ void sink_tell(struct sink *sink, enum log_level level, const char *msg, const c
 enum sink_number {
     SINK_LINES,
     SINK_LINES_TRUNCATED,
+    SINK_LINES_UNPARSED,
     SINK_SOURCES_OPEN,
     SINK_SOURCES_UNWATCHED,
     SINK_SOURCES_ROTATED,

@@ -2,11 +2,13 @@
 /* admin: the HTTP endpoint of the agent, on a unix socket in the runtime directory and, if asked
  * for, on a TCP port. On libmicrohttpd; one thread of its own serves both.
  * Promise: bounded connections (also for each address), memory, and time: a request that is not
- * answered whole after REQUEST_MS is cut off, whatever drips in. Nothing is locked.
- * Threads: main, but for is_alive(), which the endpoint's thread calls. */
+ * answered whole after REQUEST_MS is cut off, whatever drips in; a tap lasts as long as it was
+ * asked for. Nothing is locked. Threads: main, but for is_alive(), which the endpoint's thread
+ * calls. */
 #pragma once
 
 #include "admin/pages.h"
+#include "admin/stream.h"
 #include "base/err.h"
 #include "ledger/ledger.h"
 
@@ -19,6 +21,7 @@ struct admin_config {
     struct slice config_page, version_page; /* JSON; these outlive the endpoint */
     bool (*is_alive)(void *context);        /* what the watchdog is told */
     void *context;
+    struct stream_maker taps; /* events as they pass: to trusted guests only */
 };
 
 struct admin;

@@ -67,19 +67,37 @@ static bool answer_version(const struct ask *ask, struct reply *ret)
     return buf_add(&ret->text, ask->config->version_page.data, ask->config->version_page.bytes);
 }
 
+/* A connection for each tap, and one thread: HEAD has no use for it. */
+static bool answer_tap(const struct ask *ask, struct reply *ret)
+{
+    const struct stream_maker *taps = &ask->config->taps;
+    struct err err = { "" };
+
+    if (strcmp(ask->request->method, "GET") == 0)
+        ret->stream = taps->open(taps->context, &ask->request->query, ask->request->now_ms,
+                                 &ret->stream_ms, &err);
+    ret->type = ret->stream != NULL ? "application/x-ndjson" : TEXT_TYPE;
+    if (ret->stream != NULL || strcmp(ask->request->method, "GET") != 0)
+        return true;
+    ret->status = 400;
+    return buf_printf(&ret->text, "%s\n", err.text);
+}
+
+/* Open: also without the token. Private: on the unix socket, or with a token that there is. */
 static const struct route {
     const char *path;
     answer_fn *answer;
-    bool is_open; /* also without the token */
+    enum { ROUTE_GUARDED, ROUTE_OPEN, ROUTE_PRIVATE } access;
     const char *doc;
 } routes[] = {
-    { "/healthz", answer_health, true, "is it alive: 200, or 503 where a thread is stuck" },
-    { "/readyz", answer_ready, false, "is it ready: 200, or 503 with the reasons" },
-    { "/metrics", answer_metrics, false, "for Prometheus, classic text or OpenMetrics" },
-    { "/stats", answer_stats, false, "flows, stocks and numbers as JSON" },
-    { "/ledger", answer_ledger, false, "the full books and the last audits as JSON" },
-    { "/config", answer_config, false, "the effective configuration, without its secrets" },
-    { "/version", answer_version, false, "the version and its libraries" },
+    { "/healthz", answer_health, ROUTE_OPEN, "is it alive: 200, or 503 where a thread is stuck" },
+    { "/readyz", answer_ready, ROUTE_GUARDED, "is it ready: 200, or 503 with the reasons" },
+    { "/metrics", answer_metrics, ROUTE_GUARDED, "for Prometheus, classic text or OpenMetrics" },
+    { "/stats", answer_stats, ROUTE_GUARDED, "flows, stocks and numbers as JSON" },
+    { "/ledger", answer_ledger, ROUTE_GUARDED, "the full books and the last audits as JSON" },
+    { "/config", answer_config, ROUTE_GUARDED, "the effective configuration, without its secrets" },
+    { "/tap", answer_tap, ROUTE_PRIVATE, "events as they pass: what `spillway tap` shows" },
+    { "/version", answer_version, ROUTE_GUARDED, "the version and its libraries" },
 };
 enum { ROUTES = sizeof(routes) / sizeof(routes[0]) };
 
@@ -118,7 +136,9 @@ bool routes_answer(const struct admin_config *config, enum admin_phase phase,
         return refuse(ret, 403,
                       "This Host is not answered here: use localhost, an address, or the name in "
                       "agent.admin.listen.\n");
-    bool is_open = !is_tcp || (route != NULL && route->is_open);
+    bool is_open = !is_tcp || (route != NULL && route->access == ROUTE_OPEN);
+    if (is_tcp && route != NULL && route->access == ROUTE_PRIVATE && config->token[0] == '\0')
+        return refuse(ret, 403, "Ask on the unix socket, or set agent.admin.token.\n");
     if (!is_open && !guard_token(request->authorization, config->token)) {
         ret->authenticate = "Bearer realm=\"spillway\"";
         return refuse(ret, 401, "Send the token: Authorization: Bearer TOKEN.\n");

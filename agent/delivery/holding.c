@@ -213,6 +213,28 @@ bool holding_is_empty(const struct holding *holding)
            pins_first(&holding->pins) == NULL;
 }
 
+static int64_t oldest_of(const struct batch_list *list, int64_t oldest_ms)
+{
+    for (const struct batch *batch = list->head; batch != NULL; batch = batch->next) {
+        if (batch->oldest_boot_ms < oldest_ms)
+            oldest_ms = batch->oldest_boot_ms;
+    }
+    return oldest_ms;
+}
+
+int64_t holding_oldest_boot_ms(const struct holding *holding)
+{
+    const struct batch_list *lists[] = { &holding->ready,     &holding->to_split,
+                                         &holding->splitting, &holding->to_spool,
+                                         &holding->in_flight, &holding->refused,
+                                         &holding->burying };
+    int64_t oldest_ms = INT64_MAX;
+
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+        oldest_ms = oldest_of(lists[i], oldest_ms);
+    return oldest_ms;
+}
+
 /* A lane of which nothing is held is compared too: its stock must be zero. */
 static void begin_audit(struct tally *ret, const struct tally *lanes)
 {

@@ -2,6 +2,7 @@
 /* event: attributes grow inside the run's scratch, so an event costs no allocation of its own. */
 #include "event/event.h"
 
+#include "base/check.h"
 #include "event/resource.h"
 
 enum { FIRST_ROOM = 8, MOST_ATTRIBUTES = 1024, SCRATCH_ALIGN = 8 };
@@ -78,6 +79,23 @@ void event_set(struct event *event, struct slice key, struct value value)
         there->value = value;
     else
         add_attribute(event, key, value);
+}
+
+void event_syslog_severity(struct event *event, unsigned level)
+{
+    static const struct {
+        uint8_t number;
+        struct slice text;
+    } severities[] = {
+        { SEVERITY_FATAL, SLICE("emerg") },    { SEVERITY_ERROR + 2, SLICE("alert") },
+        { SEVERITY_ERROR + 1, SLICE("crit") }, { SEVERITY_ERROR, SLICE("err") },
+        { SEVERITY_WARN, SLICE("warning") },   { SEVERITY_INFO + 1, SLICE("notice") },
+        { SEVERITY_INFO, SLICE("info") },      { SEVERITY_DEBUG, SLICE("debug") },
+    };
+
+    CHECK(level < sizeof(severities) / sizeof(severities[0]));
+    event->severity = severities[level].number;
+    event->severity_text = severities[level].text;
 }
 
 static bool has_prefix(struct slice name, struct slice prefix, struct slice *ret_rest)

@@ -82,6 +82,10 @@ void event_real(struct event *event, const char *key, double real);
 void event_boolean(struct event *event, const char *key, bool boolean);
 void event_set(struct event *event, struct slice key, struct value value);
 
+/* Severity and its text by syslog's level, 0 … 7 (RFC 5424, 6.2.1), numbered as in appendix B of
+ * the logs data model. */
+void event_syslog_severity(struct event *event, unsigned level);
+
 /* The value of a field by the name users write in a configuration: body, severity_text,
  * severity_number, unit, or an attribute's key ("attributes." may stand before it), or a resource
  * attribute ("resource." before it). false: there is no such field. */

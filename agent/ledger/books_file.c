@@ -4,6 +4,7 @@
 #include "ledger/books_file.h"
 
 #include "base/json.h"
+#include "ledger/books_numbers.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -18,6 +19,8 @@ enum { ACCOUNTS_MAX = 64, FLOWS_MAX = 256, FLOW_CELLS_MAX = 64, LANES_MAX = 4096
 
 _Static_assert(sizeof(struct cell) == 16 && sizeof(struct measured) == 32,
                "counters are plain words");
+_Static_assert(sizeof(struct histogram_cells) == (HISTOGRAM_BUCKETS + 1) * sizeof(uint64_t),
+               "counters are plain words");
 _Static_assert(sizeof(struct books_file) % sizeof(uint64_t) == 0, "copied in words");
 _Static_assert(offsetof(struct books_file, lanes) % sizeof(uint64_t) == 0, "copied in words");
 _Static_assert(sizeof(struct books_file) <= BOOKS_FILE_MAX, "we read our own files");
@@ -30,6 +33,8 @@ _Static_assert((int)ACCOUNTS <= (int)ACCOUNTS_MAX && (int)FLOWS <= (int)FLOWS_MA
 #include "ledger/flows.def"
 #define NUMBER(name, ...) _Static_assert(sizeof(#name) <= BOOKS_ROW_NAME, "number: " #name);
 #include "ledger/numbers.def"
+#define HISTOGRAM(name, ...) _Static_assert(sizeof(#name) <= BOOKS_ROW_NAME, "histogram: " #name);
+#include "ledger/histograms.def"
 
 const struct counter_span books_flow_cells[FLOWS] = {
 #define FLOW(name, ...) [FLOW_##name] = { CELL_##name, CELL_LAST_##name - CELL_##name + 1 },
@@ -73,6 +78,21 @@ static void describe_tables(struct books_file *file)
                            .rows = (count),                                                        \
                            .row_bytes = sizeof(((struct books_file *)NULL)->field) / (count) })
 
+static void describe_histograms(struct books_file *file)
+{
+    file->header.histograms_at = offsetof(struct books_file, histograms);
+    file->histograms.rows = TABLE(histogram_rows, HISTOGRAMS);
+    file->histograms.bounds = TABLE(bounds, HISTOGRAM_BUCKETS);
+    memcpy(file->bounds, histogram_bounds_ms, sizeof(file->bounds));
+    for (unsigned i = 0; i < HISTOGRAMS; i++) {
+        struct books_histogram_row *row = &file->histogram_rows[i];
+        (void)snprintf(row->name, sizeof(row->name), "%s", histogram_infos[i].name);
+        row->scope = histogram_infos[i].scope;
+        row->at =
+            (uint32_t)(offsetof(struct numbers, histograms) + i * sizeof(struct histogram_cells));
+    }
+}
+
 void books_file_describe(struct books_file *file)
 {
     struct books_header *header = &file->header;
@@ -98,6 +118,7 @@ void books_file_describe(struct books_file *file)
     header->numbers_at = offsetof(struct books, numbers);
     header->output_numbers_at = offsetof(struct books_output, numbers);
     describe_tables(file);
+    describe_histograms(file);
 }
 
 static uint32_t checksum_of(struct slice bytes)
@@ -336,6 +357,7 @@ static enum flow closing_flow(enum account from, bool rereadable)
 
 /* What was found on disk (R) against the stock of the spool (S): the lesser of both is handed over,
  * and R over S was written and not yet counted, out of ready. What remains is closed like all else.
+ * R is without the batches that were done, but for their marks: those are in no account any more.
  */
 static void hand_over(uint64_t found, uint64_t *spool, uint64_t *ready, uint64_t *ret_from_spool,
                       uint64_t *ret_from_ready)
@@ -416,20 +438,32 @@ static bool close_accounts(const struct books_image *image, const char *lane, st
     return found;
 }
 
-static struct amount find_found(const struct books_image *image, const struct books_left *left)
+static uint64_t less(uint64_t from, uint64_t amount)
 {
+    return from > amount ? from - amount : 0;
+}
+
+static struct amount find_found(const struct books_image *image, unsigned lane,
+                                const struct books_left *left)
+{
+    struct amount found = { 0, 0 };
+
     for (size_t i = 0; i < image->found_count; i++) {
-        const struct ledger_found *found = &image->found[i];
-        if (strcmp(found->input, left->input) == 0 && strcmp(found->output, left->output) == 0)
-            return found->amount;
+        const struct ledger_found *item = &image->found[i];
+        if (strcmp(item->input, left->input) == 0 && strcmp(item->output, left->output) == 0)
+            found = item->amount;
     }
-    return (struct amount){ 0, 0 };
+    found.events =
+        less(found.events, books_image_lane_number(image, lane, NUMBER_spool_unmarked_events));
+    found.bytes =
+        less(found.bytes, books_image_lane_number(image, lane, NUMBER_spool_unmarked_bytes));
+    return found;
 }
 
 bool books_image_left(const struct books_image *image, unsigned lane, struct books_left *ret)
 {
     const struct books_header *header = &image->header;
-    const char *row = image->bytes.data + header->lanes.at + (size_t)lane * header->lanes.row_bytes;
+    const char *row = books_image_lane(image, lane);
     uint64_t rereadable;
 
     memset(ret, 0, sizeof(*ret));
@@ -440,7 +474,7 @@ bool books_image_left(const struct books_image *image, unsigned lane, struct boo
         ret->damaged = true;
         return true;
     }
-    bool has_left = close_accounts(image, row, find_found(image, ret), ret);
+    bool has_left = close_accounts(image, row, find_found(image, lane, ret), ret);
     if (ret->damaged)
         memset(ret->closing, 0, sizeof(ret->closing));
     return has_left;

@@ -29,6 +29,15 @@ static bool tail_check(const void *config, struct err *err)
     return true;
 }
 
+static void tail_globs(const void *config, struct text_list *ret_paths,
+                       struct text_list *ret_exclude)
+{
+    const struct tail_config *cfg = config;
+
+    *ret_paths = cfg->paths;
+    *ret_exclude = cfg->exclude;
+}
+
 static unsigned descriptors_for_files(void)
 {
     struct rlimit limit;
@@ -173,7 +182,7 @@ const struct input input_tail = {
     .type = { PLUGIN_TYPE("tail", "Lines of files, over rotation, truncation and restarts",
                           tail_config, tail),
               .traits = INPUT_REREADABLE, .max_event_bytes = tail_max_event_bytes,
-              .check = tail_check },
+              .globs = tail_globs, .check = tail_check },
     .open = tail_open,
     .restore = tail_restore,
     .collect = tail_collect,
