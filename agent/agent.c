@@ -43,7 +43,7 @@ struct agent {
     struct surface surface;
     struct pipeline *pipeline;
     uint64_t moved_at_save;
-    uint64_t save_errors;
+    uint64_t save_errors, log_held_back;
     int64_t watchdog_ms; /* 0: none asked for */
 };
 
@@ -152,6 +152,7 @@ static bool start_agent(struct agent *agent, struct err *err)
         return err_set(err, "cannot start libcurl");
     if (!open_books(agent, err))
         return false;
+    agent->surface.bell = agent->bell;
     if (!surface_start(&agent->surface, settings, agent->ledger, err))
         return false;
     ledger_ring_at_first_drop(agent->bell);
@@ -197,11 +198,23 @@ static void save_books(struct agent *agent, bool always)
     disk_file_put(agent->saved_books, &image);
 }
 
+/* After the books, which have the first right to what a report may write. */
+static void tell_log(struct agent *agent)
+{
+    uint64_t held_back = log_held_back();
+
+    numbers_add(ledger_agent_numbers(agent->ledger), NUMBER_log_lines_held_back,
+                held_back - agent->log_held_back);
+    agent->log_held_back = held_back;
+    log_tell_held_back();
+}
+
 static void report_now(struct agent *agent)
 {
     pipeline_audit(agent->pipeline);
     numbers_add(ledger_agent_numbers(agent->ledger), NUMBER_reports, 1);
     report_write(agent->report, false);
+    tell_log(agent);
     save_books(agent, false);
 }
 
@@ -248,6 +261,7 @@ static const char *run_until_stop(struct agent *agent)
         report_news(agent->report); /* a first drop rings the bell: people hear of it at once */
         int64_t now_ms = clock_now_ms();
         surface_step(&agent->surface, now_ms);
+        surface_pass_questions(&agent->surface);
         if (now_ms >= next_report_ms) {
             report_now(agent);
             next_report_ms = now_ms + agent->settings->agent.report_interval;
@@ -268,13 +282,14 @@ static void drain(struct agent *agent, const char *why)
     int64_t began_ms = clock_now_ms();
     int64_t deadline_ms = began_ms + grace_ms;
 
-    LOG(LOG_INFO, "stopping", LS("reason", why), LI("grace_ms", grace_ms));
+    LOG_AS(LOG_ALWAYS, LOG_INFO, "stopping", LS("reason", why), LI("grace_ms", grace_ms));
     notify("STOPPING=1");
     surface_drain(&agent->surface);
     pipeline_drain(agent->pipeline);
     while (!pipeline_is_drained(agent->pipeline)) {
         int64_t now_ms = clock_now_ms();
         surface_step(&agent->surface, now_ms);
+        surface_pass_questions(&agent->surface);
         if (now_ms >= deadline_ms) {
             LOG(LOG_WARN, "the grace is over", LI("grace_ms", grace_ms));
             return;
@@ -319,7 +334,9 @@ static int close_agent(struct agent *agent)
     ledger_mark_closed(agent->ledger);
     save_books(agent, true);
     disk_stop(&agent->disk);
-    LOG(LOG_INFO, "stopped", LU("left_events", left), LI("exit_code", exit_code));
+    uint64_t held_back = log_end();
+    LOG_AS(LOG_ALWAYS, LOG_INFO, "stopped", LU("left_events", left), LI("exit_code", exit_code),
+           LU("log_lines_held_back", held_back));
     return exit_code;
 }
 
@@ -354,23 +371,36 @@ static const char *name_predecessor(enum predecessor predecessor)
 
 static void tell_start(const struct agent *agent)
 {
-    LOG(LOG_INFO, "started", LS("version", SPILLWAY_VERSION), LI("pid", getpid()),
-        LS("start_id", ledger_start_id(agent->ledger)), LS("config", agent->settings->hash),
-        LS("books", ledger_place(agent->ledger)),
-        LS("predecessor", name_predecessor(ledger_predecessor(agent->ledger))),
-        LS("metrics", admin_address(agent->surface.admin)),
-        LS("admin_socket", admin_socket(agent->surface.admin)));
+    LOG_AS(LOG_ALWAYS, LOG_INFO, "started", LS("version", SPILLWAY_VERSION), LI("pid", getpid()),
+           LS("start_id", ledger_start_id(agent->ledger)), LS("config", agent->settings->hash),
+           LS("books", ledger_place(agent->ledger)),
+           LS("predecessor", name_predecessor(ledger_predecessor(agent->ledger))),
+           LS("metrics", admin_address(agent->surface.admin)),
+           LS("admin_socket", admin_socket(agent->surface.admin)));
+}
+
+static void set_up_log(const struct agent_options *options)
+{
+    static const enum log_level levels[] = { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+    static const enum log_format formats[] = { LOG_LOGFMT, LOG_JSON };
+    struct err err = { "" };
+
+    log_set_level(levels[options->log_level]);
+    log_set_format(formats[options->log_format]);
+    log_mark_priorities();
+    if (options->log_to == LOG_TARGET_JOURNAL && !log_use_journal(LOG_JOURNAL_SOCKET, &err))
+        LOG(LOG_WARN, "the log goes to standard error, the journal cannot be had",
+            LS("why", err.text));
 }
 
 int agent_run(const struct settings *settings)
 {
-    static const enum log_level levels[] = { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
     struct agent agent = { .settings = settings, .lock_fd = -1, .signal_fd = -1, .bell = -1 };
     struct err err = { "" };
 
-    log_set_level(levels[settings->agent.log_level]);
+    set_up_log(&settings->agent);
     if (!start_agent(&agent, &err)) {
-        LOG(LOG_ERROR, "cannot start", LS("error", err.text));
+        LOG_AS(LOG_ALWAYS, LOG_ERROR, "cannot start", LS("error", err.text));
         release(&agent);
         return EXIT_FAILED;
     }

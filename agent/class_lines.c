@@ -33,17 +33,10 @@ void class_lines_write(struct lane *lane, const char *input, const char *output)
     qsort(reports, count, sizeof(reports[0]), compare_reports);
     for (size_t i = 0; i < count && i < TOLD; i++) {
         const struct class_report *class = &reports[i];
-        log_write(NULL, LOG_INFO, "class",
-                  (const struct log_field[]){ LS("input", input),
-                                              LS("output", output),
-                                              LS("class", class->name),
-                                              LU("admitted", class->admitted),
-                                              LU("shed", class->shed),
-                                              LU("refused", class->refused),
-                                              LU("evicted", class->evicted),
-                                              LU("gathered", class->gathered),
-                                              LU("waiting", class->waiting),
-                                              LI("longest_wait_ms", class->longest_wait_ms),
-                                              { 0 } });
+        LOG_AS(LOG_REPORT, LOG_INFO, "class", LS("input", input), LS("output", output),
+               LS("class", class->name), LU("admitted", class->admitted), LU("shed", class->shed),
+               LU("refused", class->refused), LU("evicted", class->evicted),
+               LU("gathered", class->gathered), LU("waiting", class->waiting),
+               LI("longest_wait_ms", class->longest_wait_ms));
     }
 }

@@ -8,6 +8,7 @@
 #include "base/random.h"
 #include "class_lines.h"
 #include "input/reading.h"
+#include "input/sources.h"
 #include "outlet.h"
 
 #include <limits.h>
@@ -323,6 +324,8 @@ struct pipeline *pipeline_start(const struct settings *settings, struct ledger *
     pipeline->ledger = ledger;
     pipeline->disk = disk;
     pipeline->bell = bell;
+    numbers_set(ledger_agent_numbers(ledger), NUMBER_memory_limit_bytes,
+                settings->agent.memory_limit);
     if (gethostname(pipeline->hostname, sizeof(pipeline->hostname) - 1) != 0)
         (void)strcpy(pipeline->hostname, "localhost");
     pipeline->outlets = calloc(settings->output_count, sizeof(*pipeline->outlets));
@@ -350,6 +353,14 @@ static void tell_classes(const struct pipeline *pipeline)
         for (size_t lane = 0; lane < channel->lane_count; lane++)
             class_lines_write(channel->lanes[lane], channel->input, channel->outputs[lane]);
     }
+}
+
+void pipeline_ask(struct pipeline *pipeline, struct sources_ask *question)
+{
+    sources_ask_begin(question, pipeline->channel_count);
+    for (size_t i = 0; i < pipeline->channel_count; i++)
+        reading_ask(pipeline->channels[i].reading, question);
+    sources_ask_end(question);
 }
 
 void pipeline_audit(struct pipeline *pipeline)

@@ -5,6 +5,7 @@
 #include "ledger/books_layout.h"
 #include "ledger/report.h"
 
+#include <math.h>
 #include <stdio.h>
 
 static void start_page(struct buf *ret)
@@ -60,10 +61,12 @@ static void add_check(struct checks *checks, const char *name, const char *subje
 
 static void check_outputs(struct checks *checks, const struct ledger *ledger)
 {
-    static const char *const causes[] = { "", "events come faster than they can be read",
+    static const char *const causes[] = { "",
+                                          "events come faster than they can be read",
                                           "the batch workers have not enough CPU",
                                           "its fullest lane is full",
-                                          "the endpoint takes less than what comes" };
+                                          "the endpoint takes less than what comes",
+                                          "the disk of its spool takes less than what comes" };
     enum { CAUSES = sizeof(causes) / sizeof(causes[0]) };
     char name[LEDGER_NAME];
     uint64_t numbers[NUMBERS];
@@ -116,6 +119,45 @@ static void add_numbers(struct buf *ret, enum number_scope scope, const uint64_t
     json_close(ret, '}');
 }
 
+/* ---- histograms ---- */
+
+static void add_bounds(struct buf *ret)
+{
+    json_open(ret, "histogram_bounds_seconds", '[');
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
+        json_add_real(ret, NULL,
+                      i + 1 < HISTOGRAM_BUCKETS ? (double)histogram_bounds_ms[i] / 1000 : NAN);
+    json_close(ret, ']');
+}
+
+/* counts: for each bound those above the one before, not summed up. */
+static void add_histogram(struct buf *ret, enum histogram histogram,
+                          const struct histogram_copy *copy)
+{
+    json_open(ret, histogram_infos[histogram].name, '{');
+    json_add_count(ret, "count", copy->count);
+    json_add_real(ret, "sum_seconds", (double)copy->sum_ms / 1000);
+    json_open(ret, "counts", '[');
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
+        json_add_count(ret, NULL, copy->counts[i]);
+    json_close(ret, ']');
+    json_close(ret, '}');
+}
+
+static void add_histograms(struct buf *ret, enum number_scope scope, const struct numbers *numbers)
+{
+    struct histogram_copy copy;
+
+    json_open(ret, "histograms", '{');
+    for (unsigned i = 0; i < HISTOGRAMS; i++) {
+        if (histogram_infos[i].scope != scope)
+            continue;
+        numbers_histogram(numbers, (enum histogram)i, &copy);
+        add_histogram(ret, (enum histogram)i, &copy);
+    }
+    json_close(ret, '}');
+}
+
 static void add_outputs(struct buf *ret, const struct ledger *ledger)
 {
     char name[LEDGER_NAME];
@@ -127,6 +169,7 @@ static void add_outputs(struct buf *ret, const struct ledger *ledger)
         json_open(ret, NULL, '{');
         json_add_text(ret, "output", name);
         add_numbers(ret, SCOPE_output, numbers);
+        add_histograms(ret, SCOPE_output, ledger_output_row(ledger, i));
         json_close(ret, '}');
     }
     json_close(ret, ']');
@@ -149,8 +192,12 @@ static void add_agent(struct buf *ret, const struct ledger *ledger)
 
 /* ---- /stats ---- */
 
-static void add_lane(struct buf *ret, const struct lane_snapshot *lane)
+static void add_lane(struct buf *ret, const struct ledger *ledger, unsigned index)
 {
+    struct lane_snapshot copy;
+    const struct lane_snapshot *lane = &copy;
+
+    ledger_snapshot(ledger, index, &copy);
     json_open(ret, NULL, '{');
     json_add_text(ret, "input", lane->input);
     json_add_text(ret, "output", lane->output);
@@ -172,21 +219,20 @@ static void add_lane(struct buf *ret, const struct lane_snapshot *lane)
     }
     json_close(ret, '}');
     add_numbers(ret, SCOPE_input, lane->numbers);
+    add_histograms(ret, SCOPE_input, &ledger_books(ledger, index)->numbers);
     json_close(ret, '}');
 }
 
 bool pages_stats(const struct ledger *ledger, struct buf *ret)
 {
-    struct lane_snapshot lane;
     unsigned count = ledger_lane_count(ledger);
 
     start_page(ret);
     add_agent(ret, ledger);
+    add_bounds(ret);
     json_open(ret, "lanes", '[');
-    for (unsigned i = 0; i < count; i++) {
-        ledger_snapshot(ledger, i, &lane);
-        add_lane(ret, &lane);
-    }
+    for (unsigned i = 0; i < count; i++)
+        add_lane(ret, ledger, i);
     json_close(ret, ']');
     add_outputs(ret, ledger);
     return end_page(ret);

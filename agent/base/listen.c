@@ -154,5 +154,6 @@ int listen_open(const char *listen_at, int backlog, char ret_bound[LISTEN_TEXT],
         (void)err_set(err, "cannot listen on '%s': %s", listen_at,
                       error == EADDRNOTAVAIL ? "that is no address of this host" : strerror(error));
     freeaddrinfo(found);
+    errno = error; /* of a failure */
     return fd;
 }

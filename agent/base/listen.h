@@ -9,7 +9,8 @@
 /* Is it ADDRESS:PORT, [v6]:PORT or NAME:PORT? Opens nothing, so a name is not looked up. */
 bool listen_check(const char *listen_at, struct err *err);
 
-/* The socket, not blocking and close-on-exec; -1: err says why. Port 0 takes a free one. Of a name
+/* The socket, not blocking and close-on-exec; -1: err says why, and
+ * errno where it could not be bound. Port 0 takes a free one. Of a name
  * the first address that can be had, IPv4 before IPv6; looking it up may take a while.
  * ret_bound: as bound, "127.0.0.1:9464"; ret_port may be NULL. */
 enum { LISTEN_TEXT = 96 };

@@ -1,157 +1,277 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* log: a line is built on the stack and leaves in one write(2), so lines of threads never mix. */
+/* log: a line is built on the stack and leaves in one write(2) or one datagram, so lines of threads
+ * never mix. The limits are asked and paid under the mutex, nothing is written under it. */
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/log_limit.h"
+#include "base/log_line.h"
+#include "base/log_ring.h"
 
+#include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
-#include <time.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
-enum { LINE_BYTES = 4096 };
-
-struct line {
-    char data[LINE_BYTES];
-    size_t bytes;
-};
+enum { MARK_BYTES_MOST = 8 };
 
 static _Atomic int out_fd = STDERR_FILENO;
+static _Atomic int journal_fd = -1;
+static struct sockaddr_un journal_address; /* constant once journal_fd is set */
 static _Atomic int min_level = LOG_INFO;
+static _Atomic int out_format = LOG_LOGFMT;
+static _Atomic bool marks_priorities;
 
-static void put_bytes(struct line *line, const char *data, size_t bytes)
+static pthread_mutex_t limit_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct log_limit limit;
+
+/* ---- limits ---- */
+
+static bool ask(struct log_ask *ask)
 {
-    size_t room = LINE_BYTES - 1 - line->bytes; /* one byte kept for the newline */
-    if (bytes > room)
-        bytes = room;
-    memcpy(line->data + line->bytes, data, bytes);
-    line->bytes += bytes;
+    (void)pthread_mutex_lock(&limit_mutex);
+    bool may = log_limit_ask(&limit, ask, clock_now_ms());
+    (void)pthread_mutex_unlock(&limit_mutex);
+    return may;
 }
 
-static bool needs_quotes(struct slice text)
+/* Another kind may have taken the place of this one meanwhile: then the count is told with that. */
+static bool pay(const struct log_ask *ask, size_t bytes)
 {
-    for (size_t i = 0; i < text.bytes; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        if (c <= ' ' || c == '"' || c == '=' || c == '\\' || c == 0x7f)
-            return true;
+    (void)pthread_mutex_lock(&limit_mutex);
+    bool may = log_limit_pay(&limit, ask, bytes, clock_now_ms());
+    (void)pthread_mutex_unlock(&limit_mutex);
+    return may;
+}
+
+static void give_up(const struct log_ask *ask)
+{
+    (void)pthread_mutex_lock(&limit_mutex);
+    log_limit_give_up(&limit, ask);
+    (void)pthread_mutex_unlock(&limit_mutex);
+}
+
+static struct slice find_text(const struct log_field *fields, const char *key)
+{
+    for (const struct log_field *field = fields; field->kind != LOG_END; field++) {
+        if (field->kind == LOG_TEXT && strcmp(field->key, key) == 0)
+            return field->text;
     }
-    return text.bytes == 0;
+    return SLICE("");
 }
 
-static void put_quoted(struct line *line, struct slice text)
+/* ---- writing ---- */
+
+static void write_out(const struct log_line *line, enum log_level level)
 {
-    put_bytes(line, "\"", 1);
-    for (size_t i = 0; i < text.bytes; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        char escaped[8];
-        if (c == '"' || c == '\\') {
-            escaped[0] = '\\';
-            escaped[1] = (char)c;
-            put_bytes(line, escaped, 2);
-        } else if (c == '\n') {
-            put_bytes(line, "\\n", 2);
-        } else if (c < ' ' || c == 0x7f) {
-            put_bytes(line, escaped, (size_t)snprintf(escaped, sizeof(escaped), "\\x%02x", c));
-        } else {
-            put_bytes(line, (const char *)&text.data[i], 1);
-        }
-    }
-    put_bytes(line, "\"", 1);
-}
+    char marked[MARK_BYTES_MOST + LOG_LINE_BYTES];
+    int fd = atomic_load_explicit(&out_fd, memory_order_relaxed);
 
-static void put_text(struct line *line, struct slice text)
-{
-    if (needs_quotes(text))
-        put_quoted(line, text);
-    else
-        put_bytes(line, text.data, text.bytes);
-}
-
-static void put_field(struct line *line, const struct log_field *field)
-{
-    char number[48];
-    int length = 0;
-
-    put_bytes(line, " ", 1);
-    put_bytes(line, field->key, strlen(field->key));
-    put_bytes(line, "=", 1);
-    if (field->kind == LOG_TEXT)
-        put_text(line, field->text);
-    else if (field->kind == LOG_UINT)
-        length = snprintf(number, sizeof(number), "%llu", (unsigned long long)field->uint);
-    else if (field->kind == LOG_INT)
-        length = snprintf(number, sizeof(number), "%lld", (long long)field->sint);
-    else if (field->kind == LOG_REAL)
-        length = snprintf(number, sizeof(number), "%.6g", field->real);
-    put_bytes(line, number, (size_t)length);
-}
-
-static void put_time(struct line *line)
-{
-    int64_t now_ns = clock_real_ns();
-    time_t seconds = (time_t)(now_ns / NS_PER_S);
-    struct tm utc;
-    char text[48];
-
-    if (gmtime_r(&seconds, &utc) == NULL)
+    if (!atomic_load_explicit(&marks_priorities, memory_order_relaxed)) {
+        (void)!write(fd, line->data, line->bytes);
         return;
-    size_t length = strftime(text, sizeof(text), "time=%Y-%m-%dT%H:%M:%S", &utc);
-    put_bytes(line, text, length);
-    length = (size_t)snprintf(text, sizeof(text), ".%03dZ ", (int)(now_ns % NS_PER_S / NS_PER_MS));
-    put_bytes(line, text, length);
+    }
+    size_t bytes = (size_t)snprintf(marked, MARK_BYTES_MOST, "<%d>", log_priority(level));
+    memcpy(marked + bytes, line->data, line->bytes);
+    (void)!write(fd, marked, bytes + line->bytes);
 }
 
-/* A burst, then one line for each rest; *ret_held_back says how many were not written before it. */
-static bool may_write(struct log_site *site, uint32_t *ret_held_back)
+/* false: it is busy. */
+static bool send_journal(int fd, const struct log_line *line, enum log_level level, const char *msg,
+                         const struct log_field *fields)
 {
-    int64_t now_ms = clock_now_ms();
-    int64_t until_ms = atomic_load(&site->rest_until_ms);
+    struct log_datagram datagram;
+    struct slice text = { line->data, line->bytes - 1 };
 
-    if (now_ms >= until_ms &&
-        atomic_compare_exchange_strong(&site->rest_until_ms, &until_ms, now_ms + LOG_REST_MS)) {
-        uint32_t burst = atomic_load(&site->held_back) > 0 ? LOG_BURST : 1;
-        atomic_store(&site->lines, burst); /* after a burst: one line for each rest */
-        *ret_held_back = atomic_exchange(&site->held_back, 0);
+    log_line_datagram(&datagram, text, level, msg, fields);
+    if (sendto(fd, datagram.data, datagram.bytes, MSG_NOSIGNAL | MSG_DONTWAIT,
+               (const struct sockaddr *)&journal_address, sizeof(journal_address)) >= 0)
         return true;
-    }
-    if (atomic_fetch_add(&site->lines, 1) < LOG_BURST) {
-        *ret_held_back = 0;
-        return true;
-    }
-    atomic_fetch_add(&site->held_back, 1);
-    return false;
+    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS)
+        return false;
+    write_out(line, level);
+    return true;
 }
 
-void log_write(struct log_site *site, enum log_level level, const char *msg,
+/* What the ring keeps is logfmt without time and level, whatever the format, and without what may
+ * quote events: the status page shows it. */
+static void keep_news(int64_t real_ns, enum log_level level, const char *msg,
+                      const struct log_field *fields, const struct log_ask *ask)
+{
+    static const struct log_field none[] = { { 0 } };
+    struct log_line line;
+
+    log_line_begin(&line, LOG_LOGFMT, 0, level, msg, none);
+    for (const struct log_field *field = fields; field->kind != LOG_END; field++) {
+        if (!field->is_foreign)
+            log_line_add(&line, LOG_LOGFMT, field);
+    }
+    if (ask->held_back > 0)
+        log_line_add(&line, LOG_LOGFMT, &LU("held_back", ask->held_back));
+    size_t skip = sizeof("level= ") - 1 + strlen(log_level_names[level]);
+    log_ring_put(real_ns, level, (struct slice){ line.data + skip, line.bytes - skip });
+}
+
+static bool write_line(const struct log_ask *ask, const struct log_field *fields)
+{
+    enum log_format format =
+        (enum log_format)atomic_load_explicit(&out_format, memory_order_relaxed);
+    int journal = atomic_load(&journal_fd);
+    int64_t real_ns = clock_real_ns();
+    struct log_line line;
+
+    log_line_begin(&line, format, journal < 0 ? real_ns : 0, ask->level, ask->msg, fields);
+    if (ask->held_back > 0)
+        log_line_add(&line, format, &LU("held_back", ask->held_back));
+    log_line_end(&line, format);
+    if (!pay(ask, line.bytes))
+        return false;
+    if (ask->purse != LOG_REPORT)
+        keep_news(real_ns, ask->level, ask->msg, fields, ask);
+    if (journal < 0) {
+        write_out(&line, ask->level);
+    } else if (!send_journal(journal, &line, ask->level, ask->msg, fields)) {
+        give_up(ask);
+        return false;
+    }
+    return true;
+}
+
+bool log_write(enum log_purse purse, enum log_level level, const char *msg,
                const struct log_field *fields)
 {
-    static const char *const names[] = { "debug", "info", "warn", "error" };
-    struct line line;
-    uint32_t held_back = 0;
+    struct log_ask asked = { .purse = purse,
+                             .level = level,
+                             .msg = msg,
+                             .input = find_text(fields, "input"),
+                             .output = find_text(fields, "output") };
 
     if ((int)level < atomic_load_explicit(&min_level, memory_order_relaxed))
-        return;
-    if (site != NULL && !may_write(site, &held_back))
-        return;
-    line.bytes = 0;
-    put_time(&line);
-    put_bytes(&line, "level=", 6);
-    put_bytes(&line, names[level], strlen(names[level]));
-    put_bytes(&line, " msg=", 5);
-    put_text(&line, slice_of(msg));
-    for (const struct log_field *field = fields; field->kind != LOG_END; field++)
-        put_field(&line, field);
-    if (held_back > 0)
-        put_field(&line, &LU("held_back", held_back));
-    line.data[line.bytes++] = '\n';
-    (void)!write(atomic_load_explicit(&out_fd, memory_order_relaxed), line.data, line.bytes);
+        return true;
+    return ask(&asked) && write_line(&asked, fields);
 }
+
+/* ---- what was held back ---- */
+
+static bool take_untold(struct log_kind *ret)
+{
+    (void)pthread_mutex_lock(&limit_mutex);
+    struct log_kind *kind = log_limit_untold(&limit, clock_now_ms());
+    if (kind != NULL) {
+        *ret = *kind;
+        kind->held_back = 0;
+    }
+    (void)pthread_mutex_unlock(&limit_mutex);
+    return kind != NULL;
+}
+
+static void put_back(const struct log_kind *kind)
+{
+    (void)pthread_mutex_lock(&limit_mutex);
+    limit.others.held_back += kind->held_back;
+    limit.others.level = kind->level;
+    (void)pthread_mutex_unlock(&limit_mutex);
+}
+
+void log_tell_held_back(void)
+{
+    struct log_kind kind;
+
+    while (take_untold(&kind)) {
+        const char *of = kind.msg[0] != '\0' ? kind.msg : "other lines";
+        struct log_field fields[] = {
+            LS("of", of), LU("held_back", kind.held_back), { 0 }, { 0 }, { 0 }
+        };
+        size_t count = 2;
+        if (kind.input[0] != '\0')
+            fields[count++] = LS("input", kind.input);
+        if (kind.output[0] != '\0')
+            fields[count++] = LS("output", kind.output);
+        if (log_write(LOG_KEPT, kind.level, "lines held back", fields))
+            continue;
+        put_back(&kind);
+        return;
+    }
+}
+
+uint64_t log_end(void)
+{
+    (void)pthread_mutex_lock(&limit_mutex);
+    uint64_t untold = log_limit_take_untold(&limit);
+    (void)pthread_mutex_unlock(&limit_mutex);
+    if (untold > 0)
+        LOG_AS(LOG_ALWAYS, LOG_WARN, "lines held back", LS("of", "all kinds"),
+               LU("held_back", untold));
+    return log_held_back();
+}
+
+uint64_t log_held_back(void)
+{
+    (void)pthread_mutex_lock(&limit_mutex);
+    uint64_t held_back = limit.held_back;
+    (void)pthread_mutex_unlock(&limit_mutex);
+    return held_back;
+}
+
+/* ---- settings ---- */
 
 void log_set_level(enum log_level level)
 {
     atomic_store(&min_level, (int)level);
 }
 
+void log_set_format(enum log_format format)
+{
+    atomic_store(&out_format, (int)format);
+}
+
+static void swap_journal(int fd)
+{
+    int before = atomic_exchange(&journal_fd, fd);
+
+    if (before >= 0)
+        (void)close(before);
+}
+
 void log_set_fd(int fd)
 {
+    swap_journal(-1);
     atomic_store(&out_fd, fd);
+    (void)pthread_mutex_lock(&limit_mutex);
+    limit = (struct log_limit){ .count = 0 };
+    (void)pthread_mutex_unlock(&limit_mutex);
+}
+
+void log_mark_priorities(void)
+{
+    const char *stream = getenv("JOURNAL_STREAM"); /* its device and inode: "8:1234" */
+    struct stat info;
+    char own[64];
+
+    if (stream == NULL || fstat(atomic_load(&out_fd), &info) != 0)
+        return;
+    (void)snprintf(own, sizeof(own), "%llu:%llu", (unsigned long long)info.st_dev,
+                   (unsigned long long)info.st_ino);
+    atomic_store(&marks_priorities, strcmp(own, stream) == 0);
+}
+
+bool log_use_journal(const char *path, struct err *err)
+{
+    struct stat info;
+
+    journal_address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+    if (snprintf(journal_address.sun_path, sizeof(journal_address.sun_path), "%s", path) >=
+        (int)sizeof(journal_address.sun_path))
+        return err_set(err, "the path of the journal's socket is too long");
+    if (stat(path, &info) != 0 || !S_ISSOCK(info.st_mode))
+        return err_set(err, "there is no socket '%s'", path);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return err_set(err, "cannot make a socket: %s", strerror(errno));
+    swap_journal(fd);
+    return true;
 }

@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* check: loads the configuration by the same call as `run`, and says what would run. Opens no
- * socket and creates no file. */
+/* check: loads the configuration by the same call as `run`, and says what would run. Without --env
+ * it opens no socket and creates no file. */
 #include "agent.h"
 #include "catalog.h"
+#include "cli/check_arguments.h"
+#include "cli/check_capacity.h"
+#include "cli/check_env.h"
 #include "cli/cli.h"
-#include "cli/config_argument.h"
-#include "config/settings.h"
+#include "cli/plain.h"
+#include "config/settings_explain.h"
 
 #include <stdio.h>
-
-static const char help[] =
-    "usage: spillway check [-c FILE]\n\n"
-    "  -c, --config FILE  the configuration (default /etc/spillway/spillway.yaml)\n\n"
-    "Prints every problem with its place, or what would run. Opens no socket, creates no file.\n"
-    "Exit codes: 0 the configuration is fine, 78 it is wrong.\n";
 
 static const char *overflow_text(const struct input_options *input)
 {
@@ -122,21 +119,47 @@ static void show_summary(const char *path, const struct settings *settings)
     show_disk(settings);
 }
 
+static bool explain(const struct settings *settings)
+{
+    struct buf text = { 0 };
+    bool ok = settings_explain(settings, &text);
+
+    if (ok)
+        (void)printf("\n"), plain_write(stdout, buf_slice(&text));
+    else
+        (void)fprintf(stderr, "spillway check: out of memory\n");
+    buf_fini(&text);
+    return ok;
+}
+
+static int show(const struct check_arguments *arguments, const struct settings *settings)
+{
+    bool ok = true;
+
+    show_summary(arguments->config, settings);
+    check_cgroup(settings);
+    if (arguments->explain)
+        ok = explain(settings);
+    if (arguments->rate_per_s > 0)
+        ok = check_capacity(settings, arguments) && ok;
+    if (arguments->env)
+        ok = check_env(settings) && ok;
+    return ok ? EXIT_CLEAN : EXIT_FAILED;
+}
+
 int cli_check(int argc, char **argv)
 {
     int exit_code = EXIT_CONFIG;
-    const char *path = config_argument(argc, argv, help, &exit_code);
+    struct check_arguments arguments;
     struct buf problems = { .limit = 1 << 20 };
     struct settings settings;
 
-    if (path == NULL)
+    if (!check_arguments(argc, argv, &arguments, &exit_code))
         return exit_code;
-    if (settings_load(path, &catalog, &settings, &problems)) {
-        show_summary(path, &settings);
-        exit_code = EXIT_CLEAN;
-    } else {
+    if (settings_load(arguments.config, &catalog, &settings, &problems))
+        exit_code = show(&arguments, &settings);
+    else
         (void)fputs(buf_slice(&problems).data, stderr);
-    }
     settings_free(&settings);
     buf_fini(&problems);
     return exit_code;

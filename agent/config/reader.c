@@ -5,9 +5,12 @@
 
 #include "base/check.h"
 #include "config/nearest.h"
+#include "config/settings.h"
 #include "config/substitute.h"
 
 #include <stdio.h>
+
+enum { SOURCES_BYTES = 1024 }; /* of one option's; more is cut off */
 
 struct walk {
     const struct reader *reader;
@@ -139,11 +142,48 @@ static void read_text_map(struct walk *walk, const struct option *option, const 
     }
 }
 
+static void add_sources(const struct node *node, struct buf *ret)
+{
+    struct buf sources = { .limit = SOURCES_BYTES };
+
+    if (node->kind == NODE_TEXT && !node->is_null)
+        substitute_sources(node->text, &sources);
+    if (sources.bytes > 0)
+        (void)buf_printf(ret, "%s%s", ret->bytes > 0 ? ", " : "", sources.data);
+    buf_fini(&sources);
+    for (const struct node *child = node->child; child != NULL; child = child->next)
+        add_sources(child, ret);
+}
+
+/* Also of a value that turns out to be wrong: then nobody asks. */
+static void note_origin(struct walk *walk, const char *name, const struct node *node)
+{
+    const struct reader *reader = walk->reader;
+    struct option_origin *origin = settings_memory_take(reader->memory, sizeof(*origin));
+    struct buf sources = { .limit = SOURCES_BYTES };
+    char path[3 * USER_NAME_BYTES];
+
+    user_path(walk, name, path);
+    add_sources(node, &sources);
+    if (origin != NULL) {
+        *origin = (struct option_origin){
+            .name = settings_memory_text(reader->memory, slice_of(path)),
+            .mark = { reader->diagnostics->file, node->place.line, node->place.column },
+            .taken = settings_memory_text(reader->memory, buf_slice(&sources)),
+            .next = *reader->origins,
+        };
+        if (origin->name != NULL && origin->taken != NULL)
+            *reader->origins = origin;
+    }
+    buf_fini(&sources);
+}
+
 static void read_option(struct walk *walk, const struct option *option, void *config,
                         const char *name, const struct node *node)
 {
     void *target = (char *)config + option->offset;
 
+    note_origin(walk, name, node);
     if (option->type == OPT_list) {
         *(struct text_list *)target = (struct text_list){ 0 };
         read_list(walk, option, name, node, target);

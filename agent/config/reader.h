@@ -8,9 +8,12 @@
 #include "config/schema.h"
 #include "config/yaml.h"
 
+struct option_origin;
+
 struct reader {
     struct diagnostics *diagnostics;
     struct settings_memory *memory;
+    const struct option_origin **origins; /* each option that is given is put in front */
 };
 
 struct option_table {

@@ -3,6 +3,7 @@
  * write it. */
 #include "config/reference.h"
 
+#include "base/man.h"
 #include "config/settings_options.h"
 
 #include <stdio.h>
@@ -14,39 +15,26 @@ struct page {
     bool is_man;
 };
 
-/* ---- man ---- */
-
-/* As it is shown: no hyphens for minus signs, no requests at the start of a line. */
-static void add_troff(struct buf *ret, const char *text)
-{
-    if (*text == '.' || *text == '\'')
-        (void)buf_add_text(ret, "\\&");
-    for (; *text != '\0'; text++) {
-        if (*text == '\\')
-            (void)buf_add_text(ret, "\\e");
-        else if (*text == '-')
-            (void)buf_add_text(ret, "\\-");
-        else
-            (void)buf_add(ret, text, 1);
-    }
-}
-
 /* ---- text ---- */
 
-static void add_wrapped(struct buf *ret, const char *text)
+/* Goes on at that column of the line; breaks at blanks and behind bars. */
+static void add_wrapped(struct buf *ret, size_t column, const char *text)
 {
-    size_t column = 0;
-
-    while (*text != '\0') {
-        size_t word = strcspn(text, " ");
-        if (column > 0 && column + 1 + word > WIDTH) {
+    for (;;) {
+        size_t blanks = strspn(text, " ");
+        text += blanks;
+        size_t word = strcspn(text, " |");
+        word += text[word] == '|' ? 1 : 0;
+        if (word == 0)
+            break;
+        if (column > INDENT && column + blanks + word > WIDTH) {
             (void)buf_add_text(ret, "\n");
             column = 0;
         }
-        (void)buf_printf(ret, "%*s%.*s", column == 0 ? (int)INDENT : 1, "", (int)word, text);
-        column += word + (column == 0 ? INDENT : 1);
+        size_t gap = column == 0 ? INDENT : blanks;
+        (void)buf_printf(ret, "%*s%.*s", (int)gap, "", (int)word, text);
+        column += gap + word;
         text += word;
-        text += strspn(text, " ");
     }
     (void)buf_add_text(ret, "\n");
 }
@@ -57,34 +45,39 @@ static void start_section(const struct page *page, const char *title, const char
 {
     if (page->is_man) {
         (void)buf_add_text(page->ret, ".SH \"");
-        add_troff(page->ret, title);
+        man_add(page->ret, slice_of(title));
         (void)buf_add_text(page->ret, "\"\n");
-        add_troff(page->ret, text);
+        man_add(page->ret, slice_of(text));
         (void)buf_add_text(page->ret, text[0] == '\0' ? "" : "\n");
         return;
     }
     (void)buf_printf(page->ret, "\n%s\n", title);
     if (text[0] != '\0')
-        add_wrapped(page->ret, text);
+        add_wrapped(page->ret, 0, text);
 }
 
 static void add_item(const struct page *page, const char *name, const char *facts, const char *text)
 {
     if (page->is_man) {
         (void)buf_add_text(page->ret, ".TP\n\\fB");
-        add_troff(page->ret, name);
+        man_add(page->ret, slice_of(name));
         (void)buf_add_text(page->ret, "\\fR");
         if (facts[0] != '\0')
             (void)buf_add_text(page->ret, "  (");
-        add_troff(page->ret, facts);
+        man_add(page->ret, slice_of(facts));
         (void)buf_add_text(page->ret, facts[0] != '\0' ? ")\n" : "\n");
-        add_troff(page->ret, text);
+        man_add(page->ret, slice_of(text));
         (void)buf_add_text(page->ret, "\n");
         return;
     }
-    (void)buf_printf(page->ret, "\n  %s%s%s%s\n", name, facts[0] == '\0' ? "" : "  (", facts,
-                     facts[0] == '\0' ? "" : ")");
-    add_wrapped(page->ret, text);
+    size_t before = page->ret->bytes;
+    (void)buf_printf(page->ret, "\n  %s%s", name, facts[0] == '\0' ? "" : "  (");
+    add_wrapped(page->ret, page->ret->bytes - before - 1, facts);
+    if (facts[0] != '\0' && !page->ret->failed) { /* before the line's end */
+        page->ret->bytes--;
+        (void)buf_add_text(page->ret, ")\n");
+    }
+    add_wrapped(page->ret, 0, text);
 }
 
 static void add_options(const struct page *page, const struct option *options)

@@ -4,8 +4,7 @@
  * through the user's parser.
  *     #define DEMO_OPTIONS(X, T) \
  *         X(T, url,           text,     REQUIRED, ANY,  ANY,  "Where batches are sent") \
- *         X(T, timeout,       duration, "10s",    "1s", "5m", "Give up on a request after this
- * long") \ X(T, tls__ca_file,  text,     "",       ANY,  ANY,  "Certificates to trust, PEM")
+ *         X(T, tls__ca_file,  text,     "",       ANY,  ANY,  "Certificates to trust, PEM")
  *     DECLARE_OPTIONS(demo_config, DEMO_OPTIONS);
  * `__` in a name is a nested map in YAML: tls: {ca_file: …}. */
 #pragma once
@@ -78,7 +77,7 @@ struct option {
     static const struct option T##_options[] __attribute__((unused)) = { LIST(OPTION_ROW, T){ 0 } }
 
 enum plugin_traits {
-    INPUT_REREADABLE = 1, /* has positions: a reading for each output, takes receipts, may block */
+    INPUT_REREADABLE = 1, /* has positions: a reading for each output, receipts; may block */
     INPUT_SAMPLES = 2, /* makes metric samples: collected each `interval` of the common options */
     OUTPUT_STREAM = 4, /* writes to a file descriptor: no compression unless asked for */
 };
@@ -87,14 +86,15 @@ struct err;
 
 /* What the configuration needs to know of a plugin. Everything else is in plugins/plugin.h. */
 struct plugin_type {
-    const char *name;             /* value of `type:` */
-    const char *doc;              /* one line */
+    const char *name, *doc;       /* value of `type:`; one line */
     const struct option *options; /* ends with a row without key */
     size_t config_bytes;
     size_t state_bytes;
     unsigned traits; /* enum plugin_traits */
     /* Inputs: the largest event this configuration can produce, in event_bytes(). NULL: 64 KiB. */
     uint64_t (*max_event_bytes)(const void *config);
+    /* Inputs of files: globs of what is read, and of what is left out. NULL: not of files. */
+    void (*globs)(const void *config, struct text_list *ret_paths, struct text_list *ret_exclude);
     /* Optional: what a parser of single options cannot see. No side effects, opens nothing. */
     bool (*check)(const void *config, struct err *err);
 };

@@ -356,7 +356,7 @@ bool settings_parse(const char *name, struct slice text, const struct catalog *c
                                                    .text = text,
                                                    .is_secret = is_secret,
                                                    .context = catalog };
-        loader.reader = (struct reader){ &loader.diagnostics, ret->memory };
+        loader.reader = (struct reader){ &loader.diagnostics, ret->memory, &ret->origins };
         hash_text(text, ret->hash);
         read_text(&loader);
         report(&loader, ret_problems);
@@ -383,6 +383,15 @@ bool settings_load(const char *path, const struct catalog *catalog, struct setti
         ok = settings_parse(path, buf_slice(&text), catalog, ret, ret_problems);
     buf_fini(&text);
     return ok;
+}
+
+const struct option_origin *settings_origin(const struct settings *settings, const char *name)
+{
+    const struct option_origin *origin = settings->origins;
+
+    while (origin != NULL && strcmp(origin->name, name) != 0)
+        origin = origin->next;
+    return origin;
 }
 
 void settings_free(struct settings *settings)

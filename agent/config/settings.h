@@ -28,11 +28,19 @@ struct settings_part {              /* an input, processor or output */
     uint64_t lane_bytes;     /* input: the capacity of each of its lanes, worked out */
 };
 
+struct option_origin { /* of an option that the file gives; all others have their defaults */
+    const char *name;  /* "outputs.main.auth.bearer_token" */
+    struct mark mark;  /* of the value */
+    const char *taken; /* "environment variable TOKEN", "file /etc/token"; "": as it is written */
+    const struct option_origin *next;
+};
+
 struct settings {
     struct agent_options agent;
     struct settings_part *inputs, *processors, *outputs;
     size_t input_count, processor_count, output_count;
-    uint64_t *sealed_bytes;         /* for each output: its share for sealed batches, worked out */
+    uint64_t *sealed_bytes; /* for each output: its share for sealed batches, worked out */
+    const struct option_origin *origins;
     char hash[17];                  /* of the effective text, hex: to tell configurations apart */
     struct settings_memory *memory; /* private: everything above lives here */
 };
@@ -44,6 +52,9 @@ bool settings_load(const char *path, const struct catalog *catalog, struct setti
 bool settings_parse(const char *name, struct slice text, const struct catalog *catalog,
                     struct settings *ret, struct buf *ret_problems); /* from memory */
 void settings_free(struct settings *settings);
+
+/* NULL: the file does not give it. */
+const struct option_origin *settings_origin(const struct settings *settings, const char *name);
 
 /* Most classes that a lane of this input may have, with that of the others; 1: it is not split. */
 size_t settings_class_count(const struct input_options *input);

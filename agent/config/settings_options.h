@@ -4,26 +4,8 @@
  * help. What only one kind of plugin has is in that plugin's file. */
 #pragma once
 
-#include "config/schema.h"
+#include "config/agent_options.h"
 #include "config/spool_options.h"
-
-#define AGENT_OPTIONS(X, T)                                                                        \
-    X(T, state_dir, text, "/var/lib/spillway", ANY, ANY,                                           \
-      "Folder for checkpoints and the saved books")                                                \
-    X(T, runtime_dir, text, "/run/spillway", ANY, ANY,                                             \
-      "Folder on tmpfs for the live books; the user's own runtime directory if this cannot be "    \
-      "written")                                                                                   \
-    X(T, memory_limit, size, "64MiB", "8MiB", "64GiB",                                             \
-      "Bound of all event memory: lanes, batches, buffers")                                        \
-    X(T, report_interval, duration, "10s", "1s", "1h",                                             \
-      "Time between two ledger lines of a lane that moved")                                        \
-    X(T, shutdown_grace, duration, "10s", "0s", "10m", "Time to drain after the first signal")     \
-    X(T, log_level, choice, "info", "debug|info|warn|error", ANY,                                  \
-      "Least severe line of the agent's own log")                                                  \
-    X(T, admin__listen, text, "", ANY, ANY,                                                        \
-      "ADDRESS:PORT of the admin endpoint; empty: only its unix socket in runtime_dir")            \
-    X(T, admin__token, secret, "", ANY, ANY, "Bearer token that admin.listen wants; empty: none")
-DECLARE_OPTIONS(agent_options, AGENT_OPTIONS);
 
 enum overflow { OVERFLOW_AUTO, OVERFLOW_BLOCK, OVERFLOW_DROP_OLDEST, OVERFLOW_DROP_NEWEST };
 /* As enum shed_mode has them; config and flow do not know each other. */

@@ -4,42 +4,18 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/json_add.h"
+#include "config/shown.h"
 
-#include <stdio.h>
 #include <string.h>
-
-static const char hidden[] = "(hidden)";
 
 /* ---- texts ---- */
 
-static size_t find_byte(const char *text, size_t bytes, char byte)
-{
-    const char *found = memchr(text, byte, bytes);
-    return found == NULL ? bytes : (size_t)(found - text);
-}
-
-/* A URL may carry a password before its host and a key in its query. */
 static void add_shown_text(struct buf *ret, const char *key, const char *text)
 {
-    const char *scheme = strstr(text, "://");
     struct buf shown = { .limit = 8192 };
 
-    if (scheme == NULL) {
-        json_add_text(ret, key, text);
-        return;
-    }
-    const char *host = scheme + 3;
-    size_t host_bytes = strcspn(host, "/?#");
-    size_t user_bytes = find_byte(host, host_bytes, '@');
-    bool has_user = user_bytes < host_bytes;
-    const char *rest = has_user ? host + user_bytes : host;
-    size_t rest_bytes = strcspn(rest, "?#");
-
-    (void)buf_add(&shown, text, (size_t)(host - text));
-    (void)buf_add_text(&shown, has_user ? hidden : "");
-    (void)buf_add(&shown, rest, rest_bytes);
-    (void)buf_printf(&shown, "%s", rest[rest_bytes] == '\0' ? "" : "?(hidden)");
-    json_add_text(ret, key, shown.failed ? hidden : buf_slice(&shown).data);
+    shown_add_text(&shown, text);
+    json_add_text(ret, key, shown.failed ? SHOWN_HIDDEN : buf_slice(&shown).data);
     buf_fini(&shown);
 }
 
@@ -57,24 +33,13 @@ static void add_map(struct buf *ret, const struct text_map *map, bool is_secret)
     json_open(ret, "value", '{');
     for (size_t i = 0; i < map->count; i++) {
         struct buf value = { 0 };
-        add_shown_text(&value, NULL, is_secret ? hidden : map->items[i].value);
+        add_shown_text(&value, NULL, is_secret ? SHOWN_HIDDEN : map->items[i].value);
         json_add_text(ret, NULL, map->items[i].key);
         (void)buf_printf(ret, ":%s", buf_slice(&value).data);
         ret->failed = ret->failed || value.failed;
         buf_fini(&value);
     }
     json_close(ret, '}');
-}
-
-static void add_choice(struct buf *ret, const struct option *option, unsigned choice)
-{
-    const char *name = option->min;
-    char text[64];
-
-    for (; choice > 0 && strchr(name, '|') != NULL; choice--)
-        name = strchr(name, '|') + 1;
-    (void)snprintf(text, sizeof(text), "%.*s", (int)strcspn(name, "|"), name);
-    json_add_text(ret, "value", text);
 }
 
 /* ---- one option ---- */
@@ -89,12 +54,14 @@ static void add_real(struct buf *ret, double real)
 
 static void add_value(struct buf *ret, const struct option *option, const void *value)
 {
+    char choice[SHOWN_CHOICE_BYTES];
+
     switch (option->type) {
     case OPT_text:
         add_shown_text(ret, "value", *(const char *const *)value);
         return;
     case OPT_secret:
-        json_add_text(ret, "value", (*(const char *const *)value)[0] == '\0' ? "" : hidden);
+        json_add_text(ret, "value", (*(const char *const *)value)[0] == '\0' ? "" : SHOWN_HIDDEN);
         return;
     case OPT_flag:
         json_add_flag(ret, "value", *(const bool *)value);
@@ -122,7 +89,7 @@ static void add_value(struct buf *ret, const struct option *option, const void *
         add_map(ret, value, option->type == OPT_secrets);
         return;
     case OPT_choice:
-        add_choice(ret, option, *(const unsigned *)value);
+        json_add_text(ret, "value", shown_choice(option, *(const unsigned *)value, choice));
         return;
     }
 }

@@ -79,6 +79,42 @@ static bool add_inside(struct slice inside, struct buf *ret_text, struct err *er
     return add_variable(inside, ret_text, err);
 }
 
+static void add_source(struct slice inside, struct buf *ret)
+{
+    const char *dash = memmem(inside.data, inside.bytes, ":-", 2);
+    size_t name_bytes = dash == NULL ? inside.bytes : (size_t)(dash - inside.data);
+    char variable[NAME_MAX_BYTES];
+
+    if (inside.bytes > 5 && memcmp(inside.data, "file:", 5) == 0) {
+        (void)buf_printf(ret, "file %.*s", (int)inside.bytes - 5, inside.data + 5);
+        return;
+    }
+    if (name_bytes >= sizeof(variable))
+        return;
+    memcpy(variable, inside.data, name_bytes);
+    variable[name_bytes] = '\0';
+    const char *value = getenv(variable);
+    bool is_preset = dash != NULL && (value == NULL || value[0] == '\0');
+    (void)buf_printf(ret, "environment variable %s%s", variable,
+                     is_preset ? " is not set: the default written there" : "");
+}
+
+void substitute_sources(const char *text, struct buf *ret)
+{
+    size_t before = ret->bytes;
+
+    for (const char *at = text; (at = strchr(at, '$')) != NULL;) {
+        const char *end = at[1] == '{' ? strchr(at, '}') : NULL;
+        if (end == NULL) {
+            at += at[1] == '$' ? 2 : 1;
+            continue;
+        }
+        (void)buf_add_text(ret, ret->bytes > before ? ", " : "");
+        add_source((struct slice){ at + 2, (size_t)(end - at) - 2 }, ret);
+        at = end + 1;
+    }
+}
+
 bool substitute(const char *text, struct buf *ret_text, struct substituted *ret, struct err *err)
 {
     size_t outer_limit = ret_text->limit;

@@ -16,5 +16,9 @@ struct substituted {
     size_t offset;  /* on failure: where the bad ${…} begins */
 };
 
+/* Where the values of the ${…} in a text come from, in words for people, without the values:
+ * "environment variable TOKEN", "file /etc/token". Appends to ret; nothing where there are none. */
+void substitute_sources(const char *text, struct buf *ret);
+
 /* Appends to ret_text. VAR:-default: also taken when VAR is set and empty, as in a shell. */
 bool substitute(const char *text, struct buf *ret_text, struct substituted *ret, struct err *err);

@@ -59,6 +59,8 @@ static void record_breaker(struct delivery *delivery, const struct answer_summar
     enum breaker_state before = breaker->state;
 
     breaker_record(breaker, sign, now_ms, &delivery->random);
+    if (sign != BREAKER_NO_SIGN)
+        delivery->is_held = sign == BREAKER_OUTAGE;
     if (delivery->draining)
         breaker_rest_until(breaker, now_ms + drain_wait_ms(delivery));
     if (breaker->state == before)

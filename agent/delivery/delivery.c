@@ -55,8 +55,10 @@ void delivery_publish(const struct delivery *delivery)
 
     numbers_set(numbers, NUMBER_requests_in_flight, delivery->held.in_flight.count);
     numbers_set(numbers, NUMBER_concurrency_limit, (uint64_t)(delivery->limiter.limit * 1000));
+    numbers_set(numbers, NUMBER_concurrency_max, delivery->config.concurrency_max);
     numbers_set(numbers, NUMBER_batch_max_bytes, delivery->batch_limit.bytes);
     numbers_set(numbers, NUMBER_breaker_state, delivery->breaker.state);
+    numbers_set(numbers, NUMBER_held, delivery->is_held);
     numbers_set(numbers, NUMBER_sealed_memory_bytes, delivery->held.share.used_bytes);
     numbers_set(numbers, NUMBER_sealed_memory_limit_bytes, delivery->held.share.limit_bytes);
 }
@@ -317,6 +319,8 @@ struct step delivery_next(struct delivery *delivery, int64_t now_ms, int64_t boo
             least_ms(delivery->config.timeout_ms,
                      holding_time_left_ms(batch, delivery->config.max_age_ms, boot_ms));
     }
+    numbers_set(delivery->numbers, NUMBER_retry_tokens,
+                (uint64_t)retry_budget_left(&delivery->budget, now_ms));
     delivery_publish(delivery);
     return step;
 }
@@ -351,6 +355,13 @@ void delivery_audit(struct delivery *delivery)
 {
     holding_audit(&delivery->held);
     spilling_audit(delivery);
+}
+
+void delivery_tell_age(const struct delivery *delivery, int64_t boot_ms)
+{
+    int64_t age_ms = boot_ms - least_ms(holding_oldest_boot_ms(&delivery->held), boot_ms);
+
+    numbers_set(delivery->numbers, NUMBER_batch_oldest_seconds, (uint64_t)age_ms / 1000);
 }
 
 bool delivery_take_news(struct delivery *delivery, struct delivery_news *ret)

@@ -98,6 +98,8 @@ void delivery_spill_all(struct delivery *delivery, int64_t now_ms);
 
 /* Compares what is held with the books, for every lane that has been seen. */
 void delivery_audit(struct delivery *delivery);
+/* Publishes the age of the oldest event that is held in memory. */
+void delivery_tell_age(const struct delivery *delivery, int64_t boot_ms);
 
 /* State changes since the last call, for the log. false: none. */
 struct delivery_news {

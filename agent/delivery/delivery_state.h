@@ -39,6 +39,7 @@ struct delivery {
     struct batch *probe; /* in flight, while the breaker is half-open */
     int64_t pause_until_ms;
     bool endpoint_took_one, draining, abandoned, has_news;
+    bool is_held; /* the last answer that told the breaker something was an outage */
     struct delivery_news news;
 };
 

@@ -16,9 +16,19 @@ static void count(const struct batch *batch, enum flow flow)
     tally_move(&tally, flow, 0);
 }
 
+/* Called when permits come and go: spare bodies may take what they leave. */
+static void allow_spares(struct body_pool *pool, const struct share *share)
+{
+    if (pool != NULL && share != NULL)
+        body_pool_allow(pool, share_room(share));
+}
+
 static void forget(struct batch *batch)
 {
+    const struct share *share = batch->permit.share;
+
     permit_release(&batch->permit);
+    allow_spares(batch->pool, share);
     batch_free(&batch);
 }
 
@@ -36,6 +46,7 @@ void holding_seal(struct holding *holding, struct batch *batch)
     }
     CHECK(sum.events > 0 && sum.events == batch->events && sum.bytes == batch->bytes);
     tally_move(&tally, FLOW_seal, batch->worker);
+    allow_spares(batch->pool, batch->permit.share);
     batch_list_push_back(&holding->ready, batch);
 }
 
@@ -208,6 +219,28 @@ bool holding_is_empty(const struct holding *holding)
                    holding->to_spool.count + holding->unsynced.count ==
                0 &&
            pins_first(&holding->pins) == NULL;
+}
+
+static int64_t oldest_of(const struct batch_list *list, int64_t oldest_ms)
+{
+    for (const struct batch *batch = list->head; batch != NULL; batch = batch->next) {
+        if (batch->oldest_boot_ms < oldest_ms)
+            oldest_ms = batch->oldest_boot_ms;
+    }
+    return oldest_ms;
+}
+
+int64_t holding_oldest_boot_ms(const struct holding *holding)
+{
+    const struct batch_list *lists[] = { &holding->ready,     &holding->to_split,
+                                         &holding->splitting, &holding->to_spool,
+                                         &holding->in_flight, &holding->refused,
+                                         &holding->burying };
+    int64_t oldest_ms = INT64_MAX;
+
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+        oldest_ms = oldest_of(lists[i], oldest_ms);
+    return oldest_ms;
 }
 
 /* A lane of which nothing is held is compared too: its stock must be zero. */

@@ -53,3 +53,5 @@ uint64_t holding_abandon(struct holding *holding);
 bool holding_is_empty(const struct holding *holding);
 /* Compares both accounts with the books of every lane seen. */
 void holding_audit(const struct holding *holding);
+/* Admission of the oldest event that is held in memory; INT64_MAX: nothing is. */
+int64_t holding_oldest_boot_ms(const struct holding *holding);

@@ -184,6 +184,11 @@ static bool set_connection(CURL *easy, const struct http_request *request, int64
     return ok;
 }
 
+bool http_client_prepare(void *easy, const struct http_request *request, int64_t timeout_ms)
+{
+    return set_connection(easy, request, timeout_ms) && set_security(easy, request);
+}
+
 static bool set_callbacks(struct transfer *transfer)
 {
     CURL *easy = transfer->easy;
@@ -266,8 +271,7 @@ static bool send_batch(struct transport *transport, struct batch *batch, int64_t
     transfer->batch = batch;
     client->config.plugin->request(client->config.state, &request);
     CHECK(request.header_count <= HEADERS_MAX);
-    if (!set_callbacks(transfer) || !set_connection(transfer->easy, &request, timeout_ms) ||
-        !set_security(transfer->easy, &request) ||
+    if (!set_callbacks(transfer) || !http_client_prepare(transfer->easy, &request, timeout_ms) ||
         !set_request(transfer, &request, client->config.agent_id) ||
         curl_multi_add_handle(client->multi, transfer->easy) != CURLM_OK) {
         put_idle(client, transfer);

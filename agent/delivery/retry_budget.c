@@ -47,6 +47,14 @@ bool retry_budget_take(struct retry_budget *budget, int64_t now_ms)
     return true;
 }
 
+int64_t retry_budget_left(const struct retry_budget *budget, int64_t now_ms)
+{
+    struct retry_budget then = *budget;
+
+    fill(&then, now_ms);
+    return then.thousandths;
+}
+
 int64_t retry_budget_ready_ms(const struct retry_budget *budget, int64_t now_ms)
 {
     struct retry_budget then = *budget;

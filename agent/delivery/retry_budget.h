@@ -15,5 +15,7 @@ struct retry_budget {
 struct retry_budget retry_budget_make(void);
 void retry_budget_success(struct retry_budget *budget);
 bool retry_budget_take(struct retry_budget *budget, int64_t now_ms);
+/* What is there now, in thousandths of a token. */
+int64_t retry_budget_left(const struct retry_budget *budget, int64_t now_ms);
 /* When a token will be there if nothing else happens; now_ms or earlier: there is one. */
 int64_t retry_budget_ready_ms(const struct retry_budget *budget, int64_t now_ms);

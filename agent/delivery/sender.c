@@ -37,9 +37,6 @@ struct sender {
     /* sender thread only */
     bool workers_may_go_on;
     char last_failure[OUTCOME_TEXT_BYTES]; /* said since the last success */
-    /* Limits of its own log lines: neither another output nor its own probes may hold back the line
-     * that says that the breaker closed. */
-    struct log_site failures, changes, probes;
     /* any thread */
     _Atomic bool stopping;
     struct wait_times waits;
@@ -60,22 +57,14 @@ static void log_outcome(struct sender *sender, const struct outcome *outcome)
     if (strcmp(sender->last_failure, outcome->what) == 0)
         return;
     memcpy(sender->last_failure, outcome->what, sizeof(sender->last_failure));
-    log_write(&sender->failures, LOG_WARN, "request failed",
-              (struct log_field[]){ LS("output", sender->config.name),
-                                    LS("reason", outcome->what),
-                                    LS("verdict", verdict_name(verdict)),
-                                    LS("answer", outcome->answer),
-                                    { 0 } });
+    LOG(LOG_WARN, "request failed", LS("output", sender->config.name), LS("reason", outcome->what),
+        LS("verdict", verdict_name(verdict)), LF("answer", outcome->answer));
 }
 
 static void log_news(struct sender *sender, const struct delivery_news *news)
 {
-    log_write(news->is_change ? &sender->changes : &sender->probes,
-              news->rest_ms > 0 ? LOG_WARN : LOG_INFO, news->msg,
-              (struct log_field[]){ LS("output", sender->config.name),
-                                    LS("reason", news->reason),
-                                    LI("rest_ms", news->rest_ms),
-                                    { 0 } });
+    LOG(news->rest_ms > 0 ? LOG_WARN : LOG_INFO, news->msg, LS("output", sender->config.name),
+        LS("reason", news->reason), LI("rest_ms", news->rest_ms));
 }
 
 /* The sender's thread may ask before, and after, there is one. */
@@ -89,6 +78,14 @@ static void wake_spooler(struct sender *sender)
 
 /* ---- the thread ---- */
 
+static void note_lag(struct sender *sender, const struct batch *batch)
+{
+    int64_t lag_ms = clock_boot_ms() - batch->oldest_boot_ms;
+
+    wait_times_add(&sender->waits, lag_ms, batch->events);
+    numbers_observe(sender->config.numbers, HISTOGRAM_delivery_lag, lag_ms, batch->events);
+}
+
 static void answer(struct sender *sender, const struct outcome *outcome)
 {
     struct answer_summary summary = outcome->summary;
@@ -98,8 +95,7 @@ static void answer(struct sender *sender, const struct outcome *outcome)
     summary.what = outcome->what;
     summary.text = outcome->answer;
     if (summary.verdict == VERDICT_SENT)
-        wait_times_add(&sender->waits, clock_boot_ms() - outcome->batch->oldest_boot_ms,
-                       outcome->batch->events);
+        note_lag(sender, outcome->batch);
     lock_take(&sender->lock);
     delivery_answer(sender->delivery, outcome->batch, &summary, clock_now_ms());
     has_news = delivery_take_news(sender->delivery, &news);
@@ -163,6 +159,7 @@ static void run_step(struct sender *sender)
     struct step step;
 
     while (sender->transport->take(sender->transport, &outcome)) {
+        numbers_observe(sender->config.numbers, HISTOGRAM_request_time, outcome.summary.took_ms, 1);
         answer(sender, &outcome);
         any_answer = true;
     }
@@ -377,6 +374,8 @@ uint64_t sender_max_bytes(struct sender *sender)
 
 void sender_put(struct sender *sender, struct batch **batchp)
 {
+    numbers_observe(sender->config.numbers, HISTOGRAM_batch_age,
+                    clock_boot_ms() - (*batchp)->oldest_boot_ms, 1);
     lock_take(&sender->lock);
     delivery_put(sender->delivery, batchp, clock_now_ms());
     lock_drop(&sender->lock);
@@ -440,6 +439,7 @@ void sender_audit(struct sender *sender)
 {
     lock_take(&sender->lock);
     delivery_audit(sender->delivery);
+    delivery_tell_age(sender->delivery, clock_boot_ms());
     lock_drop(&sender->lock);
 }
 

@@ -19,6 +19,8 @@ enum { ACCOUNTS_MAX = 64, FLOWS_MAX = 256, FLOW_CELLS_MAX = 64, LANES_MAX = 4096
 
 _Static_assert(sizeof(struct cell) == 16 && sizeof(struct measured) == 32,
                "counters are plain words");
+_Static_assert(sizeof(struct histogram_cells) == (HISTOGRAM_BUCKETS + 1) * sizeof(uint64_t),
+               "counters are plain words");
 _Static_assert(sizeof(struct books_file) % sizeof(uint64_t) == 0, "copied in words");
 _Static_assert(offsetof(struct books_file, lanes) % sizeof(uint64_t) == 0, "copied in words");
 _Static_assert(sizeof(struct books_file) <= BOOKS_FILE_MAX, "we read our own files");
@@ -31,6 +33,8 @@ _Static_assert((int)ACCOUNTS <= (int)ACCOUNTS_MAX && (int)FLOWS <= (int)FLOWS_MA
 #include "ledger/flows.def"
 #define NUMBER(name, ...) _Static_assert(sizeof(#name) <= BOOKS_ROW_NAME, "number: " #name);
 #include "ledger/numbers.def"
+#define HISTOGRAM(name, ...) _Static_assert(sizeof(#name) <= BOOKS_ROW_NAME, "histogram: " #name);
+#include "ledger/histograms.def"
 
 const struct counter_span books_flow_cells[FLOWS] = {
 #define FLOW(name, ...) [FLOW_##name] = { CELL_##name, CELL_LAST_##name - CELL_##name + 1 },
@@ -74,6 +78,21 @@ static void describe_tables(struct books_file *file)
                            .rows = (count),                                                        \
                            .row_bytes = sizeof(((struct books_file *)NULL)->field) / (count) })
 
+static void describe_histograms(struct books_file *file)
+{
+    file->header.histograms_at = offsetof(struct books_file, histograms);
+    file->histograms.rows = TABLE(histogram_rows, HISTOGRAMS);
+    file->histograms.bounds = TABLE(bounds, HISTOGRAM_BUCKETS);
+    memcpy(file->bounds, histogram_bounds_ms, sizeof(file->bounds));
+    for (unsigned i = 0; i < HISTOGRAMS; i++) {
+        struct books_histogram_row *row = &file->histogram_rows[i];
+        (void)snprintf(row->name, sizeof(row->name), "%s", histogram_infos[i].name);
+        row->scope = histogram_infos[i].scope;
+        row->at =
+            (uint32_t)(offsetof(struct numbers, histograms) + i * sizeof(struct histogram_cells));
+    }
+}
+
 void books_file_describe(struct books_file *file)
 {
     struct books_header *header = &file->header;
@@ -99,6 +118,7 @@ void books_file_describe(struct books_file *file)
     header->numbers_at = offsetof(struct books, numbers);
     header->output_numbers_at = offsetof(struct books_output, numbers);
     describe_tables(file);
+    describe_histograms(file);
 }
 
 static uint32_t checksum_of(struct slice bytes)

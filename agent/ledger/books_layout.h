@@ -62,7 +62,8 @@ struct books_header {
     /* Inside a lane's row; inside an output's row its name is at 0. */
     uint32_t name_bytes, input_at, output_at, rereadable_at;
     uint32_t cells_at, closing_at, measured_at, numbers_at; /* rows of the structs below */
-    uint32_t output_numbers_at, reserved;
+    uint32_t output_numbers_at;
+    uint32_t histograms_at; /* struct books_histograms; 0: of a build that had none */
 };
 struct books_account_row {
     char name[BOOKS_ROW_NAME];
@@ -76,6 +77,9 @@ struct books_number_row {
     char name[BOOKS_ROW_NAME];
     uint32_t scope, kind;
 };
+struct books_histograms {
+    struct books_table rows, bounds; /* bounds: a uint64_t each, in ms, rising */
+};
 
 struct cell {
     _Atomic uint64_t events, bytes;
@@ -86,6 +90,7 @@ struct measured {
 };
 struct numbers {
     _Atomic uint64_t values[NUMBERS];
+    struct histogram_cells histograms[HISTOGRAMS];
 };
 struct books {
     char input[LEDGER_NAME], output[LEDGER_NAME];
@@ -104,6 +109,9 @@ struct books_file {
     struct books_account_row accounts[ACCOUNTS];
     struct books_flow_row flows[FLOWS];
     struct books_number_row numbers[NUMBERS];
+    struct books_histograms histograms;
+    struct books_histogram_row histogram_rows[HISTOGRAMS];
+    uint64_t bounds[HISTOGRAM_BUCKETS];
     struct numbers agent;
     struct books_output outputs[LEDGER_OUTPUTS];
     struct books lanes[LEDGER_SLOTS];

@@ -65,6 +65,48 @@ static bool layout_fits(const struct books_header *header)
            row_holds(header->lanes.row_bytes, header->numbers_at, values);
 }
 
+/* They lie behind the numbers of each row: of a lane, an output, the agent. */
+static bool histogram_fits(const struct books_header *header, const struct books_histogram_row *row,
+                           uint32_t buckets)
+{
+    bool is_lane = row->scope == SCOPE_input;
+    uint32_t numbers_at = is_lane ? header->numbers_at : header->output_numbers_at;
+    uint32_t row_bytes = is_lane ? header->lanes.row_bytes : header->outputs.row_bytes;
+    uint64_t bytes = ((uint64_t)buckets + 1) * sizeof(uint64_t);
+
+    return (is_lane || row->scope == SCOPE_output) && row->at <= row_bytes &&
+           row_holds(row_bytes, numbers_at, row->at + bytes);
+}
+
+static bool copy_histograms(struct books_reader *reader)
+{
+    const struct books_header *header = &reader->image.header;
+    struct books_histograms tables;
+
+    if (header->histograms_at == 0)
+        return true;
+    if (header->file_bytes < sizeof(tables) ||
+        header->histograms_at > header->file_bytes - sizeof(tables))
+        return false;
+    memcpy(&tables, reader->image.bytes.data + header->histograms_at, sizeof(tables));
+    if (!table_fits(&tables.rows, header->file_bytes, sizeof(reader->histograms[0]),
+                    READER_HISTOGRAMS) ||
+        !table_fits(&tables.bounds, header->file_bytes, sizeof(uint64_t), READER_BUCKETS))
+        return false;
+    reader->histogram_count = tables.rows.rows;
+    reader->bucket_count = tables.bounds.rows;
+    for (unsigned i = 0; i < reader->bucket_count; i++)
+        copy_row(reader, &tables.bounds, i, &reader->bounds_ms[i], sizeof(uint64_t));
+    for (unsigned i = 0; i < reader->histogram_count; i++) {
+        struct books_histogram_row *row = &reader->histograms[i];
+        copy_row(reader, &tables.rows, i, row, sizeof(*row));
+        if (!clean_text(row->name, BOOKS_ROW_NAME) ||
+            !histogram_fits(header, row, reader->bucket_count))
+            return false;
+    }
+    return true;
+}
+
 static bool copy_tables(struct books_reader *reader)
 {
     const struct books_header *header = &reader->image.header;
@@ -124,7 +166,7 @@ struct books_reader *books_reader_new(struct buf *bytes, struct err *err)
         return NULL;
     }
     if (!clean_header(&reader->image.header) || !layout_fits(&reader->image.header) ||
-        !copy_tables(reader)) {
+        !copy_tables(reader) || !copy_histograms(reader)) {
         (void)err_set(err, "its description is damaged");
         books_reader_free(&reader);
     }
@@ -306,4 +348,22 @@ uint64_t books_reader_agent_value(const struct books_reader *reader, unsigned nu
     CHECK(number < reader->number_count);
     return word_at(row_of(reader, &reader->image.header.agent, 0) +
                    (size_t)number * sizeof(uint64_t));
+}
+
+void books_reader_histogram(const struct books_reader *reader, unsigned histogram, unsigned index,
+                            struct histogram_reading *ret)
+{
+    CHECK(histogram < reader->histogram_count);
+    const struct books_header *header = &reader->image.header;
+    const struct books_histogram_row *row = &reader->histograms[histogram];
+    const char *at = row->at + (row->scope == SCOPE_input
+                                    ? lane_of(reader, index) + header->numbers_at
+                                    : output_of(reader, index) + header->output_numbers_at);
+
+    ret->count = 0;
+    for (unsigned i = 0; i < reader->bucket_count; i++) {
+        ret->counts[i] = word_at(at + (size_t)i * sizeof(uint64_t));
+        ret->count += ret->counts[i];
+    }
+    ret->sum_ms = word_at(at + (size_t)reader->bucket_count * sizeof(uint64_t));
 }

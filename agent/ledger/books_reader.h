@@ -9,7 +9,14 @@
 #include "ledger/books_file.h"
 
 /* More than these is no file of ours; they bound the work on a file that lies. */
-enum { READER_ACCOUNTS = 64, READER_FLOWS = 256, READER_NUMBERS = 256, READER_OUTPUTS = 1024 };
+enum {
+    READER_ACCOUNTS = 64,
+    READER_FLOWS = 256,
+    READER_NUMBERS = 256,
+    READER_OUTPUTS = 1024,
+    READER_HISTOGRAMS = 32,
+    READER_BUCKETS = 64
+};
 
 struct books_reader {
     struct buf bytes; /* owned */
@@ -19,6 +26,9 @@ struct books_reader {
     struct books_account_row accounts[READER_ACCOUNTS];
     struct books_flow_row flows[READER_FLOWS];
     struct books_number_row numbers[READER_NUMBERS];
+    unsigned histogram_count, bucket_count; /* 0: a build that had none */
+    struct books_histogram_row histograms[READER_HISTOGRAMS];
+    uint64_t bounds_ms[READER_BUCKETS];
 };
 
 /* Takes the bytes. NULL: err says what is wrong with them. */
@@ -45,3 +55,10 @@ void books_reader_output_name(const struct books_reader *reader, unsigned output
 uint64_t books_reader_output_value(const struct books_reader *reader, unsigned output,
                                    unsigned number);
 uint64_t books_reader_agent_value(const struct books_reader *reader, unsigned number);
+
+/* Of the scope of that histogram: a lane or an output. */
+struct histogram_reading {
+    uint64_t counts[READER_BUCKETS], count, sum_ms;
+};
+void books_reader_histogram(const struct books_reader *reader, unsigned histogram, unsigned index,
+                            struct histogram_reading *ret);

@@ -465,6 +465,12 @@ void ledger_output_snapshot(const struct ledger *ledger, unsigned output, char n
     copy_numbers(&row->numbers, ret_numbers);
 }
 
+const struct numbers *ledger_output_row(const struct ledger *ledger, unsigned output)
+{
+    CHECK(output < ledger_output_count(ledger));
+    return &ledger->live.books->outputs[output].numbers;
+}
+
 void ledger_agent_snapshot(const struct ledger *ledger, uint64_t ret_numbers[NUMBERS])
 {
     copy_numbers(&ledger->live.books->agent, ret_numbers);

@@ -10,7 +10,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "ledger/tables.h"
+#include "ledger/histograms.h"
 
 #include <stdatomic.h>
 #include <stdint.h>
@@ -94,7 +94,6 @@ bool ledger_audit(struct books *books, enum account account, unsigned cell, stru
 void numbers_add(struct numbers *numbers, enum number number, uint64_t count);
 void numbers_set(struct numbers *numbers, enum number number, uint64_t value);
 uint64_t numbers_get(const struct numbers *numbers, enum number number);
-
 /* A reader's copy of one lane, taken without locks. */
 struct lane_snapshot {
     char input[LEDGER_NAME], output[LEDGER_NAME];
@@ -112,9 +111,9 @@ const struct books *ledger_books(const struct ledger *ledger, unsigned lane); /*
 unsigned ledger_output_count(const struct ledger *ledger);
 void ledger_output_snapshot(const struct ledger *ledger, unsigned output, char name[LEDGER_NAME],
                             uint64_t ret_numbers[NUMBERS]);
+const struct numbers *ledger_output_row(const struct ledger *ledger, unsigned output);
 void ledger_agent_snapshot(const struct ledger *ledger, uint64_t ret_numbers[NUMBERS]);
 
 /* The checksummed copy of the books for state_dir: to be written by the disk thread. */
 bool ledger_save_image(struct ledger *ledger, struct buf *ret);
-/* Path of the saved copy. */
-const char *ledger_save_path(const struct ledger *ledger);
+const char *ledger_save_path(const struct ledger *ledger); /* of that copy */

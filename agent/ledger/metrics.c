@@ -5,6 +5,7 @@
 #include "ledger/metrics.h"
 
 #include "base/process.h"
+#include "ledger/books_layout.h"
 #include "ledger/report.h"
 
 #include <inttypes.h>
@@ -146,6 +147,25 @@ static void put_drops(struct page *page)
     }
 }
 
+/* The rest of the ledger: what moves inside the agent. What a flow tells that has a family of its
+ * own is not told twice. */
+static void put_flows(struct page *page)
+{
+    char name[64];
+
+    for (int bytes = 0; bytes < 2; bytes++) {
+        start_unit_family(page, name, "flow", bytes,
+                          "moved between accounts, by flow; drops are in spillway_dropped");
+        for (unsigned i = 0; i < page->lane_count; i++) {
+            for (unsigned flow = 0; flow < FLOWS; flow++) {
+                if (flow_infos[flow].to != ACCOUNT_dropped && flow_infos[flow].to != ACCOUNT_lost)
+                    put_lane_sample(page, name, i, "flow", flow_infos[flow].name,
+                                    pick(page->lanes[i].flows[flow], bytes));
+            }
+        }
+    }
+}
+
 static void put_stocks(struct page *page)
 {
     static const char *const names[] = { "spillway_stock_events", "spillway_stock_bytes" };
@@ -225,6 +245,70 @@ static void put_numbers(struct page *page)
     }
 }
 
+/* ---- histograms ---- */
+
+/* labels: without braces. Bounds are written as OpenMetrics wants them, as floats. */
+static void put_histogram(struct page *page, const char *name, const char *labels,
+                          const struct histogram_copy *histogram)
+{
+    uint64_t count = 0;
+
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS - 1; i++) {
+        uint64_t bound_ms = histogram_bounds_ms[i];
+        count += histogram->counts[i];
+        (void)buf_printf(page->out, "%s_bucket{%s,le=\"%.*f\"} %" PRIu64 "\n", name, labels,
+                         bound_ms % 100 == 0  ? 1
+                         : bound_ms % 10 == 0 ? 2
+                                              : 3,
+                         (double)bound_ms / 1000, count);
+    }
+    (void)buf_printf(page->out, "%s_bucket{%s,le=\"+Inf\"} %" PRIu64 "\n", name, labels,
+                     histogram->count);
+    (void)buf_printf(page->out, "%s_count{%s} %" PRIu64 "\n", name, labels, histogram->count);
+    (void)buf_printf(page->out, "%s_sum{%s} %.3f\n", name, labels,
+                     (double)histogram->sum_ms / 1000);
+}
+
+static void put_lane_histograms(struct page *page, enum histogram histogram)
+{
+    char labels[2 * LABEL_BYTES + 32];
+    struct histogram_copy copy;
+
+    for (unsigned i = 0; i < page->lane_count; i++) {
+        numbers_histogram(&ledger_books(page->ledger, i)->numbers, histogram, &copy);
+        (void)snprintf(labels, sizeof(labels), "input=\"%s\",output=\"%s\"", page->labels[i].input,
+                       page->labels[i].output);
+        put_histogram(page, histogram_infos[histogram].metric, labels, &copy);
+    }
+}
+
+static void put_output_histograms(struct page *page, enum histogram histogram)
+{
+    char name[LEDGER_NAME], label[LABEL_BYTES], labels[LABEL_BYTES + 16];
+    uint64_t numbers[NUMBERS];
+    struct histogram_copy copy;
+
+    for (unsigned i = 0; i < ledger_output_count(page->ledger); i++) {
+        ledger_output_snapshot(page->ledger, i, name, numbers);
+        numbers_histogram(ledger_output_row(page->ledger, i), histogram, &copy);
+        escape_label(label, name);
+        (void)snprintf(labels, sizeof(labels), "output=\"%s\"", label);
+        put_histogram(page, histogram_infos[histogram].metric, labels, &copy);
+    }
+}
+
+static void put_histograms(struct page *page)
+{
+    for (unsigned i = 0; i < HISTOGRAMS; i++) {
+        const struct histogram_info *info = &histogram_infos[i];
+        start_typed_family(page, info->metric, "", "histogram", info->doc);
+        if (info->scope == SCOPE_input)
+            put_lane_histograms(page, (enum histogram)i);
+        else
+            put_output_histograms(page, (enum histogram)i);
+    }
+}
+
 /* ---- the process ---- */
 
 static void put_process(struct page *page)
@@ -261,9 +345,11 @@ static void put_page(struct page *page)
     put_sums(page, "lost", "lost in a crash of the start before, an upper bound", report_lost);
     put_sums(page, "replayed", "given back to sources that are read again", report_replayed);
     put_drops(page);
+    put_flows(page);
     put_stocks(page);
     put_balances(page);
     put_numbers(page);
+    put_histograms(page);
     put_process(page);
 }
 

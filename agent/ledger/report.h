@@ -16,11 +16,13 @@ struct amount report_lost(const struct lane_snapshot *lane);     /* with the clo
 struct amount report_replayed(const struct lane_snapshot *lane); /* with the closing entries */
 struct lane_totals report_totals(const struct lane_snapshot *lane);
 
-/* Writes one `ledger` line for each lane in which anything moved since the last call (all lanes
- * that ever moved, if final), and one of news for the first drop of a kind in a lane. Not
- * rate-limited: each report is bounded by the lanes. level=info msg=ledger input=nginx output=main
+/* Writes one `ledger` line for each lane in which anything moved since its last one (all lanes that
+ * ever moved, if final), and one of news for the first drop of a kind in a lane. Of more than
+ * REPORT_LANES, or of as many as the log has room for, the busiest have lines of their own, and the
+ * others one sum, "ledger of the other lanes". level=info msg=ledger input=nginx output=main
  * received=… delivered=… dropped=… <flow>=… … Audits that differ are logged at level error and
  * counted. Main thread. */
+enum { REPORT_LANES = 20 };
 struct report;
 /* Writes what the start before left. NULL: out of memory. */
 struct report *report_new(struct ledger *ledger);

@@ -145,6 +145,44 @@ static void add_stocks(struct buf *ret, const struct books_reader *reader, unsig
     close_object(ret);
 }
 
+/* counts: for each bound those above the one before, not summed up. */
+static void add_histograms(struct buf *ret, const struct books_reader *reader, uint32_t scope,
+                           unsigned index)
+{
+    struct histogram_reading reading;
+
+    open_object(ret, "histograms");
+    for (unsigned i = 0; i < reader->histogram_count; i++) {
+        if (reader->histograms[i].scope != scope)
+            continue;
+        books_reader_histogram(reader, i, index, &reading);
+        open_object(ret, reader->histograms[i].name);
+        add_count(ret, "count", reading.count);
+        add_real(ret, "sum_seconds", (double)reading.sum_ms / 1000);
+        add_key(ret, "counts");
+        for (unsigned at = 0; at < reader->bucket_count; at++)
+            (void)buf_printf(ret, "%s%llu", at == 0 ? "[" : ",",
+                             (unsigned long long)reading.counts[at]);
+        (void)buf_add_text(ret, reader->bucket_count == 0 ? "[]" : "]");
+        close_object(ret);
+    }
+    close_object(ret);
+}
+
+static void add_bounds(struct buf *ret, const struct books_reader *reader)
+{
+    add_key(ret, "histogram_bounds_seconds");
+    (void)buf_add_text(ret, "[");
+    for (unsigned i = 0; i < reader->bucket_count; i++) {
+        uint64_t bound_ms = reader->bounds_ms[i];
+        char text[32];
+        size_t bytes = json_real(text, bound_ms == UINT64_MAX ? NAN : (double)bound_ms / 1000);
+        (void)buf_add(ret, ",", i == 0 ? 0 : 1);
+        (void)buf_add(ret, text, bytes);
+    }
+    (void)buf_add_text(ret, "]");
+}
+
 static void add_lane(struct buf *ret, const struct figures *figures, unsigned index)
 {
     const struct books_reader *reader = figures->reader;
@@ -176,6 +214,7 @@ static void add_lane(struct buf *ret, const struct figures *figures, unsigned in
             add_number(ret, reader, i, books_reader_lane_value(reader, index, i));
     }
     close_object(ret);
+    add_histograms(ret, reader, SCOPE_input, index);
     close_object(ret);
 }
 
@@ -205,6 +244,7 @@ static void add_output(struct buf *ret, const struct figures *figures, unsigned 
             add_number(ret, reader, i, books_reader_output_value(reader, index, i));
     }
     close_object(ret);
+    add_histograms(ret, reader, SCOPE_output, index);
     close_object(ret);
 }
 
@@ -216,6 +256,7 @@ bool figures_json(const struct figures *figures, const struct source *source, st
     add_source(ret, source);
     add_agent(ret, source);
     add_real(ret, "interval_seconds", figures->seconds);
+    add_bounds(ret, reader);
     (void)buf_add_text(ret, ",\"lanes\":[");
     for (unsigned i = 0; i < figures->lane_count; i++)
         add_lane(ret, figures, i);

@@ -4,10 +4,18 @@
  * next round. Runs in its reading's thread. */
 #include "host_metrics/groups.h"
 
-#define GROUP_NAMES "cpu|load|memory|filesystem|disk|network"
+enum { PATH_BYTES = 64 };
+
+#define GROUP_NAMES                                                                                \
+    "cpu|load|memory|paging|filesystem|disk|network|connections|uptime|processes|top_processes|"   \
+    "pressure|temperature"
 #define HOST_METRICS_OPTIONS(X, T)                                                                 \
-    X(T, collect, list, "cpu, load, memory, filesystem, disk, network", GROUP_NAMES, ANY,          \
-      "Groups to collect")                                                                         \
+    X(T, collect, list, "cpu, load, memory, paging, filesystem, disk, network, uptime, processes", \
+      GROUP_NAMES, ANY,                                                                            \
+      "Groups to collect. connections: TCP by state; top_processes: those that use the most; "     \
+      "pressure: time that tasks were stalled; temperature: thermal zones")                        \
+    X(T, top_count, count, "10", "1", "100",                                                       \
+      "top_processes: how many by processor time, and as many by memory")                          \
     X(T, root_path, text, "/", ANY, ANY,                                                           \
       "Where the host's root is mounted, for an agent in a container")                             \
     X(T, filesystem_types, list, "", ANY, ANY,                                                     \
@@ -17,15 +25,41 @@ DECLARE_OPTIONS(host_metrics_config, HOST_METRICS_OPTIONS);
 
 struct group {
     const char *name;
-    bool (*collect)(struct round *round, struct proc_file *file, struct err *err);
+    bool (*collect)(struct round *round, struct err *err);
 };
 
 static const struct group groups[] = {
-    { "cpu", group_cpu },       { "load", group_load },
-    { "memory", group_memory }, { "filesystem", group_filesystem },
-    { "disk", group_disk },     { "network", group_network },
+    { "cpu", group_cpu },
+    { "load", group_load },
+    { "memory", group_memory },
+    { "paging", group_paging },
+    { "filesystem", group_filesystem },
+    { "disk", group_disk },
+    { "network", group_network },
+    { "connections", group_connections },
+    { "uptime", group_uptime },
+    { "processes", group_processes },
+    { "top_processes", group_top_processes },
+    { "pressure", group_pressure },
+    { "temperature", group_temperature },
 };
 enum { GROUPS = sizeof(groups) / sizeof(groups[0]) };
+
+/* Where each file is. Those below "self" are of the host's first process where the root is another:
+ * "self" would be ours. */
+static const char *const paths[HOST_FILES] = {
+    [HOST_STAT] = "proc/stat",
+    [HOST_LOADAVG] = "proc/loadavg",
+    [HOST_MEMINFO] = "proc/meminfo",
+    [HOST_VMSTAT] = "proc/vmstat",
+    [HOST_UPTIME] = "proc/uptime",
+    [HOST_MOUNTS] = "proc/self/mounts",
+    [HOST_DISKSTATS] = "proc/diskstats",
+    [HOST_NETWORK] = "proc/self/net/dev",
+    [HOST_PRESSURE_CPU] = "proc/pressure/cpu",
+    [HOST_PRESSURE_MEMORY] = "proc/pressure/memory",
+    [HOST_PRESSURE_IO] = "proc/pressure/io",
+};
 
 struct host_metrics {
     const struct host_metrics_config *config;
@@ -33,8 +67,27 @@ struct host_metrics {
     int64_t
         boot_ns; /* Unix; of the start, so that the sums keep their begin when the clock is set */
     bool wanted[GROUPS];
-    struct proc_file files[GROUPS];
+    struct proc_file files[HOST_FILES];
+    struct top *top;
 };
+
+bool round_read(struct round *round, enum host_file file, struct slice *ret_text, struct err *err)
+{
+    static const char self[] = "proc/self/";
+    char path[PATH_BYTES];
+
+    if (round->texts[file].data == NULL) {
+        bool is_of_self = strncmp(paths[file], self, sizeof(self) - 1) == 0;
+        if (is_of_self && round->root[0] != '\0')
+            (void)snprintf(path, sizeof(path), "proc/1/%s", paths[file] + sizeof(self) - 1);
+        else
+            (void)snprintf(path, sizeof(path), "%s", paths[file]);
+        if (!proc_file_read(&round->files[file], round->root, path, &round->texts[file], err))
+            return false;
+    }
+    *ret_text = round->texts[file];
+    return true;
+}
 
 struct event *round_sample(struct round *round, const char *name, enum event_kind kind,
                            const char *unit, double number)
@@ -72,7 +125,7 @@ static bool host_metrics_open(void *state, const void *config, const struct host
     (void)host;
     metrics->config = config;
     metrics->boot_ns = clock_real_ns() - clock_boot_ms() * NS_PER_MS;
-    for (size_t i = 0; i < GROUPS; i++)
+    for (size_t i = 0; i < HOST_FILES; i++)
         proc_file_init(&metrics->files[i]);
     for (size_t i = 0; i < metrics->config->collect.count; i++) {
         for (size_t j = 0; j < GROUPS; j++)
@@ -96,11 +149,14 @@ static enum collected host_metrics_collect(void *state, struct sink *sink)
         .now_ns = clock_real_ns(),
         .boot_ns = metrics->boot_ns,
         .filesystem_types = &metrics->config->filesystem_types,
+        .top_count = (size_t)metrics->config->top_count,
+        .top = &metrics->top,
+        .files = metrics->files,
     };
 
     for (size_t i = 0; i < GROUPS; i++) {
         struct err err = { "" };
-        if (!metrics->wanted[i] || groups[i].collect(&round, &metrics->files[i], &err))
+        if (!metrics->wanted[i] || groups[i].collect(&round, &err))
             continue;
         sink_tell(sink, LOG_WARN, "cannot collect", groups[i].name, err.text);
         sink_add(sink, SINK_COLLECT_FAILURES, 1);
@@ -112,13 +168,15 @@ static void host_metrics_close(void *state)
 {
     struct host_metrics *metrics = state;
 
-    for (size_t i = 0; i < GROUPS; i++)
+    for (size_t i = 0; i < HOST_FILES; i++)
         proc_file_fini(&metrics->files[i]);
+    top_free(&metrics->top);
     free(metrics->root);
 }
 
 const struct input input_host_metrics = {
-    .type = { PLUGIN_TYPE("host_metrics", "Processor, memory, disks and network of this host",
+    .type = { PLUGIN_TYPE("host_metrics",
+                          "Processor, memory, disks, network and processes of this host",
                           host_metrics_config, host_metrics),
               .traits = INPUT_SAMPLES, .check = host_metrics_check },
     .open = host_metrics_open,

@@ -3,6 +3,7 @@
  * It sleeps until inotify speaks. After data it naps for a moment without listening, so that a busy
  * writer costs a few wake-ups a second and not one for each line. The parts are named in state.h.
  */
+#include "tail/account.h"
 #include "tail/copy.h"
 
 #include <sys/resource.h>
@@ -27,6 +28,15 @@ static bool tail_check(const void *config, struct err *err)
             return err_set(err, "paths: an empty pattern names no file");
     }
     return true;
+}
+
+static void tail_globs(const void *config, struct text_list *ret_paths,
+                       struct text_list *ret_exclude)
+{
+    const struct tail_config *cfg = config;
+
+    *ret_paths = cfg->paths;
+    *ret_exclude = cfg->exclude;
 }
 
 static unsigned descriptors_for_files(void)
@@ -158,6 +168,11 @@ static bool tail_save(void *state, struct buf *ret_checkpoint)
     return tail_checkpoint_save(state, ret_checkpoint);
 }
 
+static void tail_sources(void *state, source_tell_fn *tell, void *context)
+{
+    tail_account(state, tell, context);
+}
+
 static void tail_close(void *state)
 {
     struct tail *tail = state;
@@ -173,12 +188,14 @@ const struct input input_tail = {
     .type = { PLUGIN_TYPE("tail", "Lines of files, over rotation, truncation and restarts",
                           tail_config, tail),
               .traits = INPUT_REREADABLE, .max_event_bytes = tail_max_event_bytes,
-              .check = tail_check },
+              .globs = tail_globs, .check = tail_check },
     .open = tail_open,
     .restore = tail_restore,
     .collect = tail_collect,
     .wait = tail_wait,
     .settle = tail_settle,
     .save = tail_save,
+    .sources = tail_sources,
+    .recall = tail_checkpoint_recall,
     .close = tail_close,
 };

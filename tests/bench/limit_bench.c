@@ -2,7 +2,7 @@
 /* limit_bench: the most that one core can do with a file of lines: encode each as an event and
  * compress, nothing else. The agent's own speed is measured against it.
  *     limit_bench --make FILE SIZE_MB                       write mixed log lines of 200-300 bytes
- *     limit_bench [--compression none|gzip|zstd] FILE       measure */
+ *     limit_bench [--compression none|gzip|zstd] [--rounds N] FILE      measure; the best round */
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/random.h"
@@ -13,7 +13,7 @@
 
 #include <sys/resource.h>
 
-enum { BATCH_BYTES = 1 << 20, READ_BYTES = 1 << 16, LEVEL = 1, ROUNDS = 5 };
+enum { BATCH_BYTES = 1 << 20, READ_BYTES = 1 << 16, LEVEL = 1 };
 
 struct tally {
     uint64_t lines, encoded_bytes, sent_bytes;
@@ -220,7 +220,7 @@ static struct resource *make_resource(const char *path)
 }
 
 /* CPU time of the best of some rounds: other work on the machine only ever slows it down. */
-static int measure(const char *path, const char *name, int compression)
+static int measure(const char *path, const char *name, int compression, int rounds)
 {
     struct limit limit = { .encoder = encoder_new(ENCODE_NDJSON, BATCH_BYTES),
                            .codec = codec_new(compression, LEVEL, BATCH_BYTES) };
@@ -235,7 +235,7 @@ static int measure(const char *path, const char *name, int compression)
     limit.sealed.room = codec_bound(limit.codec, BATCH_BYTES);
     limit.sealed.data = malloc(limit.sealed.room);
     CHECK(limit.sealed.data != NULL);
-    for (int i = 0; i < ROUNDS; i++) {
+    for (int i = 0; i < rounds; i++) {
         double before = cpu_seconds();
         run(&limit, buf_slice(&lines), resource);
         double spent = cpu_seconds() - before;
@@ -250,19 +250,36 @@ static int measure(const char *path, const char *name, int compression)
     return 0;
 }
 
-int main(int argc, char **argv)
+static int find_compression(const char *name)
 {
     static const char *const names[] = {
         [COMPRESS_NONE] = "none", [COMPRESS_GZIP] = "gzip", [COMPRESS_ZSTD] = "zstd"
     };
-    const char *name = argc == 4 && strcmp(argv[1], "--compression") == 0 ? argv[2] : "gzip";
+
+    for (int i = 0; i < (int)(sizeof(names) / sizeof(names[0])); i++)
+        if (strcmp(name, names[i]) == 0)
+            return i;
+    return -1;
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = "gzip";
+    int rounds = 5, at = 1;
 
     if (argc == 4 && strcmp(argv[1], "--make") == 0)
         return make_file(argv[2], strtoull(argv[3], NULL, 10) * 1000 * 1000);
-    for (int i = 0; (argc == 2 || argc == 4) && i < (int)(sizeof(names) / sizeof(names[0])); i++)
-        if (strcmp(name, names[i]) == 0)
-            return measure(argv[argc - 1], name, i);
-    (void)fputs("usage: limit_bench [--compression none|gzip|zstd] FILE\n"
+    for (; at + 2 < argc; at += 2) {
+        if (strcmp(argv[at], "--compression") == 0)
+            name = argv[at + 1];
+        else if (strcmp(argv[at], "--rounds") == 0)
+            rounds = atoi(argv[at + 1]);
+        else
+            break;
+    }
+    if (at + 1 == argc && rounds > 0 && find_compression(name) >= 0)
+        return measure(argv[at], name, find_compression(name), rounds);
+    (void)fputs("usage: limit_bench [--compression none|gzip|zstd] [--rounds N] FILE\n"
                 "       limit_bench --make FILE SIZE_MB\n",
                 stderr);
     return 2;

@@ -42,6 +42,14 @@ def stop(process, how=signal.SIGTERM):
         return process.wait()
 
 
+def stop_counting(process):
+    """CPU seconds of its whole life, from the kernel's books of ended children."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    stop(process)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
 def await_true(what, condition, seconds=60, step=0.002):
     end = time.monotonic() + seconds
     while not condition():
@@ -58,6 +66,13 @@ def cpu_s(pid):
     except FileNotFoundError:
         fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def machine_busy_s():
+    """Of all processors, whoever used them; what the host took away counts as used."""
+    fields = [int(word) for word in
+              pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return (sum(fields) - fields[3] - fields[4]) / TICK
 
 
 def memory_bytes(pid):
@@ -127,7 +142,7 @@ class Receiver:
             return json.load(answer)
 
     def stop(self):
-        stop(self.process)
+        self.cpu_s = stop_counting(self.process)
         return json.loads(self.process.stdout.read().splitlines()[-1])
 
 
@@ -156,12 +171,10 @@ class Agent:
         return True
 
     def stop(self):
-        """CPU seconds of its whole life, from the kernel's books of ended children."""
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        stop(self.process)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        """CPU seconds of its whole life."""
+        cpu = stop_counting(self.process)
         self.log.close()
-        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return cpu
 
 
 CONFIG = """agent:

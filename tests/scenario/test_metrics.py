@@ -78,6 +78,37 @@ def test_stocks_say_where_events_wait(rig):
     agent.finish().agree_with(receiver)
 
 
+def test_histograms_count_events_batches_and_requests(rig):
+    receiver = rig.receiver()
+    receiver.always(503)
+    agent = rig.agent(STDIN, {"main": rig.http(receiver, batch={"max_events": 100})}).start_piped()
+    agent.feed(lines(0, 1000))
+    agent.wait_metric(1, "spillway_requests_total", output="main")
+    wait_until(lambda: agent.metrics().get("spillway_batch_oldest_seconds", output="main") >= 1,
+               "the batches that wait to grow old", timeout=30)
+    assert agent.metrics().get("spillway_retry_budget_tokens", output="main") < 10
+    receiver.always(200)
+    receiver.wait_events(1000)
+    wait_until(lambda: agent.metrics().get("spillway_delivered_events_total") == 1000, "all of them")
+    metrics = agent.metrics()
+    assert metrics.get("spillway_ring_wait_seconds_count", **LANE) == 1000
+    for name, number in (("delivery_lag", "delivered_events"), ("batch_age", "batches"),
+                         ("request_duration", "requests")):
+        count = metrics.get(f"spillway_{name}_seconds_count", output="main")
+        wanted = metrics.get(f"spillway_{number}_total", **(LANE if "events" in number else
+                                                            {"output": "main"}))
+        assert count == wanted > 0, name
+    assert metrics.get("spillway_batches_total", output="main") >= 10
+    # What waited for the endpoint did so for a second or more, and the batches were young.
+    lag, batch = (metrics.get(f"spillway_{name}_seconds_bucket", output="main", le="0.5")
+                  for name in ("delivery_lag", "batch_age"))
+    assert lag < 1000 and batch > 0
+    assert metrics.get("spillway_delivery_lag_seconds_sum", output="main") > 100
+    assert metrics.get("spillway_memory_limit_bytes") == 64 << 20
+    agent.end_input()
+    agent.finish().agree_with(receiver)
+
+
 def test_breaker_and_requests_are_shown(rig):
     receiver = rig.receiver()
     receiver.always(Reply(401))
@@ -100,7 +131,7 @@ def test_other_paths_and_broken_clients_do_no_harm(rig):
     receiver = rig.receiver()
     agent = rig.agent(STDIN, {"main": rig.http(receiver)}).start_piped()
     host, port = agent.log.find(msg="started")[0]["metrics"].rsplit(":", 1)
-    for path, status in (("/", 404), ("/metricsx", 404)):
+    for path, status in (("/metrics/", 404), ("/metricsx", 404)):
         with pytest.raises(urllib.error.HTTPError) as error:
             urllib.request.urlopen(f"http://{host}:{port}{path}", timeout=10)
         assert error.value.code == status

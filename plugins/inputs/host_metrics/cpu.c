@@ -2,8 +2,6 @@
 /* cpu: /proc/stat and /proc/loadavg, see proc(5). Guest time is in user time already. */
 #include "groups.h"
 
-#include <math.h>
-
 /* Columns of a cpu line; softirq is time in interrupts as well. */
 enum {
     CPU_USER,
@@ -45,12 +43,12 @@ static bool cpu_number(struct slice word, uint64_t *ret)
     return proc_take_number(&digits, ret) && *ret <= INT32_MAX;
 }
 
-bool group_cpu(struct round *round, struct proc_file *file, struct err *err)
+bool group_cpu(struct round *round, struct err *err)
 {
     struct slice text, line, word;
     uint64_t cpu, cpus = 0;
 
-    if (!proc_file_read(file, round->root, "proc/stat", &text, err))
+    if (!round_read(round, HOST_STAT, &text, err))
         return false;
     while (proc_take_line(&text, &line)) {
         uint64_t ticks[CPU_COLUMNS];
@@ -70,40 +68,17 @@ bool group_cpu(struct round *round, struct proc_file *file, struct err *err)
     return true;
 }
 
-/* Digits, a point, digits: not strtod(), which would take the locale's point. */
-static bool take_decimal(struct slice *line, double *ret)
-{
-    struct slice word;
-    double number = 0, place = 0;
-
-    if (!proc_take_word(line, &word))
-        return false;
-    for (size_t i = 0; i < word.bytes; i++) {
-        char byte = word.data[i];
-        if (byte == '.' && place == 0) {
-            place = 1;
-            continue;
-        }
-        if (byte < '0' || byte > '9')
-            return false;
-        place *= 10;
-        number = number * 10 + (byte - '0');
-    }
-    *ret = place > 1 ? number / place : number;
-    return isfinite(*ret);
-}
-
-bool group_load(struct round *round, struct proc_file *file, struct err *err)
+bool group_load(struct round *round, struct err *err)
 {
     static const char *const names[] = { "system.cpu.load_average.1m", "system.cpu.load_average.5m",
                                          "system.cpu.load_average.15m" };
     struct slice text;
     double load[3];
 
-    if (!proc_file_read(file, round->root, "proc/loadavg", &text, err))
+    if (!round_read(round, HOST_LOADAVG, &text, err))
         return false;
     for (unsigned i = 0; i < 3; i++) {
-        if (!take_decimal(&text, &load[i]))
+        if (!proc_take_decimal(&text, &load[i]))
             return err_set(err, "no load averages in proc/loadavg");
     }
     for (unsigned i = 0; i < 3; i++)

@@ -67,13 +67,13 @@ static void sample_disk(struct round *round, struct slice device,
     event_text(event, "system.device", device);
 }
 
-bool group_disk(struct round *round, struct proc_file *file, struct err *err)
+bool group_disk(struct round *round, struct err *err)
 {
     struct slice text, line, name;
     uint64_t columns[DISK_COLUMNS];
     size_t count = 0, lines = 0;
 
-    if (!proc_file_read(file, round->root, "proc/diskstats", &text, err))
+    if (!round_read(round, HOST_DISKSTATS, &text, err))
         return false;
     bool is_empty = text.bytes == 0; /* some containers have no disks: nothing failed */
     while (proc_take_line(&text, &line)) {

@@ -121,15 +121,13 @@ static bool is_known(struct slice device, const struct slice *devices, size_t co
     return false;
 }
 
-bool group_filesystem(struct round *round, struct proc_file *file, struct err *err)
+bool group_filesystem(struct round *round, struct err *err)
 {
     struct slice devices[GROUP_ROWS];
     struct slice text, line;
     size_t count = 0, lines = 0;
 
-    /* Of another root: the mounts of its first process, as "self" would be ours. */
-    const char *path = round->root[0] == '\0' ? "proc/self/mounts" : "proc/1/mounts";
-    if (!proc_file_read(file, round->root, path, &text, err))
+    if (!round_read(round, HOST_MOUNTS, &text, err))
         return false;
     while (proc_take_line(&text, &line)) {
         struct mount mount;
@@ -148,5 +146,5 @@ bool group_filesystem(struct round *round, struct proc_file *file, struct err *e
         devices[count++] = mount.device;
         sample_mount(round, &mount, &stat);
     }
-    return lines > 0 || err_set(err, "no mounts in %s", path);
+    return lines > 0 || err_set(err, "no mounts in /proc");
 }

@@ -9,6 +9,24 @@
 #include "plugin.h"
 #include "proc.h"
 
+/* The files that groups read; each is read once a round, however many groups want it. */
+enum host_file {
+    HOST_STAT,
+    HOST_LOADAVG,
+    HOST_MEMINFO,
+    HOST_VMSTAT,
+    HOST_UPTIME,
+    HOST_MOUNTS,
+    HOST_DISKSTATS,
+    HOST_NETWORK,
+    HOST_PRESSURE_CPU,
+    HOST_PRESSURE_MEMORY,
+    HOST_PRESSURE_IO,
+    HOST_FILES
+};
+
+struct top; /* of top.c: what was seen of each process a round ago */
+
 enum { GROUP_ROWS = 256 }; /* devices, interfaces, mounts: more are left out and told */
 
 struct round {
@@ -16,7 +34,14 @@ struct round {
     const char *root;                         /* path of the host's root, "" for our own */
     int64_t now_ns, boot_ns;                  /* Unix; boot_ns 0: unknown */
     const struct text_list *filesystem_types; /* empty: those that are local */
+    size_t top_count;                         /* of group_top_processes() */
+    struct top **top;                         /* made when it is first needed */
+    struct proc_file *files;                  /* [HOST_FILES] */
+    struct slice texts[HOST_FILES];           /* what was read in this round; NULL: not yet */
 };
+
+/* The whole file, as it is in this round. */
+bool round_read(struct round *round, enum host_file file, struct slice *ret_text, struct err *err);
 
 /* A sample of this round. Texts are literals, or lie in a proc_file until the next round. */
 struct event *round_sample(struct round *round, const char *name, enum event_kind kind,
@@ -24,10 +49,18 @@ struct event *round_sample(struct round *round, const char *name, enum event_kin
 /* Tells that a group has more than GROUP_ROWS rows. */
 void round_tell_left_out(struct round *round, const char *group);
 
-/* Each reads its file and makes its samples. false: nothing could be had, err says why. */
-bool group_cpu(struct round *round, struct proc_file *file, struct err *err);
-bool group_load(struct round *round, struct proc_file *file, struct err *err);
-bool group_memory(struct round *round, struct proc_file *file, struct err *err);
-bool group_filesystem(struct round *round, struct proc_file *file, struct err *err);
-bool group_disk(struct round *round, struct proc_file *file, struct err *err);
-bool group_network(struct round *round, struct proc_file *file, struct err *err);
+/* Each reads its files and makes its samples. false: nothing could be had, err says why. */
+bool group_cpu(struct round *round, struct err *err);
+bool group_load(struct round *round, struct err *err);
+bool group_memory(struct round *round, struct err *err);
+bool group_paging(struct round *round, struct err *err);
+bool group_filesystem(struct round *round, struct err *err);
+bool group_disk(struct round *round, struct err *err);
+bool group_network(struct round *round, struct err *err);
+bool group_connections(struct round *round, struct err *err);
+bool group_uptime(struct round *round, struct err *err);
+bool group_processes(struct round *round, struct err *err);
+bool group_top_processes(struct round *round, struct err *err);
+bool group_pressure(struct round *round, struct err *err);
+bool group_temperature(struct round *round, struct err *err);
+void top_free(struct top **topp);

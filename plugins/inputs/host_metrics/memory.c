@@ -52,13 +52,13 @@ static uint64_t less(uint64_t from, uint64_t bytes)
     return from > bytes ? from - bytes : 0;
 }
 
-bool group_memory(struct round *round, struct proc_file *file, struct err *err)
+bool group_memory(struct round *round, struct err *err)
 {
     struct memory memory = { .has = { false } };
     const uint64_t *bytes = memory.bytes;
     struct slice text, line;
 
-    if (!proc_file_read(file, round->root, "proc/meminfo", &text, err))
+    if (!round_read(round, HOST_MEMINFO, &text, err))
         return false;
     while (proc_take_line(&text, &line))
         read_line(&memory, line);

@@ -37,15 +37,13 @@ static void sample_direction(struct round *round, struct slice interface, const 
     }
 }
 
-bool group_network(struct round *round, struct proc_file *file, struct err *err)
+bool group_network(struct round *round, struct err *err)
 {
     struct slice text, line, name;
     uint64_t columns[NET_COLUMNS];
     size_t count = 0;
 
-    /* Of another root: the network of its first process, as "self" would be ours. */
-    const char *path = round->root[0] == '\0' ? "proc/self/net/dev" : "proc/1/net/dev";
-    if (!proc_file_read(file, round->root, path, &text, err))
+    if (!round_read(round, HOST_NETWORK, &text, err))
         return false;
     while (proc_take_line(&text, &line)) {
         if (!read_interface(line, &name, columns))
@@ -57,5 +55,5 @@ bool group_network(struct round *round, struct proc_file *file, struct err *err)
         sample_direction(round, name, "receive", columns);
         sample_direction(round, name, "transmit", columns + NET_TRANSMIT);
     }
-    return count > 0 || err_set(err, "no interface in %s", path);
+    return count > 0 || err_set(err, "no interface in /proc/net/dev");
 }

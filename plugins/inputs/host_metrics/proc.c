@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <math.h>
 
 enum { FIRST_ROOM = 4096 };
 
@@ -134,4 +135,27 @@ bool proc_take_numbers(struct slice *line, uint64_t *ret, size_t count)
             return false;
     }
     return true;
+}
+
+/* Not strtod(), which would take the locale's point. */
+bool proc_take_decimal(struct slice *line, double *ret)
+{
+    struct slice word;
+    double number = 0, place = 0;
+
+    if (!proc_take_word(line, &word))
+        return false;
+    for (size_t i = 0; i < word.bytes; i++) {
+        char byte = word.data[i];
+        if (byte == '.' && place == 0) {
+            place = 1;
+            continue;
+        }
+        if (byte < '0' || byte > '9')
+            return false;
+        place *= 10;
+        number = number * 10 + (byte - '0');
+    }
+    *ret = place > 1 ? number / place : number;
+    return isfinite(*ret);
 }

@@ -26,3 +26,4 @@ bool proc_take_word(struct slice *line, struct slice *ret_word); /* up to a spac
 bool proc_take_number(struct slice *line, uint64_t *ret);        /* a word of digits that fits */
 /* All `count` of them, or false. */
 bool proc_take_numbers(struct slice *line, uint64_t *ret, size_t count);
+bool proc_take_decimal(struct slice *line, double *ret); /* digits, a point, digits */

@@ -28,13 +28,9 @@ bool tail_scan_is_ours(const struct tail *tail, const char *name)
 
 bool tail_scan_excludes(const struct tail *tail, const char *path)
 {
-    for (size_t i = 0; i < tail->config->exclude.count; i++) {
-        const char *pattern = tail->config->exclude.items[i];
-        bool whole = strchr(pattern, '/') != NULL;
-        if (fnmatch(pattern, whole ? path : base_of(path), whole ? FNM_PATHNAME : 0) == 0)
-            return true;
-    }
-    return false;
+    const struct text_list *exclude = &tail->config->exclude;
+
+    return patterns_excluding(exclude->items, exclude->count, path) != NULL;
 }
 
 /* The folders that could get a file of this pattern. Where a part is a wildcard or is missing, new

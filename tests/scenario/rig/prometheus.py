@@ -6,7 +6,8 @@ import re
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 SAMPLE = re.compile(rf"^({NAME})(?:\{{(.*)\}})? (-?[0-9.]+(?:e[+-]?[0-9]+)?|NaN|[+-]Inf)$")
 LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\[\\"n])*)"(,|$)')
-TYPES = {"counter", "gauge", "untyped"}
+TYPES = {"counter", "gauge", "histogram", "untyped"}
+SUFFIXES = ("_bucket", "_sum", "_count")  # of the samples of a histogram
 
 
 def parse_labels(text, line):
@@ -43,10 +44,18 @@ class Metrics:
                 continue
             match = SAMPLE.match(line)
             assert match, f"not a sample: {line!r}"
-            assert match[1] == current and current not in closed, f"outside of its family: {line}"
+            assert self.family_of(match[1]) == current, f"outside of its family: {line}"
+            assert current not in closed, f"outside of its family: {line}"
             key = (match[1], tuple(sorted(parse_labels(match[2] or "", line).items())))
             assert key not in self.samples, f"a sample twice: {line}"
             self.samples[key] = float(match[3])
+
+    def family_of(self, sample):
+        for suffix in SUFFIXES:
+            family = sample.removesuffix(suffix)
+            if family != sample and self.families.get(family, ("",))[0] == "histogram":
+                return family
+        return sample
 
     def get(self, name, **labels):
         """The sum of the samples that have these labels; 0 if there are none."""
@@ -56,4 +65,4 @@ class Metrics:
 
     def counters(self):
         return {key: value for key, value in self.samples.items()
-                if self.families[key[0]][0] == "counter"}
+                if self.families[self.family_of(key[0])][0] == "counter"}

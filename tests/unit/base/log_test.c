@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* log: written into a file in memory and read back. Rests are ended by hand, never waited for. */
+/* log: written into a file in memory and read back. */
 #include "test.h"
 
-#include "base/log.h"
+#include "base/log_limit.h"
+#include "base/log_ring.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { READ_BYTES = 65536 };
@@ -79,9 +83,9 @@ static void a_line_that_is_too_long_is_cut_and_still_ends(void **unused)
     text[sizeof(text) - 1] = '\0';
     LOG(LOG_INFO, "long", LS("text", text), LS("after", "y"));
     const char *line = take_log();
-    assert_int_equal(strlen(line), 4096);
+    assert_int_equal(strlen(line), 2048);
     assert_int_equal(count_lines(line), 1);
-    assert_int_equal(line[4095], '\n');
+    assert_int_equal(line[2047], '\n');
 }
 
 static void numbers_are_plain(void **unused)
@@ -119,48 +123,178 @@ static void lines_below_the_level_are_not_written(void **unused)
     assert_string_equal(take_log(), "");
 }
 
-static void write_many(struct log_site *site, size_t lines)
-{
-    for (size_t i = 0; i < lines; i++)
-        log_write(site, LOG_INFO, "x", (const struct log_field[]){ { 0 } });
-}
-
-static void a_place_writes_a_burst_and_then_one_line_each_rest_that_tells_the_others(void **unused)
+static void
+the_lines_of_a_kind_are_limited_and_the_last_word_tells_how_many_were_held_back(void **unused)
 {
     (void)unused;
-    struct log_site site = { 0 };
-
-    write_many(&site, 100);
+    for (int i = 0; i < 100; i++)
+        LOG(LOG_WARN, "x", LS("output", "one"));
+    LOG(LOG_WARN, "x", LS("output", "two")); /* another kind */
     const char *text = take_log();
-    assert_int_equal(count_lines(text), LOG_BURST);
+    assert_int_equal(count_lines(text), LOG_BURST + 1);
     assert_null(strstr(text, "held_back"));
-    atomic_store(&site.rest_until_ms, 0);
-    write_many(&site, 50);
-    check_log("level=info msg=x held_back=95\n");
-    atomic_store(&site.rest_until_ms, 0);
-    write_many(&site, 1);
-    check_log("level=info msg=x held_back=49\n");
+    log_tell_held_back(); /* the kind has not rested yet */
+    assert_string_equal(take_log(), "");
+    assert_int_equal(log_end(), 100 - LOG_BURST);
+    check_log("level=warn msg=\"lines held back\" of=\"all kinds\" held_back=95\n");
+    (void)log_end();
+    assert_string_equal(take_log(), "");
 }
 
-static void a_place_that_was_quiet_has_its_burst_again(void **unused)
+/* The JSON line without its time, which comes first. */
+static void check_json(const char *wanted)
 {
-    (void)unused;
-    struct log_site site = { 0 };
-
-    write_many(&site, 2);
-    atomic_store(&site.rest_until_ms, 0);
-    (void)take_log();
-    write_many(&site, 100);
-    const char *text = take_log();
-    assert_int_equal(count_lines(text), LOG_BURST);
-    assert_null(strstr(text, "held_back"));
+    const char *line = take_log();
+    assert_int_equal(strncmp(line, "{\"time\":\"", 9), 0);
+    const char *level = strstr(line, "\"level\"");
+    assert_non_null(level);
+    assert_string_equal(level, wanted);
 }
 
-static void a_line_without_a_place_is_never_held_back(void **unused)
+static void json_lines_have_numbers_as_numbers(void **unused)
 {
     (void)unused;
-    write_many(NULL, 200);
-    assert_int_equal(count_lines(take_log()), 200);
+    log_set_format(LOG_JSON);
+    LOG(LOG_WARN, "two words", LS("a", "say \"hi\"\n"), LU("u", UINT64_MAX), LI("i", -3),
+        LR("r", 0.25), LB("bytes", SLICE("\xff")));
+    check_json("\"level\":\"warn\",\"msg\":\"two words\",\"a\":\"say \\\"hi\\\"\\n\","
+               "\"u\":18446744073709551615,\"i\":-3,\"r\":0.25,\"bytes\":\"\xef\xbf\xbd\"}\n");
+    log_set_format(LOG_LOGFMT);
+}
+
+static void a_json_line_that_is_too_long_leaves_fields_out_and_is_still_json(void **unused)
+{
+    (void)unused;
+    char text[1001];
+
+    memset(text, '\x01', sizeof(text) - 1); /* six bytes each */
+    text[sizeof(text) - 1] = '\0';
+    log_set_format(LOG_JSON);
+    LOG(LOG_INFO, "long", LS("first", "1"), LS("text", text), LU("after", 7));
+    check_json("\"level\":\"info\",\"msg\":\"long\",\"first\":\"1\",\"cut\":true,\"after\":7}\n");
+    log_set_format(LOG_LOGFMT);
+}
+
+static void
+priorities_stand_before_lines_only_if_the_descriptor_is_the_journals_stream(void **unused)
+{
+    (void)unused;
+    struct stat info;
+    char stream[64];
+
+    assert_int_equal(fstat(log_fd, &info), 0);
+    (void)snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)info.st_dev,
+                   (unsigned long long)info.st_ino + 1);
+    assert_int_equal(setenv("JOURNAL_STREAM", stream, 1), 0);
+    log_mark_priorities();
+    LOG(LOG_ERROR, "x", LU("n", 1));
+    assert_int_equal(strncmp(take_log(), "time=", 5), 0);
+    (void)snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)info.st_dev,
+                   (unsigned long long)info.st_ino);
+    assert_int_equal(setenv("JOURNAL_STREAM", stream, 1), 0);
+    log_mark_priorities();
+    LOG(LOG_ERROR, "x", LU("n", 1));
+    assert_int_equal(strncmp(take_log(), "<3>time=", 8), 0);
+    LOG(LOG_INFO, "x", LU("n", 1));
+    assert_int_equal(strncmp(take_log(), "<6>time=", 8), 0);
+    assert_int_equal(setenv("JOURNAL_STREAM", "1:1", 1), 0);
+    log_mark_priorities();
+}
+
+static int bind_journal(char path[64])
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    (void)snprintf(path, 64, "/tmp/spillway-log-%ld", (long)getpid());
+    (void)snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    return fd;
+}
+
+static bool has_field(const char *datagram, size_t bytes, const char *name, const char *value)
+{
+    char field[256];
+    size_t name_bytes = strlen(name), value_bytes = strlen(value);
+
+    memcpy(field, name, name_bytes);
+    field[name_bytes] = '\n';
+    memset(field + name_bytes + 1, 0, 8);
+    field[name_bytes + 1] = (char)value_bytes;
+    memcpy(field + name_bytes + 9, value, value_bytes);
+    field[name_bytes + 9 + value_bytes] = '\n';
+    return memmem(datagram, bytes, field, name_bytes + value_bytes + 10) != NULL;
+}
+
+static void the_journal_gets_the_line_its_priority_and_each_field(void **unused)
+{
+    (void)unused;
+    char path[64], datagram[8192];
+    struct err err = { "" };
+
+    assert_false(log_use_journal("/tmp/no-such-socket", &err));
+    assert_string_equal(err.text, "there is no socket '/tmp/no-such-socket'");
+    int journal = bind_journal(path);
+    assert_true(log_use_journal(path, &err));
+    LOG(LOG_WARN, "request failed", LS("output", "main"), LS("why", "a\nb"), LU("n", 3));
+    ssize_t bytes = recv(journal, datagram, sizeof(datagram), 0);
+    assert_true(bytes > 0);
+    size_t length = (size_t)bytes;
+    assert_true(has_field(datagram, length, "MESSAGE",
+                          "level=warn msg=\"request failed\" output=main why=\"a\\nb\" n=3"));
+    assert_true(has_field(datagram, length, "PRIORITY", "4"));
+    assert_true(has_field(datagram, length, "SYSLOG_IDENTIFIER", "spillway"));
+    assert_true(has_field(datagram, length, "SPILLWAY_OUTPUT", "main"));
+    assert_true(has_field(datagram, length, "SPILLWAY_WHY", "a\nb"));
+    assert_true(has_field(datagram, length, "SPILLWAY_N", "3"));
+    assert_string_equal(take_log(), ""); /* nothing twice */
+    assert_int_equal(unlink(path), 0);
+    LOG(LOG_WARN, "request failed", LS("output", "main")); /* it is gone: the line is not */
+    check_log("level=warn msg=\"request failed\" output=main\n");
+    (void)close(journal);
+}
+
+static void what_a_busy_journal_does_not_take_is_held_back_and_told(void **unused)
+{
+    (void)unused;
+    char path[64], msg[32], datagram[8192];
+    struct err err = { "" };
+    int journal = bind_journal(path), asked = 0, taken = 0;
+
+    assert_true(log_use_journal(path, &err));
+    for (; asked < 2000 && log_held_back() == 0; asked++) {
+        (void)snprintf(msg, sizeof(msg), "%d", asked % 100);
+        LOG_AS(LOG_ALWAYS, LOG_INFO, msg, LU("n", 1));
+    }
+    assert_int_equal(log_held_back(), 1);
+    while (recv(journal, datagram, sizeof(datagram), 0) > 0)
+        taken++;
+    assert_int_equal(taken, asked - 1);
+    (void)log_end();
+    ssize_t bytes = recv(journal, datagram, sizeof(datagram), 0);
+    assert_true(bytes > 0 && has_field(datagram, (size_t)bytes, "SPILLWAY_HELD_BACK", "1"));
+    assert_string_equal(take_log(), "");
+    (void)close(journal);
+    (void)unlink(path);
+}
+
+static void news_are_in_the_ring_and_reports_are_not(void **unused)
+{
+    (void)unused;
+    uint64_t number = log_ring_last(), lost = 9;
+    struct log_news news;
+    char text[256];
+
+    LOG_AS(LOG_REPORT, LOG_INFO, "ledger", LU("n", 1));
+    assert_false(log_ring_next(&number, text, sizeof(text), &news, &lost));
+    LOG(LOG_WARN, "request failed", LF("answer", "cannot take 'user=ann'"), LS("output", "main"));
+    assert_non_null(strstr(take_log(), "user=ann")); /* only there: it may quote an event */
+    assert_true(log_ring_next(&number, text, sizeof(text), &news, &lost));
+    assert_int_equal(lost, 0);
+    assert_int_equal(news.level, LOG_WARN);
+    assert_int_equal(news.text.bytes, strlen("msg=\"request failed\" output=main"));
+    assert_memory_equal(news.text.data, "msg=\"request failed\" output=main", news.text.bytes);
+    assert_false(log_ring_next(&number, text, sizeof(text), &news, &lost));
 }
 
 int main(void)
@@ -174,11 +308,19 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_line_begins_with_its_time, open_log, close_log),
         cmocka_unit_test_setup_teardown(lines_below_the_level_are_not_written, open_log, close_log),
         cmocka_unit_test_setup_teardown(
-            a_place_writes_a_burst_and_then_one_line_each_rest_that_tells_the_others, open_log,
+            the_lines_of_a_kind_are_limited_and_the_last_word_tells_how_many_were_held_back,
+            open_log, close_log),
+        cmocka_unit_test_setup_teardown(json_lines_have_numbers_as_numbers, open_log, close_log),
+        cmocka_unit_test_setup_teardown(
+            a_json_line_that_is_too_long_leaves_fields_out_and_is_still_json, open_log, close_log),
+        cmocka_unit_test_setup_teardown(
+            priorities_stand_before_lines_only_if_the_descriptor_is_the_journals_stream, open_log,
             close_log),
-        cmocka_unit_test_setup_teardown(a_place_that_was_quiet_has_its_burst_again, open_log,
-                                        close_log),
-        cmocka_unit_test_setup_teardown(a_line_without_a_place_is_never_held_back, open_log,
+        cmocka_unit_test_setup_teardown(the_journal_gets_the_line_its_priority_and_each_field,
+                                        open_log, close_log),
+        cmocka_unit_test_setup_teardown(what_a_busy_journal_does_not_take_is_held_back_and_told,
+                                        open_log, close_log),
+        cmocka_unit_test_setup_teardown(news_are_in_the_ring_and_reports_are_not, open_log,
                                         close_log),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

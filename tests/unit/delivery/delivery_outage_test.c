@@ -71,6 +71,30 @@ static void a_wrong_key_holds_the_data_and_the_batches_take_turns_as_probes(void
     close_scene(&scene);
 }
 
+static void what_somebody_has_to_mend_is_told_apart_from_an_endpoint_that_is_away(void **unused)
+{
+    (void)unused;
+    static const struct {
+        int verdict;
+        uint64_t held;
+    } probes[] = { { VERDICT_HOLD, 1 },
+                   { VERDICT_BUSY, 1 },
+                   { VERDICT_RETRY, 0 },
+                   { VERDICT_HOLD, 1 },
+                   { VERDICT_SENT, 0 } };
+    struct scene scene;
+    open_scene(&scene, &defaults);
+    assert_int_equal(numbers_get(scene.rig.numbers, NUMBER_held), 0);
+    open_breaker(&scene, 1);
+    assert_int_equal(numbers_get(scene.rig.numbers, NUMBER_held), 1);
+    for (size_t i = 0; i < sizeof(probes) / sizeof(probes[0]); i++) {
+        scene.now_ms = expect_wait(&scene);
+        answer(&scene, launch(&scene), probes[i].verdict, -1);
+        assert_int_equal(numbers_get(scene.rig.numbers, NUMBER_held), probes[i].held);
+    }
+    close_scene(&scene);
+}
+
 static void a_busy_probe_is_no_verdict_and_the_rest_does_not_grow(void **unused)
 {
     (void)unused;
@@ -213,6 +237,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(failures_open_the_breaker_and_then_nothing_is_encoded),
         cmocka_unit_test(a_wrong_key_holds_the_data_and_the_batches_take_turns_as_probes),
+        cmocka_unit_test(what_somebody_has_to_mend_is_told_apart_from_an_endpoint_that_is_away),
         cmocka_unit_test(a_busy_probe_is_no_verdict_and_the_rest_does_not_grow),
         cmocka_unit_test(answers_from_before_the_breaker_opened_neither_close_it_nor_end_its_rest),
         cmocka_unit_test(with_nothing_left_to_probe_with_a_new_batch_is_wanted_after_the_rest),

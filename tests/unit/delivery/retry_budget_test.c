@@ -17,8 +17,12 @@ static void it_starts_full_and_gives_ten_tokens(void **unused)
     (void)unused;
     struct retry_budget budget = retry_budget_make();
     assert_int_equal(retry_budget_ready_ms(&budget, 5), 5);
+    assert_int_equal(retry_budget_left(&budget, 5), 10000);
     assert_int_equal(take_all(&budget, 1000000), 10);
     assert_false(retry_budget_take(&budget, 1000000));
+    assert_int_equal(retry_budget_left(&budget, 1000000), 0);
+    assert_int_equal(retry_budget_left(&budget, 1005000), 500); /* and asking takes nothing */
+    assert_int_equal(retry_budget_left(&budget, 1005000), 500);
 }
 
 static void ten_successes_are_worth_one_retry(void **unused)

@@ -37,11 +37,26 @@ static struct books_reader *read_file(const struct books_file *file)
     return reader;
 }
 
+static uint64_t read_histograms(const struct books_reader *reader)
+{
+    struct histogram_reading reading;
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < reader->histogram_count; i++) {
+        bool is_lane = reader->histograms[i].scope == SCOPE_input;
+        unsigned count = is_lane ? reader->lane_count : reader->output_count;
+        for (unsigned at = 0; at < count; at++) {
+            books_reader_histogram(reader, i, at, &reading);
+            sum += reading.count + reading.sum_ms;
+        }
+    }
+    return sum;
+}
+
 /* Everything that can be asked. Returns a sum, so that nothing is optimised away. */
 static uint64_t read_all(const struct books_reader *reader)
 {
     char input[LEDGER_NAME], output[LEDGER_NAME];
-    uint64_t sum = 0;
+    uint64_t sum = read_histograms(reader);
     for (unsigned lane = 0; lane < reader->lane_count; lane++) {
         books_reader_lane_names(reader, lane, input, output);
         for (unsigned flow = 0; flow < reader->flow_count; flow++)
@@ -144,6 +159,34 @@ static void a_file_of_another_build_is_read_by_its_own_description(void **unused
     free(file);
 }
 
+static void histograms_are_read_by_their_own_description(void **unused)
+{
+    (void)unused;
+    struct books_file *file = make_file();
+    struct histogram_reading reading;
+    numbers_observe(&file->lanes[0].numbers, HISTOGRAM_ring_wait, 3, 7);
+    numbers_observe(&file->lanes[0].numbers, HISTOGRAM_ring_wait, 10 * 3600 * 1000, 1);
+    numbers_observe(&file->outputs[0].numbers, HISTOGRAM_request_time, 1000, 2);
+    struct books_reader *reader = read_file(file);
+    assert_int_equal(reader->histogram_count, HISTOGRAMS);
+    assert_string_equal(reader->histograms[HISTOGRAM_ring_wait].name, "ring_wait");
+    assert_int_equal(reader->bounds_ms[1], 5);
+    books_reader_histogram(reader, HISTOGRAM_ring_wait, 0, &reading);
+    assert_int_equal(reading.counts[1], 7);
+    assert_int_equal(reading.counts[HISTOGRAM_BUCKETS - 1], 1);
+    assert_int_equal(reading.count, 8);
+    assert_int_equal(reading.sum_ms, 21 + 10 * 3600 * 1000);
+    books_reader_histogram(reader, HISTOGRAM_request_time, 0, &reading);
+    assert_int_equal(reading.count, 2);
+    books_reader_free(&reader);
+    file->header.histograms_at = 0; /* as a build before them left it */
+    reader = read_file(file);
+    assert_int_equal(reader->histogram_count, 0);
+    assert_int_equal(reader->bucket_count, 0);
+    books_reader_free(&reader);
+    free(file);
+}
+
 static void what_is_not_printable_never_gets_out(void **unused)
 {
     (void)unused;
@@ -200,6 +243,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_counted_is_read_back),
         cmocka_unit_test(a_file_of_another_build_is_read_by_its_own_description),
+        cmocka_unit_test(histograms_are_read_by_their_own_description),
         cmocka_unit_test(what_is_not_printable_never_gets_out),
         cmocka_unit_test(a_file_that_lies_is_refused_or_harmless),
     };

@@ -16,7 +16,7 @@ struct reader {
     const char *at;
     char families[FAMILIES_MAX][64];
     unsigned count; /* families so far; the last one is open for samples */
-    bool has_type, has_help;
+    bool has_type, has_help, is_histogram;
     unsigned samples;
 };
 
@@ -66,7 +66,9 @@ static void read_comment(struct reader *reader)
         assert_non_null(reader->at);
     } else {
         read_name(reader, type);
-        assert_true(strcmp(type, "counter") == 0 || strcmp(type, "gauge") == 0);
+        reader->is_histogram = strcmp(type, "histogram") == 0;
+        assert_true(strcmp(type, "counter") == 0 || strcmp(type, "gauge") == 0 ||
+                    reader->is_histogram);
         bool is_total = strlen(name) > 6 && strcmp(name + strlen(name) - 6, "_total") == 0;
         assert_int_equal(is_total, strcmp(type, "counter") == 0);
     }
@@ -87,12 +89,26 @@ static void read_label_value(struct reader *reader)
     expect_text(reader, "\"");
 }
 
+static bool belongs_to(const struct reader *reader, const char *name, const char *family)
+{
+    static const char *const suffixes[] = { "_bucket", "_sum", "_count" };
+    size_t bytes = strlen(family);
+    if (!reader->is_histogram)
+        return strcmp(name, family) == 0;
+    for (size_t i = 0; i < 3; i++) {
+        if (strncmp(name, family, bytes) == 0 && strcmp(name + bytes, suffixes[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void read_sample(struct reader *reader)
 {
     char name[64], *end = NULL;
     read_name(reader, name);
     assert_true(reader->count > 0);
-    assert_string_equal(name, reader->families[reader->count - 1]);
+    if (!belongs_to(reader, name, reader->families[reader->count - 1]))
+        fail_msg("'%s' in the family '%s'", name, reader->families[reader->count - 1]);
     assert_true(reader->has_type && reader->has_help);
     if (*reader->at == '{') {
         do {
@@ -226,6 +242,62 @@ static void the_page_says_what_the_books_say(void **context)
     ledger_close(&ledger);
 }
 
+static void histograms_are_cumulative_and_in_seconds(void **context)
+{
+    struct ledger *ledger = open_in(*context);
+    struct numbers *lane = ledger_lane_numbers(ledger_lane(ledger, "in", "out", false));
+    struct numbers *output = ledger_output_numbers(ledger, "out");
+    struct buf page = { 0 };
+    numbers_observe(lane, HISTOGRAM_ring_wait, -5, 2); /* a clock that stepped is not below 0 */
+    numbers_observe(lane, HISTOGRAM_ring_wait, 1, 3);  /* a bound is of its own bucket */
+    numbers_observe(lane, HISTOGRAM_ring_wait, 2, 10);
+    numbers_observe(lane, HISTOGRAM_ring_wait, 7200001, 1);
+    numbers_observe(output, HISTOGRAM_request_time, 40, 1);
+    assert_true(metrics_write(ledger, METRICS_CLASSIC, &page));
+    (void)read_page(page.data);
+#define WAIT "spillway_ring_wait_seconds"
+#define OF "{input=\"in\",output=\"out\""
+    expect_sample(&page, "# TYPE " WAIT " histogram");
+    expect_sample(&page, WAIT "_bucket" OF ",le=\"0.001\"} 5");
+    expect_sample(&page, WAIT "_bucket" OF ",le=\"0.005\"} 15");
+    expect_sample(&page, WAIT "_bucket" OF ",le=\"0.25\"} 15");
+    expect_sample(&page, WAIT "_bucket" OF ",le=\"2.5\"} 15");
+    expect_sample(&page, WAIT "_bucket" OF ",le=\"7200.0\"} 15");
+    expect_sample(&page, WAIT "_bucket" OF ",le=\"+Inf\"} 16");
+    expect_sample(&page, WAIT "_count" OF "} 16");
+    expect_sample(&page, WAIT "_sum" OF "} 7200.024");
+    expect_sample(&page, "spillway_request_duration_seconds_bucket{output=\"out\",le=\"0.025\"} 0");
+    expect_sample(&page, "spillway_request_duration_seconds_bucket{output=\"out\",le=\"0.05\"} 1");
+    expect_sample(&page, "spillway_delivery_lag_seconds_count{output=\"out\"} 0");
+    buf_fini(&page);
+    ledger_close(&ledger);
+}
+
+static void every_flow_is_in_one_family(void **context)
+{
+    struct ledger *ledger = open_in(*context);
+    struct books *books = ledger_lane(ledger, "in", "out", false);
+    struct buf page = { 0 };
+    ledger_move(books, FLOW_spill, 3, 30);
+    assert_true(metrics_write(ledger, METRICS_CLASSIC, &page));
+    expect_sample(&page, "spillway_flow_events_total" OF ",flow=\"spill\"} 3");
+    expect_sample(&page, "spillway_flow_bytes_total" OF ",flow=\"spill\"} 30");
+    for (unsigned flow = 0; flow < FLOWS; flow++) {
+        char sample[160];
+        bool is_drop = flow_infos[flow].to == ACCOUNT_dropped;
+        if (flow_infos[flow].to == ACCOUNT_lost) /* never of a start that lives */
+            continue;
+        (void)snprintf(sample, sizeof(sample), "spillway_%s_events_total" OF ",%s=\"%s\"} ",
+                       is_drop ? "dropped" : "flow", is_drop ? "reason" : "flow",
+                       flow_infos[flow].name);
+        const char *found = strstr(page.data, sample);
+        if (found == NULL || strstr(found + 1, sample) != NULL)
+            fail_msg("not once: %s", sample);
+    }
+    buf_fini(&page);
+    ledger_close(&ledger);
+}
+
 static void the_process_is_described(void **context)
 {
     struct ledger *ledger = open_in(*context);
@@ -287,6 +359,8 @@ int main(void)
         BOOKS_TEST(hostile_names_are_escaped),
         BOOKS_TEST(an_agent_without_lanes_has_a_page),
         BOOKS_TEST(the_page_says_what_the_books_say),
+        BOOKS_TEST(histograms_are_cumulative_and_in_seconds),
+        BOOKS_TEST(every_flow_is_in_one_family),
         BOOKS_TEST(the_process_is_described),
         BOOKS_TEST(openmetrics_names_families_units_and_the_end),
         cmocka_unit_test(the_scraper_chooses_the_format),

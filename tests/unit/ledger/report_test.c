@@ -84,6 +84,57 @@ static void balance_other_than_0_is_an_error_and_is_counted(void **context)
     ledger_close(&ledger);
 }
 
+static size_t count_lines(const char *log, const char *what)
+{
+    size_t count = 0;
+
+    for (const char *at = log; (at = strstr(at, what)) != NULL; at++)
+        count++;
+    return count;
+}
+
+static void of_many_lanes_the_busiest_are_told_and_the_others_as_one_sum(void **context)
+{
+    struct ledger *ledger = open_in(*context);
+    struct report *report = report_new(ledger);
+    struct books *books[30];
+    char name[16];
+
+    for (uint64_t i = 0; i < 30; i++) {
+        (void)snprintf(name, sizeof(name), "in%02u", (unsigned)i);
+        books[i] = ledger_lane(ledger, name, "main", false);
+        ledger_move(books[i], FLOW_shed_sample, i + 1, 1000 * (i + 1));
+    }
+    report_news(report); /* as much as there is room for; so it need not be told with the books */
+    free(take_log());
+    log_set_fd(log_fd);
+    report_write(report, false);
+    char *log = take_log();
+    assert_int_equal(count_lines(log, "msg=ledger "), REPORT_LANES);
+    assert_non_null(strstr(log, "input=in29"));
+    assert_null(strstr(log, "msg=ledger input=in09"));
+    /* 1 + 2 + … + 10 */
+    assert_non_null(strstr(log,
+                           "msg=\"ledger of the other lanes\" lanes=10 received=55 delivered=0 "
+                           "dropped=55 shed_sample=55 ring=0"));
+    free(log);
+    log_set_fd(log_fd);
+    for (unsigned i = 20; i < 30; i++)
+        ledger_move(books[i], FLOW_shed_sample, 1, 1);
+    report_write(report, false);
+    log = take_log();
+    assert_non_null(strstr(log, "msg=ledger input=in09")); /* it waited, and is told now */
+    assert_int_equal(count_lines(log, "msg=ledger "), REPORT_LANES);
+    free(log);
+    report_write(report, true); /* the closing books are told whole */
+    log = take_log();
+    assert_int_equal(count_lines(log, "msg=ledger "), 30);
+    assert_null(strstr(log, "other lanes"));
+    free(log);
+    report_free(&report);
+    ledger_close(&ledger);
+}
+
 static void differences_that_cancel_out_are_an_error_too(void **context)
 {
     struct ledger *ledger = open_in(*context);
@@ -279,6 +330,7 @@ int main(void)
         REPORT_TEST(unreadable_books_are_told),
         REPORT_TEST(balance_other_than_0_is_an_error_and_is_counted),
         REPORT_TEST(differences_that_cancel_out_are_an_error_too),
+        REPORT_TEST(of_many_lanes_the_busiest_are_told_and_the_others_as_one_sum),
         REPORT_TEST(a_drop_of_bytes_alone_is_news_too),
         REPORT_TEST(what_a_killed_start_left_is_told_once_and_apart_from_this_start),
         REPORT_TEST(only_lanes_that_moved_are_reported_and_at_the_end_all_that_ever_did),

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Prometheus's own programs: those that are installed, or what tests/get-prometheus unpacked."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+
+UNPACKED = pathlib.Path(__file__).resolve().parents[3] / "build/prometheus/usr/bin"
+
+
+def program(name):
+    found = shutil.which(name, path=f"{os.environ['PATH']}:{UNPACKED}")
+    if found is None:
+        pytest.skip(f"no {name}: tests/get-prometheus unpacks Debian's below build/")
+    return found
+
+
+def promtool(*arguments, **how):
+    """Its exit code, and all that it said."""
+    done = subprocess.run([program("promtool"), *map(str, arguments)], capture_output=True, text=True,
+                          timeout=60, **how)
+    return done.returncode, done.stdout + done.stderr
