@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "built_with.h"
 #include "crash.h"
+#include "ledger/ledger_start.h"
 #include "ledger/report.h"
 #include "pipeline.h"
 #include "spools.h"
@@ -124,14 +125,10 @@ static bool open_books(struct agent *agent, struct err *err)
         .runtime_dir_is_default = strcmp(options->runtime_dir, "/run/spillway") == 0,
     };
 
-    if (!spools_open(&agent->spools, agent->settings, err))
+    agent->ledger = ledger_prepare(&config, err);
+    if (agent->ledger == NULL || !spools_open(&agent->spools, agent->settings, agent->ledger, err))
         return false;
-    config.found = agent->spools.found;
-    config.found_count = agent->spools.found_count;
-
-    agent->ledger = ledger_open(&config, err);
-    if (agent->ledger == NULL)
-        return false;
+    ledger_begin(agent->ledger, agent->spools.found, agent->spools.found_count);
     crash_watch(agent->ledger);
     agent->report = report_new(agent->ledger);
     agent->disk = disk_start(err);

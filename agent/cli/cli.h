@@ -5,6 +5,7 @@
 
 int cli_run(int argc, char **argv);
 int cli_top(int argc, char **argv); /* the books as they are now */
+int cli_tap(int argc, char **argv); /* events as they pass */
 int cli_version(int argc, char **argv);
 int cli_generate(int argc, char **argv);
 int cli_receive(int argc, char **argv);
