@@ -26,22 +26,26 @@ function sayRate(perSecond) {
   return `${sayCount(perSecond)}/s`;
 }
 
+function sayShortRate(perSecond) {
+  return perSecond < 1000 ? sayRate(perSecond) : `${shortNumber.format(perSecond)}/s`;
+}
+
 function sayBytes(bytes) {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   let unit = 0;
   for (; bytes >= 1024 && unit < units.length - 1; unit++) bytes /= 1024;
-  return `${bytes >= 100 || unit === 0 ? Math.round(bytes) : bytes.toFixed(1)} ${units[unit]}`;
+  return `${bytes >= 100 || unit === 0 ? Math.round(bytes) : bytes.toFixed(1)}\u00a0${units[unit]}`;
 }
 
 function sayDuration(seconds) {
-  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
-  if (seconds < 10 && seconds % 1 !== 0) return `${seconds.toFixed(1)} s`;
-  if (seconds < 90) return `${Math.round(seconds)} s`;
+  if (seconds < 1) return `${Math.round(seconds * 1000)}\u00a0ms`;
+  if (seconds < 10 && seconds % 1 !== 0) return `${seconds.toFixed(1)}\u00a0s`;
+  if (seconds < 90) return `${Math.round(seconds)}\u00a0s`;
   const minutes = Math.round(seconds / 60);
-  if (minutes < 90) return `${minutes} min`;
+  if (minutes < 90) return `${minutes}\u00a0min`;
   const hours = Math.floor(minutes / 60);
-  if (hours < 48) return `${hours} h ${minutes % 60} min`;
-  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+  if (hours < 48) return `${hours}\u00a0h\u00a0${minutes % 60}\u00a0min`;
+  return `${Math.floor(hours / 24)}\u00a0d\u00a0${hours % 24}\u00a0h`;
 }
 
 // The clock of the agent's host, told by the browser's time zone; with the day if it is another.
