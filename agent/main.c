@@ -10,7 +10,9 @@
 const struct command commands[] = {
     { "run", cli_run, "run the agent: spillway run -c FILE" },
     { "check", cli_check, "check a configuration: spillway check -c FILE" },
+    { "why", cli_why, "is a file read, how far, and if not, why not: spillway why FILE" },
     { "top", cli_top, "what is received, held, dropped and why, now: from the books, live" },
+    { "tap", cli_tap, "events of an input or output as they pass, sampled" },
     { "receive", cli_receive, "a receiver for trying and testing; can be told to misbehave" },
     { "generate", cli_generate, "write numbered, realistic log lines at a rate" },
     { "reference", cli_reference, "the manual: all options, and the man pages" },

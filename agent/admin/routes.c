@@ -4,6 +4,8 @@
 #include "admin/guard.h"
 #include "ledger/metrics.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define TEXT_TYPE "text/plain; charset=utf-8"
@@ -62,24 +64,82 @@ static bool answer_config(const struct ask *ask, struct reply *ret)
     return buf_add(&ret->text, ask->config->config_page.data, ask->config->config_page.bytes);
 }
 
+/* A whole number of one of /sources' arguments. */
+static bool read_number(const char **at, int base, char end, uint64_t *ret)
+{
+    char *stop = NULL;
+
+    errno = 0;
+    *ret = strtoull(*at, &stop, base);
+    bool ok = stop != *at && errno == 0 && *stop == end;
+    *at = stop + (ok && end != '\0' ? 1 : 0);
+    return ok;
+}
+
+static bool read_query(const struct request *request, struct admin_query *ret)
+{
+    const char *file = request->file, *name = request->name;
+    uint64_t sum = 0;
+
+    ret->has_file = file != NULL;
+    ret->has_name = name != NULL;
+    if (file != NULL &&
+        (!read_number(&file, 10, ':', &ret->device) || !read_number(&file, 10, '\0', &ret->inode)))
+        return false;
+    if (name != NULL && (!read_number(&name, 16, '\0', &sum) || sum > UINT32_MAX))
+        return false;
+    ret->name_sum = (uint32_t)sum;
+    return true;
+}
+
+static bool answer_sources(const struct ask *ask, struct reply *ret)
+{
+    struct admin_query query = { .has_file = false };
+
+    if (read_query(ask->request, &query))
+        return ask->config->add_sources(ask->config->context, &query, &ret->text);
+    ret->status = 400;
+    ret->type = TEXT_TYPE;
+    return buf_add_text(&ret->text, "file is DEVICE:INODE, name the CRC-32C of a path in hex.\n");
+}
+
 static bool answer_version(const struct ask *ask, struct reply *ret)
 {
     return buf_add(&ret->text, ask->config->version_page.data, ask->config->version_page.bytes);
 }
 
+/* A connection for each tap, and one thread: HEAD has no use for it. */
+static bool answer_tap(const struct ask *ask, struct reply *ret)
+{
+    const struct stream_maker *taps = &ask->config->taps;
+    struct err err = { "" };
+
+    if (strcmp(ask->request->method, "GET") == 0)
+        ret->stream = taps->open(taps->context, &ask->request->query, ask->request->now_ms,
+                                 &ret->stream_ms, &err);
+    ret->type = ret->stream != NULL ? "application/x-ndjson" : TEXT_TYPE;
+    if (ret->stream != NULL || strcmp(ask->request->method, "GET") != 0)
+        return true;
+    ret->status = 400;
+    return buf_printf(&ret->text, "%s\n", err.text);
+}
+
+/* Open: also without the token. Private: on the unix socket, or with a token that there is. */
 static const struct route {
     const char *path;
     answer_fn *answer;
-    bool is_open; /* also without the token */
+    enum { ROUTE_GUARDED, ROUTE_OPEN, ROUTE_PRIVATE } access;
     const char *doc;
 } routes[] = {
-    { "/healthz", answer_health, true, "is it alive: 200, or 503 where a thread is stuck" },
-    { "/readyz", answer_ready, false, "is it ready: 200, or 503 with the reasons" },
-    { "/metrics", answer_metrics, false, "for Prometheus, classic text or OpenMetrics" },
-    { "/stats", answer_stats, false, "flows, stocks and numbers as JSON" },
-    { "/ledger", answer_ledger, false, "the full books and the last audits as JSON" },
-    { "/config", answer_config, false, "the effective configuration, without its secrets" },
-    { "/version", answer_version, false, "the version and its libraries" },
+    { "/healthz", answer_health, ROUTE_OPEN, "is it alive: 200, or 503 where a thread is stuck" },
+    { "/readyz", answer_ready, ROUTE_GUARDED, "is it ready: 200, or 503 with the reasons" },
+    { "/metrics", answer_metrics, ROUTE_GUARDED, "for Prometheus, classic text or OpenMetrics" },
+    { "/stats", answer_stats, ROUTE_GUARDED, "flows, stocks and numbers as JSON" },
+    { "/ledger", answer_ledger, ROUTE_GUARDED, "the full books and the last audits as JSON" },
+    { "/config", answer_config, ROUTE_GUARDED, "the effective configuration, without its secrets" },
+    { "/tap", answer_tap, ROUTE_PRIVATE, "events as they pass: what `spillway tap` shows" },
+    { "/sources", answer_sources, ROUTE_PRIVATE, "the files of inputs, and how far they are read" },
+    { "/version", answer_version, ROUTE_GUARDED, "the version and its libraries" },
 };
 enum { ROUTES = sizeof(routes) / sizeof(routes[0]) };
 
@@ -118,7 +178,9 @@ bool routes_answer(const struct admin_config *config, enum admin_phase phase,
         return refuse(ret, 403,
                       "This Host is not answered here: use localhost, an address, or the name in "
                       "agent.admin.listen.\n");
-    bool is_open = !is_tcp || (route != NULL && route->is_open);
+    bool is_open = !is_tcp || (route != NULL && route->access == ROUTE_OPEN);
+    if (is_tcp && route != NULL && route->access == ROUTE_PRIVATE && config->token[0] == '\0')
+        return refuse(ret, 403, "Ask on the unix socket, or set agent.admin.token.\n");
     if (!is_open && !guard_token(request->authorization, config->token)) {
         ret->authenticate = "Bearer realm=\"spillway\"";
         return refuse(ret, 401, "Send the token: Authorization: Bearer TOKEN.\n");

@@ -16,9 +16,19 @@ static void count(const struct batch *batch, enum flow flow)
     tally_move(&tally, flow, 0);
 }
 
+/* Called when permits come and go: spare bodies may take what they leave. */
+static void allow_spares(struct body_pool *pool, const struct share *share)
+{
+    if (pool != NULL && share != NULL)
+        body_pool_allow(pool, share_room(share));
+}
+
 static void forget(struct batch *batch)
 {
+    const struct share *share = batch->permit.share;
+
     permit_release(&batch->permit);
+    allow_spares(batch->pool, share);
     batch_free(&batch);
 }
 
@@ -36,6 +46,7 @@ void holding_seal(struct holding *holding, struct batch *batch)
     }
     CHECK(sum.events > 0 && sum.events == batch->events && sum.bytes == batch->bytes);
     tally_move(&tally, FLOW_seal, batch->worker);
+    allow_spares(batch->pool, batch->permit.share);
     batch_list_push_back(&holding->ready, batch);
 }
 

@@ -2,6 +2,7 @@
 /* event: attributes grow inside the run's scratch, so an event costs no allocation of its own. */
 #include "event/event.h"
 
+#include "base/check.h"
 #include "event/resource.h"
 
 enum { FIRST_ROOM = 8, MOST_ATTRIBUTES = 1024, SCRATCH_ALIGN = 8 };
@@ -80,6 +81,23 @@ void event_set(struct event *event, struct slice key, struct value value)
         add_attribute(event, key, value);
 }
 
+void event_syslog_severity(struct event *event, unsigned level)
+{
+    static const struct {
+        uint8_t number;
+        struct slice text;
+    } severities[] = {
+        { SEVERITY_FATAL, SLICE("emerg") },    { SEVERITY_ERROR + 2, SLICE("alert") },
+        { SEVERITY_ERROR + 1, SLICE("crit") }, { SEVERITY_ERROR, SLICE("err") },
+        { SEVERITY_WARN, SLICE("warning") },   { SEVERITY_INFO + 1, SLICE("notice") },
+        { SEVERITY_INFO, SLICE("info") },      { SEVERITY_DEBUG, SLICE("debug") },
+    };
+
+    CHECK(level < sizeof(severities) / sizeof(severities[0]));
+    event->severity = severities[level].number;
+    event->severity_text = severities[level].text;
+}
+
 static bool has_prefix(struct slice name, struct slice prefix, struct slice *ret_rest)
 {
     if (name.bytes < prefix.bytes || memcmp(name.data, prefix.data, prefix.bytes) != 0)
@@ -127,9 +145,9 @@ bool event_field(const struct event *event, struct slice name, struct value *ret
     return copy_value(find_attribute(event->attributes, event->attribute_count, key), ret);
 }
 
-uint64_t event_bytes(const struct event *event)
+uint64_t event_attribute_bytes(const struct event *event)
 {
-    uint64_t bytes = event->body.bytes;
+    uint64_t bytes = 0;
     for (size_t i = 0; i < event->attribute_count; i++) {
         const struct attribute *attribute = &event->attributes[i];
         bytes += attribute->key.bytes + (attribute->value.kind == VALUE_TEXT

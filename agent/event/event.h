@@ -82,13 +82,21 @@ void event_real(struct event *event, const char *key, double real);
 void event_boolean(struct event *event, const char *key, bool boolean);
 void event_set(struct event *event, struct slice key, struct value value);
 
+/* Severity and its text by syslog's level, 0 … 7 (RFC 5424, 6.2.1), numbered as in appendix B of
+ * the logs data model. */
+void event_syslog_severity(struct event *event, unsigned level);
+
 /* The value of a field by the name users write in a configuration: body, severity_text,
  * severity_number, unit, or an attribute's key ("attributes." may stand before it), or a resource
  * attribute ("resource." before it). false: there is no such field. */
 bool event_field(const struct event *event, struct slice name, struct value *ret);
 
+uint64_t event_attribute_bytes(const struct event *event);
 /* Bytes by which an event is counted in the books: body, attribute keys and values. */
-uint64_t event_bytes(const struct event *event);
+static inline uint64_t event_bytes(const struct event *event)
+{
+    return event->body.bytes + (event->attribute_count == 0 ? 0 : event_attribute_bytes(event));
+}
 
 /* Copies bytes into the event's scratch, so that they live as long as the event does. An empty
  * slice when they do not fit. */

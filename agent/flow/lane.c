@@ -101,6 +101,7 @@ uint64_t lane_weight(const struct lane *lane)
 /* What one pass under the lock did. */
 struct tally {
     struct amount admitted, shed, oversize, newest, over_share;
+    enum flow why; /* the last event was turned away */
 };
 
 static void tally_add(struct amount *amount, uint64_t bytes)
@@ -144,7 +145,8 @@ static void step_shedder(struct lane *lane, int64_t boot_ms) NEEDS_LOCK(&lane->l
     lane->has_news = true;
 }
 
-/* Asks the shedder. The probability with which the event is kept; 0: shed. */
+/* Asks the shedder, if the event may be shed. The probability with which the event is kept; 0:
+ * shed. */
 static double pass_shedder(struct lane *lane, const struct event *event, size_t class)
     NEEDS_LOCK(&lane->lock)
 {
@@ -153,8 +155,6 @@ static double pass_shedder(struct lane *lane, const struct event *event, size_t 
                                 .severity = event->severity };
     char room[FIELD_KEY_BYTES];
 
-    if (!shedder_may_shed(lane->shedder) || event->kind != EVENT_LOG)
-        return 1;
     if (lane->config.shed.mode == SHED_KEY && shedder_is_shedding(lane->shedder)) {
         struct slice key = field_key_text(event, slice_of(lane->config.shed_key), room);
         facts.has_key = key.bytes > 0;
@@ -181,6 +181,7 @@ static enum admission push_event(struct lane *lane, const struct event *event, s
 
     if (size > lane->max_record) {
         tally_add(&tally->oversize, event_bytes(event));
+        tally->why = FLOW_oversize;
         return NOT_ADMITTED;
     }
     if (event->resource != NULL)
@@ -191,6 +192,7 @@ static enum admission push_event(struct lane *lane, const struct event *event, s
         return ADMITTED;
     case CLASS_OVER_SHARE:
         tally_add(&tally->over_share, event_bytes(event));
+        tally->why = FLOW_shed_class;
         return NOT_ADMITTED;
     case CLASS_NO_ROOM:
         break;
@@ -199,6 +201,7 @@ static enum admission push_event(struct lane *lane, const struct event *event, s
     if (!is_bounded)
         return NO_ROOM;
     tally_add(&tally->newest, event_bytes(event));
+    tally->why = FLOW_shed_newest;
     return NOT_ADMITTED;
 }
 
@@ -206,10 +209,17 @@ static size_t find_class(struct lane *lane, const struct event *event, int64_t b
     NEEDS_LOCK(&lane->lock)
 {
     bool is_new;
+    if (lane->config.classes.by == CLASS_BY_NOTHING)
+        return 0;
     size_t class = classes_find(lane->classes, event, boot_ms, &is_new);
     if (is_new)
         shedder_forget_class(lane->shedder, class);
     return class;
+}
+
+static bool may_be_shed(const struct lane *lane, const struct event *event)
+{
+    return lane->weight_room != NULL && event->kind == EVENT_LOG;
 }
 
 static enum admission admit_event(struct lane *lane, const struct event *event,
@@ -221,9 +231,10 @@ static enum admission admit_event(struct lane *lane, const struct event *event,
     size_t class = find_class(lane, event, run->boot_ms);
     lane->passed = 0;
     if (kept <= 0)
-        kept = pass_shedder(lane, event, class);
+        kept = may_be_shed(lane, event) ? pass_shedder(lane, event, class) : 1;
     if (kept <= 0) {
         tally_add(&tally->shed, event_bytes(event));
+        tally->why = FLOW_shed_sample;
         return NOT_ADMITTED;
     }
     struct event weighed;
@@ -259,12 +270,19 @@ static void take_news(struct lane *lane, struct lane_news *ret_news) NEEDS_LOCK(
 {
     if (!lane->has_news || ret_news == NULL)
         return;
+    struct lane_examples examples = ret_news->examples;
     *ret_news = lane->news;
+    ret_news->examples = examples;
     lane->has_news = false;
 }
 
-/* One pass under the lock; ret_victim: a piece that was pushed out, to be let go without the lock.
- */
+static void add_example(struct lane_examples *examples, size_t at, enum flow why)
+{
+    if (examples->are_wanted && examples->count < LANE_EXAMPLES)
+        examples->items[examples->count++] = (struct lane_example){ at, why };
+}
+
+/* One pass under the lock; ret_victim: pushed out, to be let go without the lock. */
 static size_t offer_pass(struct lane *lane, const struct event *events, size_t from, size_t count,
                          const struct run_info *run, struct lane_news *news,
                          struct piece **ret_victim)
@@ -276,8 +294,11 @@ static size_t offer_pass(struct lane *lane, const struct event *events, size_t f
     note_time(lane, run->boot_ms);
     step_shedder(lane, run->boot_ms);
     while (at < count) {
-        if (admit_event(lane, &events[at], run, &tally) == NO_ROOM)
+        enum admission admission = admit_event(lane, &events[at], run, &tally);
+        if (admission == NO_ROOM)
             break;
+        if (admission == NOT_ADMITTED && news != NULL)
+            add_example(&news->examples, at, tally.why);
         at++;
     }
     count_pass(lane, run, &tally);

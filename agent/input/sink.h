@@ -5,6 +5,7 @@
 #pragma once
 
 #include "flow/lane.h"
+#include "flow/tap.h"
 #include "input/set_aside.h"
 #include "plugins/plugin.h"
 
@@ -37,8 +38,9 @@ struct sink {
     size_t count;
     struct scratch scratch;
     struct set_aside aside;
-    bool refused;   /* stopping: events of this read were not taken */
-    bool took_mark; /* since the reading last looked */
+    struct tap_view filtered; /* for who looks at what processors drop */
+    bool refused;             /* stopping: events of this read were not taken */
+    bool took_mark;           /* since the reading last looked */
     /* set by main, which rings the bell then */
     _Atomic bool aborting; /* the grace is over: waits end */
 };

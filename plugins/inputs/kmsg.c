@@ -15,8 +15,7 @@ enum {
     RECORD_BYTES = 8192, /* the kernel's CONSOLE_EXT_LOG_MAX: a smaller buffer gets EINVAL */
     EVENT_EXTRA = 1024,
     BOOT_ID_BYTES = 64,
-    KEY_BYTES = 64,
-    LEVELS = 8
+    KEY_BYTES = 64
 };
 /* Smaller changes between the two clocks are noise of reading them: times of messages keep their
  * distances. */
@@ -120,17 +119,6 @@ static bool kmsg_restore(void *state, struct slice checkpoint, struct err *err)
 
 /* ---- messages ---- */
 
-/* syslog's levels as OpenTelemetry numbers them (logs data model, appendix B). */
-static const struct {
-    uint8_t severity;
-    struct slice text;
-} levels[LEVELS] = {
-    { SEVERITY_FATAL, SLICE("emerg") },    { SEVERITY_ERROR + 2, SLICE("alert") },
-    { SEVERITY_ERROR + 1, SLICE("crit") }, { SEVERITY_ERROR, SLICE("err") },
-    { SEVERITY_WARN, SLICE("warning") },   { SEVERITY_INFO + 1, SLICE("notice") },
-    { SEVERITY_INFO, SLICE("info") },      { SEVERITY_DEBUG, SLICE("debug") },
-};
-
 static void watch_clocks(struct kmsg *kmsg)
 {
     int64_t boot_ns = clock_real_ns() - clock_now_ms() * NS_PER_MS;
@@ -189,8 +177,7 @@ static void emit(struct kmsg *kmsg, struct sink *sink, const struct kmsg_record 
 
     event->body = record->message;
     event->time_ns = kmsg->boot_ns + (int64_t)(record->since_boot_us * 1000);
-    event->severity = levels[record->level].severity;
-    event->severity_text = levels[record->level].text;
+    event_syslog_severity(event, record->level);
     event_integer(event, "log.syslog.facility.code", record->facility);
     event_integer(event, "linux.kmsg.sequence", (int64_t)record->sequence);
     add_caller(event, record->caller);

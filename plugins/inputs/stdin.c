@@ -40,18 +40,6 @@ static bool stdin_open(void *state, const void *config, const struct host *host,
     return in->buffer != NULL || err_set(err, "out of memory for %zu bytes", in->room);
 }
 
-/* The largest length up to `limit` that does not split a UTF-8 character; data has limit + 1 bytes.
- */
-static size_t cut_at_character(const char *data, size_t limit)
-{
-    size_t cut = limit;
-
-    while (cut > 0 && limit - cut < 3 && ((unsigned char)data[cut] & 0xc0) == 0x80)
-        cut--;
-    /* not UTF-8, or one character longer than the limit: then any place is as good */
-    return cut == 0 || (unsigned char)data[cut] < 0xc0 ? limit : cut;
-}
-
 static void emit(struct stdin_lines *in, struct sink *sink, const char *line, const char *end)
 {
     uint64_t whole_bytes = (uint64_t)(end - line) + in->dropped;
@@ -68,7 +56,8 @@ static void emit(struct stdin_lines *in, struct sink *sink, const char *line, co
         return;
     }
     in->cut++;
-    event->body = (struct slice){ line, cut_at_character(line, in->max_line_bytes) };
+    struct slice head = { line, in->max_line_bytes + 1 };
+    event->body = (struct slice){ line, slice_cut(head, in->max_line_bytes) };
     event->flags |= EVENT_TRUNCATED;
     event_integer(event, "log.record.original_bytes", (int64_t)whole_bytes);
 }

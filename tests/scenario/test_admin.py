@@ -19,6 +19,7 @@ from rig.waiting import wait_until
 
 STDIN = {"app": {"type": "stdin"}}
 ROUTES = ("/healthz", "/readyz", "/metrics", "/stats", "/ledger", "/config", "/version")
+PRIVATE = ("/sources",)  # of the unix socket, or with a token
 
 
 def shipping(rig, **options):
@@ -37,7 +38,7 @@ def test_every_route_answers_on_the_unix_socket_also_without_a_port(rig):
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
     agent.feed(lines(0, 100))
     receiver.wait_events(100)
-    for route in ROUTES:
+    for route in ROUTES + PRIVATE:
         answer, head = ask(agent, route), ask(agent, route, "HEAD")
         assert answer.status == head.status == 200, (route, answer.text)
         assert answer.text and not head.text
@@ -47,7 +48,7 @@ def test_every_route_answers_on_the_unix_socket_also_without_a_port(rig):
         refused = ask(agent, route, "POST")
         assert refused.status == 405 and refused.headers["Allow"] == "GET, HEAD"
     nothing = ask(agent, "/nothing")
-    assert nothing.status == 404 and all(route in nothing.text for route in ROUTES)
+    assert nothing.status == 404 and all(route in nothing.text for route in ROUTES + PRIVATE)
     agent.end_input()
     agent.finish().agree_with(receiver)
     assert not os.path.exists(path)

@@ -2,17 +2,6 @@
 /* lines: one memchr() for each line and no call per byte: this is the hot loop of a busy tail. */
 #include "lines.h"
 
-static size_t cut_at_character(const char *data, size_t limit)
-{
-    size_t cut = limit;
-    while (cut > 0 && limit - cut < 3 && ((unsigned char)data[cut] & 0xC0) == 0x80)
-        cut--;
-    bool is_lead = (unsigned char)data[cut] >= 0xC0;
-    bool is_whole = ((unsigned char)data[limit] & 0xC0) != 0x80;
-    /* not UTF-8, or a character longer than the limit: the limit is as good as any place */
-    return is_whole || !is_lead || cut == 0 ? limit : cut;
-}
-
 void tail_lines_emit(struct tail_lines *lines, const char *data, uint64_t whole_bytes)
 {
     struct event *event = sink_event(lines->sink);
@@ -24,7 +13,8 @@ void tail_lines_emit(struct tail_lines *lines, const char *data, uint64_t whole_
         return;
     }
     lines->cut++;
-    event->body = (struct slice){ data, cut_at_character(data, lines->max_line_bytes) };
+    struct slice head = { data, lines->max_line_bytes + 1 };
+    event->body = (struct slice){ data, slice_cut(head, lines->max_line_bytes) };
     event->flags |= EVENT_TRUNCATED;
     event_integer(event, "log.record.original_bytes", (int64_t)whole_bytes);
 }

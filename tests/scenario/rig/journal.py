@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real systemd-journald of a scenario's own: in a mount namespace with a /run of its own, so that the
+machine's journal is not touched. The agent, which lives elsewhere, reads its folder by /proc."""
+
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+
+import pytest
+
+from .waiting import wait_until
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+PLACES = ("/lib/systemd/systemd-journald", ROOT / "build/peers/lib/systemd/systemd-journald",
+          ROOT / "build/peers/usr/lib/systemd/systemd-journald")
+LIBRARIES = ROOT / "build/peers/usr/lib/x86_64-linux-gnu/systemd"
+
+
+def find_journald():
+    """Skips where there is none, or no namespace to run it in."""
+    found = next((str(path) for path in PLACES if os.access(path, os.X_OK)), None)
+    if found is None:
+        pytest.skip("no systemd-journald: tests/get-peers unpacks Debian's below build/")
+    for need in (["unshare", "-m", "true"], ["journalctl", "--version"]):
+        if shutil.which(need[0]) is None or subprocess.run(need, capture_output=True).returncode != 0:
+            pytest.skip(f"'{' '.join(need)}' does not work here")
+    if not pathlib.Path("/etc/machine-id").exists():
+        pytest.skip("this machine has no /etc/machine-id")
+    return found
+
+
+class Journal:
+    def __init__(self):
+        script = ('mount -t tmpfs tmpfs /run && '
+                  'mkdir -p /run/systemd/journal /run/systemd/journald.conf.d && '
+                  'printf "[Journal]\\nStorage=volatile\\nReadKMsg=no\\nAudit=no\\n'
+                  'RateLimitBurst=0\\nForwardToSyslog=no\\n" '
+                  '>/run/systemd/journald.conf.d/test.conf && '
+                  'mkdir -p "/run/log/journal/$(cat /etc/machine-id)" && exec "$0"')
+        env = {**os.environ, "LD_LIBRARY_PATH": str(LIBRARIES)} if LIBRARIES.is_dir() else None
+        self.process = subprocess.Popen(["unshare", "-m", "sh", "-c", script, find_journald()],
+                                        env=env, stderr=subprocess.DEVNULL)
+        self.root = pathlib.Path(f"/proc/{self.process.pid}/root")
+        self.socket = self.root / "run/systemd/journal/socket"
+        wait_until(lambda: self.socket.exists() and self.files(), "journald")
+
+    @property
+    def folder(self):
+        machine = pathlib.Path("/etc/machine-id").read_text().strip()
+        return self.root / "run/log/journal" / machine
+
+    def files(self, pattern="*.journal"):
+        return sorted(self.folder.glob(pattern), key=lambda path: path.stat().st_mtime)
+
+    def send(self, **fields):
+        """By journald's own protocol: values with a newline have their length before them."""
+        data = b""
+        for name, value in fields.items():
+            value = value if isinstance(value, bytes) else str(value).encode()
+            data += name.encode()
+            data += b"\n" + struct.pack("<Q", len(value)) + value + b"\n"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.connect(str(self.socket))
+            sender.sendall(data)
+
+    def send_lines(self, first, count, **fields):
+        for number in range(first, first + count):
+            self.send(MESSAGE=f"entry {number}", **fields)
+
+    def wait_entries(self, count, match="MESSAGE"):
+        """Until the journal's own tool shows so many entries with 'entry N'."""
+        wait_until(lambda: len(self.numbers(self.files())) >= count, f"{count} entries", pause=0.05)
+
+    @staticmethod
+    def numbers(files):
+        shown = subprocess.run(["journalctl", "--no-pager", "-q", "-o", "cat",
+                                *(f"--file={path}" for path in files)],
+                               capture_output=True, text=True, check=True).stdout
+        return [int(line.split()[1]) for line in shown.splitlines() if line.startswith("entry ")]
+
+    @staticmethod
+    def count(path):
+        """All entries of a file, journald's own too."""
+        shown = subprocess.run(["journalctl", "--no-pager", "-q", "-o", "export", f"--file={path}"],
+                               capture_output=True, check=True).stdout
+        return shown.count(b"__CURSOR=")
+
+    def rotate(self):
+        before = len(self.files("system@*.journal"))
+        self.process.send_signal(signal.SIGUSR2)
+        wait_until(lambda: len(self.files("system@*.journal")) > before, "a rotation")
+        return self.files("system@*.journal")[-1]
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()

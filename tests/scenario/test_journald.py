@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Entries of a real journald: once each over restarts, kills and rotations, and what is gone is counted."""
+
+import pytest
+
+from rig.journal import Journal
+from rig.waiting import wait_until
+
+
+@pytest.fixture
+def journal(program_has_systemd):
+    made = Journal()
+    yield made
+    made.close()
+
+
+def numbers(receiver):
+    return [int(event["body"].split()[1]) for event in receiver.events()
+            if event.get("body", "").startswith("entry ")]
+
+
+def await_all(receiver, count):
+    wait_until(lambda: len(set(numbers(receiver))) >= count,
+               lambda: f"{count} entries, {len(set(numbers(receiver)))} came")
+
+
+def make(rig, journal, receiver, **options):
+    options = {"start_at": "beginning", "directory": str(journal.folder), **options}
+    return rig.agent({"journal": {"type": "journald", **options}}, {"main": rig.http(receiver)})
+
+
+@pytest.mark.quick
+def test_an_entry_has_its_severity_time_and_origin(rig, journal):
+    receiver = rig.receiver()
+    agent = make(rig, journal, receiver).start()
+    journal.send(MESSAGE="entry 0 with\nfour\0bytes", PRIORITY=3, SYSLOG_IDENTIFIER="checkout",
+                 CODE_FILE="a.c", CODE_LINE=7, ORDER_ID=4711)
+    await_all(receiver, 1)
+    event = next(event for event in receiver.events() if event["body"].startswith("entry"))
+    assert event["body"] == "entry 0 with\nfour\0bytes"
+    assert (event["severity_text"], event["severity_number"]) == ("err", 17)
+    attributes = event["attributes"]
+    assert attributes["log.syslog.appname"] == "checkout"
+    assert (attributes["code.file.path"], attributes["code.line.number"]) == ("a.c", 7)
+    assert attributes["process.pid"] > 0 and attributes["process.user.id"] == 0
+    assert "journald.order_id" not in attributes
+    assert event["time"] <= event["observed_time"]
+    agent.stop().agree_with(receiver)
+
+
+def test_entries_come_once_over_rotations_restarts_and_kills(rig, journal):
+    receiver = rig.receiver()
+    agent = make(rig, journal, receiver).start()
+    journal.send_lines(0, 300)
+    await_all(receiver, 300)
+    journal.rotate()
+    journal.send_lines(300, 300)
+    await_all(receiver, 600)
+    agent.stop()
+    journal.send_lines(600, 100)  # while it is down, over a rotation
+    journal.rotate()
+    journal.send_lines(700, 100)
+    agent.start()
+    await_all(receiver, 800)
+    assert sorted(numbers(receiver)) == list(range(800))
+    receiver.hold()
+    journal.send_lines(800, 100)
+    wait_until(lambda: receiver.waiting(), "a batch without an answer")
+    agent.kill()
+    receiver.release()
+    agent.start()
+    await_all(receiver, 900)
+    assert agent.stop().lane().upstream_loss == 0
+    came = numbers(receiver)
+    assert set(came) == set(range(900))
+    assert all(came.count(number) == 1 for number in range(800)), "settled before the kill"
+
+
+def test_what_a_vacuum_took_before_it_was_read_is_counted_exactly(rig, journal):
+    receiver = rig.receiver()
+    agent = make(rig, journal, receiver).start()
+    journal.send_lines(0, 50)
+    await_all(receiver, 50)
+    agent.stop()
+    journal.send_lines(50, 20)
+    journal.rotate()
+    journal.send_lines(70, 300)
+    taken = journal.rotate()
+    journal.send_lines(370, 30)
+    journal.wait_entries(400)
+    gone, lost = journal.numbers([taken]), journal.count(taken)
+    assert set(range(100, 300)) <= set(gone)
+    taken.unlink()
+    agent.start()
+    expected = set(range(400)) - set(gone)
+    await_all(receiver, len(expected))
+    lane = agent.stop().lane()
+    assert set(numbers(receiver)) == expected
+    assert lane.upstream_loss == lost
+
+
+def test_the_place_itself_may_be_gone(rig, journal):
+    receiver = rig.receiver()
+    agent = make(rig, journal, receiver).start()
+    journal.send_lines(0, 50)
+    await_all(receiver, 50)
+    agent.stop()
+    first = journal.rotate()
+    journal.send_lines(50, 50)
+    journal.wait_entries(100)
+    left = journal.numbers([journal.folder / "system.journal"])
+    first.unlink()
+    agent.start()
+    await_all(receiver, 50 + len(left))
+    lane = agent.stop().lane()
+    assert sorted(numbers(receiver)) == list(range(50)) + sorted(left)
+    # What is missing are entries of the file that is gone and came after the place.
+    assert lane.upstream_loss == 50 - len(left)
+
+
+def test_a_filter_of_the_journal_passes_what_it_names(rig, journal):
+    receiver = rig.receiver()
+    agent = make(rig, journal, receiver, priority="warning", identifiers=["shop", "till"]).start()
+    journal.send_lines(0, 1, SYSLOG_IDENTIFIER="shop", PRIORITY=6)
+    journal.send_lines(1, 1, SYSLOG_IDENTIFIER="other", PRIORITY=3)
+    journal.send_lines(2, 1, SYSLOG_IDENTIFIER="shop", PRIORITY=4)
+    journal.send_lines(3, 1, SYSLOG_IDENTIFIER="till", PRIORITY=0)
+    await_all(receiver, 2)
+    assert numbers(receiver) == [2, 3]
+    agent.stop().agree_with(receiver)
+
+
+def test_from_the_end_only_what_comes_is_read_also_after_a_restart(rig, journal):
+    receiver = rig.receiver()
+    journal.send_lines(0, 10)
+    journal.wait_entries(10)
+    agent = make(rig, journal, receiver, start_at="end").start()
+    agent.stop()
+    journal.send_lines(10, 5)  # it knows where it was, though it read nothing
+    agent.start()
+    await_all(receiver, 5)
+    assert numbers(receiver) == list(range(10, 15))
+    agent.stop()
+
+
+def test_an_entry_that_says_it_is_a_loss_is_believed_of_journald_alone(rig, journal):
+    receiver = rig.receiver()
+    agent = make(rig, journal, receiver).start()
+    journal.send(MESSAGE="entry 0", MESSAGE_ID="a596d6fe7bfa4994828e72309e95d61e", N_DROPPED=5)
+    await_all(receiver, 1)
+    assert agent.stop().lane().upstream_loss == 0
+
+
+@pytest.mark.quick
+def test_a_match_that_is_none_is_told_by_check_and_a_missing_folder_at_the_start(rig, journal):
+    agent = make(rig, journal, rig.receiver(), matches=["transport=kernel"])
+    agent.launch()
+    assert agent.wait_exit() == 78
+    assert "'transport=kernel' is not FIELD=value" in agent.log.text()
+    agent = make(rig, journal, rig.receiver(), directory="/nonexistent")
+    agent.launch()
+    assert agent.wait_exit() == 1
+    assert "cannot open the journal in /nonexistent: No such file" in agent.log.text()
