@@ -86,13 +86,16 @@ bool surface_start(struct surface *surface, const struct settings *settings,
 
     choose_folder(settings, ledger, folder);
     version_json(&surface->version_page);
-    if (!settings_show(settings, &surface->config_page) || surface->version_page.failed)
+    surface->history = history_new();
+    if (surface->history == NULL || !settings_show(settings, &surface->config_page) ||
+        surface->version_page.failed)
         return err_set(err, "out of memory for the admin endpoint");
     struct admin_config config = { .listen = settings->agent.admin__listen,
                                    .token = settings->agent.admin__token,
                                    .socket_folder = folder,
                                    .state_dir = settings->agent.state_dir,
                                    .ledger = ledger,
+                                   .history = surface->history,
                                    .config_page = buf_slice(&surface->config_page),
                                    .version_page = buf_slice(&surface->version_page),
                                    .is_alive = is_alive,
@@ -127,6 +130,7 @@ void surface_stop(struct surface *surface)
     admin_stop(&surface->admin);
     question = atomic_exchange(&surface->question, NULL);
     sources_ask_release(&question);
+    history_free(&surface->history);
     buf_fini(&surface->config_page);
     buf_fini(&surface->version_page);
 }

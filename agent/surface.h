@@ -10,6 +10,7 @@
 
 struct surface {
     struct admin *admin; /* NULL: not started */
+    struct history *history;
     struct buf config_page, version_page;
     struct pipeline *_Atomic pipeline;    /* NULL: none yet */
     _Atomic int64_t stepped_ms;           /* of the main thread; 0: it does not run yet */

@@ -7,6 +7,7 @@
  * calls. */
 #pragma once
 
+#include "admin/history.h"
 #include "admin/pages.h"
 #include "admin/stream.h"
 #include "base/err.h"
@@ -24,6 +25,7 @@ struct admin_config {
     const char *socket_folder; /* where the unix socket is tried */
     const char *state_dir;
     const struct ledger *ledger;
+    struct history *history; /* used by the endpoint's thread until the stop; NULL: none */
     struct slice config_page, version_page; /* JSON; these outlive the endpoint */
     bool (*is_alive)(void *context);        /* what the watchdog is told */
     /* What the inputs know of their sources, JSON. May take a second. */

@@ -2,6 +2,7 @@
 #include "admin/routes.h"
 
 #include "admin/guard.h"
+#include "admin/recent.h"
 #include "ledger/metrics.h"
 
 #include <errno.h>
@@ -124,6 +125,18 @@ static bool answer_tap(const struct ask *ask, struct reply *ret)
     return buf_printf(&ret->text, "%s\n", err.text);
 }
 
+static bool answer_recent(const struct ask *ask, struct reply *ret)
+{
+    return recent_write(ask->config->history, ask->config->ledger, &ret->text);
+}
+
+static bool answer_page(const struct ask *ask, struct reply *ret)
+{
+    (void)ask;
+    ret->type = "text/html; charset=utf-8";
+    return status_page_write(&ret->text, ret->policy);
+}
+
 /* Open: also without the token. Private: on the unix socket, or with a token that there is. */
 static const struct route {
     const char *path;
@@ -131,10 +144,13 @@ static const struct route {
     enum { ROUTE_GUARDED, ROUTE_OPEN, ROUTE_PRIVATE } access;
     const char *doc;
 } routes[] = {
+    { "/", answer_page, ROUTE_GUARDED, "the status page, for a browser" },
     { "/healthz", answer_health, ROUTE_OPEN, "is it alive: 200, or 503 where a thread is stuck" },
     { "/readyz", answer_ready, ROUTE_GUARDED, "is it ready: 200, or 503 with the reasons" },
     { "/metrics", answer_metrics, ROUTE_GUARDED, "for Prometheus, classic text or OpenMetrics" },
     { "/stats", answer_stats, ROUTE_GUARDED, "flows, stocks and numbers as JSON" },
+    { "/recent", answer_recent, ROUTE_GUARDED,
+      "drops of the last hour, troubles and log lines as JSON" },
     { "/ledger", answer_ledger, ROUTE_GUARDED, "the full books and the last audits as JSON" },
     { "/config", answer_config, ROUTE_GUARDED, "the effective configuration, without its secrets" },
     { "/tap", answer_tap, ROUTE_PRIVATE, "events as they pass: what `spillway tap` shows" },
@@ -167,6 +183,27 @@ static const struct route *find_route(const char *url)
     return NULL;
 }
 
+static bool is_reading(const struct request *request)
+{
+    return strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
+}
+
+static bool has_token(const struct request *request, const char *token)
+{
+    return guard_token(request->authorization, token) ||
+           (is_reading(request) && guard_password(request->authorization, token));
+}
+
+/* A browser asks its user only where it is told of a scheme that it has. */
+static bool refuse_stranger(const struct request *request, struct reply *ret)
+{
+    bool is_for_people = strcmp(request->url, "/") == 0;
+
+    ret->authenticate = is_for_people ? "Basic realm=\"spillway: the token as password\""
+                                      : "Bearer realm=\"spillway\"";
+    return refuse(ret, 401, "Send the token: Authorization: Bearer TOKEN.\n");
+}
+
 bool routes_answer(const struct admin_config *config, enum admin_phase phase,
                    const struct request *request, struct reply *ret)
 {
@@ -181,13 +218,11 @@ bool routes_answer(const struct admin_config *config, enum admin_phase phase,
     bool is_open = !is_tcp || (route != NULL && route->access == ROUTE_OPEN);
     if (is_tcp && route != NULL && route->access == ROUTE_PRIVATE && config->token[0] == '\0')
         return refuse(ret, 403, "Ask on the unix socket, or set agent.admin.token.\n");
-    if (!is_open && !guard_token(request->authorization, config->token)) {
-        ret->authenticate = "Bearer realm=\"spillway\"";
-        return refuse(ret, 401, "Send the token: Authorization: Bearer TOKEN.\n");
-    }
+    if (!is_open && !has_token(request, config->token))
+        return refuse_stranger(request, ret);
     if (route == NULL)
         return answer_not_found(ret);
-    if (strcmp(request->method, "GET") != 0 && strcmp(request->method, "HEAD") != 0) {
+    if (!is_reading(request)) {
         ret->allow = "GET, HEAD";
         (void)buf_printf(&ret->text, "%s is for reading: ", route->path);
         return refuse(ret, 405, "use GET.\n");
