@@ -3,6 +3,7 @@
 #include "base/auto.h"
 #include "base/bell.h"
 #include "class_lines.h"
+#include "input/sources.h"
 #include "pipeline_state.h"
 
 #include <stdlib.h>
@@ -53,6 +54,17 @@ static void tell_classes(const struct pipeline *pipeline)
             class_lines_write(channel->strands[j]->lane, channel->input,
                               channel->strands[j]->outlet->name);
     }
+}
+
+void pipeline_ask(struct pipeline *pipeline, struct sources_ask *question)
+{
+    sources_ask_begin(question, pipeline->channel_count);
+    for (size_t i = 0; i < pipeline->channel_count; i++) {
+        struct reading *reading = pipeline->channels[i]->reading;
+        if (reading != NULL && reading_has_thread(reading))
+            reading_ask(reading, question);
+    }
+    sources_ask_end(question);
 }
 
 void pipeline_audit(struct pipeline *pipeline)

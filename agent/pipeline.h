@@ -29,6 +29,9 @@ bool pipeline_change(struct pipeline *pipeline, struct generation *next,
                      const struct patience *patience, struct err *err);
 /* What a change took out drains meanwhile: a step of it. Returns when to come again. */
 int64_t pipeline_tend(struct pipeline *pipeline, int64_t now_ms);
+/* Puts a question about their sources to all readings. */
+struct sources_ask;
+void pipeline_ask(struct pipeline *pipeline, struct sources_ask *question);
 /* Every owner compares what it holds with the books. */
 void pipeline_audit(struct pipeline *pipeline);
 /* Looks at what holds each output up. Returns when to look again. */

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "delivery/spool_aside.h"
+#include "ledger/ledger_start.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -110,11 +111,17 @@ static bool add_found(struct spools *spools, struct spool *spool, const char *ou
     return true;
 }
 
-bool spools_open_one(struct spools *spools, const struct settings *settings, size_t index,
-                     struct err *err)
+static struct spool_place left_before(const struct ledger *ledger, const char *output)
 {
-    const struct settings_part *part = &settings->outputs[index];
-    struct opened_spool *item = &spools->items[index];
+    return (struct spool_place){ ledger_before(ledger, output, NUMBER_spool_left_segment),
+                                 ledger_before(ledger, output, NUMBER_spool_left_at) };
+}
+
+bool spools_open_one(struct spools *spools, const struct settings *settings, size_t output,
+                     const struct ledger *ledger, struct err *err)
+{
+    const struct settings_part *part = &settings->outputs[output];
+    struct opened_spool *item = &spools->items[output];
     struct spool_stamp now = { clock_boot_ms(), clock_real_ns() / NS_PER_MS, 0 };
     int64_t began_ms = clock_now_ms();
     struct spool_disk *disk = NULL;
@@ -133,13 +140,15 @@ bool spools_open_one(struct spools *spools, const struct settings *settings, siz
             LS("output", part->name), LS("error", why.text));
         return true;
     }
-    struct spool_config config = spools_config(settings, index);
+    struct spool_config config = spools_config(settings, output);
     item->spool = spool_new(&config);
     item->files = spool_files_new(&disk);
     if (disk != NULL)
         disk->free(&disk);
     if (item->spool == NULL || item->files == NULL)
         return err_set(err, "out of memory for the spool of output '%s'", part->name);
+    if (ledger != NULL)
+        spool_set_left(item->spool, left_before(ledger, part->name));
     spool_files_scan(item->files, item->spool, config.boot, &now, &scan);
     tell(part->name, path, &scan, clock_now_ms() - began_ms);
     return add_found(spools, item->spool, part->name) ||
@@ -212,14 +221,15 @@ bool spools_prepare(struct spools *spools, const struct settings *settings, stru
     return spools->items != NULL || err_set(err, "out of memory");
 }
 
-bool spools_open(struct spools *spools, const struct settings *settings, struct err *err)
+bool spools_open(struct spools *spools, const struct settings *settings,
+                 const struct ledger *ledger, struct err *err)
 {
     if (!spools_prepare(spools, settings, err))
         return false;
     tell_forgotten(settings);
     for (size_t i = 0; i < settings->output_count; i++) {
         if (settings->outputs[i].output.spool__max_bytes > 0 &&
-            !spools_open_one(spools, settings, i, err))
+            !spools_open_one(spools, settings, i, ledger, err))
             return false;
     }
     return true;

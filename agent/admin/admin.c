@@ -23,9 +23,13 @@
 enum {
     CONNECTIONS_MAX = 32, /* of each door */
     CONNECTIONS_PER_ADDRESS = 16,
+    STREAMS_MAX = 8,
     CONNECTION_BYTES = 32 * 1024,
     REQUEST_MS = 5000,
     BACKLOG = 16,
+    STREAM_BLOCK = 16 * 1024,
+    STREAM_LOOK_MS = 50,    /* between two looks whether there is more */
+    STREAM_GRACE_MS = 2000, /* for the last words, when its time is over */
     /* Pages that slow readers have not taken yet, together; a page alone has room for all lanes. */
     PAGES_BYTES = 4 * 1024 * 1024,
 };
@@ -33,6 +37,14 @@ enum {
 struct guest {
     int fd; /* -1: no one */
     int64_t deadline_ms;
+};
+
+/* An answer that goes on. */
+struct flowing {
+    struct admin *admin;
+    struct MHD_Connection *connection;
+    void *stream; /* NULL: none */
+    bool is_suspended;
 };
 
 struct door { /* one listening socket */
@@ -59,6 +71,8 @@ struct admin {
     /* the endpoint's thread only */
     struct door tcp, local;
     size_t pages_bytes;
+    struct flowing flowing[STREAMS_MAX];
+    int64_t next_look_ms;
 };
 
 /* A page on its way. It is counted until microhttpd lets go of it. */
@@ -84,6 +98,9 @@ static enum MHD_Result send_response(struct MHD_Connection *connection,
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->type);
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    (void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    if (reply->policy[0] != '\0')
+        (void)MHD_add_response_header(response, "Content-Security-Policy", reply->policy);
     if (reply->allow != NULL)
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow);
     if (reply->authenticate != NULL)
@@ -126,6 +143,102 @@ static enum MHD_Result send_page(struct admin *admin, struct MHD_Connection *con
     return send_response(connection, response, reply);
 }
 
+/* ---- streams ---- */
+
+/* 0 would have it called again at once: without more to say the connection sleeps. */
+static ssize_t read_stream(void *context, uint64_t at, char *to, size_t room)
+{
+    struct flowing *flowing = context;
+    const struct stream_maker *maker = &flowing->admin->config.taps;
+    bool is_over = atomic_load(&flowing->admin->is_stopping);
+
+    (void)at;
+    size_t bytes = maker->read(flowing->stream, clock_now_ms(), to, room, &is_over);
+    if (bytes > 0)
+        return (ssize_t)bytes;
+    if (is_over)
+        return MHD_CONTENT_READER_END_OF_STREAM;
+    flowing->is_suspended = true;
+    MHD_suspend_connection(flowing->connection);
+    return 0;
+}
+
+static void free_stream(void *context)
+{
+    struct flowing *flowing = context;
+
+    flowing->admin->config.taps.close(flowing->stream);
+    flowing->stream = NULL;
+    flowing->is_suspended = false;
+}
+
+static struct flowing *find_free_stream(struct admin *admin)
+{
+    for (size_t i = 0; i < STREAMS_MAX; i++) {
+        if (admin->flowing[i].stream == NULL)
+            return &admin->flowing[i];
+    }
+    return NULL;
+}
+
+static void set_deadline(struct MHD_Connection *connection, int64_t deadline_ms)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    struct guest *guest = info->socket_context;
+
+    guest->deadline_ms = deadline_ms;
+}
+
+/* Takes the reply's stream. */
+static enum MHD_Result send_stream(struct admin *admin, struct MHD_Connection *connection,
+                                   struct reply *reply, int64_t now_ms)
+{
+    struct flowing *flowing = find_free_stream(admin);
+    struct MHD_Response *response = NULL;
+
+    buf_fini(&reply->text);
+    if (flowing != NULL) {
+        *flowing = (struct flowing){ admin, connection, reply->stream, false };
+        response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_stream,
+                                                     flowing, free_stream);
+    }
+    if (response == NULL) {
+        if (flowing != NULL)
+            flowing->stream = NULL;
+        admin->config.taps.close(reply->stream);
+        return refuse_for_now(connection);
+    }
+    set_deadline(connection, now_ms + reply->stream_ms + STREAM_GRACE_MS);
+    return send_response(connection, response, reply);
+}
+
+static bool has_streams(const struct admin *admin)
+{
+    for (size_t i = 0; i < STREAMS_MAX; i++) {
+        if (admin->flowing[i].stream != NULL)
+            return true;
+    }
+    return false;
+}
+
+/* What sleeps is asked again whether there is more, and whether its reader is still there. */
+static void wake_streams(struct admin *admin)
+{
+    for (size_t i = 0; i < STREAMS_MAX; i++) {
+        struct flowing *flowing = &admin->flowing[i];
+        if (flowing->stream != NULL && flowing->is_suspended)
+            MHD_resume_connection(flowing->connection);
+        flowing->is_suspended = false;
+    }
+}
+
+static const char *find_argument(const void *source, const char *name)
+{
+    return MHD_lookup_connection_value((struct MHD_Connection *)(uintptr_t)source,
+                                       MHD_GET_ARGUMENT_KIND, name);
+}
+
 static enum MHD_Result answer(void *context, struct MHD_Connection *connection, const char *url,
                               const char *method, const char *version, const char *upload,
                               size_t *upload_bytes, void **request_context)
@@ -134,7 +247,9 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
     struct admin *admin = door->admin;
     struct request request = { .url = url,
                                .method = method,
-                               .bound = door->is_tcp ? admin->address : NULL };
+                               .bound = door->is_tcp ? admin->address : NULL,
+                               .query = { find_argument, connection },
+                               .now_ms = clock_now_ms() };
     struct reply reply = { .text = { .limit = PAGES_BYTES - admin->pages_bytes } };
 
     (void)version, (void)upload, (void)upload_bytes, (void)request_context;
@@ -145,11 +260,15 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
         MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
     request.authorization =
         MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION);
+    request.file = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "file");
+    request.name = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "name");
     enum admin_phase phase = (enum admin_phase)atomic_load(&admin->phase);
     if (!routes_answer(&admin->config, phase, &request, &reply)) {
         buf_fini(&reply.text);
         return refuse_for_now(connection);
     }
+    if (reply.stream != NULL)
+        return send_stream(admin, connection, &reply, request.now_ms);
     return send_page(admin, connection, &reply);
 }
 
@@ -220,6 +339,27 @@ static int64_t sooner(int64_t a_ms, int64_t b_ms)
     return b_ms < 0 || a_ms < b_ms ? a_ms : b_ms;
 }
 
+/* microhttpd does not end while a connection sleeps. */
+static void end_streams(struct admin *admin)
+{
+    wake_streams(admin);
+    (void)serve_door(&admin->tcp, clock_now_ms());
+    (void)serve_door(&admin->local, clock_now_ms());
+    wake_streams(admin);
+}
+
+/* Returns how long until the next look; -1: there is none. */
+static int64_t look_at_books(struct admin *admin, int64_t now_ms)
+{
+    if (admin->config.history == NULL)
+        return -1;
+    if (now_ms >= admin->next_look_ms) {
+        history_look(admin->config.history, admin->config.ledger, clock_boot_ms());
+        admin->next_look_ms = now_ms + HISTORY_LOOK_MS;
+    }
+    return admin->next_look_ms - now_ms;
+}
+
 static void *run_admin(void *context)
 {
     struct admin *admin = context;
@@ -232,10 +372,15 @@ static void *run_admin(void *context)
         fds[count++] = admin->local.epoll_fd;
     while (!atomic_load(&admin->is_stopping)) {
         int64_t now_ms = clock_now_ms();
+        wake_streams(admin);
+        int64_t look_ms = look_at_books(admin, now_ms);
         int64_t wait_ms = serve_door(&admin->tcp, now_ms);
         wait_ms = sooner(wait_ms, serve_door(&admin->local, now_ms));
-        bell_wait(admin->bell, fds, count, wait_ms);
+        if (has_streams(admin))
+            wait_ms = sooner(wait_ms, STREAM_LOOK_MS);
+        bell_wait(admin->bell, fds, count, sooner(wait_ms, look_ms));
     }
+    end_streams(admin);
     return NULL;
 }
 
@@ -248,11 +393,12 @@ static bool open_door(struct door *door, struct admin *admin, int fd, bool is_tc
     door->is_tcp = is_tcp;
     for (size_t i = 0; i < CONNECTIONS_MAX; i++)
         door->guests[i].fd = -1;
-    door->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL, 0, NULL, NULL, answer, door, MHD_OPTION_LISTEN_SOCKET, fd,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-        (unsigned)(is_tcp ? CONNECTIONS_PER_ADDRESS : 0), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_BYTES, MHD_OPTION_NOTIFY_CONNECTION, note_guest, door, MHD_OPTION_END);
+    door->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, answer,
+                                    door, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+                                    (unsigned)CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+                                    (unsigned)(is_tcp ? CONNECTIONS_PER_ADDRESS : 0),
+                                    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
+                                    MHD_OPTION_NOTIFY_CONNECTION, note_guest, door, MHD_OPTION_END);
     if (door->daemon == NULL)
         return err_set(err, "libmicrohttpd does not start: %s", strerror(errno));
     door->epoll_fd = MHD_get_daemon_info(door->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;

@@ -2,13 +2,22 @@
 /* admin: the HTTP endpoint of the agent, on a unix socket in the runtime directory and, if asked
  * for, on a TCP port. On libmicrohttpd; one thread of its own serves both.
  * Promise: bounded connections (also for each address), memory, and time: a request that is not
- * answered whole after REQUEST_MS is cut off, whatever drips in. Nothing is locked.
- * Threads: main, but for the functions of the config, which the endpoint's thread calls. */
+ * answered whole after REQUEST_MS is cut off, whatever drips in; a tap lasts as long as it was
+ * asked for. Nothing is locked. Threads: main, but for the functions of the config, which the
+ * endpoint's thread calls. */
 #pragma once
 
+#include "admin/history.h"
 #include "admin/pages.h"
+#include "admin/stream.h"
 #include "base/err.h"
 #include "ledger/ledger.h"
+
+struct admin_query { /* of /sources: which ones; zeroed: all */
+    bool has_file, has_name;
+    uint64_t device, inode;
+    uint32_t name_sum; /* CRC-32C */
+};
 
 struct admin_config {
     const char *listen;        /* ADDRESS:PORT, [v6]:PORT; port 0 takes a free one; "": none */
@@ -16,12 +25,16 @@ struct admin_config {
     const char *socket_folder; /* where the unix socket is tried */
     const char *state_dir;
     const struct ledger *ledger;
-    struct slice version_page;                          /* JSON; outlives the endpoint */
-    bool (*is_alive)(void *context);                    /* what the watchdog is told */
+    struct history *history;         /* used by the endpoint's thread until the stop; NULL: none */
+    struct slice version_page;       /* JSON; outlives the endpoint */
+    bool (*is_alive)(void *context); /* what the watchdog is told */
     bool (*add_config)(void *context, struct buf *ret); /* the effective configuration, JSON */
     uint64_t (*ask_reload)(void *context);              /* returns the number of the wish */
     bool (*add_reload)(void *context, struct buf *ret); /* how reloads stand, JSON */
+    /* What the inputs know of their sources, JSON. May take a second. */
+    bool (*add_sources)(void *context, const struct admin_query *query, struct buf *ret);
     void *context;
+    struct stream_maker taps; /* events as they pass: to trusted guests only */
 };
 
 struct admin;

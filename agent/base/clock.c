@@ -17,6 +17,11 @@ int64_t clock_now_ms(void)
     return read_clock_ns(CLOCK_MONOTONIC) / NS_PER_MS;
 }
 
+int64_t clock_now_ns(void)
+{
+    return read_clock_ns(CLOCK_MONOTONIC);
+}
+
 int64_t clock_boot_ms(void)
 {
     return read_clock_ns(CLOCK_BOOTTIME) / NS_PER_MS;

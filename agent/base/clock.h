@@ -11,6 +11,7 @@
 /* Milliseconds of CLOCK_MONOTONIC: for intervals and timers. A step of the wall clock does not move
  * it. */
 int64_t clock_now_ms(void);
+int64_t clock_now_ns(void); /* the same clock, finer */
 
 /* Milliseconds of CLOCK_BOOTTIME: for the age of data; it also counts while the host is suspended.
  */

@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 
-enum { LOG_LINE_BYTES = 4096, LOG_DATAGRAM_BYTES = 3 * LOG_LINE_BYTES };
+enum { LOG_LINE_BYTES = 2048, LOG_DATAGRAM_BYTES = 4 * LOG_LINE_BYTES };
 
 struct log_line {
     char data[LOG_LINE_BYTES];

@@ -9,6 +9,7 @@
 #include "batch/workshop.h"
 #include "event/record.h"
 #include "flow/scheduler.h"
+#include "flow/tap.h"
 
 enum {
     EVENT_ATTRIBUTES = 1024,
@@ -56,6 +57,7 @@ struct batcher {
     struct hand hand;
     int64_t last_seal_ms;
     int64_t boot_ms; /* of the last look */
+    struct tap_view tap;
     struct attribute attributes[EVENT_ATTRIBUTES];
 };
 
@@ -153,6 +155,15 @@ static void drop_event(struct batcher *batcher, enum flow flow, struct receipt *
     receipt_release(receipt, 1);
 }
 
+static void show(struct batcher *batcher, const struct event *event)
+{
+    struct tap_place place = { .stage = TAP_ENCODED,
+                               .input = ledger_input_name(lane_books(batcher->hand.lane)),
+                               .output = batcher->config.output,
+                               .reason = "" };
+    tap_view_show(&batcher->tap, &place, event);
+}
+
 enum filled { FILLED_MORE, FILLED_FULL };
 
 static enum filled encode_record(struct batcher *batcher, const char *record)
@@ -175,6 +186,8 @@ static enum filled encode_record(struct batcher *batcher, const char *record)
         if (open->events == 0 || run.boot_ms < open->oldest_boot_ms)
             open->oldest_boot_ms = run.boot_ms; /* lanes differ in age */
         add_to_runs(open, lane_books(hand->lane), run.receipt, bytes);
+        if (batcher->tap.is_wanted)
+            show(batcher, &event);
     } else {
         drop_event(batcher, FLOW_too_large, run.receipt, bytes);
     }
@@ -197,6 +210,7 @@ static bool is_large_enough(const struct batcher *batcher, uint64_t max_bytes)
 
 static void fill_batch(struct batcher *batcher, uint64_t max_bytes, bool is_leaving)
 {
+    tap_view_ask(&batcher->tap, TAP_ENCODED);
     encoder_begin(batcher->workshop.encoder);
     while (batcher->hand.piece != NULL || (!is_leaving && pick_up_piece(batcher))) {
         for (const char *record; (record = piece_next(&batcher->hand.reader)) != NULL;) {

@@ -55,9 +55,7 @@ static int connect_to(const char *path, struct err *err)
         (void)err_set(err, "cannot ask the agent at '%s': %s", path, strerror(errno));
         return -1;
     }
-    int connected = fd;
-    fd = -1;
-    return connected;
+    return auto_keep_fd(&fd);
 }
 
 static bool read_all(int fd, struct buf *ret)

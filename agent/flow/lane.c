@@ -42,8 +42,12 @@ struct lane *lane_new(const struct lane_config *config)
     lane->config = *config;
     lane->random = random_make(config->seed);
     lock_init(&lane->lock, "lane");
-    if (!lane_build(lane))
+    if (!lane_build(lane)) {
         lane_free(&lane);
+        return NULL;
+    }
+    numbers_set(ledger_lane_numbers(config->books), NUMBER_lane_capacity_bytes,
+                arena_pieces(lane->arena) * arena_piece_bytes(lane->arena));
     return lane;
 }
 
@@ -79,6 +83,7 @@ uint64_t lane_weight(const struct lane *lane)
 /* What one pass under the lock did. */
 struct tally {
     struct amount admitted, shed, oversize, newest, over_share;
+    enum flow why; /* the last event was turned away */
 };
 
 static void tally_add(struct amount *amount, uint64_t bytes)
@@ -125,7 +130,8 @@ static void step_shedder(struct lane *lane, int64_t boot_ms) NEEDS_LOCK(&lane->l
     lane->has_news = true;
 }
 
-/* Asks the shedder. The probability with which the event is kept; 0: shed. */
+/* Asks the shedder, if the event may be shed. The probability with which the event is kept; 0:
+ * shed. */
 static double pass_shedder(struct lane *lane, const struct event *event, size_t class)
     NEEDS_LOCK(&lane->lock)
 {
@@ -134,8 +140,6 @@ static double pass_shedder(struct lane *lane, const struct event *event, size_t 
                                 .severity = event->severity };
     char room[FIELD_KEY_BYTES];
 
-    if (!shedder_may_shed(lane->shedder) || event->kind != EVENT_LOG)
-        return 1;
     if (lane->config.shed.mode == SHED_KEY && shedder_is_shedding(lane->shedder)) {
         struct slice key = field_key_text(event, slice_of(lane->config.shed_key), room);
         facts.has_key = key.bytes > 0;
@@ -162,6 +166,7 @@ static enum admission push_event(struct lane *lane, const struct event *event, s
 
     if (size > lane->max_record) {
         tally_add(&tally->oversize, event_bytes(event));
+        tally->why = FLOW_oversize;
         return NOT_ADMITTED;
     }
     if (event->resource != NULL)
@@ -172,6 +177,7 @@ static enum admission push_event(struct lane *lane, const struct event *event, s
         return ADMITTED;
     case CLASS_OVER_SHARE:
         tally_add(&tally->over_share, event_bytes(event));
+        tally->why = FLOW_shed_class;
         return NOT_ADMITTED;
     case CLASS_NO_ROOM:
         break;
@@ -180,6 +186,7 @@ static enum admission push_event(struct lane *lane, const struct event *event, s
     if (!is_bounded)
         return NO_ROOM;
     tally_add(&tally->newest, event_bytes(event));
+    tally->why = FLOW_shed_newest;
     return NOT_ADMITTED;
 }
 
@@ -187,10 +194,17 @@ static size_t find_class(struct lane *lane, const struct event *event, int64_t b
     NEEDS_LOCK(&lane->lock)
 {
     bool is_new;
+    if (lane->config.classes.by == CLASS_BY_NOTHING)
+        return 0;
     size_t class = classes_find(lane->classes, event, boot_ms, &is_new);
     if (is_new)
         shedder_forget_class(lane->shedder, class);
     return class;
+}
+
+static bool may_be_shed(const struct lane *lane, const struct event *event)
+{
+    return lane->weight_room != NULL && event->kind == EVENT_LOG;
 }
 
 static enum admission admit_event(struct lane *lane, const struct event *event,
@@ -202,9 +216,10 @@ static enum admission admit_event(struct lane *lane, const struct event *event,
     size_t class = find_class(lane, event, run->boot_ms);
     lane->passed = 0;
     if (kept <= 0)
-        kept = pass_shedder(lane, event, class);
+        kept = may_be_shed(lane, event) ? pass_shedder(lane, event, class) : 1;
     if (kept <= 0) {
         tally_add(&tally->shed, event_bytes(event));
+        tally->why = FLOW_shed_sample;
         return NOT_ADMITTED;
     }
     struct event weighed;
@@ -240,12 +255,19 @@ static void take_news(struct lane *lane, struct lane_news *ret_news) NEEDS_LOCK(
 {
     if (!lane->has_news || ret_news == NULL)
         return;
+    struct lane_examples examples = ret_news->examples;
     *ret_news = lane->news;
+    ret_news->examples = examples;
     lane->has_news = false;
 }
 
-/* One pass under the lock; ret_victim: a piece that was pushed out, to be let go without the lock.
- */
+static void add_example(struct lane_examples *examples, size_t at, enum flow why)
+{
+    if (examples->are_wanted && examples->count < LANE_EXAMPLES)
+        examples->items[examples->count++] = (struct lane_example){ at, why };
+}
+
+/* One pass under the lock; ret_victim: pushed out, to be let go without the lock. */
 static size_t offer_pass(struct lane *lane, const struct event *events, size_t from, size_t count,
                          const struct run_info *run, struct lane_news *news,
                          struct piece **ret_victim)
@@ -256,10 +278,12 @@ static size_t offer_pass(struct lane *lane, const struct event *events, size_t f
     lock_take(&lane->lock);
     note_time(lane, run->boot_ms);
     step_shedder(lane, run->boot_ms);
-    while (at < count) {
-        if (admit_event(lane, &events[at], run, &tally) == NO_ROOM)
+    for (; at < count; at++) {
+        enum admission admission = admit_event(lane, &events[at], run, &tally);
+        if (admission == NO_ROOM)
             break;
-        at++;
+        if (admission == NOT_ADMITTED && news != NULL)
+            add_example(&news->examples, at, tally.why);
     }
     count_pass(lane, run, &tally);
     take_news(lane, news);
@@ -368,7 +392,9 @@ struct lane_level lane_level(struct lane *lane)
     lock_take(&lane->lock);
     struct classes_level level = classes_level(lane->classes);
     double fill = lane_fill(lane);
+    uint64_t used = arena_lent(lane->arena) * arena_piece_bytes(lane->arena);
     lock_drop(&lane->lock);
+    numbers_set(ledger_lane_numbers(lane->config.books), NUMBER_lane_used_bytes, used);
     return (struct lane_level){ level.events, level.bytes, level.oldest_boot_ms, fill };
 }
 
@@ -433,13 +459,11 @@ void lane_audit(struct lane *lane)
                        (struct amount){ level.events, level.bytes });
     size_t piece_bytes = arena_piece_bytes(lane->arena);
     uint64_t used = arena_lent(lane->arena) * piece_bytes;
-    uint64_t capacity = arena_pieces(lane->arena) * piece_bytes;
     bool is_shedding = shedder_is_shedding(lane->shedder);
     if (level.events == 0)
         arena_trim(lane->arena);
     lock_drop(&lane->lock);
     numbers_set(numbers, NUMBER_lane_used_bytes, used);
-    numbers_set(numbers, NUMBER_lane_capacity_bytes, capacity);
     numbers_set(numbers, NUMBER_lane_shedding, is_shedding);
     numbers_set(numbers, NUMBER_lane_oldest_seconds, (uint64_t)waits_ms / 1000);
 }

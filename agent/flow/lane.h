@@ -35,8 +35,20 @@ void lane_free(struct lane **lanep);                     /* CHECKs that it is em
 struct books *lane_books(const struct lane *lane);
 uint64_t lane_weight(const struct lane *lane);
 
+/* Some of the events that were turned away, for who wants to see them. */
+enum { LANE_EXAMPLES = 8 };
+struct lane_examples {
+    bool are_wanted;
+    size_t count;
+    struct lane_example {
+        size_t at; /* index of the event */
+        enum flow why;
+    } items[LANE_EXAMPLES];
+};
+
 /* What the log should say once shedding starts or stops. */
 struct lane_news {
+    struct lane_examples examples; /* set up by the caller */
     enum shed_change shed;
     double fill, high, low, keep;
     struct amount depth; /* in the lane now */

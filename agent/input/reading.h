@@ -77,3 +77,6 @@ void reading_go_on(struct reading *reading);
 bool reading_is_settled(struct reading *reading);           /* stopped, and no receipt is open */
 struct receipts *reading_receipts(struct reading *reading); /* NULL: it takes none */
 int64_t reading_last_step_ms(struct reading *reading);
+/* Puts a question about its sources to it; the answer comes in its own thread. Threads: main. */
+struct sources_ask;
+void reading_ask(struct reading *reading, struct sources_ask *question);

@@ -35,7 +35,8 @@ struct reading {
     _Atomic size_t open_receipts;
     _Atomic bool stopping, stopped, finished_source, finishing;
     _Atomic int64_t last_step_ms;
-    struct wake stop_wake; /* bumped once `stopped` is set */
+    struct wake stop_wake;                /* bumped once `stopped` is set */
+    struct sources_ask *_Atomic question; /* about its sources; NULL: none */
 };
 
 /* Opens the processors of the config into *ret_processors; *ret_count: how many are open, also when

@@ -33,6 +33,47 @@ static void count_in_lanes(struct sink *sink, enum flow flow, uint64_t events, u
         lane_count(sink->lanes[i], flow, events, bytes);
 }
 
+/* ---- who looks on ---- */
+
+/* output: of the lane that it is about; "": of several. */
+static struct tap_place place_of(const struct sink *sink, enum tap_stage stage, const char *reason,
+                                 const char *output)
+{
+    return (struct tap_place){ .stage = stage,
+                               .input = sink->input,
+                               .output = output,
+                               .reason = reason,
+                               .resource = sink->resource };
+}
+
+static const char *only_output(const struct sink *sink)
+{
+    return sink->lane_count == 1 ? sink->lane_outputs[0] : "";
+}
+
+static void show(const struct sink *sink, enum tap_stage stage)
+{
+    if (!tap_is_wanted(stage))
+        return;
+    struct tap_place place = place_of(sink, stage, "", only_output(sink));
+    tap_offer(&place, sink->events, sink->count);
+}
+
+static void show_filtered(struct sink *sink, enum processed processed, const struct event *event)
+{
+    const char *reason = processed == PROCESS_DROP ? "filter" : "malformed";
+    struct tap_place place = place_of(sink, TAP_FILTERED, reason, only_output(sink));
+
+    tap_view_show(&sink->filtered, &place, event);
+}
+
+static void show_shed(const struct sink *sink, size_t lane, enum flow why, size_t at, size_t count)
+{
+    struct tap_place place =
+        place_of(sink, TAP_SHED, flow_infos[why].name, sink->lane_outputs[lane]);
+    tap_offer(&place, sink->events + at, count);
+}
+
 /* ---- processors ---- */
 
 static enum processed process_event(struct sink *sink, struct event *event)
@@ -50,6 +91,7 @@ static void process_events(struct sink *sink)
 
     if (sink->processor_count == 0)
         return;
+    tap_view_ask(&sink->filtered, TAP_FILTERED);
     for (size_t i = 0; i < sink->count; i++) {
         struct event *event = &sink->events[i];
         uint64_t bytes = event_bytes(event); /* as it came: a processor may change it */
@@ -60,6 +102,8 @@ static void process_events(struct sink *sink)
             kept++;
             continue;
         }
+        if (sink->filtered.is_wanted)
+            show_filtered(sink, processed, event);
         struct amount *amount = processed == PROCESS_DROP ? &filtered : &refused;
         amount->events++;
         amount->bytes += bytes;
@@ -131,7 +175,8 @@ static bool wait_for_room(struct sink *sink, int64_t deadline_ms)
 static void offer_to_lane(struct sink *sink, size_t lane, const struct run_info *run)
 {
     int64_t deadline_ms = sink->block_for_ms == 0 ? 0 : clock_now_ms() + sink->block_for_ms;
-    struct lane_news news = { .shed = SHED_SAME };
+    struct lane_news news = { .shed = SHED_SAME,
+                              .examples = { .are_wanted = tap_is_wanted(TAP_SHED) } };
     size_t at = 0;
 
     for (;;) {
@@ -145,12 +190,16 @@ static void offer_to_lane(struct sink *sink, size_t lane, const struct run_info 
     }
     atomic_store(&sink->is_offering, false);
     tell_news(sink, lane, &news);
+    for (size_t i = 0; i < news.examples.count; i++)
+        show_shed(sink, lane, news.examples.items[i].why, news.examples.items[i].at, 1);
     if (at == sink->count)
         return;
     if (sink->rereadable && atomic_load(&sink->aborting))
         sink->refused = true; /* not taken, not counted: they are still in the source */
     else
         lane_refuse(sink->lanes[lane], FLOW_block_timeout, sink->events, at, sink->count);
+    if (!sink->refused && tap_is_wanted(TAP_SHED))
+        show_shed(sink, lane, FLOW_block_timeout, at, sink->count - at);
 }
 
 static void open_receipt(struct sink *sink)
@@ -205,7 +254,9 @@ bool sink_flush(struct sink *sink)
         set_aside_events(sink);
     if (sink->count > 0 && !sink->refused) {
         note_run(sink, sink->count);
+        show(sink, TAP_READ);
         process_events(sink);
+        show(sink, TAP_PROCESSED);
         open_receipt(sink);
         struct run_info run = { sink->receipt, sink->resource, clock_boot_ms() };
         for (size_t i = 0; i < sink->lane_count && sink->count > 0; i++)
@@ -224,7 +275,12 @@ struct event *sink_event(struct sink *sink)
         (void)sink_flush(sink);
     struct event *event = &sink->events[sink->count];
     int64_t observed_ns = sink->count > 0 ? sink->events[0].observed_ns : clock_real_ns();
-    memset(event, 0, sizeof(*event));
+    /* In two stretches, each short enough for a few stores, and without the ids, which mean nothing
+     * without their flag: the compiler clears a whole event by a `rep stos`, which costs more than
+     * the rest of this function. */
+    const size_t first = offsetof(struct event, time_ns), second = offsetof(struct event, trace_id);
+    memset(event, 0, first);
+    memset((char *)event + first, 0, second - first);
     event->observed_ns = observed_ns;
     event->scratch = &sink->scratch;
     sink->count++;

@@ -6,6 +6,7 @@
 
 #include "base/gate.h"
 #include "flow/lane.h"
+#include "flow/tap.h"
 #include "input/set_aside.h"
 #include "plugins/plugin.h"
 
@@ -38,8 +39,9 @@ struct sink {
     size_t count;
     struct scratch scratch;
     struct set_aside aside;
-    bool refused;   /* stopping: events of this read were not taken */
-    bool took_mark; /* since the reading last looked */
+    struct tap_view filtered; /* for who looks at what processors drop */
+    bool refused;             /* stopping: events of this read were not taken */
+    bool took_mark;           /* since the reading last looked */
     struct gate *gate;
     _Atomic bool is_offering; /* waits for room; of what was read a part is not in the lanes yet */
     /* set by main, which rings the bell then */

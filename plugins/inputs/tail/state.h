@@ -4,14 +4,14 @@
  *   rotate  finds what has left, and rotations that were missed; orders the files of one path
  *   file    opens, closes, starts over and gives up single files
  *   copy    knows copies of files that were then cut off (copytruncate)
- *   reader  takes files from the queue and makes events of their bytes */
+ *   reader  takes files from the queue and makes events of their bytes
+ *   account says of each file how it stands, to people who ask */
 #pragma once
 
 #include "options.h"
 #include "pending.h"
 #include "table.h"
 #include "watch.h"
-
 #include <limits.h>
 
 struct tail {
