@@ -12,11 +12,18 @@ struct walker {
     uint64_t steps; /* the walker's, but while it stands */
 };
 
+static void spin(int rounds)
+{
+    for (volatile int i = 0; i < rounds; i++)
+        continue;
+}
+
 static void *walk(void *context)
 {
     struct walker *walker = context;
     while (!atomic_load(&walker->stopping)) {
         gate_pass(&walker->gate);
+        spin(500);
         walker->steps++;
     }
     return NULL;
@@ -39,8 +46,7 @@ static void what_a_thread_has_is_the_others_while_it_stands(void **unused)
         gate_shut(&walker.gate);
         await(&walker);
         uint64_t steps = walker.steps;
-        for (volatile int i = 0; i < 100; i++)
-            continue;
+        spin(2000);
         assert_true(walker.steps == steps);
         walker.steps = 0;
         gate_open(&walker.gate);
