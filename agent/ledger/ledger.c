@@ -253,6 +253,8 @@ static void start_books(struct ledger *ledger, const struct ledger_config *confi
         save_now(ledger);
 }
 
+static struct ledger *_Atomic current;
+
 struct ledger *ledger_open(const struct ledger_config *config, struct err *err)
 {
     struct ledger *ledger = calloc(1, sizeof(*ledger));
@@ -276,7 +278,13 @@ struct ledger *ledger_open(const struct ledger_config *config, struct err *err)
         return NULL;
     }
     start_books(ledger, config, state_dir);
+    atomic_store(&current, ledger);
     return ledger;
+}
+
+const struct ledger *ledger_current(void)
+{
+    return atomic_load(&current);
 }
 
 void ledger_mark_closed(struct ledger *ledger)
@@ -296,6 +304,8 @@ void ledger_close(struct ledger **ledgerp)
     *ledgerp = NULL;
     if (ledger == NULL)
         return;
+    struct ledger *closed = ledger;
+    (void)atomic_compare_exchange_strong(&current, &closed, NULL);
     ledger_mark_closed(ledger);
     live_file_close(&ledger->live);
     free(ledger);
