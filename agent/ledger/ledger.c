@@ -258,6 +258,8 @@ void ledger_begin(struct ledger *ledger, const struct ledger_found *found, size_
         save_now(ledger);
 }
 
+static struct ledger *_Atomic current;
+
 static void find_predecessor(struct ledger *ledger, const char *state_dir)
 {
     struct books_file *file = ledger->live.books;
@@ -318,7 +320,13 @@ struct ledger *ledger_prepare(const struct ledger_config *config, struct err *er
         return NULL;
     }
     find_predecessor(ledger, state_dir);
+    atomic_store(&current, ledger);
     return ledger;
+}
+
+const struct ledger *ledger_current(void)
+{
+    return atomic_load(&current);
 }
 
 void ledger_mark_closed(struct ledger *ledger)
@@ -338,6 +346,8 @@ void ledger_close(struct ledger **ledgerp)
     *ledgerp = NULL;
     if (ledger == NULL)
         return;
+    struct ledger *closed = ledger;
+    (void)atomic_compare_exchange_strong(&current, &closed, NULL);
     if (ledger->dead != NULL) /* nothing began: the books of the start before stay */
         (void)unlink(ledger->live.tmp);
     forget_predecessor(ledger);
