@@ -29,8 +29,9 @@ bool ask_find(const char *state_dir, const char *runtime_dir, char ret_path[PATH
             socket_file_path(folder, state_dir, ret_path) && access(ret_path, F_OK) == 0)
             return true;
     }
-    return err_set(err, "no agent with the state directory '%s' runs: there is no socket of it in "
-                        "'%s'",
+    return err_set(err,
+                   "no agent with the state directory '%s' runs: there is no socket of it in "
+                   "'%s'",
                    state_dir, runtime_dir);
 }
 
@@ -54,9 +55,7 @@ static int connect_to(const char *path, struct err *err)
         (void)err_set(err, "cannot ask the agent at '%s': %s", path, strerror(errno));
         return -1;
     }
-    int connected = fd;
-    fd = -1;
-    return connected;
+    return auto_keep_fd(&fd);
 }
 
 static bool read_all(int fd, struct buf *ret)

@@ -140,7 +140,7 @@ static void add_nearest(struct why *why, const char *input, const struct why_mat
 /* The first input that matches and does not leave it out. NULL: none; told why. */
 static const struct settings_part *find_input(struct why *why, const struct why_file *file)
 {
-    const struct settings_part *nearest = NULL;
+    const char *nearest = NULL; /* the input with the nearest pattern */
     struct why_match match, nearest_match = { .nearest = NULL };
     bool is_excluded = false;
 
@@ -157,14 +157,14 @@ static const struct settings_part *find_input(struct why *why, const struct why_
                              input->name, match.pattern, match.excluded_by);
         } else if (match.nearest != NULL &&
                    (nearest == NULL || match.nearest_fit.parts > nearest_match.nearest_fit.parts)) {
-            nearest = input;
+            nearest = input->name;
             nearest_match = match;
         }
     }
     if (is_excluded)
         return NULL;
     if (nearest != NULL)
-        add_nearest(why, nearest->name, &nearest_match);
+        add_nearest(why, nearest, &nearest_match);
     else
         (void)buf_add_text(&why->text, "  the configuration has no input of files\n");
     return NULL;

@@ -22,7 +22,7 @@ struct asked {
 static int close_socket(void *context, curl_socket_t fd)
 {
     struct asked *asked = context;
-    struct sockaddr_storage peer;
+    struct sockaddr_storage peer = { .ss_family = AF_UNSPEC };
     socklen_t bytes = sizeof(peer);
     char host[INET6_ADDRSTRLEN + 16], port[8];
 

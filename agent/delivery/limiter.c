@@ -110,7 +110,7 @@ static void grow(struct limiter *limiter)
 
 double limiter_prospect(const struct limiter *limiter)
 {
-    return limiter->warming_up ? limiter->max : limiter->limit;
+    return limiter->warming_up ? 2.0 * limiter->max : limiter->limit;
 }
 
 static int compare_ms(const void *a, const void *b)

@@ -297,13 +297,12 @@ static size_t offer_pass(struct lane *lane, const struct event *events, size_t f
     lock_take(&lane->lock);
     note_time(lane, run->boot_ms);
     step_shedder(lane, run->boot_ms);
-    while (at < count) {
+    for (; at < count; at++) {
         enum admission admission = admit_event(lane, &events[at], run, &tally);
         if (admission == NO_ROOM)
             break;
         if (admission == NOT_ADMITTED && news != NULL)
             add_example(&news->examples, at, tally.why);
-        at++;
     }
     count_pass(lane, run, &tally);
     take_news(lane, news);

@@ -29,7 +29,7 @@ struct sources_ask {
     struct lock lock;
     struct asked *asked;
     size_t room, count, answered;
-    bool is_asked, is_over; /* all were asked; nothing more is taken */
+    bool is_asked; /* all were asked */
 };
 
 /* ---- life ---- */
@@ -216,7 +216,7 @@ static void put_answer(struct sources_ask *ask, const char *input, const char *o
 {
     lock_take(&ask->lock);
     struct asked *asked = find_asked(ask, input, output);
-    if (!ask->is_over && asked != NULL && !text->failed) {
+    if (asked != NULL && !text->failed) {
         asked->has_answered = true;
         asked->answer = *text;
         *text = (struct buf){ 0 };
@@ -285,7 +285,6 @@ bool sources_ask_take(struct sources_ask *ask, int64_t timeout_ms, struct buf *r
     }
     open_page(ret, "agent");
     lock_take(&ask->lock);
-    ask->is_over = true;
     for (size_t i = 0; i < ask->count; i++) {
         if (ask->asked[i].has_answered)
             (void)add_item(ret, SIZE_MAX, &ask->asked[i].answer);

@@ -34,7 +34,7 @@ void sources_ask_end(struct sources_ask *ask);
 void sources_ask_answer(struct sources_ask *ask, const char *input, const char *output,
                         const struct input *plugin, void *state);
 
-/* Waits until all have answered, at most so long; then nothing more is taken. Appends the page.
+/* Waits until all have answered, at most so long. Appends the page. What comes later is forgotten.
  * false: ret is full, or memory is short. */
 bool sources_ask_take(struct sources_ask *ask, int64_t timeout_ms, struct buf *ret);
 

@@ -102,7 +102,7 @@ static void all_readings_answer_in_the_order_in_which_they_were_asked(void **unu
     cJSON_Delete(page);
 }
 
-static void who_does_not_answer_in_time_is_named_and_is_not_heard_later(void **unused)
+static void who_does_not_answer_in_time_is_named_and_may_answer_later(void **unused)
 {
     struct sources_ask *ask = new_ask(&(struct sources_query){ .has_file = false });
     struct sources_ask *held = sources_ask_hold(ask);
@@ -265,7 +265,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_readings_answer_in_the_order_in_which_they_were_asked),
-        cmocka_unit_test(who_does_not_answer_in_time_is_named_and_is_not_heard_later),
+        cmocka_unit_test(who_does_not_answer_in_time_is_named_and_may_answer_later),
         cmocka_unit_test(a_question_that_nobody_passed_on_says_so),
         cmocka_unit_test(only_what_is_asked_for_is_told),
         cmocka_unit_test(an_answer_is_bounded_and_counts_what_it_left_out),
