@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "delivery/spool_aside.h"
+#include "ledger/ledger_start.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -110,11 +111,17 @@ static bool add_found(struct spools *spools, struct spool *spool, const char *ou
     return true;
 }
 
-static bool open_one(struct spools *spools, const struct settings *settings, size_t index,
+static struct spool_place left_before(const struct ledger *ledger, const char *output)
+{
+    return (struct spool_place){ ledger_before(ledger, output, NUMBER_spool_left_segment),
+                                 ledger_before(ledger, output, NUMBER_spool_left_at) };
+}
+
+static bool open_one(struct spools *spools, const struct settings *settings,
+                     const struct settings_part *part, const struct ledger *ledger,
                      const unsigned char *boot, struct err *err)
 {
-    const struct settings_part *part = &settings->outputs[index];
-    struct opened_spool *item = &spools->items[index];
+    struct opened_spool *item = &spools->items[part - settings->outputs];
     struct spool_stamp now = { clock_boot_ms(), clock_real_ns() / NS_PER_MS, 0 };
     int64_t began_ms = clock_now_ms();
     struct spool_disk *disk = NULL;
@@ -139,6 +146,7 @@ static bool open_one(struct spools *spools, const struct settings *settings, siz
         disk->free(&disk);
     if (item->spool == NULL || item->files == NULL)
         return err_set(err, "out of memory for the spool of output '%s'", part->name);
+    spool_set_left(item->spool, left_before(ledger, part->name));
     spool_files_scan(item->files, item->spool, boot, &now, &scan);
     tell(part->name, path, &scan, clock_now_ms() - began_ms);
     return add_found(spools, item->spool, part->name) ||
@@ -204,7 +212,8 @@ static void tell_forgotten(const struct settings *settings)
         (void)closedir(list);
 }
 
-bool spools_open(struct spools *spools, const struct settings *settings, struct err *err)
+bool spools_open(struct spools *spools, const struct settings *settings,
+                 const struct ledger *ledger, struct err *err)
 {
     unsigned char boot[SPOOL_BOOT_BYTES];
 
@@ -216,7 +225,7 @@ bool spools_open(struct spools *spools, const struct settings *settings, struct 
     tell_forgotten(settings);
     for (size_t i = 0; i < settings->output_count; i++) {
         if (settings->outputs[i].output.spool__max_bytes > 0 &&
-            !open_one(spools, settings, i, boot, err))
+            !open_one(spools, settings, &settings->outputs[i], ledger, boot, err))
             return false;
     }
     return true;

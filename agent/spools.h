@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* spools: the spools of all outputs at the start: opened and looked through before the books are,
- * because what lies on disk says how the books of the start before are closed. Threads: main. */
+/* spools: the spools of all outputs at the start: opened and looked through before the books begin,
+ * because what lies on disk says how those of the start before are closed. Threads: main. */
 #pragma once
 
 #include "config/settings.h"
@@ -19,9 +19,10 @@ struct spools {
     size_t found_count;
 };
 
-/* Says what was found. A disk that cannot be used is said and is no reason not to start; false: out
- * of memory, or another agent has the folder. */
-bool spools_open(struct spools *spools, const struct settings *settings, struct err *err);
+/* ledger: prepared. Says what was found. A disk that cannot be used is said and is no reason not to
+ * start; false: out of memory, or another agent has the folder. */
+bool spools_open(struct spools *spools, const struct settings *settings,
+                 const struct ledger *ledger, struct err *err);
 /* Once it is carried over: what start after start crashed on, as the numbers of its output tell,
  * is not sent again. */
 void spools_set_aside(struct opened_spool *spool, const char *output, struct numbers *numbers);

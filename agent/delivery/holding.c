@@ -16,9 +16,19 @@ static void count(const struct batch *batch, enum flow flow)
     tally_move(&tally, flow, 0);
 }
 
+/* Called when permits come and go: spare bodies may take what they leave. */
+static void allow_spares(struct body_pool *pool, const struct share *share)
+{
+    if (pool != NULL && share != NULL)
+        body_pool_allow(pool, share_room(share));
+}
+
 static void forget(struct batch *batch)
 {
+    const struct share *share = batch->permit.share;
+
     permit_release(&batch->permit);
+    allow_spares(batch->pool, share);
     batch_free(&batch);
 }
 
@@ -36,6 +46,7 @@ void holding_seal(struct holding *holding, struct batch *batch)
     }
     CHECK(sum.events > 0 && sum.events == batch->events && sum.bytes == batch->bytes);
     tally_move(&tally, FLOW_seal, batch->worker);
+    allow_spares(batch->pool, batch->permit.share);
     batch_list_push_back(&holding->ready, batch);
 }
 
@@ -46,12 +57,20 @@ void holding_launch(struct holding *holding, struct batch *batch)
     count(batch, FLOW_launch);
 }
 
+/* To the front, but behind one that it went past. */
+static void put_back(struct holding *holding, struct batch *batch)
+{
+    struct batch *head = holding->ready.head;
+
+    batch_list_insert(&holding->ready, head != NULL && head->was_passed ? head : NULL, batch);
+}
+
 void holding_return(struct holding *holding, struct batch *batch, enum end end)
 {
     batch_list_remove(&holding->in_flight, batch);
     count(batch, FLOW_return);
     if (end == HOLDING_FRONT)
-        batch_list_push_front(&holding->ready, batch);
+        put_back(holding, batch);
     else
         batch_list_push_back(&holding->ready, batch);
 }
@@ -76,14 +95,14 @@ void holding_end_split(struct holding *holding, struct batch *parent, struct bat
 {
     batch_list_remove(&holding->splitting, parent);
     if (halves == NULL) {
-        batch_list_push_front(&holding->ready, parent);
+        put_back(holding, parent);
         return;
     }
     CHECK(halves[0]->events + halves[1]->events == parent->events);
     CHECK(halves[0]->bytes + halves[1]->bytes == parent->bytes);
     pins_share(parent, halves);
-    batch_list_push_front(&holding->ready, halves[1]);
-    batch_list_push_front(&holding->ready, halves[0]);
+    put_back(holding, halves[1]);
+    put_back(holding, halves[0]);
     forget(parent);
 }
 

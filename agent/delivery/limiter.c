@@ -110,9 +110,7 @@ static void grow(struct limiter *limiter)
 
 double limiter_prospect(const struct limiter *limiter)
 {
-    if (!limiter->warming_up || limiter->limit >= limiter->max)
-        return limiter->limit;
-    return limiter->limit * LIMITER_WARM_UP * LIMITER_WARM_UP;
+    return limiter->warming_up ? 2.0 * limiter->max : limiter->limit;
 }
 
 static int compare_ms(const void *a, const void *b)

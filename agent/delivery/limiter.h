@@ -50,8 +50,9 @@ enum { LIMITER_WARM_UP = 4 };
 
 /* Starts at min, but not below one. */
 struct limiter limiter_make(unsigned min, unsigned max);
-/* As many as may be in flight two rounds from now: while it warms up, batches are made ahead, so
- * that there is something to send when the limit rises. */
+/* How many batches may soon be wanted: while it warms up twice as many as may ever be in flight, so
+ * that there is something to send when the limit rises, and to follow when that is answered. A far
+ * endpoint is not filled otherwise: it takes most of a second to warm up. */
 double limiter_prospect(const struct limiter *limiter);
 /* When the next request may start; <= now_ms: now; INT64_MAX: not before one in flight is answered.
  * Ask with a request at hand: one that is held back by a gap uses the whole limit. */

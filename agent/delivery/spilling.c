@@ -142,11 +142,21 @@ void spilling_choose(struct delivery *delivery, int64_t now_ms)
     }
 }
 
-/* The disk fails: they are the oldest of what is ready. */
+/* Those read from the disk are older than all that is to go there. */
+static struct batch *last_from_disk(const struct batch_list *ready)
+{
+    struct batch *last = NULL;
+
+    for (struct batch *at = ready->head; at != NULL && at->pin != NULL; at = at->next)
+        last = at;
+    return last;
+}
+
+/* The disk fails: but for what was read from it they are the oldest of what is ready. */
 static void take_back(struct delivery *delivery)
 {
     struct batch_list *list = &delivery->held.to_spool;
-    struct batch *after = NULL, *batch;
+    struct batch *after = last_from_disk(&delivery->held.ready), *batch;
 
     while ((batch = batch_list_pop(list)) != NULL) {
         batch_list_insert(&delivery->held.ready, after, batch);
@@ -252,12 +262,20 @@ static bool reserve_body(struct delivery *delivery, const struct from_disk *foun
     return found->bytes + bytes <= share->limit_bytes / 2 && share_acquire(share, bytes, permit);
 }
 
-/* One batch that fails by itself must not hold all others; where the order is kept it must. */
+static unsigned in_order_probes(const struct delivery *delivery)
+{
+    const struct batch *head = delivery->held.ready.head;
+
+    return head != NULL && (head->may_be_poisoned || head->was_passed) ? 2 : 1;
+}
+
+/* One batch that fails by itself must not hold all others; where the order is kept it must, unless
+ * it may be poisoned: then the next one tells. */
 static bool wants_more(const struct delivery *delivery, const struct from_disk *found,
                        int64_t now_ms)
 {
     if (is_away(delivery, now_ms))
-        return found->all < (delivery->in_order ? 1 : PROBES);
+        return found->all < (delivery->in_order ? in_order_probes(delivery) : PROBES);
     return found->ready < delivery->limiter.limit + AHEAD;
 }
 
@@ -283,9 +301,7 @@ static void end_load(struct delivery *delivery, const struct spool_job *job,
                      struct spool_result *result, const struct spool_stamp *now, int64_t now_ms)
 {
     struct batch *batch = spool_loaded(delivery->spill.spool, job, result, now, now_ms);
-    struct batch_list *ready = &delivery->held.ready;
     struct permit permit = delivery->spill.loading;
-    struct batch *after = NULL;
 
     delivery->spill.loading = (struct permit){ 0 };
     if (batch == NULL) {
@@ -299,9 +315,7 @@ static void end_load(struct delivery *delivery, const struct spool_job *job,
         pins_finish(batch, FLOW_spool_corrupt);
         return;
     }
-    for (struct batch *at = ready->head; at != NULL && at->pin != NULL; at = at->next)
-        after = at;
-    batch_list_insert(ready, after, batch);
+    batch_list_insert(&delivery->held.ready, last_from_disk(&delivery->held.ready), batch);
 }
 
 /* ---- jobs ---- */
@@ -384,6 +398,9 @@ void delivery_spool_done(struct delivery *delivery, const struct spool_job *job,
     case SPOOL_SYNC:
         if (spool_synced(spool, job, result, now_ms))
             end_sync(delivery);
+        break;
+    case SPOOL_UNDO:
+        spool_undone(spool, job, result, now_ms);
         break;
     case SPOOL_LOOK:
         spool_looked(spool, result, now_ms);

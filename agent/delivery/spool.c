@@ -92,13 +92,15 @@ void spool_carry(struct spool *spool, struct numbers *numbers)
         CHECK(spool->index.lanes[i].books != NULL);
         if (live.events > 0 || live.bytes > 0)
             ledger_move(spool->index.lanes[i].books, FLOW_carry, live.events, live.bytes);
+        spool_lane_forget_unmarked(&spool->index.lanes[i]);
     }
+    spool_publish_left(spool);
     spool_publish(spool);
 }
 
 /* ---- the state of the disk ---- */
 
-static void disk_failed(struct spool *spool, const char *what, int error, int64_t now_ms)
+void spool_disk_failed(struct spool *spool, const char *what, int error, int64_t now_ms)
 {
     int64_t rest_ms = RETRY_MOST_MS;
 
@@ -177,8 +179,18 @@ static void plan_seal(const struct spool *spool, const struct spool_stamp *now,
     }
 }
 
+void spool_end_writing(struct spool *spool)
+{
+    if (spool->writing != NULL)
+        spool->writing->is_unsynced = spool->unsynced_bytes > 0;
+    spool->writing = NULL;
+}
+
+/* Without its sum a segment is read record by record at the next start: no harm. */
 bool spool_plan_close(struct spool *spool, const struct spool_stamp *now, struct spool_job *ret)
 {
+    if (spool->left.segment != 0) /* the disk fails, and the sum would lie behind that */
+        spool_end_writing(spool);
     if (spool->writing == NULL)
         return false;
     plan_seal(spool, now, ret);
@@ -244,13 +256,15 @@ bool spool_plan_write(struct spool *spool, struct batch *batch, const struct spo
         *ret = (struct spool_job){ .kind = SPOOL_LOOK };
         return true;
     }
+    if (spool_plan_undo(spool, ret))
+        return true;
     if (spool_must_evict(spool, growth, spool_limit_bytes(spool))) {
         if (spool_may_wait(spool))
             return false;
         if (plan_evict(spool, now_ms, ret))
             return true;
-        disk_failed(spool, "make room, all of it is being sent or the disk is full", ENOSPC,
-                    now_ms);
+        spool_disk_failed(spool, "make room, all of it is being sent or the disk is full", ENOSPC,
+                          now_ms);
         spool_publish(spool);
         return false;
     }
@@ -287,8 +301,9 @@ bool spool_wrote(struct spool *spool, const struct spool_job *job,
                  const struct spool_result *result, int64_t now_ms)
 {
     CHECK(spool->writing != NULL && spool->writing->id == job->place.segment);
+    spool_note_left(spool, job, result);
     if (result->error != 0) {
-        disk_failed(spool, "write", result->error, now_ms);
+        spool_disk_failed(spool, "write", result->error, now_ms);
         if (job->is_new)
             drop_empty_segment(spool);
         spool->free_at_ms = SPOOL_FREE_UNKNOWN_MS;
@@ -307,14 +322,14 @@ bool spool_wrote(struct spool *spool, const struct spool_job *job,
     return true;
 }
 
-/* Without its sum a segment is read record by record at the next start: no harm. */
 void spool_sealed(struct spool *spool, const struct spool_job *job,
                   const struct spool_result *result, int64_t now_ms)
 {
     CHECK(spool->writing != NULL && spool->writing->id == job->place.segment);
     spool->writing->is_unsynced = result->error != 0 && job->sync && spool->unsynced_bytes > 0;
+    spool_note_left(spool, job, result);
     if (result->error != 0)
-        disk_failed(spool, "seal a segment", result->error, now_ms);
+        spool_disk_failed(spool, "seal a segment", result->error, now_ms);
     else
         spool_index_grow(&spool->index, spool->writing, result->bytes);
     spool->writing = NULL;
@@ -352,7 +367,7 @@ bool spool_synced(struct spool *spool, const struct spool_job *job,
     bool is_all = result->error == 0;
 
     if (result->error != 0) {
-        disk_failed(spool, "sync", result->error, now_ms);
+        spool_disk_failed(spool, "sync", result->error, now_ms);
         spool->sync_due_ms = spool->retry_ms;
     } else {
         if (segment != NULL)
@@ -394,6 +409,7 @@ bool spool_plan_tidy(struct spool *spool, int64_t now_ms, int64_t boot_ms, struc
     return false;
 }
 
+/* What was counted before without a mark is gone for good, and is not sent again. */
 static void count_rest(const struct spool *spool, const struct spool_segment *segment,
                        enum flow flow)
 {
@@ -402,6 +418,7 @@ static void count_rest(const struct spool *spool, const struct spool_segment *se
         if (row->amount.events > 0 || row->amount.bytes > 0)
             ledger_move(spool->index.lanes[row->lane].books, flow, row->amount.events,
                         row->amount.bytes);
+        spool_row_forget_unmarked(&spool->index, row);
     }
 }
 
@@ -423,6 +440,7 @@ void spool_removed(struct spool *spool, const struct spool_job *job,
     if (spool->writing == segment)
         spool->writing = NULL;
     spool->free_at_ms = SPOOL_FREE_UNKNOWN_MS;
+    spool_forget_left(spool, segment->id);
     spool_index_remove(&spool->index, segment);
     spool_publish(spool);
 }

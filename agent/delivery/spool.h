@@ -8,7 +8,7 @@
  * caller holds the delivery's lock. */
 #pragma once
 
-#include "delivery/spool_index.h"
+#include "delivery/spool_job.h"
 
 enum spool_fsync { SPOOL_FSYNC_NEVER, SPOOL_FSYNC_INTERVAL, SPOOL_FSYNC_ALWAYS };
 
@@ -22,39 +22,6 @@ struct spool_config {
     unsigned char boot[SPOOL_BOOT_BYTES];
 };
 
-enum spool_job_kind {
-    SPOOL_WRITE,  /* append a record; is_new: to a new segment */
-    SPOOL_SEAL,   /* append the sum, and write this segment no more */
-    SPOOL_PEEK,   /* read the head of a record, or of the first whole one behind it */
-    SPOOL_LOAD,   /* read head and body */
-    SPOOL_MARK,   /* write the mark of a record that is done */
-    SPOOL_REMOVE, /* unlink the segment */
-    SPOOL_SYNC,   /* fdatasync a segment; 0: none is left to be */
-    SPOOL_LOOK,   /* how much is free on the disk */
-};
-
-struct spool_job {
-    enum spool_job_kind kind;
-    struct spool_place place;
-    struct batch *batch; /* WRITE, MARK: borrowed until it is told what came of it */
-    struct spool_stamp stamp;
-    uint64_t stop_at; /* PEEK: no record lies behind it; 0: only the one at that place */
-    bool is_new, sync, touch;
-    enum flow flow; /* REMOVE: what becomes of events that are left in it */
-    struct spool_sum sum;
-    struct spool_segment_head head;
-};
-
-struct spool_result {
-    int error;             /* errno, 0: done */
-    uint64_t bytes;        /* WRITE, SEAL: appended; LOOK: free */
-    enum spool_read found; /* PEEK, LOAD: READ, DAMAGED */
-    struct spool_place place;
-    struct buf head; /* PEEK, LOAD: of the record found */
-    char *body;      /* LOAD: from the pool */
-    struct body_pool *pool;
-};
-
 struct spool;
 struct spool *spool_new(const struct spool_config *config);
 void spool_free(struct spool **spoolp);
@@ -63,6 +30,10 @@ struct spool_index *spool_index_of(struct spool *spool);
 /* ---- at the start, before any other call ---- */
 /* Names below this one are taken, by segments or by files that are left alone. */
 void spool_reserve_ids(struct spool *spool, uint64_t below);
+/* What a write of the start before left behind, from there on: it is none of the spool's. Segment
+ * 0: nothing. */
+void spool_set_left(struct spool *spool, struct spool_place left);
+struct spool_place spool_left(const struct spool *spool);
 /* What was found on disk, by lane, is taken into the books: carry. The lanes must be bound. */
 void spool_carry(struct spool *spool, struct numbers *numbers);
 
@@ -108,6 +79,8 @@ void spool_removed(struct spool *spool, const struct spool_job *job,
                    const struct spool_result *result, int64_t now_ms);
 /* true: all that was written is synced. */
 bool spool_synced(struct spool *spool, const struct spool_job *job,
+                  const struct spool_result *result, int64_t now_ms);
+void spool_undone(struct spool *spool, const struct spool_job *job,
                   const struct spool_result *result, int64_t now_ms);
 void spool_looked(struct spool *spool, const struct spool_result *result, int64_t now_ms);
 

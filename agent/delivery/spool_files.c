@@ -52,18 +52,26 @@ static int append_record(struct spool_files *files, int fd, const struct spool_j
     return failed;
 }
 
-/* Half a record is taken back; where that fails too, the next one is written over it. */
-static void undo_write(struct spool_files *files, int fd, const struct spool_job *job)
+static int do_remove(struct spool_files *files, const struct spool_job *job)
 {
     char name[SPOOL_NAME_BYTES];
 
-    if (!job->is_new) {
-        (void)files->disk->truncate(files->disk, fd, job->place.at);
-        return;
-    }
     spool_close_segment(files, job->place.segment);
+    if (files->window_id == job->place.segment)
+        spool_forget_window(files);
     spool_name(job->place.segment, name);
-    (void)files->disk->remove(files->disk, name);
+    return files->disk->remove(files->disk, name);
+}
+
+/* What was written there and behind it: half a record, or one that could not be synced. */
+static int take_back(struct spool_files *files, const struct spool_job *job, bool is_new)
+{
+    int fd;
+
+    if (is_new)
+        return do_remove(files, job);
+    fd = spool_open_segment(files, job->place.segment, false);
+    return fd < 0 ? fd : files->disk->truncate(files->disk, fd, job->place.at);
 }
 
 static int do_write(struct spool_files *files, const struct spool_job *job,
@@ -81,7 +89,7 @@ static int do_write(struct spool_files *files, const struct spool_job *job,
     if (failed == 0)
         failed = append_record(files, fd, job, &ret->bytes);
     if (failed != 0)
-        undo_write(files, fd, job);
+        ret->is_left = take_back(files, job, job->is_new) != 0;
     return failed;
 }
 
@@ -100,6 +108,8 @@ static int do_seal(struct spool_files *files, const struct spool_job *job, struc
     if (failed == 0 && job->sync)
         failed = sync_written(files, fd);
     ret->bytes = part.bytes;
+    if (failed != 0)
+        ret->is_left = take_back(files, job, false) != 0;
     return failed;
 }
 
@@ -133,17 +143,6 @@ static int do_mark(struct spool_files *files, const struct spool_job *job)
     if (job->touch)
         failed = write_word(files, fd, SPOOL_TOUCHED_AT);
     return failed != 0 ? failed : write_word(files, fd, job->place.at + SPOOL_MARK_AT);
-}
-
-static int do_remove(struct spool_files *files, const struct spool_job *job)
-{
-    char name[SPOOL_NAME_BYTES];
-
-    spool_close_segment(files, job->place.segment);
-    if (files->window_id == job->place.segment)
-        spool_forget_window(files);
-    spool_name(job->place.segment, name);
-    return files->disk->remove(files->disk, name);
 }
 
 /* ---- reading ---- */
@@ -222,6 +221,8 @@ static int do_job(struct spool_files *files, const struct spool_job *job, struct
         return do_remove(files, job);
     case SPOOL_SYNC:
         return do_sync(files, job);
+    case SPOOL_UNDO:
+        return take_back(files, job, job->place.at == SPOOL_ALL_OF_IT);
     case SPOOL_LOOK:
         return files->disk->free_bytes(files->disk, &ret->bytes);
     }
@@ -233,6 +234,7 @@ void spool_files_do(struct spool_files *files, const struct spool_job *job,
 {
     CHECK(ret->body == NULL);
     buf_clear(&ret->head);
+    ret->is_left = false;
     ret->bytes = 0;
     ret->found = SPOOL_DAMAGED;
     ret->error = -do_job(files, job, ret);

@@ -141,9 +141,40 @@ static uint64_t take(uint64_t *from, uint64_t wanted)
     return wanted - taken;
 }
 
+static void add_unmarked(struct books *books, struct amount amount)
+{
+    struct numbers *numbers = ledger_lane_numbers(books);
+
+    numbers_add(numbers, NUMBER_spool_unmarked_events, amount.events);
+    numbers_add(numbers, NUMBER_spool_unmarked_bytes, amount.bytes);
+}
+
+void spool_lane_forget_unmarked(const struct spool_lane *lane)
+{
+    struct numbers *numbers = ledger_lane_numbers(lane->books);
+
+    numbers_set(numbers, NUMBER_spool_unmarked_events, 0);
+    numbers_set(numbers, NUMBER_spool_unmarked_bytes, 0);
+}
+
+void spool_row_forget_unmarked(const struct spool_index *index, const struct spool_row *row)
+{
+    struct numbers *numbers = ledger_lane_numbers(index->lanes[row->lane].books);
+
+    numbers_set(numbers, NUMBER_spool_unmarked_events,
+                numbers_get(numbers, NUMBER_spool_unmarked_events) - row->unmarked.events);
+    numbers_set(numbers, NUMBER_spool_unmarked_bytes,
+                numbers_get(numbers, NUMBER_spool_unmarked_bytes) - row->unmarked.bytes);
+}
+
+static struct amount less(struct amount from, struct amount amount)
+{
+    return (struct amount){ from.events - amount.events, from.bytes - amount.bytes };
+}
+
 /* Two names may stand for the same books, where these have no room for another lane. */
 void spool_segment_settle(struct spool_index *index, struct spool_segment *segment,
-                          const struct batch *batch)
+                          const struct batch *batch, bool is_marked)
 {
     for (size_t i = 0; i < batch->run_count; i++) {
         struct amount left = { batch->runs[i].events, batch->runs[i].bytes };
@@ -151,8 +182,15 @@ void spool_segment_settle(struct spool_index *index, struct spool_segment *segme
             struct spool_row *row = &segment->rows[j];
             if (index->lanes[row->lane].books != batch->runs[i].books)
                 continue;
+            struct amount before = left;
             left.events = take(&row->amount.events, left.events);
             left.bytes = take(&row->amount.bytes, left.bytes);
+            if (is_marked)
+                continue;
+            struct amount taken = less(before, left);
+            row->unmarked.events += taken.events;
+            row->unmarked.bytes += taken.bytes;
+            add_unmarked(index->lanes[row->lane].books, taken);
         }
     }
 }

@@ -18,6 +18,7 @@ struct spool_place { /* names a record */
 struct spool_row {
     unsigned lane; /* of the index */
     struct amount amount;
+    struct amount unmarked; /* is done and counted, but lives on for the next start */
 };
 
 struct spool_segment {
@@ -64,9 +65,14 @@ unsigned spool_index_lane(struct spool_index *index, struct slice input);
 unsigned spool_index_lane_of(struct spool_index *index, struct books *books);
 /* false: no memory. */
 bool spool_segment_add(struct spool_segment *segment, unsigned lane, struct amount amount);
-/* The runs of one record that is done: events beyond what is there are not taken. */
+/* The runs of one record that is done: events beyond what is there are not taken. Where its mark
+ * could not be written the books are told, before the end of the batch is counted. */
 void spool_segment_settle(struct spool_index *index, struct spool_segment *segment,
-                          const struct batch *batch);
+                          const struct batch *batch, bool is_marked);
+/* All that lies on disk is in an account. */
+void spool_lane_forget_unmarked(const struct spool_lane *lane);
+/* That row is gone from the disk. */
+void spool_row_forget_unmarked(const struct spool_index *index, const struct spool_row *row);
 /* What lives on disk of that lane. */
 struct amount spool_index_live(const struct spool_index *index, unsigned lane);
 bool spool_segment_has_unread(const struct spool_segment *segment);

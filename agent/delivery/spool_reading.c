@@ -76,8 +76,9 @@ bool spool_plan_read(struct spool *spool, const struct spool_stamp *now, int64_t
     spool->has_peeked = false;
     *ret_body_bytes = UINT64_MAX;
     bool is_backward = reads_backward(spool, segment);
-    if (is_backward && segment == spool->writing) /* it must not grow while it is read backward */
-        return spool_plan_close(spool, now, ret);
+    /* It must not grow while it is read backward. */
+    if (is_backward && segment == spool->writing && spool_plan_close(spool, now, ret))
+        return true;
     *ret = (struct spool_job){ .kind = SPOOL_PEEK,
                                .place = { segment->id,
                                           is_backward ? segment->last_at : segment->front_at },
@@ -298,13 +299,11 @@ void spool_marked(struct spool *spool, const struct spool_job *job,
     segment->records--;
     if (result->error != 0) {
         numbers_add(spool->numbers, NUMBER_spool_errors, 1);
-        if (segment == spool->writing) { /* a sum would not have this record, which lives on disk */
-            segment->is_unsynced = spool->unsynced_bytes > 0;
-            spool->writing = NULL;
-        }
+        if (segment == spool->writing) /* a sum would not have this record, which lives on disk */
+            spool_end_writing(spool);
     } else {
         segment->is_touched = true;
     }
     for (const struct batch *part = job->batch; part != NULL; part = part->next)
-        spool_segment_settle(&spool->index, segment, part);
+        spool_segment_settle(&spool->index, segment, part, result->error == 0);
 }

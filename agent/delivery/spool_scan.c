@@ -207,6 +207,18 @@ static bool fill_segment(struct scan *scan, struct spool_segment *segment, int f
     return take_sum(scan, segment, &sum);
 }
 
+/* As if what a failed write left behind were not there. */
+static int64_t size_of(struct scan *scan, int fd, uint64_t id)
+{
+    struct spool_disk *disk = scan->files->disk;
+    struct spool_place left = spool_left(scan->spool);
+    int64_t size = disk->size(disk, fd);
+
+    if (id != left.segment || size <= (int64_t)left.at)
+        return size;
+    return left.at == SPOOL_ALL_OF_IT ? 0 : (int64_t)left.at;
+}
+
 static void read_segment(struct scan *scan, uint64_t id)
 {
     struct spool_index *index = spool_index_of(scan->spool);
@@ -216,7 +228,7 @@ static void read_segment(struct scan *scan, uint64_t id)
     char name[SPOOL_NAME_BYTES], text[64];
     const char *why = NULL;
     int fd = spool_open_segment(scan->files, id, false);
-    int64_t size = fd < 0 ? fd : disk->size(disk, fd);
+    int64_t size = fd < 0 ? fd : size_of(scan, fd, id);
 
     spool_name(id, name);
     if (size == 0) { /* a start that died before it wrote a byte */

@@ -22,6 +22,7 @@ struct spool {
     bool is_broken;      /* memory mode */
     unsigned failures;   /* in a row */
     int64_t retry_ms;
+    struct spool_place left; /* see spool_left.c; segment 0: nothing */
     /* The record whose head was read last and whose body was not. */
     bool has_peeked;
     struct spool_place peeked;
@@ -42,6 +43,17 @@ void spool_show_in_hand(const struct spool *spool);
 /* The file of that segment is gone, or cannot be read any more. */
 void spool_give_up_segment(struct spool_segment *segment);
 
+/* The disk fails: memory mode. */
+void spool_disk_failed(struct spool *spool, const char *what, int error, int64_t now_ms);
+/* The segment that is written is written no more, without a sum. */
+void spool_end_writing(struct spool *spool);
+
+/* ---- spool_left.c ---- */
+void spool_note_left(struct spool *spool, const struct spool_job *job,
+                     const struct spool_result *result);
+bool spool_plan_undo(const struct spool *spool, struct spool_job *ret);
+void spool_forget_left(struct spool *spool, uint64_t segment);
+void spool_publish_left(const struct spool *spool);
 /* ---- spool_room.c ---- */
 uint64_t spool_limit_bytes(const struct spool *spool);
 uint64_t spool_growth_of(const struct batch *batch);

@@ -18,6 +18,7 @@ struct spooler {
     /* spooler thread only */
     struct spool_files *files;
     struct spool_result result;
+    int64_t due_ms; /* of the last look that found no job */
     /* any thread */
     _Atomic bool stopping;
     _Atomic int64_t deadline_ms; /* while stopping */
@@ -36,14 +37,19 @@ static void log_news(const struct spooler *spooler, const struct spool_news *new
         LU("segment", news->segment));
 }
 
+/* To look for a job may change the state of the spool too: where no room can be made. */
 static bool next_job(struct spooler *spooler, struct spool_job *ret, int64_t *ret_due_ms)
 {
     struct spool_stamp now = stamp_now();
-    bool has_job;
+    struct spool_news news;
+    bool has_job, has_news;
 
     lock_take(spooler->config.lock);
     has_job = delivery_spool_job(spooler->config.delivery, &now, clock_now_ms(), ret, ret_due_ms);
+    has_news = spool_take_news(spooler->config.spool, &news);
     lock_drop(spooler->config.lock);
+    if (has_news)
+        log_news(spooler, &news);
     return has_job;
 }
 
@@ -65,6 +71,16 @@ static void do_job(struct spooler *spooler, const struct spool_job *job)
     if (has_news)
         log_news(spooler, &news);
     if (job->kind != SPOOL_PEEK)
+        spooler->config.on_done(spooler->config.context);
+}
+
+/* Others wait for that time too: what may be read or written changes then, without a job. */
+static void tell_due(struct spooler *spooler, int64_t due_ms)
+{
+    bool is_other = due_ms != spooler->due_ms;
+
+    spooler->due_ms = due_ms;
+    if (is_other)
         spooler->config.on_done(spooler->config.context);
 }
 
@@ -93,6 +109,7 @@ static void *run_spooler(void *context)
             return NULL;
         if (has_job)
             continue;
+        tell_due(spooler, due_ms);
         int64_t rest_ms = due_ms - now_ms < REST_MAX_MS ? due_ms - now_ms : REST_MAX_MS;
         wake_wait(&spooler->wake, seen, rest_ms < 1 ? 1 : rest_ms);
     }

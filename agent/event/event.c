@@ -145,9 +145,9 @@ bool event_field(const struct event *event, struct slice name, struct value *ret
     return copy_value(find_attribute(event->attributes, event->attribute_count, key), ret);
 }
 
-uint64_t event_bytes(const struct event *event)
+uint64_t event_attribute_bytes(const struct event *event)
 {
-    uint64_t bytes = event->body.bytes;
+    uint64_t bytes = 0;
     for (size_t i = 0; i < event->attribute_count; i++) {
         const struct attribute *attribute = &event->attributes[i];
         bytes += attribute->key.bytes + (attribute->value.kind == VALUE_TEXT

@@ -91,8 +91,12 @@ void event_syslog_severity(struct event *event, unsigned level);
  * attribute ("resource." before it). false: there is no such field. */
 bool event_field(const struct event *event, struct slice name, struct value *ret);
 
+uint64_t event_attribute_bytes(const struct event *event);
 /* Bytes by which an event is counted in the books: body, attribute keys and values. */
-uint64_t event_bytes(const struct event *event);
+static inline uint64_t event_bytes(const struct event *event)
+{
+    return event->body.bytes + (event->attribute_count == 0 ? 0 : event_attribute_bytes(event));
+}
 
 /* Copies bytes into the event's scratch, so that they live as long as the event does. An empty
  * slice when they do not fit. */

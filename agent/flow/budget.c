@@ -6,12 +6,14 @@
 
 #include <stddef.h>
 
+uint64_t share_room(const struct share *share)
+{
+    return share->limit_bytes > share->used_bytes ? share->limit_bytes - share->used_bytes : 0;
+}
+
 bool share_acquire(struct share *share, uint64_t bytes, struct permit *ret)
 {
-    uint64_t room =
-        share->limit_bytes > share->used_bytes ? share->limit_bytes - share->used_bytes : 0;
-
-    if (bytes > room && share->used_bytes > 0)
+    if (bytes > share_room(share) && share->used_bytes > 0)
         return false;
     *ret = share_overdraw(share, bytes);
     return true;

@@ -21,6 +21,7 @@ struct permit {
     uint64_t bytes;
 };
 
+uint64_t share_room(const struct share *share); /* what no permit holds */
 /* A request larger than the whole share is granted when the share is empty: it could never fit. */
 bool share_acquire(struct share *share, uint64_t bytes, struct permit *ret);
 /* The same for waiter `who` (a batch worker), behind those who wait longer; it asks again until it

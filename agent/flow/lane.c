@@ -66,8 +66,12 @@ struct lane *lane_new(const struct lane_config *config)
     lane->config = *config;
     lane->random = random_make(config->seed);
     lock_init(&lane->lock, "lane");
-    if (!build_lane(lane))
+    if (!build_lane(lane)) {
         lane_free(&lane);
+        return NULL;
+    }
+    numbers_set(ledger_lane_numbers(config->books), NUMBER_lane_capacity_bytes,
+                arena_pieces(lane->arena) * arena_piece_bytes(lane->arena));
     return lane;
 }
 
@@ -145,7 +149,8 @@ static void step_shedder(struct lane *lane, int64_t boot_ms) NEEDS_LOCK(&lane->l
     lane->has_news = true;
 }
 
-/* Asks the shedder. The probability with which the event is kept; 0: shed. */
+/* Asks the shedder, if the event may be shed. The probability with which the event is kept; 0:
+ * shed. */
 static double pass_shedder(struct lane *lane, const struct event *event, size_t class)
     NEEDS_LOCK(&lane->lock)
 {
@@ -154,8 +159,6 @@ static double pass_shedder(struct lane *lane, const struct event *event, size_t 
                                 .severity = event->severity };
     char room[FIELD_KEY_BYTES];
 
-    if (!shedder_may_shed(lane->shedder) || event->kind != EVENT_LOG)
-        return 1;
     if (lane->config.shed.mode == SHED_KEY && shedder_is_shedding(lane->shedder)) {
         struct slice key = field_key_text(event, slice_of(lane->config.shed_key), room);
         facts.has_key = key.bytes > 0;
@@ -210,10 +213,17 @@ static size_t find_class(struct lane *lane, const struct event *event, int64_t b
     NEEDS_LOCK(&lane->lock)
 {
     bool is_new;
+    if (lane->config.classes.by == CLASS_BY_NOTHING)
+        return 0;
     size_t class = classes_find(lane->classes, event, boot_ms, &is_new);
     if (is_new)
         shedder_forget_class(lane->shedder, class);
     return class;
+}
+
+static bool may_be_shed(const struct lane *lane, const struct event *event)
+{
+    return lane->weight_room != NULL && event->kind == EVENT_LOG;
 }
 
 static enum admission admit_event(struct lane *lane, const struct event *event,
@@ -225,7 +235,7 @@ static enum admission admit_event(struct lane *lane, const struct event *event,
     size_t class = find_class(lane, event, run->boot_ms);
     lane->passed = 0;
     if (kept <= 0)
-        kept = pass_shedder(lane, event, class);
+        kept = may_be_shed(lane, event) ? pass_shedder(lane, event, class) : 1;
     if (kept <= 0) {
         tally_add(&tally->shed, event_bytes(event));
         tally->why = FLOW_shed_sample;
@@ -382,7 +392,9 @@ struct lane_level lane_level(struct lane *lane)
     lock_take(&lane->lock);
     struct classes_level level = classes_level(lane->classes);
     double fill = lane_fill(lane);
+    uint64_t used = arena_lent(lane->arena) * arena_piece_bytes(lane->arena);
     lock_drop(&lane->lock);
+    numbers_set(ledger_lane_numbers(lane->config.books), NUMBER_lane_used_bytes, used);
     return (struct lane_level){ level.events, level.bytes, level.oldest_boot_ms, fill };
 }
 
@@ -446,13 +458,11 @@ void lane_audit(struct lane *lane)
                        (struct amount){ level.events, level.bytes });
     size_t piece_bytes = arena_piece_bytes(lane->arena);
     uint64_t used = arena_lent(lane->arena) * piece_bytes;
-    uint64_t capacity = arena_pieces(lane->arena) * piece_bytes;
     bool is_shedding = shedder_is_shedding(lane->shedder);
     if (level.events == 0)
         arena_trim(lane->arena);
     lock_drop(&lane->lock);
     numbers_set(numbers, NUMBER_lane_used_bytes, used);
-    numbers_set(numbers, NUMBER_lane_capacity_bytes, capacity);
     numbers_set(numbers, NUMBER_lane_shedding, is_shedding);
     numbers_set(numbers, NUMBER_lane_oldest_seconds, (uint64_t)waits_ms / 1000);
 }

@@ -58,26 +58,34 @@ static void begin_run(struct piece *piece, const struct run_info *run)
     piece->used += (uint32_t)sizeof(*head);
 }
 
+static bool fits(const struct ring *ring, size_t size, bool continues)
+{
+    size_t need = size + (continues ? 0 : sizeof(struct run_head));
+    return need <= arena_piece_bytes(ring->arena) - ring->tail->used;
+}
+
 bool ring_has_room(const struct ring *ring, size_t size, const struct run_info *run)
 {
-    if (ring->tail == NULL)
-        return false;
-    size_t need = size + (continues_run(ring->tail, run) ? 0 : sizeof(struct run_head));
-    return need <= arena_piece_bytes(ring->arena) - ring->tail->used;
+    return ring->tail != NULL && fits(ring, size, continues_run(ring->tail, run));
 }
 
 bool ring_push(struct ring *ring, const struct event *event, size_t size,
                const struct run_info *run)
 {
-    if (!ring_has_room(ring, size, run) && !add_piece(ring))
-        return false;
+    bool continues = ring->tail != NULL && continues_run(ring->tail, run);
+
+    if (ring->tail == NULL || !fits(ring, size, continues)) {
+        if (!add_piece(ring))
+            return false;
+        continues = false;
+    }
     struct piece *piece = ring->tail;
-    if (!continues_run(piece, run))
+    uint64_t bytes = event_bytes(event);
+    if (!continues)
         begin_run(piece, run);
     record_write(piece->data + piece->used, size, event);
     piece->used += (uint32_t)size;
     head_at(piece, piece->last_run)->bytes += size;
-    uint64_t bytes = event_bytes(event);
     piece->events++;
     piece->bytes += bytes;
     ring->events++;

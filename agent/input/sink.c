@@ -271,7 +271,12 @@ struct event *sink_event(struct sink *sink)
         (void)sink_flush(sink);
     struct event *event = &sink->events[sink->count];
     int64_t observed_ns = sink->count > 0 ? sink->events[0].observed_ns : clock_real_ns();
-    memset(event, 0, sizeof(*event));
+    /* In two stretches, each short enough for a few stores, and without the ids, which mean nothing
+     * without their flag: the compiler clears a whole event by a `rep stos`, which costs more than
+     * the rest of this function. */
+    const size_t first = offsetof(struct event, time_ns), second = offsetof(struct event, trace_id);
+    memset(event, 0, first);
+    memset((char *)event + first, 0, second - first);
     event->observed_ns = observed_ns;
     event->scratch = &sink->scratch;
     sink->count++;

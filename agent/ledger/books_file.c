@@ -4,6 +4,7 @@
 #include "ledger/books_file.h"
 
 #include "base/json.h"
+#include "ledger/books_numbers.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -356,6 +357,7 @@ static enum flow closing_flow(enum account from, bool rereadable)
 
 /* What was found on disk (R) against the stock of the spool (S): the lesser of both is handed over,
  * and R over S was written and not yet counted, out of ready. What remains is closed like all else.
+ * R is without the batches that were done, but for their marks: those are in no account any more.
  */
 static void hand_over(uint64_t found, uint64_t *spool, uint64_t *ready, uint64_t *ret_from_spool,
                       uint64_t *ret_from_ready)
@@ -436,20 +438,32 @@ static bool close_accounts(const struct books_image *image, const char *lane, st
     return found;
 }
 
-static struct amount find_found(const struct books_image *image, const struct books_left *left)
+static uint64_t less(uint64_t from, uint64_t amount)
 {
+    return from > amount ? from - amount : 0;
+}
+
+static struct amount find_found(const struct books_image *image, unsigned lane,
+                                const struct books_left *left)
+{
+    struct amount found = { 0, 0 };
+
     for (size_t i = 0; i < image->found_count; i++) {
-        const struct ledger_found *found = &image->found[i];
-        if (strcmp(found->input, left->input) == 0 && strcmp(found->output, left->output) == 0)
-            return found->amount;
+        const struct ledger_found *item = &image->found[i];
+        if (strcmp(item->input, left->input) == 0 && strcmp(item->output, left->output) == 0)
+            found = item->amount;
     }
-    return (struct amount){ 0, 0 };
+    found.events =
+        less(found.events, books_image_lane_number(image, lane, NUMBER_spool_unmarked_events));
+    found.bytes =
+        less(found.bytes, books_image_lane_number(image, lane, NUMBER_spool_unmarked_bytes));
+    return found;
 }
 
 bool books_image_left(const struct books_image *image, unsigned lane, struct books_left *ret)
 {
     const struct books_header *header = &image->header;
-    const char *row = image->bytes.data + header->lanes.at + (size_t)lane * header->lanes.row_bytes;
+    const char *row = books_image_lane(image, lane);
     uint64_t rereadable;
 
     memset(ret, 0, sizeof(*ret));
@@ -460,7 +474,7 @@ bool books_image_left(const struct books_image *image, unsigned lane, struct boo
         ret->damaged = true;
         return true;
     }
-    bool has_left = close_accounts(image, row, find_found(image, ret), ret);
+    bool has_left = close_accounts(image, row, find_found(image, lane, ret), ret);
     if (ret->damaged)
         memset(ret->closing, 0, sizeof(ret->closing));
     return has_left;

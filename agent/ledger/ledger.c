@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/random.h"
+#include "ledger/books_numbers.h"
+#include "ledger/ledger_start.h"
 #include "ledger/live_file.h"
 #include "ledger/predecessor.h"
 #include "ledger/suspect.h"
@@ -25,6 +27,7 @@ struct ledger {
     char save_path[PATH_MAX];
     enum predecessor predecessor;
     char note[1400];
+    struct predecessor_books *dead; /* until ledger_begin() */
     /* main thread only */
     bool is_own[LEDGER_SLOTS]; /* claimed by this start, not only closing entries */
     unsigned own_lanes;
@@ -228,26 +231,28 @@ static void save_now(struct ledger *ledger)
     buf_fini(&image);
 }
 
-static void start_books(struct ledger *ledger, const struct ledger_config *config,
-                        const char *state_dir)
+static void forget_predecessor(struct ledger *ledger)
 {
-    struct books_file *file = ledger->live.books;
-    struct predecessor_books dead;
+    if (ledger->dead != NULL)
+        predecessor_fini(ledger->dead);
+    free(ledger->dead);
+    ledger->dead = NULL;
+}
 
-    books_file_describe(file);
-    sign_books(&file->header, state_dir);
-    predecessor_find(ledger->live.predecessor, ledger->save_path, file->header.boot_id, &dead);
-    ledger->predecessor = dead.kind;
-    (void)snprintf(ledger->note, sizeof(ledger->note), "%s", dead.note);
-    bool was_running = dead.kind == PREDECESSOR_EXACT || dead.kind == PREDECESSOR_STALE;
+void ledger_begin(struct ledger *ledger, const struct ledger_found *found, size_t found_count)
+{
+    struct predecessor_books *dead = ledger->dead;
+
+    CHECK(dead != NULL);
+    bool was_running = dead->kind == PREDECESSOR_EXACT || dead->kind == PREDECESSOR_STALE;
     bool has_left = was_running;
-    dead.image.found = config->found;
-    dead.image.found_count = config->found_count;
-    if (was_running || dead.kind == PREDECESSOR_CLEAN)
-        has_left = close_predecessor(ledger, &dead) > 0 || was_running;
+    dead->image.found = found;
+    dead->image.found_count = found_count;
+    if (was_running || dead->kind == PREDECESSOR_CLEAN)
+        has_left = close_predecessor(ledger, dead) > 0 || was_running;
     if (was_running)
-        note_spool_suspects(ledger, &dead.image);
-    predecessor_fini(&dead);
+        note_spool_suspects(ledger, &dead->image);
+    forget_predecessor(ledger);
     live_file_publish(&ledger->live);
     if (has_left)
         save_now(ledger);
@@ -255,12 +260,47 @@ static void start_books(struct ledger *ledger, const struct ledger_config *confi
 
 static struct ledger *_Atomic current;
 
+static void find_predecessor(struct ledger *ledger, const char *state_dir)
+{
+    struct books_file *file = ledger->live.books;
+
+    books_file_describe(file);
+    sign_books(&file->header, state_dir);
+    predecessor_find(ledger->live.predecessor, ledger->save_path, file->header.boot_id,
+                     ledger->dead);
+    ledger->predecessor = ledger->dead->kind;
+    (void)snprintf(ledger->note, sizeof(ledger->note), "%s", ledger->dead->note);
+}
+
+uint64_t ledger_before(const struct ledger *ledger, const char *output, enum number number)
+{
+    const struct predecessor_books *dead = ledger->dead;
+
+    CHECK(dead != NULL);
+    if ((dead->kind != PREDECESSOR_EXACT && dead->kind != PREDECESSOR_CLEAN) ||
+        strcmp(dead->image.header.boot_id, ledger->live.books->header.boot_id) != 0)
+        return 0;
+    return books_image_output_number(&dead->image, output, number);
+}
+
 struct ledger *ledger_open(const struct ledger_config *config, struct err *err)
+{
+    struct ledger *ledger = ledger_prepare(config, err);
+
+    if (ledger != NULL)
+        ledger_begin(ledger, config->found, config->found_count);
+    return ledger;
+}
+
+struct ledger *ledger_prepare(const struct ledger_config *config, struct err *err)
 {
     struct ledger *ledger = calloc(1, sizeof(*ledger));
     char state_dir[PATH_MAX], name[NAME_MAX];
 
-    if (ledger == NULL) {
+    if (ledger != NULL)
+        ledger->dead = calloc(1, sizeof(*ledger->dead));
+    if (ledger == NULL || ledger->dead == NULL) {
+        free(ledger);
         (void)err_set(err, "out of memory for the books");
         return NULL;
     }
@@ -269,15 +309,17 @@ struct ledger *ledger_open(const struct ledger_config *config, struct err *err)
         (void)snprintf(state_dir, sizeof(state_dir), "%s", config->state_dir);
     if (snprintf(ledger->save_path, PATH_MAX, "%s/books.saved", state_dir) >= PATH_MAX) {
         (void)err_set(err, "the path of state_dir is too long");
+        forget_predecessor(ledger);
         free(ledger);
         return NULL;
     }
     live_file_name(state_dir, name);
     if (!live_file_open(&ledger->live, config, name, err)) {
+        forget_predecessor(ledger);
         free(ledger);
         return NULL;
     }
-    start_books(ledger, config, state_dir);
+    find_predecessor(ledger, state_dir);
     atomic_store(&current, ledger);
     return ledger;
 }
@@ -306,6 +348,9 @@ void ledger_close(struct ledger **ledgerp)
         return;
     struct ledger *closed = ledger;
     (void)atomic_compare_exchange_strong(&current, &closed, NULL);
+    if (ledger->dead != NULL) /* nothing began: the books of the start before stay */
+        (void)unlink(ledger->live.tmp);
+    forget_predecessor(ledger);
     ledger_mark_closed(ledger);
     live_file_close(&ledger->live);
     free(ledger);

@@ -2,47 +2,15 @@
 /* suspect: the flows of the dead start tell whether anything left, its gauges what was in hand. */
 #include "ledger/suspect.h"
 
-/* More than this is no count of ours. */
-#define COUNT_MAX (UINT64_C(1) << 48)
+#include "ledger/books_numbers.h"
+
+#define COUNT_MAX BOOKS_NUMBER_MAX
 
 static const struct suspect none = { 0, 0 };
 
 static bool has_crashed(const struct books_image *image)
 {
     return atomic_load(&image->header.state) == BOOKS_CRASHED;
-}
-
-/* Is the row of a table, with its numbers in it, within the file? */
-static bool holds_numbers(const struct books_image *image, const struct books_table *table,
-                          uint32_t numbers_at)
-{
-    const struct books_table *names = &image->header.numbers;
-    uint64_t all = image->header.file_bytes;
-
-    return names->row_bytes >= sizeof(struct books_number_row) && names->at <= all &&
-           (uint64_t)names->rows * names->row_bytes <= all - names->at && table->at <= all &&
-           (uint64_t)table->rows * table->row_bytes <= all - table->at &&
-           numbers_at + (uint64_t)names->rows * sizeof(uint64_t) <= table->row_bytes;
-}
-
-/* numbers: where those of the lane or output begin. */
-static uint64_t number_named(const struct books_image *image, const char *numbers, const char *name)
-{
-    uint64_t value = 0;
-
-    for (uint32_t i = 0; i < image->header.numbers.rows; i++) {
-        struct books_number_row row;
-        books_image_row(image, &image->header.numbers, i, &row, sizeof(row));
-        if (strncmp(row.name, name, sizeof(row.name)) == 0)
-            memcpy(&value, numbers + (size_t)i * sizeof(value), sizeof(value));
-    }
-    return value < COUNT_MAX ? value : 0;
-}
-
-static const char *row_of(const struct books_image *image, const struct books_table *table,
-                          unsigned index)
-{
-    return image->bytes.data + table->at + (size_t)index * table->row_bytes;
 }
 
 /* A flow of the file, and the accounts between which it moves. */
@@ -71,13 +39,12 @@ static bool is_account(const struct books_account_row *row, enum account account
 struct suspect suspect_lane(const struct books_image *image, unsigned lane)
 {
     const struct books_header *header = &image->header;
-    const char *row = row_of(image, &header->lanes, lane);
-    const char *numbers = row + header->numbers_at;
+    const char *row = books_image_lane(image, lane);
     uint64_t taken;
 
-    if (!has_crashed(image) || !holds_numbers(image, &header->lanes, header->numbers_at))
+    if (!has_crashed(image) || !books_image_has_lane_numbers(image))
         return none;
-    taken = number_named(image, numbers, number_infos[NUMBER_run_events].name);
+    taken = books_image_lane_number(image, lane, NUMBER_run_events);
     for (uint32_t i = 0; i < header->flows.rows; i++) {
         struct move move = read_move(image, row, i);
         bool left = move.from.held && (!move.to.held || is_account(&move.to, ACCOUNT_spool));
@@ -90,8 +57,7 @@ struct suspect suspect_lane(const struct books_image *image, unsigned lane)
     }
     if (taken == 0 || taken >= COUNT_MAX)
         return none;
-    return (struct suspect){ number_named(image, numbers, number_infos[NUMBER_crashes].name) + 1,
-                             taken };
+    return (struct suspect){ books_image_lane_number(image, lane, NUMBER_crashes) + 1, taken };
 }
 
 /* What is set aside was not done: a start that dies while it does that gets nowhere. */
@@ -111,7 +77,7 @@ static bool has_progress(const struct books_image *image, const char *output)
     const struct books_header *header = &image->header;
 
     for (unsigned i = 0; i < atomic_load(&header->lanes_used); i++) {
-        const char *lane = row_of(image, &header->lanes, i);
+        const char *lane = books_image_lane(image, i);
         if (strncmp(lane + header->output_at, output, header->name_bytes) == 0 &&
             has_left_spool(image, lane))
             return true;
@@ -121,23 +87,10 @@ static bool has_progress(const struct books_image *image, const char *output)
 
 struct suspect suspect_spool(const struct books_image *image, const char *output)
 {
-    const struct books_header *header = &image->header;
-    const struct books_table *outputs = &header->outputs;
+    uint64_t in_hand = books_image_output_number(image, output, NUMBER_spool_in_hand);
 
-    if (!has_crashed(image) || outputs->row_bytes < header->name_bytes ||
-        !holds_numbers(image, outputs, header->output_numbers_at))
+    if (!has_crashed(image) || in_hand == 0 || has_progress(image, output))
         return none;
-    for (unsigned i = 0; i < outputs->rows && i < atomic_load(&header->outputs_used); i++) {
-        const char *row = row_of(image, outputs, i);
-        const char *numbers = row + header->output_numbers_at;
-        uint64_t in_hand = number_named(image, numbers, number_infos[NUMBER_spool_in_hand].name);
-        if (strncmp(row, output, header->name_bytes) != 0)
-            continue;
-        if (in_hand == 0 || has_progress(image, output))
-            return none;
-        return (struct suspect){
-            number_named(image, numbers, number_infos[NUMBER_spool_crashes].name) + 1, in_hand
-        };
-    }
-    return none;
+    return (struct suspect){ books_image_output_number(image, output, NUMBER_spool_crashes) + 1,
+                             in_hand };
 }

@@ -15,6 +15,7 @@
 #include "delivery/delivery_state.h"
 #include "delivery/spool_files.h"
 #include "ledger/books_layout.h"
+#include "ledger/ledger_start.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -42,6 +43,7 @@ struct fate {
     uint8_t acked_in; /* the start that was told so; 0: none */
     uint8_t safe_in;  /* the start that has it on disk, synced if that is the policy */
     bool arrived, in_flight, was_acked, was_repeated; /* repeated: it arrived more than once */
+    bool was_refused;                                 /* it alone, once */
     uint32_t admitted_ms;                             /* after HOST_EPOCH_MS, of its last offer */
 };
 
@@ -139,8 +141,8 @@ struct sim_disk {
     struct spool_disk disk;
     struct sim *host;
     struct sim_file files[DISK_FILES];
-    uint64_t capacity, errors; /* errors: of this start, of any call */
-    bool is_scanned;           /* at the start: then no call fails */
+    uint64_t capacity;
+    bool is_scanned; /* at the start: then nothing fails but a removal */
 };
 
 struct spool_walk {
@@ -155,11 +157,12 @@ struct unsynced_item {
 };
 
 struct sim_spooler {
-    bool is_awake, has_job; /* has_job: done on disk, not told yet */
-    int64_t until_ms;
+    bool is_awake, has_job;   /* has_job: done on disk, not told yet */
+    bool any_unread;          /* a segment could not be read in this start */
+    int64_t until_ms, due_ms; /* due: of the last look that found no job */
     struct spool_job job;
     struct spool_result result;
-    uint64_t job_events[OUTLET_SOURCES]; /* that it takes off the disk */
+    uint64_t job_events[OUTLET_SOURCES]; /* that it takes off the disk, or writes */
 };
 
 struct sim_worker {
@@ -238,8 +241,9 @@ struct sim {
     uint64_t disk_until_step;
     unsigned disk_sickness; /* in a hundred calls to the disk of a spool */
     struct amount left[HOST_OUTLETS * OUTLET_SOURCES][ACCOUNTS]; /* at a crash, in the books */
-    struct amount on_disk[HOST_OUTLETS * OUTLET_SOURCES];
-    uint64_t untold[HOST_OUTLETS * OUTLET_SOURCES]; /* events of a job on disk that was not told */
+    struct amount on_disk[HOST_OUTLETS * OUTLET_SOURCES]; /* what the books should be closed by */
+    /* Events of a job on disk that was not told: taken off it, written. */
+    uint64_t untold[HOST_OUTLETS * OUTLET_SOURCES], untold_write[HOST_OUTLETS * OUTLET_SOURCES];
     /* for the summary */
     uint64_t faults, crashes, drains, offered, delivered, dropped, lost, repeated, launches, splits;
     uint64_t spilled, from_disk, buried;
@@ -315,6 +319,8 @@ void spool_crash(struct outlet *outlet);
 void spool_end(struct outlet *outlet);
 bool spool_is_over(const struct outlet *outlet);
 void spool_walk(const struct outlet *outlet, struct spool_walk *ret);
+/* What of it the books know as the stock of the spool. */
+struct amount spool_counted(const struct source *source, const struct spool_walk *walk);
 void spool_audit_disk(const struct outlet *outlet);
 void spool_audit_bounds(const struct outlet *outlet);
 bool spooler_may_step(const struct outlet *outlet);

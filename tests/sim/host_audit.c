@@ -166,7 +166,7 @@ void audit_rest(const struct sim *host)
 {
     for (unsigned i = 0; i < host->outlet_count; i++) {
         const struct outlet *outlet = &host->outlets[i];
-        if (outlet->spool != NULL || !may_seal(outlet) || (will_look(outlet) && !host->is_draining))
+        if (!may_seal(outlet) || (will_look(outlet) && !host->is_draining))
             continue;
         for (unsigned j = 0; j < outlet->source_count; j++) {
             struct lane_level level = lane_level(outlet->sources[j].lane);
@@ -201,8 +201,8 @@ void audit_settled(struct source *source, uint32_t from, uint32_t to)
 
 /* ---- when the agent has stopped ---- */
 
-/* R is what was on disk, S the stock of the spool: the lesser of both is handed over; S over R is
- * the one job that nobody was told of. */
+/* R is what was on disk, S the stock of the spool: the lesser of both is handed over. S over R, and
+ * R over S, is the one job that nobody was told of. */
 static void audit_handed_over(struct source *source, const struct amount *closing)
 {
     struct sim *host = source->host;
@@ -210,8 +210,12 @@ static void audit_handed_over(struct source *source, const struct amount *closin
     uint64_t stock = host->left[source->number][ACCOUNT_spool].events;
     uint64_t handed = closing[FLOW_hand_over].events, lost = closing[FLOW_crash_spool].events;
 
+    if (found > stock + host->untold_write[source->number])
+        host_fail(host,
+                  "%s: %llu events were on disk, %llu in the books, and no write was under way",
+                  source->name, (unsigned long long)found, (unsigned long long)stock);
     if (handed != (found < stock ? found : stock) || lost != stock - handed ||
-        handed + closing[FLOW_hand_over_ready].events > found)
+        handed + closing[FLOW_hand_over_ready].events != found)
         host_fail(host,
                   "%s: %llu events were on disk, %llu in the books: %llu handed over, %llu lost",
                   source->name, (unsigned long long)found, (unsigned long long)stock,

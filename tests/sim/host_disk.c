@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* host_disk: the folder of a spool, in memory. It outlives the agent: a crash keeps what was
- * written. It can be full, and its calls can fail; a write that fails leaves half of its bytes, or
- * all. What was synced is known, so that a promise that came too early is seen. */
+ * written. It can be full, and its calls can fail. A write that fails leaves some of its bytes, but
+ * none of a single word; all of them are there when it is the sync that fails. What was synced is
+ * known, so that a promise that came too early is seen. */
 #include "host.h"
 
 #include <errno.h>
@@ -16,10 +17,7 @@ static bool fails(struct sim_disk *disk)
 {
     struct sim *host = disk->host;
 
-    if (host->disk_sickness == 0 || disk->is_scanned || !percent(host, host->disk_sickness))
-        return false;
-    disk->errors++;
-    return true;
+    return host->disk_sickness > 0 && !disk->is_scanned && percent(host, host->disk_sickness);
 }
 
 struct sim_file *disk_find(struct sim_disk *disk, const char *name)
@@ -120,9 +118,8 @@ static int disk_write(struct spool_disk *table, int fd, const struct slice *part
         left += parts[i].bytes;
     is_mark = at + left <= file->bytes && left == 4;
     bool is_full = disk->host->disk_is_full && at + left > file->bytes;
-    disk->errors += is_full;
     if (is_broken || is_full)
-        left = is_mark ? 0 : is_broken && percent(disk->host, 30) ? left : left / 2;
+        left = is_mark ? 0 : random_below(&disk->host->random, left);
     for (unsigned i = 0; i < count && left > 0; i++) {
         size_t part = parts[i].bytes < left ? parts[i].bytes : (size_t)left;
         uint64_t synced_bytes = file->synced_bytes;
@@ -168,7 +165,7 @@ static int disk_remove(struct spool_disk *table, const char *name)
     struct sim_disk *disk = self(table);
     struct sim_file *file = disk_find(disk, name);
 
-    if (fails(disk))
+    if (fails(disk) || (disk->is_scanned && percent(disk->host, disk->host->disk_sickness)))
         return -EIO;
     if (file == NULL)
         return -ENOENT;

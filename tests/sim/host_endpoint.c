@@ -198,12 +198,15 @@ static void note_arrival(struct outlet *outlet, const struct request *request)
     }
 }
 
-/* One request at a time, one worker, no spool: the order is kept. */
+/* One request at a time, one worker: the order is kept, also over a spool, unless a part of it
+ * cannot be read now: then what is behind that goes first. */
 static void check_order(const struct outlet *outlet, struct source *source, uint32_t id)
 {
     if (outlet->delivery_config.concurrency_max > 1 || outlet->worker_count > 1 ||
-        outlet->spool_config.max_bytes > 0 || source->classes.by != CLASS_BY_NOTHING ||
-        outlet->host->is_draining)
+        outlet->spool_config.newest_first || outlet->spooler.any_unread ||
+        source->classes.by != CLASS_BY_NOTHING || outlet->host->is_draining)
+        return;
+    if (source->fates[id].was_refused) /* by one that took nothing yet: the next one went past it */
         return;
     if (id < source->last_acked)
         host_fail(outlet->host, "%s: event %u arrived after %u", source->name, id,
@@ -227,6 +230,8 @@ void endpoint_acknowledge(struct outlet *outlet, const struct request *request)
 
 void endpoint_forget(struct outlet *outlet, const struct request *request)
 {
+    if (request->count == 1 && request->answer.verdict == VERDICT_REJECTED)
+        outlet->sources[request->items[0].source].fates[request->items[0].id].was_refused = true;
     for (unsigned i = 0; i < request->count && !request->is_old; i++)
         outlet->sources[request->items[i].source].fates[request->items[i].id].in_flight = false;
 }

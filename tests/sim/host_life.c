@@ -64,22 +64,23 @@ static void find_spools(struct sim *host, struct found *ret)
 static void start_after(struct sim *host, enum predecessor expected)
 {
     struct found found;
-    find_spools(host, &found);
-    struct ledger_config config = { .state_dir = host->folder,
-                                    .runtime_dir = host->folder,
-                                    .found = found.items,
-                                    .found_count = found.count };
+    struct ledger_config config = { .state_dir = host->folder, .runtime_dir = host->folder };
     struct err err = { "" };
 
     host->start++;
     host->is_draining = host->is_aborting = host->is_torn_down = false;
-    host->ledger = ledger_open(&config, &err);
+    host->ledger = ledger_prepare(&config, &err);
+    if (host->ledger != NULL) {
+        find_spools(host, &found);
+        ledger_begin(host->ledger, found.items, found.count);
+    }
     if (host->ledger == NULL || strncmp(ledger_place(host->ledger), "file ", 5) != 0)
         host_fail(host, "no books in '%s': %s", host->folder, err.text);
     check_predecessor(host, expected);
     memset(host->left, 0, sizeof(host->left));
     memset(host->on_disk, 0, sizeof(host->on_disk));
     memset(host->untold, 0, sizeof(host->untold));
+    memset(host->untold_write, 0, sizeof(host->untold_write));
     for (unsigned i = 0; i < host->outlet_count; i++)
         outlet_start(&host->outlets[i]);
     TRACE(host, "start %u", host->start);
@@ -127,10 +128,12 @@ static void note_disk(struct sim *host, const struct outlet *outlet)
     spool_walk(outlet, &walk);
     for (unsigned i = 0; i < outlet->source_count; i++) {
         unsigned number = outlet->sources[i].number;
-        host->on_disk[number] = walk.live[i];
-        if (outlet->disk.errors > 0)
-            host->untold[number] = UINT64_MAX; /* not looked at closely, see README */
-        else if (spooler->has_job && spooler->result.error == 0)
+        host->on_disk[number] = spool_counted(&outlet->sources[i], &walk);
+        if (!spooler->has_job)
+            continue;
+        if (spooler->job.kind == SPOOL_WRITE)
+            host->untold_write[number] = spooler->job_events[i]; /* also if it failed in the end */
+        else if (spooler->result.error == 0)
             host->untold[number] = spooler->job_events[i];
     }
 }

@@ -2,7 +2,6 @@
 /* host_plan: what a seed decides beforehand: how the agent is configured, what its sources are
  * like, and when it is stopped. Small numbers everywhere, so that every bound is met often. */
 #include "host.h"
-#include "host_run.h"
 
 #include <stdlib.h>
 
@@ -86,15 +85,13 @@ static void plan_delivery(struct outlet *outlet)
     };
 }
 
-bool host_has_spools;
-
 static void plan_spool(struct outlet *outlet)
 {
     struct sim *host = outlet->host;
 
     outlet->disk.host = host;
     disk_make(&outlet->disk);
-    if (!host_has_spools || percent(host, 45))
+    if (percent(host, 45))
         return;
     outlet->spool_config = (struct spool_config){
         .max_bytes = between(host, 24, percent(host, 50) ? 100 : 600) * 1024,
@@ -110,6 +107,7 @@ static void plan_spool(struct outlet *outlet)
 static void plan_outlet(struct outlet *outlet)
 {
     struct sim *host = outlet->host;
+    bool all_wait = true;
 
     (void)snprintf(outlet->name, sizeof(outlet->name), "out%u", outlet->number);
     outlet->source_count = (unsigned)between(host, 1, OUTLET_SOURCES);
@@ -129,7 +127,10 @@ static void plan_outlet(struct outlet *outlet)
         source->number = outlet->number * OUTLET_SOURCES + i;
         (void)snprintf(source->name, sizeof(source->name), "in%u", source->number);
         plan_source(source);
+        all_wait = all_wait && source->rereadable && source->overflow == LANE_BLOCK &&
+                   source->block_for_ms == 0;
     }
+    outlet->spool_config.waits_when_full = all_wait;
 }
 
 /* One stop in each part of the run; two of three are crashes. */

@@ -20,6 +20,3 @@ struct host_sums {
 };
 
 void host_run(const struct host_order *order, struct host_sums *sums);
-
-/* Some outputs have a spool. Not yet in the stages of tests/run: see README.md. */
-extern bool host_has_spools;

@@ -18,7 +18,7 @@
 enum { JOBS_MAX = 64 };
 
 static const char usage[] =
-    "usage: host_sim [--seeds N] [--first S] [--steps K] [--jobs J] [--spools]\n"
+    "usage: host_sim [--seeds N] [--first S] [--steps K] [--jobs J]\n"
     "       host_sim --seed S [--steps K] [--trace]\n"
     "Runs simulated hosts, one for each seed, and checks after every step that the books balance\n"
     "and the bounds hold. A violation prints the line that replays it.\n";
@@ -51,10 +51,6 @@ static bool read_options(char **argv, struct options *ret)
         uint64_t *number = NULL;
         if (strcmp(*at, "--trace") == 0) {
             ret->trace = true;
-            continue;
-        }
-        if (strcmp(*at, "--spools") == 0) {
-            host_has_spools = true;
             continue;
         }
         if (strcmp(*at, "--seeds") == 0)

@@ -45,15 +45,31 @@ static bool is_in_memory(const struct holding *held, const struct spool_record *
            has_key(&held->refused, record) || has_key(&held->burying, record);
 }
 
+/* What is there but for what a failed write left behind; 0: it is no segment. */
+static uint64_t end_of(const struct outlet *outlet, const struct sim_file *file)
+{
+    struct spool_place left = spool_left(outlet->spool);
+    struct spool_segment_head head;
+    uint64_t id, end = file->bytes;
+
+    CHECK(spool_name_is_ours(file->name, &id));
+    if (id == left.segment && left.at < end)
+        end = left.at;
+    if (spool_read_segment_head((struct slice){ file->data, end }, &head) != SPOOL_READ)
+        return 0;
+    return end;
+}
+
 static void walk_file(const struct outlet *outlet, const struct sim_file *file,
                       struct spool_walk *ret)
 {
-    uint64_t at = SPOOL_SEGMENT_HEAD;
+    uint64_t at = SPOOL_SEGMENT_HEAD, end = end_of(outlet, file);
     struct spool_record record;
     size_t need;
 
-    while (at < file->bytes) {
-        struct slice bytes = { file->data + at, file->bytes - at };
+    ret->bytes += end;
+    while (at < end) {
+        struct slice bytes = { file->data + at, end - at };
         if (spool_read_record_head(bytes, &record, &need) != SPOOL_READ ||
             spool_record_bytes(&record) > bytes.bytes)
             return;
@@ -72,7 +88,7 @@ static void walk_file(const struct outlet *outlet, const struct sim_file *file,
 
 void spool_walk(const struct outlet *outlet, struct spool_walk *ret)
 {
-    *ret = (struct spool_walk){ .bytes = disk_used(&outlet->disk) };
+    *ret = (struct spool_walk){ .bytes = 0 };
     for (unsigned i = 0; i < DISK_FILES; i++) {
         if (outlet->disk.files[i].name[0] != '\0')
             walk_file(outlet, &outlet->disk.files[i], ret);
@@ -87,14 +103,33 @@ static bool is_moving(const struct outlet *outlet)
            kind != SPOOL_LOOK && kind != SPOOL_SYNC;
 }
 
-/* After a call that failed there may be more on disk than the agent knows, until the next start. */
+/* What is done on disk, but for its mark, is in no account any more. */
+static struct amount unmarked(const struct source *source)
+{
+    const struct numbers *numbers = &source->books->numbers;
+
+    return (struct amount){ numbers_get(numbers, NUMBER_spool_unmarked_events),
+                            numbers_get(numbers, NUMBER_spool_unmarked_bytes) };
+}
+
+struct amount spool_counted(const struct source *source, const struct spool_walk *walk)
+{
+    const struct amount *live = &walk->live[source - source->outlet->sources];
+    struct amount over = unmarked(source);
+
+    if (over.events > live->events || over.bytes > live->bytes)
+        host_fail(source->host, "%s: %llu events without a mark, %llu are on disk", source->name,
+                  (unsigned long long)over.events, (unsigned long long)live->events);
+    return (struct amount){ live->events - over.events, live->bytes - over.bytes };
+}
+
 void spool_audit_disk(const struct outlet *outlet)
 {
     const struct sim *host = outlet->host;
     const struct spool_index *index;
     struct spool_walk walk;
 
-    if (outlet->spool == NULL || outlet->disk.errors > 0 || is_moving(outlet))
+    if (outlet->spool == NULL || is_moving(outlet))
         return;
     index = spool_index_of(outlet->spool);
     spool_walk(outlet, &walk);
@@ -105,15 +140,16 @@ void spool_audit_disk(const struct outlet *outlet)
         host_fail(host, "%s: a batch is in memory and on disk", outlet->name);
     for (unsigned i = 0; i < outlet->source_count; i++) {
         struct amount stock = ledger_stock(outlet->sources[i].books, ACCOUNT_spool);
-        if (stock.events != walk.live[i].events || stock.bytes != walk.live[i].bytes)
+        struct amount counted = spool_counted(&outlet->sources[i], &walk);
+        if (stock.events != counted.events || stock.bytes != counted.bytes)
             host_fail(host, "%s: %llu events on disk, %llu in the books", outlet->sources[i].name,
-                      (unsigned long long)walk.live[i].events, (unsigned long long)stock.events);
+                      (unsigned long long)counted.events, (unsigned long long)stock.events);
     }
 }
 
 void spool_audit_bounds(const struct outlet *outlet)
 {
-    if (outlet->spool == NULL || outlet->disk.errors > 0 || outlet->was_over)
+    if (outlet->spool == NULL || outlet->was_over)
         return;
     if (spool_index_of(outlet->spool)->bytes > outlet->spool_config.max_bytes)
         host_fail(outlet->host, "%s: %llu bytes in the spool, at most %llu", outlet->name,
@@ -129,7 +165,15 @@ bool spool_is_over(const struct outlet *outlet)
 
 /* ---- start and end ---- */
 
-/* Before the books are opened. */
+static struct spool_place left_before(const struct outlet *outlet)
+{
+    const struct ledger *ledger = outlet->host->ledger;
+
+    return (struct spool_place){ ledger_before(ledger, outlet->name, NUMBER_spool_left_segment),
+                                 ledger_before(ledger, outlet->name, NUMBER_spool_left_at) };
+}
+
+/* Before the books begin. */
 void spool_find(struct outlet *outlet)
 {
     struct spool_stamp now = stamp_now(outlet->host);
@@ -139,19 +183,18 @@ void spool_find(struct outlet *outlet)
     if (outlet->spool_config.max_bytes == 0)
         return;
     memcpy(outlet->spool_config.boot, boot, sizeof(boot));
-    outlet->disk.errors = 0;
     outlet->disk.is_scanned = true;
     outlet->spool = spool_new(&outlet->spool_config);
     outlet->spool_files = spool_files_new(&disk);
     CHECK(outlet->spool != NULL && outlet->spool_files != NULL);
+    spool_set_left(outlet->spool, left_before(outlet));
     spool_files_scan(outlet->spool_files, outlet->spool, boot, &now, &scan);
     outlet->disk.is_scanned = false;
     if (scan.error != 0)
         host_fail(outlet->host, "%s: the spool was not read: %s", outlet->name, scan.note);
-    /* What failed writes left behind may be more than the bound, until the next write. */
-    outlet->was_over = scan.left_alone > 0 ||
-                       spool_index_of(outlet->spool)->bytes > outlet->spool_config.max_bytes;
-    outlet->disk.errors = scan.left_alone;
+    /* What a failed write left, that nobody was told of, may be more than the bound until the next
+     * write. */
+    outlet->was_over = spool_index_of(outlet->spool)->bytes > outlet->spool_config.max_bytes;
 }
 
 void spool_start(struct outlet *outlet)
@@ -235,10 +278,10 @@ static void note_synced(struct outlet *outlet)
 
 /* ---- jobs ---- */
 
-static const char *const kinds[] = { "write", "seal",   "peek", "load",
-                                     "mark",  "remove", "sync", "look" };
+static const char *const kinds[] = { "write",  "seal", "peek", "load", "mark",
+                                     "remove", "sync", "look", "undo" };
 
-/* What a mark or a removal takes off the disk. */
+/* What a mark or a removal takes off the disk, or a write puts there. */
 static void note_events(struct outlet *outlet)
 {
     struct sim_spooler *spooler = &outlet->spooler;
@@ -246,8 +289,8 @@ static void note_events(struct outlet *outlet)
     const struct spool_index *index = spool_index_of(outlet->spool);
 
     memset(spooler->job_events, 0, sizeof(spooler->job_events));
-    for (const struct batch *part = job->kind == SPOOL_MARK ? job->batch : NULL; part != NULL;
-         part = part->next) {
+    for (const struct batch *part = job->batch; part != NULL;
+         part = job->kind == SPOOL_MARK ? part->next : NULL) {
         for (size_t i = 0; i < part->run_count; i++) {
             struct slice input = slice_of(ledger_input_name(part->runs[i].books));
             spooler->job_events[find_source(outlet, input)] += part->runs[i].events;
@@ -258,7 +301,8 @@ static void note_events(struct outlet *outlet)
     const struct spool_segment *segment = spool_index_find(index, job->place.segment);
     for (unsigned i = 0; i < segment->row_count; i++) {
         struct slice input = slice_of(index->lanes[segment->rows[i].lane].input);
-        spooler->job_events[find_source(outlet, input)] += segment->rows[i].amount.events;
+        spooler->job_events[find_source(outlet, input)] +=
+            segment->rows[i].amount.events + segment->rows[i].unmarked.events;
     }
 }
 
@@ -272,6 +316,12 @@ static void do_job(struct outlet *outlet)
     TRACE(outlet->host, "%s: disk: %s %llu at %llu, error %d", outlet->name,
           kinds[spooler->job.kind], (unsigned long long)spooler->job.place.segment,
           (unsigned long long)spooler->job.place.at, spooler->result.error);
+}
+
+static void tell_others(struct outlet *outlet)
+{
+    wake_bump(&outlet->feed.wake);
+    outlet->sender_is_awake = true;
 }
 
 static void tell_job(struct outlet *outlet)
@@ -288,6 +338,8 @@ static void tell_job(struct outlet *outlet)
     }
     if (job->kind == SPOOL_SYNC && spooler->result.error == 0)
         note_synced(outlet);
+    if ((job->kind == SPOOL_PEEK || job->kind == SPOOL_LOAD) && spooler->result.error != 0)
+        spooler->any_unread = true;
     if (job->kind == SPOOL_WRITE)
         outlet->was_over = false;
     spooler->has_job = false;
@@ -295,21 +347,23 @@ static void tell_job(struct outlet *outlet)
     (void)spool_take_news(outlet->spool, &news);
     body_pool_give(spooler->result.pool, spooler->result.body);
     spooler->result.body = NULL;
-    if (job->kind == SPOOL_PEEK)
-        return;
-    wake_bump(&outlet->feed.wake);
-    outlet->sender_is_awake = true;
+    if (job->kind != SPOOL_PEEK)
+        tell_others(outlet);
 }
 
 static bool begin_job(struct outlet *outlet, int64_t *ret_due_ms)
 {
     struct spool_stamp now = stamp_now(outlet->host);
+    bool has_job = delivery_spool_job(outlet->delivery, &now, outlet->host->now_ms,
+                                      &outlet->spooler.job, ret_due_ms);
 
-    if (!delivery_spool_job(outlet->delivery, &now, outlet->host->now_ms, &outlet->spooler.job,
-                            ret_due_ms))
-        return false;
-    do_job(outlet);
-    return true;
+    if (has_job)
+        do_job(outlet);
+    else if (*ret_due_ms != outlet->spooler.due_ms)
+        tell_others(outlet);
+    if (!has_job)
+        outlet->spooler.due_ms = *ret_due_ms;
+    return has_job;
 }
 
 bool spooler_may_step(const struct outlet *outlet)

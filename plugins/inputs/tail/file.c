@@ -122,6 +122,9 @@ void tail_file_failed(struct sink *sink, struct tail_file *file, const char *msg
 {
     if (!file->failed)
         sink_tell(sink, LOG_WARN, msg, file->path, strerror(error));
+    file->error_msg = msg;
+    file->error = error;
+    file->error_ms = clock_now_ms();
     file->failed = true; /* until it works: the next scan tries again, and says no more */
 }
 

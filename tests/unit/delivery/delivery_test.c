@@ -47,8 +47,8 @@ static void the_limit_bounds_what_is_in_flight_and_what_is_sealed_ahead(void **u
         put(&scene, 1);
         (void)launch(&scene);
     }
-    /* While it warms up: as many as may go two rounds from now, 2 * 4 * 4, and 2 to go on with. */
-    for (int i = 0; i < 2 * 16 + 2; i++) {
+    /* While it warms up: twice as many as may ever be in flight, and 2 to go on with. */
+    for (unsigned i = 0; i < 2 * config.concurrency_max + 2; i++) {
         assert_true(delivery_wants_batches(scene.delivery, scene.now_ms));
         put(&scene, 1);
         assert_int_equal(expect_wait(&scene), 0);

@@ -51,18 +51,18 @@ static void a_round_that_did_not_use_the_limit_does_not_raise_it(void **unused)
     assert_int_equal(limiter.limit, 4);
 }
 
-static void what_comes_two_rounds_on_is_the_prospect_while_it_warms_up(void **unused)
+static void
+the_prospect_is_twice_the_highest_limit_while_it_warms_up_and_then_the_limit(void **unused)
 {
     (void)unused;
     struct limiter limiter = limiter_make(1, 64);
-    assert_int_equal(limiter_prospect(&limiter), 16);
+    assert_int_equal(limiter_prospect(&limiter), 128);
     run_full_rounds(&limiter, 1, 10);
-    assert_int_equal(limiter_prospect(&limiter), 64);
-    run_full_rounds(&limiter, 2, 10);
-    assert_int_equal(limiter.limit, 64);
-    assert_int_equal(limiter_prospect(&limiter), 64);
-    run_round(&limiter, 64, LIMITER_BAD, -1);
-    assert_int_equal(limiter_prospect(&limiter), limiter.limit);
+    assert_int_equal(limiter.limit, 4);
+    assert_int_equal(limiter_prospect(&limiter), 128);
+    run_round(&limiter, 4, LIMITER_BAD, -1);
+    assert_int_equal(limiter.limit, 2);
+    assert_int_equal(limiter_prospect(&limiter), 2);
 }
 
 static void a_bad_answer_halves_it_once_a_round_trip_and_ends_the_warming_up(void **unused)
@@ -368,7 +368,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fresh_endpoint_is_warmed_up_with_each_full_round_up_to_the_most),
         cmocka_unit_test(a_round_that_did_not_use_the_limit_does_not_raise_it),
-        cmocka_unit_test(what_comes_two_rounds_on_is_the_prospect_while_it_warms_up),
+        cmocka_unit_test(
+            the_prospect_is_twice_the_highest_limit_while_it_warms_up_and_then_the_limit),
         cmocka_unit_test(a_bad_answer_halves_it_once_a_round_trip_and_ends_the_warming_up),
         cmocka_unit_test(it_never_falls_below_the_least),
         cmocka_unit_test(answers_that_say_nothing_about_load_change_nothing),

@@ -25,6 +25,10 @@ static inline void start_store(struct store *store)
     store->spool = spool_new(&store->config);
     store->files = spool_files_new(&disk);
     assert_true(store->spool != NULL && store->files != NULL);
+    spool_set_left(store->spool, (struct spool_place){
+                                     numbers_get(store->rig.numbers, NUMBER_spool_left_segment),
+                                     numbers_get(store->rig.numbers, NUMBER_spool_left_at),
+                                 });
     spool_files_scan(store->files, store->spool, store->config.boot, &store->now, &store->scan);
     struct spool_index *index = spool_index_of(store->spool);
     for (unsigned i = 0; i < index->lane_count; i++) {
@@ -89,6 +93,8 @@ static inline bool write_batch(struct store *store, struct batch *batch)
             spool_looked(store->spool, &store->result, store->now.boot_ms);
         else if (job.kind == SPOOL_SEAL)
             spool_sealed(store->spool, &job, &store->result, store->now.boot_ms);
+        else if (job.kind == SPOOL_UNDO)
+            spool_undone(store->spool, &job, &store->result, store->now.boot_ms);
         else if (job.kind == SPOOL_REMOVE)
             spool_removed(store->spool, &job, &store->result, store->now.boot_ms);
         else

@@ -188,9 +188,24 @@ static void the_end_of_the_grace_counts_what_cannot_be_read_again(void **unused)
     unmake(scene);
 }
 
+static void an_event_begins_empty_whatever_lay_in_its_place(void **unused)
+{
+    (void)unused;
+    struct scene *scene = make(false, 0);
+    const struct event blank = { .scratch = &scene->sink.scratch };
+    memset(scene->sink.events, 0xa5, sizeof(*scene->sink.events));
+    struct event *event = sink_event(&scene->sink);
+    assert_int_not_equal(event->observed_ns, 0);
+    event->observed_ns = 0;
+    assert_memory_equal(event, &blank, offsetof(struct event, trace_id)); /* the ids have a flag */
+    scene->sink.count = 0;
+    unmake(scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_event_begins_empty_whatever_lay_in_its_place),
         cmocka_unit_test(room_ends_the_wait_and_nothing_is_lost),
         cmocka_unit_test(a_deadline_ends_the_wait_and_the_newest_are_counted),
         cmocka_unit_test(the_end_of_the_grace_ends_the_wait_of_what_can_be_read_again),

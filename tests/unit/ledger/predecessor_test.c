@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "books_folders.h"
+#include "ledger/ledger_start.h"
 
 #include <signal.h>
 
@@ -372,10 +373,63 @@ static void a_damaged_lane_is_left_out_and_said(void **context)
     ledger_close(&ledger);
 }
 
+/* ---- what the start before said of an output ---- */
+
+static void say_something(struct ledger *ledger)
+{
+    fill_books(ledger);
+    numbers_set(ledger_output_numbers(ledger, "main"), NUMBER_spool_left_at, 4711);
+}
+
+static struct ledger *prepare_in(const struct books_folders *folders)
+{
+    struct ledger_config config = { .state_dir = folders->state, .runtime_dir = folders->runtime };
+    struct err err = { "" };
+    struct ledger *ledger = ledger_prepare(&config, &err);
+
+    assert_non_null(ledger);
+    return ledger;
+}
+
+static void what_the_start_before_said_is_known_before_its_books_are_closed(void **context)
+{
+    run_and_kill(*context, say_something);
+    struct ledger *ledger = prepare_in(*context);
+    assert_int_equal(ledger_before(ledger, "main", NUMBER_spool_left_at), 4711);
+    assert_int_equal(ledger_before(ledger, "main", NUMBER_spool_left_segment), 0);
+    assert_int_equal(ledger_before(ledger, "other", NUMBER_spool_left_at), 0);
+    ledger_close(&ledger); /* it gave up: the books of the start before stay as they are */
+    ledger = prepare_in(*context);
+    assert_int_equal(ledger_before(ledger, "main", NUMBER_spool_left_at), 4711);
+    ledger_begin(ledger, NULL, 0);
+    assert_left(ledger);
+    ledger_close(&ledger);
+}
+
+static void say_and_save(struct ledger *ledger)
+{
+    say_something(ledger);
+    save(ledger);
+}
+
+/* More may have been written since that copy was made. */
+static void after_a_power_loss_nothing_is_known_of_it(void **context)
+{
+    run_and_kill(*context, say_and_save);
+    remove_live_file(*context);
+    struct ledger *ledger = prepare_in(*context);
+    assert_int_equal(ledger_predecessor(ledger), PREDECESSOR_STALE);
+    assert_int_equal(ledger_before(ledger, "main", NUMBER_spool_left_at), 0);
+    ledger_begin(ledger, NULL, 0);
+    ledger_close(&ledger);
+}
+
 int main(void)
 {
 #define BOOKS_TEST(name) cmocka_unit_test_setup_teardown(name, make_folders, remove_folders)
     const struct CMUnitTest tests[] = {
+        BOOKS_TEST(what_the_start_before_said_is_known_before_its_books_are_closed),
+        BOOKS_TEST(after_a_power_loss_nothing_is_known_of_it),
         BOOKS_TEST(damaged_live_books_never_stop_a_start),
         BOOKS_TEST(a_folder_in_the_place_of_the_books_does_not_stop_a_start),
         BOOKS_TEST(damaged_live_books_give_way_to_the_saved_copy),
