@@ -319,25 +319,10 @@ static size_t offer_pass(struct lane *lane, const struct event *events, size_t f
     return at;
 }
 
-static void release_receipts(const struct piece *piece)
-{
-    struct piece_reader reader = { .piece = piece };
-    uint64_t bytes;
-    for (const char *record; (record = piece_next(&reader)) != NULL;) {
-        struct receipt *receipt = reader.run.receipt;
-        uint64_t events = 0;
-        do {
-            piece_advance(&reader, record_skip(record, &bytes));
-            events++;
-        } while (reader.at != reader.run_end && (record = piece_next(&reader)) != NULL);
-        receipt_release(receipt, events);
-    }
-}
-
 static void let_go(struct lane *lane, struct piece *victim)
 {
     feed_take(lane->config.feed, victim->events, victim->bytes);
-    release_receipts(victim);
+    piece_release_receipts(victim);
     piece_forget_resources(victim);
     lock_take(&lane->lock);
     arena_give(lane->arena, victim);
@@ -494,7 +479,7 @@ void lane_abandon(struct lane *lane)
             return;
         feed_take(lane->config.feed, piece->events, piece->bytes);
         if (!replay)
-            release_receipts(piece);
+            piece_release_receipts(piece);
         lane_give_back(lane, &piece);
     }
 }
