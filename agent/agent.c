@@ -152,6 +152,7 @@ static bool start_agent(struct agent *agent, struct err *err)
         return err_set(err, "cannot start libcurl");
     if (!open_books(agent, err))
         return false;
+    agent->surface.bell = agent->bell;
     if (!surface_start(&agent->surface, settings, agent->ledger, err))
         return false;
     ledger_ring_at_first_drop(agent->bell);
@@ -260,6 +261,7 @@ static const char *run_until_stop(struct agent *agent)
         report_news(agent->report); /* a first drop rings the bell: people hear of it at once */
         int64_t now_ms = clock_now_ms();
         surface_step(&agent->surface, now_ms);
+        surface_pass_questions(&agent->surface);
         if (now_ms >= next_report_ms) {
             report_now(agent);
             next_report_ms = now_ms + agent->settings->agent.report_interval;
@@ -287,6 +289,7 @@ static void drain(struct agent *agent, const char *why)
     while (!pipeline_is_drained(agent->pipeline)) {
         int64_t now_ms = clock_now_ms();
         surface_step(&agent->surface, now_ms);
+        surface_pass_questions(&agent->surface);
         if (now_ms >= deadline_ms) {
             LOG(LOG_WARN, "the grace is over", LI("grace_ms", grace_ms));
             return;

@@ -2,31 +2,30 @@
 /* main: the table of subcommands. */
 #include "agent.h"
 #include "cli/cli.h"
+#include "commands.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static const struct command {
-    const char *name;
-    int (*run)(int argc, char **argv);
-    const char *doc;
-} commands[] = {
+const struct command commands[] = {
     { "run", cli_run, "run the agent: spillway run -c FILE" },
     { "check", cli_check, "check a configuration: spillway check -c FILE" },
+    { "why", cli_why, "is a file read, how far, and if not, why not: spillway why FILE" },
     { "top", cli_top, "what is received, held, dropped and why, now: from the books, live" },
     { "tap", cli_tap, "events of an input or output as they pass, sampled" },
     { "receive", cli_receive, "a receiver for trying and testing; can be told to misbehave" },
     { "generate", cli_generate, "write numbered, realistic log lines at a rate" },
-    { "reference", cli_reference, "print all options of the configuration" },
+    { "reference", cli_reference, "the manual: all options, and the man pages" },
     { "version", cli_version, "print the version and what was built in" },
+    { 0 },
 };
 
 static int show_help(FILE *out)
 {
     (void)fprintf(out, "spillway: ships this host's logs and metrics, and says where every event "
                        "went.\n\nusage: spillway COMMAND [options]; spillway COMMAND --help\n\n");
-    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-        (void)fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].doc);
+    for (const struct command *command = commands; command->name != NULL; command++)
+        (void)fprintf(out, "  %-10s %s\n", command->name, command->doc);
     return out == stdout ? EXIT_CLEAN : 2;
 }
 
@@ -34,9 +33,9 @@ int main(int argc, char **argv)
 {
     if (argc < 2)
         return show_help(stderr);
-    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-        if (strcmp(argv[1], commands[i].name) == 0)
-            return commands[i].run(argc - 1, argv + 1);
+    for (const struct command *command = commands; command->name != NULL; command++) {
+        if (strcmp(argv[1], command->name) == 0)
+            return command->run(argc - 1, argv + 1);
     }
     if (strcmp(argv[1], "--version") == 0)
         return cli_version(argc - 1, argv + 1);

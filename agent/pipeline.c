@@ -8,6 +8,7 @@
 #include "base/random.h"
 #include "class_lines.h"
 #include "input/reading.h"
+#include "input/sources.h"
 #include "outlet.h"
 
 #include <limits.h>
@@ -352,6 +353,14 @@ static void tell_classes(const struct pipeline *pipeline)
         for (size_t lane = 0; lane < channel->lane_count; lane++)
             class_lines_write(channel->lanes[lane], channel->input, channel->outputs[lane]);
     }
+}
+
+void pipeline_ask(struct pipeline *pipeline, struct sources_ask *question)
+{
+    sources_ask_begin(question, pipeline->channel_count);
+    for (size_t i = 0; i < pipeline->channel_count; i++)
+        reading_ask(pipeline->channels[i].reading, question);
+    sources_ask_end(question);
 }
 
 void pipeline_audit(struct pipeline *pipeline)

@@ -17,6 +17,9 @@ struct pipeline;
 struct pipeline *pipeline_start(const struct settings *settings, struct ledger *ledger,
                                 struct disk *disk, int bell, struct spools *spools,
                                 struct err *err);
+/* Puts a question about their sources to all readings. */
+struct sources_ask;
+void pipeline_ask(struct pipeline *pipeline, struct sources_ask *question);
 /* Every owner compares what it holds with the books. */
 void pipeline_audit(struct pipeline *pipeline);
 /* Looks at what holds each output up. Returns when to look again. */

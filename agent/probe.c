@@ -21,7 +21,8 @@ bool probe_output(const struct settings_part *output, int64_t timeout_ms, struct
     bool ok = plugin->open(state, output->config, &host, err);
     if (ok) {
         plugin->request(state, &request);
-        http_probe(&request, timeout_ms, ret);
+        bool is_sooner = request.timeout_ms > 0 && request.timeout_ms < timeout_ms;
+        http_probe(&request, is_sooner ? request.timeout_ms : timeout_ms, ret);
         if (plugin->close != NULL)
             plugin->close(state);
     }

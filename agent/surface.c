@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "surface.h"
 
+#include "base/bell.h"
 #include "base/clock.h"
 #include "config/settings_show.h"
+#include "input/sources.h"
 #include "tap_stream.h"
 #include "version.h"
 
@@ -12,7 +14,7 @@
 
 /* The main thread looks at its outputs each 10 s, and at everything before it tells the watchdog.
  */
-enum { MAIN_STUCK_MS = 90 * 1000 };
+enum { MAIN_STUCK_MS = 90 * 1000, SOURCES_WAIT_MS = 1000 };
 
 bool surface_is_alive(struct surface *surface, int64_t now_ms)
 {
@@ -44,6 +46,39 @@ static void choose_folder(const struct settings *settings, const struct ledger *
         (void)snprintf(ret_folder, PATH_MAX, "%.*s", (int)(slash - books), books);
 }
 
+/* Only the main thread may walk the pipeline, and only a reading's own thread its sources: the
+ * question goes through both. Meanwhile this thread, the endpoint's, answers nobody else: the wait
+ * is short, and only as long where one of them is stuck. */
+static bool add_sources(void *context, const struct admin_query *query, struct buf *ret)
+{
+    struct surface *surface = context;
+    struct sources_query wanted = { .has_file = query->has_file,
+                                    .has_name = query->has_name,
+                                    .device = query->device,
+                                    .inode = query->inode,
+                                    .name_sum = query->name_sum };
+    struct sources_ask *question = sources_ask_new(&wanted);
+
+    if (question == NULL)
+        return false;
+    struct sources_ask *before = atomic_exchange(&surface->question, sources_ask_hold(question));
+    sources_ask_release(&before);
+    bell_ring(surface->bell);
+    bool ok = sources_ask_take(question, SOURCES_WAIT_MS, ret);
+    sources_ask_release(&question);
+    return ok;
+}
+
+void surface_pass_questions(struct surface *surface)
+{
+    struct pipeline *pipeline = atomic_load(&surface->pipeline);
+    struct sources_ask *question = atomic_exchange(&surface->question, NULL);
+
+    if (question != NULL && pipeline != NULL)
+        pipeline_ask(pipeline, question);
+    sources_ask_release(&question);
+}
+
 bool surface_start(struct surface *surface, const struct settings *settings,
                    const struct ledger *ledger, struct err *err)
 {
@@ -51,16 +86,20 @@ bool surface_start(struct surface *surface, const struct settings *settings,
 
     choose_folder(settings, ledger, folder);
     version_json(&surface->version_page);
-    if (!settings_show(settings, &surface->config_page) || surface->version_page.failed)
+    surface->history = history_new();
+    if (surface->history == NULL || !settings_show(settings, &surface->config_page) ||
+        surface->version_page.failed)
         return err_set(err, "out of memory for the admin endpoint");
     struct admin_config config = { .listen = settings->agent.admin__listen,
                                    .token = settings->agent.admin__token,
                                    .socket_folder = folder,
                                    .state_dir = settings->agent.state_dir,
                                    .ledger = ledger,
+                                   .history = surface->history,
                                    .config_page = buf_slice(&surface->config_page),
                                    .version_page = buf_slice(&surface->version_page),
                                    .is_alive = is_alive,
+                                   .add_sources = add_sources,
                                    .context = surface,
                                    .taps = tap_stream_maker(ledger) };
     surface->admin = admin_start(&config, err);
@@ -86,7 +125,12 @@ void surface_drain(struct surface *surface)
 
 void surface_stop(struct surface *surface)
 {
+    struct sources_ask *question = NULL;
+
     admin_stop(&surface->admin);
+    question = atomic_exchange(&surface->question, NULL);
+    sources_ask_release(&question);
+    history_free(&surface->history);
     buf_fini(&surface->config_page);
     buf_fini(&surface->version_page);
 }

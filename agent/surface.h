@@ -10,15 +10,20 @@
 
 struct surface {
     struct admin *admin; /* NULL: not started */
+    struct history *history;
     struct buf config_page, version_page;
-    struct pipeline *_Atomic pipeline; /* NULL: none yet */
-    _Atomic int64_t stepped_ms;        /* of the main thread; 0: it does not run yet */
+    struct pipeline *_Atomic pipeline;    /* NULL: none yet */
+    _Atomic int64_t stepped_ms;           /* of the main thread; 0: it does not run yet */
+    int bell;                             /* of the main thread */
+    struct sources_ask *_Atomic question; /* for it to put to the readings; NULL: none */
 };
 
 bool surface_start(struct surface *surface, const struct settings *settings,
                    const struct ledger *ledger, struct err *err);
 void surface_run(struct surface *surface, struct pipeline *pipeline); /* it has started */
 void surface_step(struct surface *surface, int64_t now_ms);           /* the main thread moves */
+void surface_pass_questions(
+    struct surface *surface); /* on to the pipeline: not in a change of it */
 void surface_drain(struct surface *surface);
 bool surface_is_alive(struct surface *surface, int64_t now_ms);
 void surface_stop(struct surface *surface); /* before the pipeline is freed */

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/log_ring.h"
 #include "base/patterns.h"
 #include "base/slice.h"
 #include "config/schema.h"
@@ -76,6 +77,9 @@ enum sink_number {
 };
 void sink_add(struct sink *sink, enum sink_number number, uint64_t count); /* counters */
 void sink_set(struct sink *sink, enum sink_number number, uint64_t value); /* gauges */
+/* The agent's books as /metrics has them: Prometheus text, read without a lock. Its log's news are
+ * in base/log_ring.h. */
+bool sink_own_metrics(struct sink *sink, struct buf *ret_text);
 
 enum collected {
     COLLECT_MORE,   /* there may be more at once */
@@ -103,6 +107,26 @@ struct host {
     size_t buffer_bytes;    /* what the reading may use as its read buffer */
 };
 
+/* What an input knows of one of its sources, for people who ask. Borrowed while it is told. Times
+ * are Unix nanoseconds, 0: never, or not known. No content of events. */
+struct source_account {
+    const char *name;  /* a path */
+    const char *state; /* in words */
+    bool is_at_end;    /* at the last look nothing but an unfinished record was behind the offset */
+    bool is_followed;  /* it is read, or will be: `state` says how it stands */
+    bool is_watched;   /* the kernel tells of its news; else it is looked at now and then */
+    uint64_t device, inode;
+    int64_t born_ns;
+    uint64_t size;                 /* at the last look */
+    uint64_t offset, settled;      /* read up to here; delivered or counted up to here */
+    int64_t read_ns, end_ns;       /* something was read last; its end was reached last */
+    uint64_t fingerprint;          /* of its first bytes */
+    uint32_t fingerprint_bytes;    /* so many of them */
+    const char *error, *error_why; /* the last one; NULL: none */
+    int64_t error_ns;
+};
+typedef void source_tell_fn(void *context, const struct source_account *account);
+
 struct input {
     struct plugin_type type; /* first, as in all three kinds */
     bool (*open)(void *state, const void *config, const struct host *host, struct err *err);
@@ -114,6 +138,12 @@ struct input {
     void (*settle)(void *state, const void *mark, size_t bytes);
     /* The settled positions as text, one line each. Called at most once a second and at the end. */
     bool (*save)(void *state, struct buf *ret_checkpoint);
+    /* Optional. Tells of each source what is known, without I/O. Also called while sink_event() and
+     * the like wait, as settle() and save() are. */
+    void (*sources)(void *state, source_tell_fn *tell, void *context);
+    /* Optional. The same from what save() wrote, without an instance. false: it is not of this
+     * kind of input, or damaged; some may have been told. */
+    bool (*recall)(struct slice checkpoint, source_tell_fn *tell, void *context);
     void (*close)(void *state); /* optional */
 };
 

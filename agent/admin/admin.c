@@ -72,6 +72,7 @@ struct admin {
     struct door tcp, local;
     size_t pages_bytes;
     struct flowing flowing[STREAMS_MAX];
+    int64_t next_look_ms;
 };
 
 /* A page on its way. It is counted until microhttpd lets go of it. */
@@ -97,6 +98,9 @@ static enum MHD_Result send_response(struct MHD_Connection *connection,
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->type);
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    (void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    if (reply->policy[0] != '\0')
+        (void)MHD_add_response_header(response, "Content-Security-Policy", reply->policy);
     if (reply->allow != NULL)
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, reply->allow);
     if (reply->authenticate != NULL)
@@ -256,6 +260,8 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
         MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
     request.authorization =
         MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION);
+    request.file = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "file");
+    request.name = MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "name");
     enum admin_phase phase = (enum admin_phase)atomic_load(&admin->phase);
     if (!routes_answer(&admin->config, phase, &request, &reply)) {
         buf_fini(&reply.text);
@@ -342,6 +348,18 @@ static void end_streams(struct admin *admin)
     wake_streams(admin);
 }
 
+/* Returns how long until the next look; -1: there is none. */
+static int64_t look_at_books(struct admin *admin, int64_t now_ms)
+{
+    if (admin->config.history == NULL)
+        return -1;
+    if (now_ms >= admin->next_look_ms) {
+        history_look(admin->config.history, admin->config.ledger, clock_boot_ms());
+        admin->next_look_ms = now_ms + HISTORY_LOOK_MS;
+    }
+    return admin->next_look_ms - now_ms;
+}
+
 static void *run_admin(void *context)
 {
     struct admin *admin = context;
@@ -355,11 +373,12 @@ static void *run_admin(void *context)
     while (!atomic_load(&admin->is_stopping)) {
         int64_t now_ms = clock_now_ms();
         wake_streams(admin);
+        int64_t look_ms = look_at_books(admin, now_ms);
         int64_t wait_ms = serve_door(&admin->tcp, now_ms);
         wait_ms = sooner(wait_ms, serve_door(&admin->local, now_ms));
         if (has_streams(admin))
             wait_ms = sooner(wait_ms, STREAM_LOOK_MS);
-        bell_wait(admin->bell, fds, count, wait_ms);
+        bell_wait(admin->bell, fds, count, sooner(wait_ms, look_ms));
     }
     end_streams(admin);
     return NULL;

@@ -7,10 +7,17 @@
  * calls. */
 #pragma once
 
+#include "admin/history.h"
 #include "admin/pages.h"
 #include "admin/stream.h"
 #include "base/err.h"
 #include "ledger/ledger.h"
+
+struct admin_query { /* of /sources: which ones; zeroed: all */
+    bool has_file, has_name;
+    uint64_t device, inode;
+    uint32_t name_sum; /* CRC-32C */
+};
 
 struct admin_config {
     const char *listen;        /* ADDRESS:PORT, [v6]:PORT; port 0 takes a free one; "": none */
@@ -18,8 +25,11 @@ struct admin_config {
     const char *socket_folder; /* where the unix socket is tried */
     const char *state_dir;
     const struct ledger *ledger;
+    struct history *history; /* used by the endpoint's thread until the stop; NULL: none */
     struct slice config_page, version_page; /* JSON; these outlive the endpoint */
     bool (*is_alive)(void *context);        /* what the watchdog is told */
+    /* What the inputs know of their sources, JSON. May take a second. */
+    bool (*add_sources)(void *context, const struct admin_query *query, struct buf *ret);
     void *context;
     struct stream_maker taps; /* events as they pass: to trusted guests only */
 };

@@ -13,3 +13,7 @@ bool guard_host(const char *host, const char *listen, const char *bound);
 /* Does an Authorization header carry this bearer token? Takes as long for a wrong one of the same
  * length as for the right one. token "": none is asked for. */
 bool guard_token(const char *authorization, const char *token);
+/* The same for what a browser sends when it has asked its user: a Basic header whose password is
+ * the token, with any name. For reading only: a browser also sends it along where a foreign page
+ * tells it to. */
+bool guard_password(const char *authorization, const char *token);

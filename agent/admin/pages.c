@@ -61,10 +61,12 @@ static void add_check(struct checks *checks, const char *name, const char *subje
 
 static void check_outputs(struct checks *checks, const struct ledger *ledger)
 {
-    static const char *const causes[] = { "", "events come faster than they can be read",
+    static const char *const causes[] = { "",
+                                          "events come faster than they can be read",
                                           "the batch workers have not enough CPU",
                                           "its fullest lane is full",
-                                          "the endpoint takes less than what comes" };
+                                          "the endpoint takes less than what comes",
+                                          "the disk of its spool takes less than what comes" };
     enum { CAUSES = sizeof(causes) / sizeof(causes[0]) };
     char name[LEDGER_NAME];
     uint64_t numbers[NUMBERS];

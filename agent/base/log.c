@@ -97,13 +97,19 @@ static bool send_journal(int fd, const struct log_line *line, enum log_level lev
     return true;
 }
 
-/* What the ring keeps is logfmt without time and level, whatever the format. */
+/* What the ring keeps is logfmt without time and level, whatever the format, and without what may
+ * quote events: the status page shows it. */
 static void keep_news(int64_t real_ns, enum log_level level, const char *msg,
                       const struct log_field *fields, const struct log_ask *ask)
 {
+    static const struct log_field none[] = { { 0 } };
     struct log_line line;
 
-    log_line_begin(&line, LOG_LOGFMT, 0, level, msg, fields);
+    log_line_begin(&line, LOG_LOGFMT, 0, level, msg, none);
+    for (const struct log_field *field = fields; field->kind != LOG_END; field++) {
+        if (!field->is_foreign)
+            log_line_add(&line, LOG_LOGFMT, field);
+    }
     if (ask->held_back > 0)
         log_line_add(&line, LOG_LOGFMT, &LU("held_back", ask->held_back));
     size_t skip = sizeof("level= ") - 1 + strlen(log_level_names[level]);

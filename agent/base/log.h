@@ -26,6 +26,7 @@ enum log_purse {
 enum log_field_kind { LOG_END, LOG_TEXT, LOG_UINT, LOG_INT, LOG_REAL };
 struct log_field {
     enum log_field_kind kind;
+    bool is_foreign; /* a text that an endpoint brought: it may quote events */
     const char *key;
     struct slice text;
     uint64_t uint;
@@ -36,6 +37,9 @@ struct log_field {
 /* One field each: text (quoted where needed), slice, unsigned, signed, real. */
 #define LS(k, v) ((struct log_field){ .kind = LOG_TEXT, .key = (k), .text = slice_of(v) })
 #define LB(k, v) ((struct log_field){ .kind = LOG_TEXT, .key = (k), .text = (v) })
+/* Is written, and not kept for those who ask the agent for its news. */
+#define LF(k, v)                                                                                   \
+    ((struct log_field){ .kind = LOG_TEXT, .is_foreign = true, .key = (k), .text = slice_of(v) })
 #define LU(k, v) ((struct log_field){ .kind = LOG_UINT, .key = (k), .uint = (v) })
 #define LI(k, v) ((struct log_field){ .kind = LOG_INT, .key = (k), .sint = (v) })
 #define LR(k, v) ((struct log_field){ .kind = LOG_REAL, .key = (k), .real = (v) })

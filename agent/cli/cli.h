@@ -10,4 +10,5 @@ int cli_version(int argc, char **argv);
 int cli_generate(int argc, char **argv);
 int cli_receive(int argc, char **argv);
 int cli_check(int argc, char **argv);     /* problems of a configuration, or what would run */
+int cli_why(int argc, char **argv);       /* is a file read, how far, and why not */
 int cli_reference(int argc, char **argv); /* all options, for people and for editors */

@@ -1,28 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* reference: prints the manual of all options that this program knows. */
+/* reference: prints the manual: all options that this program knows, and its commands. */
 #include "config/reference.h"
 
 #include "agent.h"
 #include "catalog.h"
 #include "cli/cli.h"
+#include "cli/man_commands.h"
 
 #include <stdio.h>
 
 static const char help[] =
-    "usage: spillway reference [--format text|markdown|man|json-schema]\n\n"
+    "usage: spillway reference [--format text|markdown|man|man-commands|json-schema]\n\n"
     "All options of the configuration: as text (default), as Markdown, as the man page\n"
-    "spillway.yaml(5), or as a JSON Schema (draft 2020-12) for editors.\n";
+    "spillway.yaml(5), or as a JSON Schema (draft 2020-12) for editors. With man-commands: all\n"
+    "commands, as the man page spillway(1).\n";
+
+/* Beyond the formats of the options. */
+enum { MAN_COMMANDS = REFERENCE_JSON_SCHEMA + 1 };
 
 /* false: none of that name. */
-static bool read_format(const char *name, enum reference_format *ret)
+static bool read_format(const char *name, int *ret)
 {
     static const char *const names[] = { [REFERENCE_TEXT] = "text",
                                          [REFERENCE_MARKDOWN] = "markdown",
                                          [REFERENCE_MAN] = "man",
-                                         [REFERENCE_JSON_SCHEMA] = "json-schema" };
+                                         [REFERENCE_JSON_SCHEMA] = "json-schema",
+                                         [MAN_COMMANDS] = "man-commands" };
+
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (strcmp(name, names[i]) == 0) {
-            *ret = (enum reference_format)i;
+            *ret = (int)i;
             return true;
         }
     }
@@ -30,7 +37,7 @@ static bool read_format(const char *name, enum reference_format *ret)
 }
 
 /* By hand: getopt.h and the schema both have a struct option. */
-static bool read_arguments(int argc, char **argv, enum reference_format *ret)
+static bool read_arguments(int argc, char **argv, int *ret)
 {
     static const char prefix[] = "--format=";
 
@@ -48,17 +55,31 @@ static bool read_arguments(int argc, char **argv, enum reference_format *ret)
     return true;
 }
 
+static bool write_page(int format, struct buf *ret)
+{
+    struct err err = { 0 };
+
+    if (format != MAN_COMMANDS) {
+        reference_write((enum reference_format)format, &catalog, ret);
+        return !ret->failed;
+    }
+    if (man_commands(ret, &err))
+        return true;
+    (void)fprintf(stderr, "spillway reference: %s\n", err.text);
+    return false;
+}
+
 int cli_reference(int argc, char **argv)
 {
-    enum reference_format format = REFERENCE_TEXT;
+    int format = REFERENCE_TEXT;
     struct buf text = { 0 };
 
     if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
         return fputs(help, stdout) != EOF ? EXIT_CLEAN : EXIT_FAILED;
     if (!read_arguments(argc, argv, &format))
         return 2;
-    reference_write(format, &catalog, &text);
-    bool ok = !text.failed && fputs(buf_slice(&text).data, stdout) != EOF && fflush(stdout) == 0;
+    bool ok = write_page(format, &text) && fputs(buf_slice(&text).data, stdout) != EOF &&
+              fflush(stdout) == 0;
     buf_fini(&text);
     return ok ? EXIT_CLEAN : EXIT_FAILED;
 }

@@ -3,6 +3,7 @@
  * write it. */
 #include "config/reference.h"
 
+#include "base/man.h"
 #include "config/settings_options.h"
 
 #include <stdio.h>
@@ -13,23 +14,6 @@ struct page {
     struct buf *ret;
     bool is_man;
 };
-
-/* ---- man ---- */
-
-/* As it is shown: no hyphens for minus signs, no requests at the start of a line. */
-static void add_troff(struct buf *ret, const char *text)
-{
-    if (*text == '.' || *text == '\'')
-        (void)buf_add_text(ret, "\\&");
-    for (; *text != '\0'; text++) {
-        if (*text == '\\')
-            (void)buf_add_text(ret, "\\e");
-        else if (*text == '-')
-            (void)buf_add_text(ret, "\\-");
-        else
-            (void)buf_add(ret, text, 1);
-    }
-}
 
 /* ---- text ---- */
 
@@ -61,9 +45,9 @@ static void start_section(const struct page *page, const char *title, const char
 {
     if (page->is_man) {
         (void)buf_add_text(page->ret, ".SH \"");
-        add_troff(page->ret, title);
+        man_add(page->ret, slice_of(title));
         (void)buf_add_text(page->ret, "\"\n");
-        add_troff(page->ret, text);
+        man_add(page->ret, slice_of(text));
         (void)buf_add_text(page->ret, text[0] == '\0' ? "" : "\n");
         return;
     }
@@ -76,13 +60,13 @@ static void add_item(const struct page *page, const char *name, const char *fact
 {
     if (page->is_man) {
         (void)buf_add_text(page->ret, ".TP\n\\fB");
-        add_troff(page->ret, name);
+        man_add(page->ret, slice_of(name));
         (void)buf_add_text(page->ret, "\\fR");
         if (facts[0] != '\0')
             (void)buf_add_text(page->ret, "  (");
-        add_troff(page->ret, facts);
+        man_add(page->ret, slice_of(facts));
         (void)buf_add_text(page->ret, facts[0] != '\0' ? ")\n" : "\n");
-        add_troff(page->ret, text);
+        man_add(page->ret, slice_of(text));
         (void)buf_add_text(page->ret, "\n");
         return;
     }

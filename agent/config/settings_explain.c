@@ -81,8 +81,7 @@ static void add_shedding(struct buf *ret, const struct input_options *input)
                                          [SHED_OPTION_SEVERITY] = "the least severe go first",
                                          [SHED_OPTION_KEY] = "whole groups by",
                                          [SHED_OPTION_LARGEST] = "the largest go first",
-                                         [SHED_OPTION_NOISIEST] = "those of the class that brings "
-                                                                  "most go first" };
+                                         [SHED_OPTION_NOISIEST] = "the noisiest class goes first" };
     if (input->lane__shed__high >= 1)
         return;
     (void)buf_printf(ret,

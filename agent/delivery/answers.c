@@ -236,6 +236,7 @@ void delivery_answer(struct delivery *delivery, struct batch *batch,
         batch->suspect_connection_retry_used = false;
         learn(delivery, batch, &answer, was_probe, now_ms);
         learn_size(delivery, batch, &answer, now_ms);
+        batch->may_be_poisoned = may_be_poisoned && batch->events == 1;
         if (may_be_poisoned && batch->events > 1)
             holding_return_to_split(&delivery->held, batch);
         else

@@ -60,8 +60,10 @@ struct batch {
     uint64_t ticket; /* of the request in flight, see limiter.h */
     int64_t due_ms;
     bool suspect_connection_retry_used;
-    struct spool_pin *pin;   /* NULL: not from the spool. Else its events are in account `spool` */
-    enum flow end;           /* of a batch with a pin that is done: its last entry in the books */
+    bool may_be_poisoned;  /* one event, refused by an endpoint that took nothing yet */
+    bool was_passed;       /* the next one went before it, as a probe: that comes back behind it */
+    struct spool_pin *pin; /* NULL: not from the spool. Else its events are in account `spool` */
+    enum flow end;         /* of a batch with a pin that is done: its last entry in the books */
     struct refusal *refusal; /* malloc'd; NULL: it was not refused */
 };
 

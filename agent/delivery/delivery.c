@@ -96,6 +96,15 @@ struct share *delivery_share(struct delivery *delivery)
     return &delivery->held.share;
 }
 
+/* Only another batch tells whether the one that is held is poisoned. */
+static bool needs_another(const struct delivery *delivery)
+{
+    const struct holding *held = &delivery->held;
+
+    return held->ready.count == 1 && held->ready.head->may_be_poisoned &&
+           held->in_flight.count + held->to_split.count + held->splitting.count == 0;
+}
+
 /* With nothing held while the breaker is open there would be no batch to probe with. */
 bool delivery_wants_batches(const struct delivery *delivery, int64_t now_ms)
 {
@@ -104,7 +113,8 @@ bool delivery_wants_batches(const struct delivery *delivery, int64_t now_ms)
     if (delivery->draining || spilling_wants_batches(delivery, now_ms))
         return true;
     if (breaker->state != BREAKER_CLOSED)
-        return delivery_is_empty(delivery) && now_ms >= breaker->until_ms;
+        return needs_another(delivery) ||
+               (delivery_is_empty(delivery) && now_ms >= breaker->until_ms);
     return (double)delivery->held.ready.count < limiter_prospect(&delivery->limiter) + AHEAD;
 }
 
@@ -225,6 +235,24 @@ static struct batch *choose_due(struct delivery *delivery, int64_t now_ms, int64
     return NULL;
 }
 
+/* Where the order is kept the head is the probe. One that may be poisoned would hold all others for
+ * ever: it and the next one take turns, and if that is taken the head was to blame. */
+static struct batch *choose_probe(const struct delivery *delivery, struct batch *first,
+                                  int64_t now_ms)
+{
+    struct batch *next = first->next;
+
+    if (!delivery->in_order || !first->may_be_poisoned)
+        return first;
+    while (next != NULL && !spilling_may_send(delivery, next, now_ms))
+        next = next->next;
+    if (next == NULL)
+        return first;
+    first->may_be_poisoned = false;
+    first->was_passed = true;
+    return next;
+}
+
 /* The batch to send now, NULL: none before until_ms, if nothing else happens. */
 static struct batch *choose(struct delivery *delivery, int64_t now_ms, int64_t *until_ms)
 {
@@ -242,7 +270,7 @@ static struct batch *choose(struct delivery *delivery, int64_t now_ms, int64_t *
         return choose_due(delivery, now_ms, until_ms);
     /* The rest of the breaker is the wait of the probe; the head is the one tried longest ago. */
     if (breaker_allows(&delivery->breaker, now_ms))
-        return delivery->probe = first;
+        return delivery->probe = choose_probe(delivery, first, now_ms);
     if (delivery->breaker.state == BREAKER_OPEN)
         *until_ms = delivery->breaker.until_ms;
     return NULL;

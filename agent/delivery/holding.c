@@ -57,12 +57,20 @@ void holding_launch(struct holding *holding, struct batch *batch)
     count(batch, FLOW_launch);
 }
 
+/* To the front, but behind one that it went past. */
+static void put_back(struct holding *holding, struct batch *batch)
+{
+    struct batch *head = holding->ready.head;
+
+    batch_list_insert(&holding->ready, head != NULL && head->was_passed ? head : NULL, batch);
+}
+
 void holding_return(struct holding *holding, struct batch *batch, enum end end)
 {
     batch_list_remove(&holding->in_flight, batch);
     count(batch, FLOW_return);
     if (end == HOLDING_FRONT)
-        batch_list_push_front(&holding->ready, batch);
+        put_back(holding, batch);
     else
         batch_list_push_back(&holding->ready, batch);
 }
@@ -87,14 +95,14 @@ void holding_end_split(struct holding *holding, struct batch *parent, struct bat
 {
     batch_list_remove(&holding->splitting, parent);
     if (halves == NULL) {
-        batch_list_push_front(&holding->ready, parent);
+        put_back(holding, parent);
         return;
     }
     CHECK(halves[0]->events + halves[1]->events == parent->events);
     CHECK(halves[0]->bytes + halves[1]->bytes == parent->bytes);
     pins_share(parent, halves);
-    batch_list_push_front(&holding->ready, halves[1]);
-    batch_list_push_front(&holding->ready, halves[0]);
+    put_back(holding, halves[1]);
+    put_back(holding, halves[0]);
     forget(parent);
 }
 

@@ -3,15 +3,36 @@
 
 #include "delivery/http_client.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
+#include <netdb.h>
 #include <strings.h>
+#include <sys/socket.h>
+#include <time.h>
 
 struct asked {
     const struct http_request *request;
     CURL *easy;
     struct curl_slist *headers;
     char error[CURL_ERROR_SIZE];
+    char peer[PROBE_ADDRESS_BYTES]; /* that was connected to; "": none */
 };
+
+/* curl does not tell of a connection that failed later on: the socket still knows. */
+static int close_socket(void *context, curl_socket_t fd)
+{
+    struct asked *asked = context;
+    struct sockaddr_storage peer = { .ss_family = AF_UNSPEC };
+    socklen_t bytes = sizeof(peer);
+    char host[INET6_ADDRSTRLEN + 16], port[8];
+
+    if (getpeername(fd, (struct sockaddr *)&peer, &bytes) == 0 &&
+        getnameinfo((struct sockaddr *)&peer, bytes, host, sizeof(host), port, sizeof(port),
+                    NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+        (void)snprintf(asked->peer, sizeof(asked->peer),
+                       peer.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+    return close(fd);
+}
 
 static size_t forget(char *data, size_t size, size_t count, void *context)
 {
@@ -51,6 +72,9 @@ static bool set_up(struct asked *asked, bool with_credentials, int64_t timeout_m
            curl_easy_setopt(easy, CURLOPT_CERTINFO, 1L) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, forget) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, asked->error) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, asked) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_USERAGENT, "spillway-check/" SPILLWAY_VERSION) ==
                CURLE_OK &&
            add_headers(asked, with_credentials);
@@ -72,7 +96,7 @@ static enum probe_step step_of(const struct asked *asked, const struct probe *pr
 
     if (code == CURLE_OK)
         return PROBE_ANSWERED;
-    if (time_of(easy, CURLINFO_CONNECT_TIME_T) == 0)
+    if (asked->peer[0] == '\0')
         return time_of(easy, CURLINFO_NAMELOOKUP_TIME_T) == 0 ||
                        code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_RESOLVE_PROXY
                    ? PROBE_NOTHING
@@ -80,6 +104,19 @@ static enum probe_step step_of(const struct asked *asked, const struct probe *pr
     if (probe->is_tls && time_of(easy, CURLINFO_APPCONNECT_TIME_T) == 0)
         return PROBE_CONNECTED;
     return PROBE_HANDSHAKEN;
+}
+
+/* "Nov 28 04:28:10 2026 GMT", or "2026-11-28 04:28:10 GMT": as the TLS library writes it. */
+static int64_t parse_date(const char *text)
+{
+    struct tm parts = { .tm_mday = 0 };
+
+    if (sscanf(text, "%4d-%2d-%2d %2d:%2d:%2d", &parts.tm_year, &parts.tm_mon, &parts.tm_mday,
+               &parts.tm_hour, &parts.tm_min, &parts.tm_sec) != 6)
+        return (int64_t)curl_getdate(text, NULL);
+    parts.tm_year -= 1900;
+    parts.tm_mon -= 1;
+    return (int64_t)timegm(&parts);
 }
 
 static int64_t read_expiry(CURL *easy)
@@ -91,28 +128,16 @@ static int64_t read_expiry(CURL *easy)
         chain->num_of_certs < 1)
         return 0;
     for (const struct curl_slist *line = chain->certinfo[0]; line != NULL; line = line->next) {
-        if (strncmp(line->data, key, sizeof(key) - 1) == 0)
-            return (int64_t)curl_getdate(line->data + sizeof(key) - 1, NULL);
+        if (strncasecmp(line->data, key, sizeof(key) - 1) == 0)
+            return parse_date(line->data + sizeof(key) - 1);
     }
     return 0;
-}
-
-static void read_address(CURL *easy, struct probe *ret)
-{
-    const char *ip = NULL;
-    long port = 0;
-
-    (void)curl_easy_getinfo(easy, CURLINFO_PRIMARY_IP, &ip);
-    (void)curl_easy_getinfo(easy, CURLINFO_PRIMARY_PORT, &port);
-    if (ip != NULL && ip[0] != '\0')
-        (void)snprintf(ret->address, sizeof(ret->address), strchr(ip, ':') ? "[%s]:%ld" : "%s:%ld",
-                       ip, port);
 }
 
 static void read_result(const struct asked *asked, CURLcode code, struct probe *ret)
 {
     ret->reached = step_of(asked, ret, code);
-    read_address(asked->easy, ret);
+    (void)snprintf(ret->address, sizeof(ret->address), "%s", asked->peer);
     ret->certificate_ends_s = read_expiry(asked->easy);
     (void)curl_easy_getinfo(asked->easy, CURLINFO_RESPONSE_CODE, &ret->status);
     if (code != CURLE_OK)

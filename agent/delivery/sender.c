@@ -58,7 +58,7 @@ static void log_outcome(struct sender *sender, const struct outcome *outcome)
         return;
     memcpy(sender->last_failure, outcome->what, sizeof(sender->last_failure));
     LOG(LOG_WARN, "request failed", LS("output", sender->config.name), LS("reason", outcome->what),
-        LS("verdict", verdict_name(verdict)), LS("answer", outcome->answer));
+        LS("verdict", verdict_name(verdict)), LF("answer", outcome->answer));
 }
 
 static void log_news(struct sender *sender, const struct delivery_news *news)

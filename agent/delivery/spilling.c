@@ -256,12 +256,20 @@ static bool reserve_body(struct delivery *delivery, const struct from_disk *foun
     return found->bytes + bytes <= share->limit_bytes / 2 && share_acquire(share, bytes, permit);
 }
 
-/* One batch that fails by itself must not hold all others; where the order is kept it must. */
+static unsigned in_order_probes(const struct delivery *delivery)
+{
+    const struct batch *head = delivery->held.ready.head;
+
+    return head != NULL && (head->may_be_poisoned || head->was_passed) ? 2 : 1;
+}
+
+/* One batch that fails by itself must not hold all others; where the order is kept it must, unless
+ * it may be poisoned: then the next one tells. */
 static bool wants_more(const struct delivery *delivery, const struct from_disk *found,
                        int64_t now_ms)
 {
     if (is_away(delivery, now_ms))
-        return found->all < (delivery->in_order ? 1 : PROBES);
+        return found->all < (delivery->in_order ? in_order_probes(delivery) : PROBES);
     return found->ready < delivery->limiter.limit + AHEAD;
 }
 

@@ -66,8 +66,12 @@ struct lane *lane_new(const struct lane_config *config)
     lane->config = *config;
     lane->random = random_make(config->seed);
     lock_init(&lane->lock, "lane");
-    if (!build_lane(lane))
+    if (!build_lane(lane)) {
         lane_free(&lane);
+        return NULL;
+    }
+    numbers_set(ledger_lane_numbers(config->books), NUMBER_lane_capacity_bytes,
+                arena_pieces(lane->arena) * arena_piece_bytes(lane->arena));
     return lane;
 }
 
@@ -293,13 +297,12 @@ static size_t offer_pass(struct lane *lane, const struct event *events, size_t f
     lock_take(&lane->lock);
     note_time(lane, run->boot_ms);
     step_shedder(lane, run->boot_ms);
-    while (at < count) {
+    for (; at < count; at++) {
         enum admission admission = admit_event(lane, &events[at], run, &tally);
         if (admission == NO_ROOM)
             break;
         if (admission == NOT_ADMITTED && news != NULL)
             add_example(&news->examples, at, tally.why);
-        at++;
     }
     count_pass(lane, run, &tally);
     take_news(lane, news);
@@ -389,7 +392,9 @@ struct lane_level lane_level(struct lane *lane)
     lock_take(&lane->lock);
     struct classes_level level = classes_level(lane->classes);
     double fill = lane_fill(lane);
+    uint64_t used = arena_lent(lane->arena) * arena_piece_bytes(lane->arena);
     lock_drop(&lane->lock);
+    numbers_set(ledger_lane_numbers(lane->config.books), NUMBER_lane_used_bytes, used);
     return (struct lane_level){ level.events, level.bytes, level.oldest_boot_ms, fill };
 }
 
@@ -453,13 +458,11 @@ void lane_audit(struct lane *lane)
                        (struct amount){ level.events, level.bytes });
     size_t piece_bytes = arena_piece_bytes(lane->arena);
     uint64_t used = arena_lent(lane->arena) * piece_bytes;
-    uint64_t capacity = arena_pieces(lane->arena) * piece_bytes;
     bool is_shedding = shedder_is_shedding(lane->shedder);
     if (level.events == 0)
         arena_trim(lane->arena);
     lock_drop(&lane->lock);
     numbers_set(numbers, NUMBER_lane_used_bytes, used);
-    numbers_set(numbers, NUMBER_lane_capacity_bytes, capacity);
     numbers_set(numbers, NUMBER_lane_shedding, is_shedding);
     numbers_set(numbers, NUMBER_lane_oldest_seconds, (uint64_t)waits_ms / 1000);
 }

@@ -6,6 +6,7 @@
 #include "base/wake.h"
 #include "input/checkpoint.h"
 #include "input/sink.h"
+#include "input/sources.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -43,7 +44,8 @@ struct reading {
     /* any thread */
     _Atomic bool stopping, stopped, finished_source, finishing;
     _Atomic int64_t last_step_ms;
-    struct wake stop_wake; /* bumped once `stopped` is set */
+    struct wake stop_wake;                /* bumped once `stopped` is set */
+    struct sources_ask *_Atomic question; /* about its sources; NULL: none */
 };
 
 /* ---- positions ---- */
@@ -104,6 +106,17 @@ static void note_disk_errors(struct reading *reading)
     numbers_set(numbers, NUMBER_receipts, receipts_count(reading->sink.receipts));
 }
 
+static void answer_question(struct reading *reading)
+{
+    if (atomic_load_explicit(&reading->question, memory_order_relaxed) == NULL)
+        return;
+    struct sources_ask *question = atomic_exchange(&reading->question, NULL);
+    if (question != NULL)
+        sources_ask_answer(question, reading->config.input, reading->config.output,
+                           reading->config.plugin, reading->state);
+    sources_ask_release(&question);
+}
+
 /* Called between collections and while lanes are full. */
 static int64_t tend_positions(void *context)
 {
@@ -111,6 +124,7 @@ static int64_t tend_positions(void *context)
     int64_t now_ms = clock_now_ms();
 
     atomic_store(&reading->last_step_ms, now_ms);
+    answer_question(reading);
     if (reading->sink.receipts == NULL)
         return 0;
     settle_reads(reading);
@@ -441,6 +455,8 @@ void reading_free(struct reading **readingp)
     if (reading == NULL)
         return;
     CHECK(!reading->has_thread);
+    struct sources_ask *question = atomic_exchange(&reading->question, NULL);
+    sources_ask_release(&question);
     if (reading->file != NULL)
         disk_file_mute(reading->file);
     if (reading->is_open && reading->config.plugin->close != NULL)
@@ -462,4 +478,13 @@ void reading_free(struct reading **readingp)
 int64_t reading_last_step_ms(struct reading *reading)
 {
     return atomic_load(&reading->last_step_ms);
+}
+
+void reading_ask(struct reading *reading, struct sources_ask *question)
+{
+    if (!sources_ask_expect(question, reading->config.input, reading->config.output))
+        return;
+    struct sources_ask *before = atomic_exchange(&reading->question, sources_ask_hold(question));
+    sources_ask_release(&before);
+    reading_ring(reading);
 }

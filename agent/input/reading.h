@@ -51,3 +51,6 @@ void reading_await_stop(struct reading *reading);
 void reading_finish(struct reading *reading);
 void reading_free(struct reading **readingp);
 int64_t reading_last_step_ms(struct reading *reading);
+/* Puts a question about its sources to it; the answer comes in its own thread. Threads: main. */
+struct sources_ask;
+void reading_ask(struct reading *reading, struct sources_ask *question);

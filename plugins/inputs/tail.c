@@ -3,6 +3,7 @@
  * It sleeps until inotify speaks. After data it naps for a moment without listening, so that a busy
  * writer costs a few wake-ups a second and not one for each line. The parts are named in state.h.
  */
+#include "tail/account.h"
 #include "tail/copy.h"
 
 #include <sys/resource.h>
@@ -167,6 +168,11 @@ static bool tail_save(void *state, struct buf *ret_checkpoint)
     return tail_checkpoint_save(state, ret_checkpoint);
 }
 
+static void tail_sources(void *state, source_tell_fn *tell, void *context)
+{
+    tail_account(state, tell, context);
+}
+
 static void tail_close(void *state)
 {
     struct tail *tail = state;
@@ -189,5 +195,7 @@ const struct input input_tail = {
     .wait = tail_wait,
     .settle = tail_settle,
     .save = tail_save,
+    .sources = tail_sources,
+    .recall = tail_checkpoint_recall,
     .close = tail_close,
 };

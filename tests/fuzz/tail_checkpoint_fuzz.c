@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Any bytes as a tail's checkpoint: refused with a reason or taken, and what was taken is written
- * and read again without a change. */
+ * and read again without a change; what is taken can be recalled too. */
 #include "plugins/inputs/tail/options.h"
 
 extern const struct input input_tail;
@@ -36,14 +36,24 @@ static void check_again(struct slice text)
     close_tail(state);
 }
 
+static void count(void *context, const struct source_account *account)
+{
+    size_t *files = context;
+    CHECK(account->name[0] != '\0' && account->settled <= INT64_MAX);
+    (*files)++;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
+    size_t files = 0;
     struct err err = { "" };
     struct buf text = { 0 };
     void *state = open_tail();
 
     bool taken = input_tail.restore(state, (struct slice){ (const char *)data, bytes }, &err);
     CHECK(taken == (err.text[0] == '\0'));
+    /* restore() refuses one thing more: the same file twice */
+    CHECK(input_tail.recall((struct slice){ (const char *)data, bytes }, count, &files) || !taken);
     CHECK(input_tail.save(state, &text));
     check_again(buf_slice(&text));
     buf_fini(&text);

@@ -2,7 +2,9 @@
 """The admin endpoint: each route on its unix socket, who may ask the port, and that nobody who asks
 badly holds up the shipping."""
 
+import base64
 import os
+import re
 import signal
 import socket
 import stat
@@ -15,10 +17,13 @@ from rig import admin
 from rig.admin import ask
 from rig.lines import lines
 from rig.promtool import program, promtool
+from rig.receiver import Reply
 from rig.waiting import wait_until
 
 STDIN = {"app": {"type": "stdin"}}
-ROUTES = ("/healthz", "/readyz", "/metrics", "/stats", "/ledger", "/config", "/version")
+ROUTES = ("/", "/healthz", "/readyz", "/metrics", "/stats", "/recent", "/ledger", "/config", "/version")
+PRIVATE = ("/sources",)  # of the unix socket, or with a token
+OTHER_TYPES = {"/metrics": "text/plain; version=0.0.4; charset=utf-8", "/": "text/html; charset=utf-8"}
 
 
 def shipping(rig, **options):
@@ -37,17 +42,18 @@ def test_every_route_answers_on_the_unix_socket_also_without_a_port(rig):
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
     agent.feed(lines(0, 100))
     receiver.wait_events(100)
-    for route in ROUTES:
+    for route in ROUTES + PRIVATE:
         answer, head = ask(agent, route), ask(agent, route, "HEAD")
         assert answer.status == head.status == 200, (route, answer.text)
         assert answer.text and not head.text
         assert answer.headers["Content-Type"] == head.headers["Content-Type"]
-        if route != "/metrics":
-            assert answer.headers["Content-Type"] == "application/json" and answer.json
+        assert answer.headers["Content-Type"] == OTHER_TYPES.get(route, "application/json")
+        assert route in OTHER_TYPES or answer.json
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
         refused = ask(agent, route, "POST")
         assert refused.status == 405 and refused.headers["Allow"] == "GET, HEAD"
     nothing = ask(agent, "/nothing")
-    assert nothing.status == 404 and all(route in nothing.text for route in ROUTES)
+    assert nothing.status == 404 and all(route in nothing.text for route in ROUTES + PRIVATE)
     agent.end_input()
     agent.finish().agree_with(receiver)
     assert not os.path.exists(path)
@@ -121,8 +127,8 @@ def test_while_it_stops_it_is_alive_and_not_ready(rig):
     agent.wait_log(msg="stopping")
     wait_until(lambda: ask(agent, "/readyz").status == 503, "not ready")
     assert "stopping" in ask(agent, "/readyz").text
-    for route in ROUTES[2:]:
-        assert ask(agent, route).status == 200, route
+    for route in ROUTES:
+        assert route == "/readyz" or ask(agent, route).status == 200, route
     assert ask(agent, "/healthz").status == 200
     receiver.release()
     agent.finish().agree_with(receiver)
@@ -148,6 +154,74 @@ def test_config_shows_no_secret(rig):
         assert ask(agent, route, tcp=True, Authorization="Bearer hush-tokem").status in (200, 401)
         right = ask(agent, route, tcp=True, Authorization="Bearer hush-token").status
         assert right == (404 if route == "/nothing" else 200), route
+    agent.end_input()
+    agent.finish().agree_with(receiver)
+
+
+def test_a_browser_is_asked_for_the_token_as_a_password(rig):
+    receiver, agent = shipping(rig, admin={"listen": "127.0.0.1:0", "token": "hush"})
+    agent.start_piped()
+    stranger = ask(agent, "/", tcp=True)
+    assert stranger.status == 401 and stranger.headers["WWW-Authenticate"].startswith("Basic realm=")
+    right = {"Authorization": f"Basic {base64.b64encode(b'anyone:hush').decode()}"}
+    for route in ("/", "/stats", "/recent"):
+        assert ask(agent, route, tcp=True, **right).status == 200
+        assert ask(agent, route, method="POST", tcp=True, **right).status == 401  # only to read
+        wrong = base64.b64encode(b"hush:").decode()
+        assert ask(agent, route, tcp=True, Authorization=f"Basic {wrong}").status == 401
+    agent.end_input()
+    agent.finish().agree_with(receiver)
+
+
+def test_the_page_allows_only_its_own_script_and_style(rig):
+    receiver, agent = shipping(rig)
+    agent.start_piped()
+    first, second = ask(agent, "/"), ask(agent, "/")
+    nonces = []
+    for page in (first, second):
+        policy = dict(part.strip().split(" ", 1)
+                      for part in page.headers["Content-Security-Policy"].split(";"))
+        assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+        assert policy["connect-src"] == "'self'" and policy["img-src"] == "data:"
+        nonce = re.fullmatch(r"'nonce-([0-9a-f]{32})'", policy["script-src"])[1]
+        assert policy["style-src"] == f"'nonce-{nonce}'"
+        assert page.text.count(nonce) == page.text.count("<script") + page.text.count("<style") == 2
+        nonces.append(nonce)
+    assert nonces[0] != nonces[1]
+    assert "{{" not in first.text
+    # Nothing of it is elsewhere.
+    assert not re.search(r"""(?:src|href)=["'](?!/|#|data:)""", first.text)
+    assert re.findall(r"https?://[^'\" ]+", first.text) == ["http://www.w3.org/2000/svg"] * 2
+    agent.end_input()
+    agent.finish().agree_with(receiver)
+
+
+def test_recent_tells_drops_troubles_and_log_lines_but_no_event(rig):
+    receiver = rig.receiver()
+    receiver.rule(lambda r: Reply(400, body=b"cannot take " + r.text[:200]) if b"poison" in r.text else None)
+    agent = rig.agent(STDIN, {"main": rig.http(receiver)}).start_piped()
+    agent.feed(lines(0, 100))
+    receiver.wait_events(100)
+    agent.feed(["poison"])
+    agent.wait_metric(1, "spillway_dropped_events_total", reason="refuse")
+    recent = ask(agent, "/recent").json
+    [drop] = recent["drops"]
+    assert (drop["input"], drop["output"], drop["reason"]) == ("app", "main", "refuse")
+    assert drop["events"] == drop["events_by_minute"][-1] + drop["events_by_minute"][-2] == 1
+    assert drop["since_seconds"] <= 30 and recent["troubles"] == [] and recent["drops_left_out"] == 0
+    assert "refused by the endpoint" in drop["meaning"]
+    said = [line["text"] for line in recent["log"]]
+    assert any(line.startswith('msg="request failed"') for line in said)
+    assert any(line.startswith("msg=started") for line in said)
+    assert not any(line.startswith("msg=ledger") for line in said)
+    assert "poison" in agent.log.text() and "poison" not in ask(agent, "/recent").text
+    receiver.always(401)
+    agent.feed(["more"])
+    wait_until(lambda: ask(agent, "/recent").json["troubles"], "the breaker to open")
+    [trouble] = ask(agent, "/recent").json["troubles"]
+    assert (trouble["trouble"], trouble["output"]) == ("breaker", "main")
+    receiver.always(200)
+    wait_until(lambda: not ask(agent, "/recent").json["troubles"], "the breaker to close")
     agent.end_input()
     agent.finish().agree_with(receiver)
 
@@ -290,6 +364,77 @@ def test_bad_guests_leave_the_shipping_untouched(rig):
     receiver.wait_events(fed[0])
     wait_until(lambda: try_health(agent), "the port to answer again", timeout=30)
     assert ask(agent, "/stats").json["lanes"][0]["numbers"]["lines"] == fed[0]
+    agent.end_input()
+    agent.finish().agree_with(receiver)
+
+
+STRANGE = (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0" * 9,
+           b"GET /stats HTTP/1.1\r\nHost: localhost\r\n" + b"".join(b"X-%d: y\r\n" % i for i in range(5000)) + b"\r\n",
+           b"GET /stats HTTP/1.1\r\nHost: local\0host\r\n\r\n",
+           b"GET /sta%00ts HTTP/1.1\r\nHost: localhost\r\n\r\n",
+           b"GET http://evil.example/stats HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+           b"GET /stats HTTP/9.9\r\n\r\n", b"GET /stats\r\n\r\n", b"\r\n" * 20000,
+           b"GET /../../etc/passwd HTTP/1.1\r\nHost: localhost\r\n\r\n",
+           b"POST /stats HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\n" + b"z" * 65535,
+           b"POST /stats HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\n",
+           b"POST /stats HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+           b"GET /stats HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n" * 500)
+
+
+def test_strange_requests_are_refused_or_cut_off_and_tell_nothing(rig):
+    receiver, agent = shipping(rig)
+    agent.start_piped()
+    for data in STRANGE:
+        with socket.create_connection(admin.address(agent), timeout=20) as guest:
+            answer = b""
+            try:
+                guest.sendall(data)
+                guest.shutdown(socket.SHUT_WR)
+                while chunk := guest.recv(65536):
+                    answer += chunk
+            except OSError:
+                pass  # cut off
+        assert answer.count(b"HTTP/1.1 200 ") <= (b"keep-alive" in data), (data[:60], answer[:200])
+        assert b"root:" not in answer
+    agent.feed(lines(0, 100))
+    receiver.wait_events(100)
+    assert ask(agent, "/healthz", tcp=True).status == 200
+    agent.end_input()
+    agent.finish().agree_with(receiver)
+
+
+def sit_down(target, kind):
+    """Takes a place, and says half of what it wants."""
+    guest = socket.socket(kind)
+    guest.settimeout(1)
+    try:
+        guest.connect(target)
+        guest.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n")
+    except OSError:
+        pass  # all places are taken
+    return guest
+
+
+def test_guests_that_only_sit_there_lose_their_places(rig):
+    """Also on the unix socket."""
+    receiver, agent = shipping(rig)
+    agent.start_piped()
+    guests = [sit_down(admin.address(agent), socket.AF_INET) for _ in range(40)]
+    guests += [sit_down(admin.started(agent)["admin_socket"], socket.AF_UNIX) for _ in range(40)]
+    agent.feed(lines(0, 1000))
+    receiver.wait_events(1000)
+    began = time.monotonic()
+    with sit_down(admin.address(agent), socket.AF_INET) as one_more:
+        one_more.settimeout(20)
+        try:
+            assert one_more.recv(100) == b""  # there is no place for it, or it loses it
+        except ConnectionResetError:
+            pass
+    wait_until(lambda: try_health(agent), "the port to answer again", timeout=30)
+    assert ask(agent, "/healthz").status == 200
+    assert time.monotonic() - began < 25
+    for guest in guests:
+        guest.close()
     agent.end_input()
     agent.finish().agree_with(receiver)
 

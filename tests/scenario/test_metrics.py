@@ -131,7 +131,7 @@ def test_other_paths_and_broken_clients_do_no_harm(rig):
     receiver = rig.receiver()
     agent = rig.agent(STDIN, {"main": rig.http(receiver)}).start_piped()
     host, port = agent.log.find(msg="started")[0]["metrics"].rsplit(":", 1)
-    for path, status in (("/", 404), ("/metricsx", 404)):
+    for path, status in (("/metrics/", 404), ("/metricsx", 404)):
         with pytest.raises(urllib.error.HTTPError) as error:
             urllib.request.urlopen(f"http://{host}:{port}{path}", timeout=10)
         assert error.value.code == status

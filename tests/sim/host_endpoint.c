@@ -206,6 +206,8 @@ static void check_order(const struct outlet *outlet, struct source *source, uint
         outlet->spool_config.newest_first || outlet->spooler.any_unread ||
         source->classes.by != CLASS_BY_NOTHING || outlet->host->is_draining)
         return;
+    if (source->fates[id].was_refused) /* by one that took nothing yet: the next one went past it */
+        return;
     if (id < source->last_acked)
         host_fail(outlet->host, "%s: event %u arrived after %u", source->name, id,
                   source->last_acked);
@@ -228,6 +230,8 @@ void endpoint_acknowledge(struct outlet *outlet, const struct request *request)
 
 void endpoint_forget(struct outlet *outlet, const struct request *request)
 {
+    if (request->count == 1 && request->answer.verdict == VERDICT_REJECTED)
+        outlet->sources[request->items[0].source].fates[request->items[0].id].was_refused = true;
     for (unsigned i = 0; i < request->count && !request->is_old; i++)
         outlet->sources[request->items[i].source].fates[request->items[i].id].in_flight = false;
 }

@@ -5,6 +5,7 @@ import copy
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 
@@ -40,6 +41,12 @@ def load(text):
 def test_what_is_committed_is_what_the_program_prints(form, path):
     committed = (ROOT / "config" / path).read_text(encoding="utf-8")
     assert committed == reference(form), f"spillway reference --format {form} > config/{path}"
+
+
+@pytest.mark.parametrize("form, path", [("man-commands", "spillway.1"), ("man", "spillway.yaml.5")])
+def test_the_man_pages_that_are_committed_are_what_the_program_prints(form, path):
+    committed = (ROOT / "packaging/man" / path).read_text(encoding="utf-8")
+    assert committed == reference(form), f"spillway reference --format {form} > packaging/man/{path}"
 
 
 def test_an_unknown_form_is_told():
@@ -116,15 +123,43 @@ def test_the_schema_takes_the_forms_that_the_parser_takes(validator, tmp_path):
     assert not wrong, "\n".join(wrong)
 
 
-def test_the_man_page_is_without_warnings():
+def show(page):
     if shutil.which("groff") is None:
         pytest.skip("groff is not there")
-    page = reference("man")
     done = subprocess.run(["groff", "-ww", "-man", "-Tutf8", "-P-cbou"], input=page,
                           capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and done.stderr == "", done.stderr
+    return done.stdout
+
+
+def test_the_man_page_is_without_warnings():
+    shown = show(reference("man"))
     for wanted in ("SPILLWAY.YAML(5)", "memory_limit", "lane.shed.high", "type: tail", "${VAR:-default}"):
-        assert wanted in done.stdout, wanted
+        assert wanted in shown, wanted
+
+
+def helps():
+    """command → what it says to --help"""
+    listed = subprocess.run([BINARY, "--help"], capture_output=True, text=True, check=True).stdout
+    names = re.findall(r"^  ([a-z]+) ", listed, re.MULTILINE)
+    assert len(names) >= 7
+    return {name: subprocess.run([BINARY, name, "--help"], capture_output=True, text=True, timeout=60,
+                                 check=True).stdout for name in names}
+
+
+def words(text):
+    """Without where lines end: a long word may be cut there."""
+    return re.sub(r"[‐-]?\n *| +", "", text)
+
+
+def test_the_man_page_of_the_commands_says_all_that_their_help_says():
+    shown = show(reference("man-commands"))
+    assert "SPILLWAY(1)" in shown and "spillway.yaml(5)" in shown
+    for name, said in helps().items():
+        assert said.lower().startswith("usage: spillway " + name), said
+        part = words(shown[shown.index(f"\nSPILLWAY {name}\n"):])
+        for line in said.splitlines():
+            assert words(line.partition("sage: ")[2] or line) in part, f"{name}: {line}"
 
 
 def test_the_text_has_every_option_of_the_markdown():

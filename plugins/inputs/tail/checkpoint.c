@@ -3,7 +3,7 @@
  *     device inode born modified offset prefix_bytes prefix_hash last_bytes last_hash generation
  *     size home gone path
  * Times are Unix nanoseconds, hashes hexadecimal, the path is percent-encoded and last. */
-#include "state.h"
+#include "account.h"
 
 #include <ctype.h>
 #include <limits.h>
@@ -91,37 +91,39 @@ static bool decode_path(char *path)
     return to > path && to - path < PATH_MAX;
 }
 
-static bool add_restored(struct tail *tail, const char *path, const uint64_t *field)
-{
-    struct tail_identity identity = { field[0], field[1], (int64_t)field[2] };
-    struct tail_position position = { .offset = field[4],
-                                      .prefix_bytes = (uint32_t)field[5],
-                                      .prefix_hash = field[6],
-                                      .last_bytes = (uint32_t)field[7],
-                                      .last_hash = field[8] };
+/* A line of the checkpoint as it was read. */
+struct saved {
+    struct tail_identity identity;
+    struct tail_position position;
+    int64_t modified_ns, home_ns, gone_ns;
+    uint32_t generation;
+    uint64_t size;
+    const char *path; /* in the line */
+};
 
-    if (identity.inode == 0 || field[2] > INT64_MAX || field[3] > INT64_MAX ||
-        field[4] > INT64_MAX || field[5] > TAIL_PREFIX_BYTES || field[5] > field[4] ||
-        field[7] > TAIL_LAST_BYTES || field[7] > field[4] || field[9] > UINT32_MAX ||
-        field[10] > INT64_MAX || field[11] > INT64_MAX || field[12] > INT64_MAX)
+static bool check_saved(const uint64_t *field, const char *path, struct saved *ret)
+{
+    if (field[1] == 0 || field[2] > INT64_MAX || field[3] > INT64_MAX || field[4] > INT64_MAX ||
+        field[5] > TAIL_PREFIX_BYTES || field[5] > field[4] || field[7] > TAIL_LAST_BYTES ||
+        field[7] > field[4] || field[9] > UINT32_MAX || field[10] > INT64_MAX ||
+        field[11] > INT64_MAX || field[12] > INT64_MAX)
         return false;
-    if (tail_table_by_inode(&tail->table, identity.device, identity.inode) != NULL)
-        return false;
-    struct tail_file *file = tail_table_add(&tail->table, path, identity);
-    if (file == NULL)
-        return true; /* max_files was lowered: those beyond it are met as new ones */
-    file->settled = position;
-    file->modified_ns = (int64_t)field[3];
-    file->home_ns = (int64_t)field[11];
-    file->generation = (uint32_t)field[9];
-    file->size = field[10];
-    file->gone_ns = (int64_t)field[12];
-    file->finished = file->moved = file->gone_ns != 0;
-    tail_file_note(tail, file);
+    *ret = (struct saved){ .identity = { field[0], field[1], (int64_t)field[2] },
+                           .position = { .offset = field[4],
+                                         .prefix_bytes = (uint32_t)field[5],
+                                         .prefix_hash = field[6],
+                                         .last_bytes = (uint32_t)field[7],
+                                         .last_hash = field[8] },
+                           .modified_ns = (int64_t)field[3],
+                           .home_ns = (int64_t)field[11],
+                           .gone_ns = (int64_t)field[12],
+                           .generation = (uint32_t)field[9],
+                           .size = field[10],
+                           .path = path };
     return true;
 }
 
-static bool restore_line(struct tail *tail, char *line)
+static bool read_line(char *line, struct saved *ret)
 {
     uint64_t field[LINE_FIELDS];
 
@@ -130,10 +132,31 @@ static bool restore_line(struct tail *tail, char *line)
         if (!take_number(&line, is_hash ? 16 : 10, &field[i]))
             return false;
     }
-    return decode_path(line) && add_restored(tail, line, field);
+    return decode_path(line) && check_saved(field, line, ret);
 }
 
-static bool restore_head(struct tail *tail, char *line)
+static bool restore_line(struct tail *tail, char *line)
+{
+    struct saved saved;
+
+    if (!read_line(line, &saved) ||
+        tail_table_by_inode(&tail->table, saved.identity.device, saved.identity.inode) != NULL)
+        return false;
+    struct tail_file *file = tail_table_add(&tail->table, saved.path, saved.identity);
+    if (file == NULL)
+        return true; /* max_files was lowered: those beyond it are met as new ones */
+    file->settled = saved.position;
+    file->modified_ns = saved.modified_ns;
+    file->home_ns = saved.home_ns;
+    file->generation = saved.generation;
+    file->size = saved.size;
+    file->gone_ns = saved.gone_ns;
+    file->finished = file->moved = file->gone_ns != 0;
+    tail_file_note(tail, file);
+    return true;
+}
+
+static bool read_head(const char *line, int64_t *ret_known_ns)
 {
     char *end = NULL;
 
@@ -144,7 +167,7 @@ static bool restore_head(struct tail *tail, char *line)
     int64_t known_ns = strtoll(line + sizeof(HEAD) - 1, &end, 10);
     if (errno != 0 || *end != '\0')
         return false;
-    tail->known_ns = known_ns;
+    *ret_known_ns = known_ns;
     return true;
 }
 
@@ -175,7 +198,7 @@ bool tail_checkpoint_restore(struct tail *tail, struct slice text, struct err *e
     int64_t known_ns = tail->known_ns;
     unsigned number = 1;
 
-    bool ok = next_line(&text, line) && restore_head(tail, line);
+    bool ok = next_line(&text, line) && read_head(line, &tail->known_ns);
     for (; ok && text.bytes > 0; number++)
         ok = next_line(&text, line) && restore_line(tail, line);
     tail->has_checkpoint = ok;
@@ -184,4 +207,20 @@ bool tail_checkpoint_restore(struct tail *tail, struct slice text, struct err *e
     forget_all(tail);
     tail->known_ns = known_ns;
     return err_set(err, "line %u of the checkpoint is damaged", number);
+}
+
+bool tail_checkpoint_recall(struct slice text, source_tell_fn *tell, void *context)
+{
+    char line[LINE_BYTES_MAX];
+    int64_t known_ns;
+
+    bool ok = next_line(&text, line) && read_head(line, &known_ns);
+    while (ok && text.bytes > 0) {
+        struct saved saved;
+        ok = next_line(&text, line) && read_line(line, &saved);
+        if (ok)
+            tail_account_saved(saved.path, &saved.identity, &saved.position, saved.size,
+                               saved.gone_ns != 0, tell, context);
+    }
+    return ok;
 }

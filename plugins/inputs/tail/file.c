@@ -96,6 +96,8 @@ struct tail_file *tail_file_add(struct tail *tail, struct sink *sink, const char
 {
     struct tail_file *file = NULL;
 
+    if (tail_own_leaves_out(tail, sink, path, stat))
+        return NULL;
     if (tail->table.count < tail->table.max || drop_longest_gone(tail))
         file = tail_table_add(&tail->table, path, stat->identity);
     if (file == NULL) {
@@ -120,6 +122,9 @@ void tail_file_failed(struct sink *sink, struct tail_file *file, const char *msg
 {
     if (!file->failed)
         sink_tell(sink, LOG_WARN, msg, file->path, strerror(error));
+    file->error_msg = msg;
+    file->error = error;
+    file->error_ms = clock_now_ms();
     file->failed = true; /* until it works: the next scan tries again, and says no more */
 }
 

@@ -15,9 +15,10 @@ struct taken {
     struct tail_file *file;
     struct tail_cursor read, ahead_read;
     enum tail_ahead ahead;
-    bool moves; /* `read` is a new one */
-    bool more;  /* to be read again at once */
-    bool ends;  /* this was the rest of a file that is finished */
+    bool moves;  /* `read` is a new one */
+    bool more;   /* to be read again at once */
+    bool ends;   /* this was the rest of a file that is finished */
+    bool at_end; /* there was nothing behind what was read */
 };
 
 struct round {
@@ -177,6 +178,7 @@ static void read_lines(struct round *round, struct taken *taken)
     const char *rest = data + consumed;
     size_t rest_bytes = bytes - consumed;
     taken->more = bytes == room;
+    taken->at_end = !taken->more;
     if (rest_bytes >= line_room(round->tail)) {
         bool hole = tail_lines_hole(rest, rest_bytes) == rest_bytes;
         taken->ahead = hole ? AHEAD_HOLE : AHEAD_LINE;
@@ -299,6 +301,7 @@ static void read_ahead(struct round *round, struct taken *taken)
         return;
     }
     taken->more = (size_t)got == room;
+    taken->at_end = !taken->more;
     if (taken->ahead == AHEAD_HOLE)
         look_through_hole(round, taken, data, (size_t)got);
     else
@@ -330,8 +333,12 @@ static void commit(struct round *round, const struct taken *taken)
     struct tail *tail = round->tail;
     struct tail_file *file = taken->file;
 
+    file->at_end = taken->at_end;
+    if (taken->at_end)
+        file->end_ms = round->now_ms;
     if (taken->moves) {
         file->read = taken->read;
+        file->read_ms = round->now_ms;
         tail_pending_push(&tail->pending,
                           (struct tail_pending_position){ file->ref, file->generation,
                                                           tail_cursor_position(&taken->read) });

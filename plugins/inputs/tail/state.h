@@ -4,14 +4,15 @@
  *   rotate  finds what has left, and rotations that were missed; orders the files of one path
  *   file    opens, closes, starts over and gives up single files
  *   copy    knows copies of files that were then cut off (copytruncate)
- *   reader  takes files from the queue and makes events of their bytes */
+ *   reader  takes files from the queue and makes events of their bytes
+ *   account says of each file how it stands, to people who ask */
 #pragma once
 
 #include "options.h"
+#include "own.h"
 #include "pending.h"
 #include "table.h"
 #include "watch.h"
-
 #include <limits.h>
 
 struct tail {
@@ -35,6 +36,7 @@ struct tail {
     int64_t scan_ns;        /* Unix; when the scan that runs began */
     bool scan_due, has_scanned, has_checkpoint;
     bool told_full, told_polling;
+    struct tail_own own;
 };
 
 /* What stat() says, as far as it matters here. */

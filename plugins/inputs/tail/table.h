@@ -58,6 +58,13 @@ struct tail_file {
     bool queued;           /* waiting to be read */
     bool reading;          /* taken from the queue by the round that runs */
     bool failed;           /* and was told; tried again at each scan */
+    bool at_end;           /* the last read came to the end of the file */
+
+    /* For people who ask. Monotonic; 0: never */
+    int64_t read_ms, end_ms; /* something was read; its end was reached */
+    const char *error_msg;   /* the last failure, NULL: none */
+    int error;
+    int64_t error_ms;
 
     struct tail_cut cut;
     struct resource *resource; /* made at its first event */

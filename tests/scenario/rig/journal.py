@@ -14,23 +14,28 @@ import pytest
 
 from .waiting import wait_until
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
-PLACES = ("/lib/systemd/systemd-journald", ROOT / "build/peers/lib/systemd/systemd-journald",
-          ROOT / "build/peers/usr/lib/systemd/systemd-journald")
-LIBRARIES = ROOT / "build/peers/usr/lib/x86_64-linux-gnu/systemd"
+PEERS = pathlib.Path(__file__).resolve().parents[3] / "build/peers"
+PATH = f"{os.environ['PATH']}:{PEERS}/bin:{PEERS}/usr/bin"
+ENVIRONMENT = {**os.environ, "PATH": PATH,
+               "LD_LIBRARY_PATH": f"{PEERS}/usr/lib/x86_64-linux-gnu/systemd"}
 
 
 def find_journald():
     """Skips where there is none, or no namespace to run it in."""
-    found = next((str(path) for path in PLACES if os.access(path, os.X_OK)), None)
-    if found is None:
+    found = shutil.which("systemd-journald", path=f"/lib/systemd:{PEERS}/lib/systemd")
+    if found is None or shutil.which("journalctl", path=PATH) is None:
         pytest.skip("no systemd-journald: tests/get-peers unpacks Debian's below build/")
-    for need in (["unshare", "-m", "true"], ["journalctl", "--version"]):
-        if shutil.which(need[0]) is None or subprocess.run(need, capture_output=True).returncode != 0:
-            pytest.skip(f"'{' '.join(need)}' does not work here")
+    if subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode != 0:
+        pytest.skip("no mount namespace is allowed here")
     if not pathlib.Path("/etc/machine-id").exists():
         pytest.skip("this machine has no /etc/machine-id")
     return found
+
+
+def show(*options):
+    """What journalctl says, as bytes."""
+    return subprocess.run(["journalctl", "--no-pager", "-q", *map(str, options)], env=ENVIRONMENT,
+                          capture_output=True, check=True).stdout
 
 
 class Journal:
@@ -41,9 +46,8 @@ class Journal:
                   'RateLimitBurst=0\\nForwardToSyslog=no\\n" '
                   '>/run/systemd/journald.conf.d/test.conf && '
                   'mkdir -p "/run/log/journal/$(cat /etc/machine-id)" && exec "$0"')
-        env = {**os.environ, "LD_LIBRARY_PATH": str(LIBRARIES)} if LIBRARIES.is_dir() else None
         self.process = subprocess.Popen(["unshare", "-m", "sh", "-c", script, find_journald()],
-                                        env=env, stderr=subprocess.DEVNULL)
+                                        env=ENVIRONMENT, stderr=subprocess.DEVNULL)
         self.root = pathlib.Path(f"/proc/{self.process.pid}/root")
         self.socket = self.root / "run/systemd/journal/socket"
         wait_until(lambda: self.socket.exists() and self.files(), "journald")
@@ -54,7 +58,8 @@ class Journal:
         return self.root / "run/log/journal" / machine
 
     def files(self, pattern="*.journal"):
-        return sorted(self.folder.glob(pattern), key=lambda path: path.stat().st_mtime)
+        """Archived ones are named by the number of their first entry."""
+        return sorted(self.folder.glob(pattern))
 
     def send(self, **fields):
         """By journald's own protocol: values with a newline have their length before them."""
@@ -71,23 +76,19 @@ class Journal:
         for number in range(first, first + count):
             self.send(MESSAGE=f"entry {number}", **fields)
 
-    def wait_entries(self, count, match="MESSAGE"):
+    def wait_entries(self, count):
         """Until the journal's own tool shows so many entries with 'entry N'."""
         wait_until(lambda: len(self.numbers(self.files())) >= count, f"{count} entries", pause=0.05)
 
     @staticmethod
     def numbers(files):
-        shown = subprocess.run(["journalctl", "--no-pager", "-q", "-o", "cat",
-                                *(f"--file={path}" for path in files)],
-                               capture_output=True, text=True, check=True).stdout
+        shown = show("-o", "cat", *(f"--file={path}" for path in files)).decode()
         return [int(line.split()[1]) for line in shown.splitlines() if line.startswith("entry ")]
 
     @staticmethod
     def count(path):
         """All entries of a file, journald's own too."""
-        shown = subprocess.run(["journalctl", "--no-pager", "-q", "-o", "export", f"--file={path}"],
-                               capture_output=True, check=True).stdout
-        return shown.count(b"__CURSOR=")
+        return show("-o", "export", f"--file={path}").count(b"__CURSOR=")
 
     def rotate(self):
         before = len(self.files("system@*.journal"))

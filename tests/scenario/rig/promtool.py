@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Prometheus's own programs: those that are installed, or what tests/get-prometheus unpacked."""
+"""Prometheus's own programs: those that are installed, or what tests/get-peers unpacked."""
 
 import os
 import pathlib
@@ -8,13 +8,13 @@ import subprocess
 
 import pytest
 
-UNPACKED = pathlib.Path(__file__).resolve().parents[3] / "build/prometheus/usr/bin"
+UNPACKED = pathlib.Path(__file__).resolve().parents[3] / "build/peers/usr/bin"
 
 
 def program(name):
     found = shutil.which(name, path=f"{os.environ['PATH']}:{UNPACKED}")
     if found is None:
-        pytest.skip(f"no {name}: tests/get-prometheus unpacks Debian's below build/")
+        pytest.skip(f"no {name}: tests/get-peers unpacks Debian's below build/")
     return found
 
 

@@ -134,7 +134,7 @@ static void what_is_not_there_is_refused_with_help(void **context)
     struct admin *admin = start_admin("127.0.0.1:0", *context, &err);
     char answer[4096];
     assert_non_null(admin);
-    ask(admin, REQUEST("GET /") "\r\n", answer, sizeof(answer));
+    ask(admin, REQUEST("GET /nothing") "\r\n", answer, sizeof(answer));
     assert_non_null(strstr(answer, "HTTP/1.1 404 "));
     assert_non_null(strstr(answer, "/metrics"));
     assert_non_null(strstr(answer, "/healthz"));

@@ -57,6 +57,8 @@ static void the_tightest_of_all_groups_above_counts(void **unused)
     expect(67108864, "/sys/fs/cgroup/system.slice/memory.max");
     put("/sys/fs/cgroup/system.slice/agent.service", "memory.max", "1000000\n");
     expect(1000000, "/sys/fs/cgroup/system.slice/agent.service/memory.max");
+    put("/sys/fs/cgroup", "memory.max", "999999\n");
+    expect(999999, "/sys/fs/cgroup/memory.max");
 }
 
 static void a_path_that_is_not_there_is_walked_up_from_all_the_same(void **unused)

@@ -287,7 +287,8 @@ static void news_are_in_the_ring_and_reports_are_not(void **unused)
 
     LOG_AS(LOG_REPORT, LOG_INFO, "ledger", LU("n", 1));
     assert_false(log_ring_next(&number, text, sizeof(text), &news, &lost));
-    LOG(LOG_WARN, "request failed", LS("output", "main"));
+    LOG(LOG_WARN, "request failed", LF("answer", "cannot take 'user=ann'"), LS("output", "main"));
+    assert_non_null(strstr(take_log(), "user=ann")); /* only there: it may quote an event */
     assert_true(log_ring_next(&number, text, sizeof(text), &news, &lost));
     assert_int_equal(lost, 0);
     assert_int_equal(news.level, LOG_WARN);

@@ -131,11 +131,12 @@ static struct batch *launch_in_time(struct scene *scene)
 
 /* The endpoint has taken nothing since the start, and the poison is the first
  * of 64 events: in the first half of a first half, and so on. */
-static void a_poisoned_event_that_comes_first_is_told_from_a_wrong_endpoint_by_halves(void **unused)
+static void tell_poison_by_halves(unsigned concurrency_max)
 {
-    (void)unused;
     struct scene scene;
-    open_scene(&scene, &defaults);
+    struct delivery_config config = defaults;
+    config.concurrency_max = concurrency_max;
+    open_scene(&scene, &config);
     put(&scene, 64);
     for (int requests = 0; !delivery_is_empty(scene.delivery); requests++) {
         struct batch *batch = delivery_take_split(scene.delivery);
@@ -148,6 +149,72 @@ static void a_poisoned_event_that_comes_first_is_told_from_a_wrong_endpoint_by_h
     }
     assert_int_equal(rig_flow(&scene.rig, FLOW_refuse), 1);
     assert_int_equal(rig_flow(&scene.rig, FLOW_deliver), 63);
+    close_scene(&scene);
+}
+
+static void a_poisoned_event_that_comes_first_is_told_from_a_wrong_endpoint_by_halves(void **unused)
+{
+    (void)unused;
+    tell_poison_by_halves(defaults.concurrency_max);
+    tell_poison_by_halves(1);
+}
+
+static void expect_answer(struct scene *scene, uint64_t sequence, enum verdict verdict)
+{
+    struct batch *batch = launch_in_time(scene);
+
+    assert_int_equal(batch->sequence, sequence);
+    answer(scene, batch, verdict, -1);
+}
+
+/* It and the next one take turns; whatever becomes of that, it comes back behind it. */
+static void a_poisoned_event_alone_at_the_head_does_not_hold_the_others_for_ever(void **unused)
+{
+    (void)unused;
+    struct scene scene;
+    struct delivery_config config = defaults;
+    config.concurrency_max = 1;
+    open_scene(&scene, &config);
+    put(&scene, 1);
+    expect_answer(&scene, 1, VERDICT_REJECTED);
+    assert_true(delivery_wants_batches(scene.delivery, scene.now_ms)); /* for there is no other */
+    put(&scene, 1);
+    assert_false(delivery_wants_batches(scene.delivery, scene.now_ms));
+    put(&scene, 1);
+    expect_answer(&scene, 2, VERDICT_RETRY);
+    expect_answer(&scene, 1, VERDICT_REJECTED);
+    expect_answer(&scene, 2, VERDICT_HOLD);
+    expect_answer(&scene, 1, VERDICT_REJECTED);
+    expect_answer(&scene, 2, VERDICT_SENT);
+    assert_int_equal(rig_flow(&scene.rig, FLOW_refuse), 0);
+    expect_answer(&scene, 1, VERDICT_REJECTED);
+    assert_int_equal(rig_flow(&scene.rig, FLOW_refuse), 1);
+    expect_answer(&scene, 3, VERDICT_SENT);
+    close_scene(&scene);
+}
+
+/* Parts of the one that went past it stay behind it, too. */
+static void what_went_past_the_head_is_cut_behind_it(void **unused)
+{
+    (void)unused;
+    struct scene scene;
+    struct delivery_config config = defaults;
+    config.concurrency_max = 1;
+    open_scene(&scene, &config);
+    put(&scene, 1);
+    put(&scene, 2);
+    expect_answer(&scene, 1, VERDICT_REJECTED);
+    expect_answer(&scene, 2, VERDICT_REJECTED);
+    give_halves(&scene, delivery_take_split(scene.delivery));
+    expect_answer(&scene, 1, VERDICT_REJECTED);
+    struct batch *batch = launch_in_time(&scene);
+    assert_non_null(strstr(batch->key, "/0"));
+    answer(&scene, batch, VERDICT_SENT, -1);
+    expect_answer(&scene, 1, VERDICT_REJECTED);
+    batch = launch_in_time(&scene);
+    assert_non_null(strstr(batch->key, "/1"));
+    answer(&scene, batch, VERDICT_SENT, -1);
+    assert_int_equal(rig_flow(&scene.rig, FLOW_refuse), 1);
     close_scene(&scene);
 }
 
@@ -176,6 +243,8 @@ int main(void)
         cmocka_unit_test(refused_events_that_wait_are_no_requests_and_hold_up_nothing),
         cmocka_unit_test(what_was_not_buried_at_the_end_is_refused_or_read_again_and_counted),
         cmocka_unit_test(a_poisoned_event_that_comes_first_is_told_from_a_wrong_endpoint_by_halves),
+        cmocka_unit_test(a_poisoned_event_alone_at_the_head_does_not_hold_the_others_for_ever),
+        cmocka_unit_test(what_went_past_the_head_is_cut_behind_it),
         cmocka_unit_test(an_endpoint_that_refuses_everything_from_the_start_gets_nothing_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

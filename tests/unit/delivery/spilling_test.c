@@ -292,6 +292,39 @@ static void receipts_are_released_when_the_policy_says_that_it_is_safe(void **un
     }
 }
 
+/* The endpoint took nothing yet, and the first event on disk is one that it never will. */
+static void a_poisoned_event_alone_at_the_head_of_the_spool_lets_the_next_one_past(void **unused)
+{
+    (void)unused;
+    struct stand stand;
+    struct delivery_config config = defaults;
+    config.concurrency_max = 1;
+    open_stand(&stand, &config);
+    break_endpoint(&stand);
+    put_with(&stand, 1, NULL);
+    (void)run_spool(&stand);
+    assert_int_equal(stock(&stand, ACCOUNT_spool), 2);
+    static const struct {
+        uint64_t sequence;
+        enum verdict verdict;
+    } requests[] = {
+        { 1, VERDICT_REJECTED }, { 2, VERDICT_RETRY },    { 1, VERDICT_REJECTED },
+        { 2, VERDICT_SENT },     { 1, VERDICT_REJECTED },
+    };
+    for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+        stand.now_ms += 100000;
+        (void)run_spool(&stand);
+        struct batch *batch = send_next(&stand);
+        assert_int_equal(batch->sequence, requests[i].sequence);
+        assert_non_null(batch->pin);
+        settle(&stand, batch, requests[i].verdict);
+    }
+    (void)run_spool(&stand);
+    assert_int_equal(flow(&stand, FLOW_spool_refuse), 1);
+    assert_int_equal(flow(&stand, FLOW_spool_deliver), 1);
+    close_stand(&stand);
+}
+
 /* ---- a disk that fails, a stop ---- */
 
 static void a_disk_that_fails_leaves_batches_in_memory_in_their_order(void **unused)
@@ -357,6 +390,7 @@ int main(void)
         cmocka_unit_test(the_last_part_under_way_at_a_stop_does_not_end_those_that_were_not_sent),
         cmocka_unit_test(a_part_that_is_not_done_at_the_end_leaves_all_of_it_to_the_next_start),
         cmocka_unit_test(what_is_too_old_when_it_is_read_is_expired),
+        cmocka_unit_test(a_poisoned_event_alone_at_the_head_of_the_spool_lets_the_next_one_past),
         cmocka_unit_test(receipts_are_released_when_the_policy_says_that_it_is_safe),
         cmocka_unit_test(a_disk_that_fails_leaves_batches_in_memory_in_their_order),
         cmocka_unit_test(a_stop_writes_all_that_is_left_and_the_next_start_has_it),

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Alerts, dashboard and runbook as files: what one names is there in the other. That the queries
+return data is a scenario's: test_prometheus.py."""
+
+import itertools
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+PACKAGING = pathlib.Path(__file__).resolve().parents[2] / "packaging"
+
+
+@pytest.fixture(scope="module")
+def alerts():
+    yaml = pytest.importorskip("yaml")
+    groups = yaml.safe_load((PACKAGING / "prometheus/alerts.yaml").read_text())["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+@pytest.fixture(scope="module")
+def dashboard():
+    return json.loads((PACKAGING / "grafana/spillway.json").read_text())
+
+
+# ---- alerts and runbook ----
+
+def test_each_alert_says_how_bad_it_is_and_what_to_do_first(alerts):
+    names = [rule["alert"] for rule in alerts]
+    assert len(set(names)) == len(names)
+    for rule in alerts:
+        said = rule["annotations"]
+        assert rule["labels"]["severity"] in ("critical", "warning"), rule
+        assert set(said) == {"summary", "description", "runbook_url"}, rule
+        assert "$labels.instance" in said["summary"] and "First: " in said["description"], rule
+
+
+def test_each_alert_has_its_paragraph_and_each_paragraph_its_alert(alerts):
+    text = (PACKAGING / "runbook.md").read_text()
+    headings = re.findall(r"^### (.*)$", text, re.MULTILINE)
+    assert sorted(headings) == sorted(rule["alert"] for rule in alerts)
+    for rule in alerts:
+        assert rule["annotations"]["runbook_url"] == f"runbook.md#{rule['alert'].lower()}"
+        paragraph = text.partition(f"### {rule['alert']}\n")[2].partition("\n#")[0]
+        assert len(paragraph.split()) > 15, rule["alert"]
+
+
+# ---- the dashboard ----
+
+def panels_of(dashboard):
+    return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+
+
+def test_the_dashboard_is_what_its_table_makes(dashboard):
+    made = subprocess.run([sys.executable, PACKAGING / "grafana/make-dashboard"], capture_output=True,
+                          text=True, timeout=60, check=True).stdout
+    assert made == (PACKAGING / "grafana/spillway.json").read_text(), \
+        "packaging/grafana/make-dashboard > packaging/grafana/spillway.json"
+
+
+def test_each_panel_says_what_it_shows(dashboard):
+    assert dashboard["uid"] == "spillway" and dashboard["schemaVersion"] >= 36
+    assert len(panels_of(dashboard)) > 30
+    titles = [panel["title"] for panel in panels_of(dashboard)]
+    assert len(set(titles)) == len(titles)
+    for panel in panels_of(dashboard):
+        assert len(panel["description"].split()) >= 3, panel["title"]
+        assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
+        assert panel["targets"], panel["title"]
+        letters = [target["refId"] for target in panel["targets"]]
+        assert len(set(letters)) == len(letters), panel["title"]
+        for target in panel["targets"]:
+            assert target["expr"] and "{{" in target["legendFormat"], panel["title"]
+            assert target["datasource"] == panel["datasource"] == \
+                {"type": "prometheus", "uid": "${datasource}"}, panel["title"]
+
+
+def test_panels_have_an_id_each_and_do_not_overlap(dashboard):
+    ids = [panel["id"] for panel in dashboard["panels"]]
+    assert len(set(ids)) == len(ids)
+    places = [(panel["title"], panel["gridPos"]) for panel in dashboard["panels"]]
+    for title, place in places:
+        assert 0 <= place["x"] and place["x"] + place["w"] <= 24 and place["h"] > 0, title
+    for (one, a), (other, b) in itertools.combinations(places, 2):
+        apart = (a["x"] + a["w"] <= b["x"] or b["x"] + b["w"] <= a["x"] or
+                 a["y"] + a["h"] <= b["y"] or b["y"] + b["h"] <= a["y"])
+        assert apart, f"{one} and {other} overlap"
+
+
+def test_variables_that_are_used_exist_and_all_are_used(dashboard):
+    own = {variable["name"] for variable in dashboard["templating"]["list"]}
+    used = set(re.findall(r"\$\{?([a-z]+)\b", json.dumps(dashboard["panels"])))
+    assert used == own
+
+
+def queries(alerts, dashboard):
+    yield from (rule["expr"] for rule in alerts)
+    yield from (target["expr"] for panel in panels_of(dashboard) for target in panel["targets"])
+
+
+def test_figures_of_different_outputs_are_never_added(alerts, dashboard):
+    """They are copies of the same events."""
+    for expr in queries(alerts, dashboard):
+        assert not re.search(r"\b(avg|count|sum)\b(?! by)", expr), expr
+        for labels in re.findall(r"\b(?:avg|count|sum) by \(([^)]*)\)", expr):
+            assert "output" in labels.split(", ") and "instance" in labels.split(", "), expr
