@@ -161,6 +161,19 @@ def test_why_a_file_is_not_read(rig):
     agent.stop()
 
 
+def test_a_pattern_that_leads_through_a_link_matches_the_very_file(rig):
+    (rig.folder / "real").mkdir()
+    (rig.folder / "real/debug.log").write_text("x\n")
+    (rig.folder / "link").symlink_to("real")
+    agent = rig.agent({"app": rig.tail("link/*.log", exclude=["debug*"])},
+                      {"main": {"type": "http", "url": "http://127.0.0.1:9/"}})
+    agent.config_path.write_text(yaml.dump(agent.config))
+    expect(agent, 1, "no agent with the state directory DIR/agent0/state runs: positions are those of its "
+           "checkpoints\nDIR/real/debug.log: no, it is not read\n" + regular(2) +
+           "  input app matches it with DIR/link/*.log, and leaves it out: exclude debug*\n",
+           rig.folder / "real/debug.log")
+
+
 def test_a_file_that_the_agent_may_not_read_is_explained_by_its_user(rig):
     """The agent is a plain user here, and root asks: it is the agent's user that counts."""
     receiver = rig.receiver()
@@ -195,6 +208,9 @@ def test_another_user_than_the_agents_gets_no_answer_and_is_told(rig):
     code, shown = why(agent, rig.folder / "app.log", as_nobody=True)
     assert code == 1 and shown.startswith("the agent runs and cannot be asked: cannot ask the agent at '"), shown
     assert "sock': Permission denied. Positions are those of its checkpoints\nDIR/app.log: not known\n" in shown
+    for books in agent.runtime_dir.glob("*.books"):  # the socket alone tells that it runs
+        books.chmod(0o600)
+    assert why(agent, rig.folder / "app.log", as_nobody=True) == (code, shown)
     (rig.folder / "private.log").mkdir(mode=0o700)
     (rig.folder / "private.log/app.log").write_text("x\n")
     code, shown = why(agent, rig.folder / "private.log/app.log", as_nobody=True)
