@@ -6,9 +6,10 @@
 
 struct help {
     struct buf *ret;
-    size_t column;    /* where most options are explained; SIZE_MAX: there are none */
-    size_t explained; /* where the last one was; 0: no option comes before this line */
-    bool starts;      /* the next text is a new paragraph */
+    size_t column;  /* where most options are explained; SIZE_MAX: there are none */
+    bool is_option; /* so was the line before, or what it went on with */
+    bool starts;    /* the next text is a new paragraph */
+    bool is_usage;  /* so was the line before: indented ones go on with it */
     bool is_unfilled;
 };
 
@@ -89,6 +90,13 @@ static void show_as_it_is(struct help *help, bool wanted)
     help->is_unfilled = wanted;
 }
 
+static void add_bold(struct help *help, struct slice text)
+{
+    (void)buf_add_text(help->ret, "\\fB");
+    man_add(help->ret, text);
+    (void)buf_add_text(help->ret, "\\fR\n");
+}
+
 static void add_option(struct help *help, struct slice line)
 {
     size_t blanks = blanks_at(line, 0), at = behind_gap(line);
@@ -102,21 +110,26 @@ static void add_option(struct help *help, struct slice line)
         name.bytes = at - blanks;
     while (name.bytes > 0 && name.data[name.bytes - 1] == ' ')
         name.bytes--;
-    (void)buf_add_text(help->ret, ".TP\n\\fB");
-    man_add(help->ret, name);
-    (void)buf_add_text(help->ret, "\\fR\n");
+    (void)buf_add_text(help->ret, ".TP\n");
+    add_bold(help, name);
     if (at != SIZE_MAX) {
         man_add(help->ret, rest_of(line, at));
         (void)buf_add_text(help->ret, "\n");
     }
-    help->explained = at == SIZE_MAX ? help->column : at;
+    help->is_option = true;
     help->starts = true;
 }
 
 static void add_indented(struct help *help, struct slice line)
 {
     size_t blanks = blanks_at(line, 0);
-    bool goes_on = help->explained != 0 && blanks >= help->explained;
+
+    if (help->is_usage) {
+        (void)buf_add_text(help->ret, ".br\n");
+        add_bold(help, rest_of(line, blanks));
+        return;
+    }
+    bool goes_on = help->is_option && blanks >= help->column;
 
     show_as_it_is(help, !goes_on);
     man_add(help->ret, goes_on ? rest_of(line, blanks) : line);
@@ -132,11 +145,14 @@ static void add_text(struct help *help, struct slice line)
     show_as_it_is(help, false);
     if (help->starts)
         (void)buf_add_text(help->ret, ".PP\n");
-    (void)buf_add_text(help->ret, is_usage ? "\\fB" : "");
-    man_add(help->ret, rest_of(line, is_usage ? skipped : 0));
-    (void)buf_add_text(help->ret, is_usage ? "\\fR\n" : "\n");
-    help->starts = is_usage;
-    help->explained = 0;
+    if (is_usage) {
+        add_bold(help, rest_of(line, skipped));
+    } else {
+        man_add(help->ret, line);
+        (void)buf_add_text(help->ret, "\n");
+    }
+    help->starts = help->is_usage = is_usage;
+    help->is_option = false;
 }
 
 void man_add_help(struct buf *ret, struct slice text)
@@ -146,14 +162,16 @@ void man_add_help(struct buf *ret, struct slice text)
     while (text.bytes > 0) {
         struct slice line = take_line(&text);
         size_t blanks = blanks_at(line, 0);
-        if (blanks == line.bytes)
+        if (blanks == line.bytes) {
             help.starts = true;
-        else if (is_option(line))
+            help.is_usage = false;
+        } else if (is_option(line)) {
             add_option(&help, line);
-        else if (blanks > 0)
+        } else if (blanks > 0) {
             add_indented(&help, line);
-        else
+        } else {
             add_text(&help, line);
+        }
     }
     show_as_it_is(&help, false);
 }

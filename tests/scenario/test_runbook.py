@@ -9,23 +9,22 @@ import pytest
 
 from rig import admin
 from rig.agent import BINARY, environment
-from rig.lines import lines
+from rig.lines import append_lines
 from rig.receiver import Reply
 from rig.waiting import wait_until
 
 RUNBOOK = pathlib.Path(__file__).resolve().parents[2] / "packaging/runbook.md"
 SAYS = [r"closed: its circuit breaker is OPEN, \d+ events are held",
         r'"check":"not saturated","subject":"closed","ok":(true|false)',
-        r"survives|outage", r'"differing_events":0']
+        r"outage survived", r'"differing_events":0', r"app\.log"]
 
 
 @pytest.fixture
 def agent(rig):
     receiver = rig.receiver()
     receiver.always(Reply(401))
-    made = rig.agent({"app": {"type": "stdin"}}, {"closed": rig.http(receiver)}, shutdown_grace="1s")
-    made.start_piped()
-    made.feed(lines(0, 100))
+    append_lines(rig.folder / "app.log", 0, 100)
+    made = rig.agent({"app": rig.tail("app.log")}, {"closed": rig.http(receiver)}, shutdown_grace="1s").start()
     made.wait_metric(1, "spillway_output_held", output="closed")
     wait_until(lambda: admin.ask(made, "/stats").json["agent"]["numbers"]["reports"] > 1, "a report")
     yield made

@@ -104,7 +104,7 @@ def check_what_it_tells(browser):
     archive = next(text for text in dropping if "app → archive" in text)
     assert "Output archive is held up by its endpoint" in archive
     breaker = next(text for text in problems if text.startswith("Output main: circuit breaker"))
-    assert "since" in breaker and "Last failure: status 401." in breaker
+    assert "since" in breaker and "Last failure: status 401. Somebody has to mend that" in breaker
     assert not any("quick" in text for text in problems)
     drops = browser.texts("#drops tbody tr")
     assert any("app → main" in row and "shed_sample" in row and "events" in row for row in drops)

@@ -1,7 +1,7 @@
 // The flow, drawn: inputs, lanes with their memory, outputs. Elements are made once for each set of
 // lanes and width; after that only their attributes change, so nothing flickers.
 
-const DRAWN_LANES = 24; // the rest is in the table
+const DRAWN_LANES = 16; // the rest is in the table
 const SVG = "http://www.w3.org/2000/svg";
 
 function svgNode(parent, name, attributes, text) {
@@ -21,9 +21,11 @@ function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-function fitText(text, pixels) {
-  const most = Math.max(3, Math.floor(pixels / 7.2));
-  return text.length <= most ? text : `${text.slice(0, most - 1)}…`;
+// Once it is in the document: only then has it a width.
+function fitText(node, pixels) {
+  const text = node.textContent;
+  for (let most = text.length - 1; most > 2 && node.getComputedTextLength() > pixels; most--)
+    node.textContent = `${text.slice(0, most)}…`;
 }
 
 // ---- where things are ----
@@ -36,9 +38,21 @@ function chooseLanes(figures) {
   return { lanes: known.filter((lane) => chosen.has(lane)), hidden: known.length - chosen.size };
 }
 
-// Rows of lanes under each other, grouped by output; an input stands at the middle of its lanes.
+// Inputs beside the lanes that they feed, in the order of these, over all the height.
+function placeInputs(plan, lanes) {
+  const middles = [...new Set(lanes.map((lane) => lane.input))].map((name) => {
+    const own = lanes.filter((lane) => lane.input === name).map((lane) => plan.lanes.get(lane.key));
+    return { name, y: own.reduce((sum, at) => sum + at, 0) / own.length };
+  }).sort((a, b) => a.y - b.y);
+  const isCrowded = middles.some((one, i) => i > 0 && one.y - middles[i - 1].y < 48);
+  middles.forEach(({ name, y }, i) => plan.inputs.set(name, isCrowded ? plan.height * (i + 0.5) / middles.length : y));
+  plan.height = Math.max(plan.height, 48 * middles.length);
+}
+
+// Rows of lanes under each other, grouped by output. Where it is narrow each has its input beside it:
+// lines that cross need room.
 function layOut(lanes, width) {
-  const isNarrow = width < 560, rowHeight = 62;
+  const isNarrow = width < 560, rowHeight = lanes.length > 8 && !isNarrow ? 52 : 62;
   const plan = { width, isNarrow, lanes: new Map(), inputs: new Map(), outputs: new Map(), height: 0 };
   plan.inputWidth = isNarrow ? Math.round(width * 0.26) : 150;
   plan.outputWidth = isNarrow ? Math.round(width * 0.32) : 200;
@@ -53,43 +67,34 @@ function layOut(lanes, width) {
     y += height + 8;
   }
   plan.height = y;
-  let free = 0;
-  const middles = [...new Set(lanes.map((lane) => lane.input))].map((name) => {
-    const own = lanes.filter((lane) => lane.input === name).map((lane) => plan.lanes.get(lane.key));
-    return { name, y: own.reduce((sum, at) => sum + at, 0) / own.length };
-  }).sort((a, b) => a.y - b.y);
-  for (const { name, y: middle } of middles) {
-    plan.inputs.set(name, Math.max(free + 20, middle));
-    free = plan.inputs.get(name) + 24;
-  }
-  plan.height = Math.max(plan.height, free + 4);
+  if (!isNarrow) placeInputs(plan, lanes);
   return plan;
 }
 
 // ---- elements ----
 
-function drawInput(svg, plan, name) {
-  const y = plan.inputs.get(name), group = svgNode(svg, "g", { class: "input" });
+function drawInput(svg, plan, name, y) {
+  const group = svgNode(svg, "g", { class: "input" });
   svgNode(group, "rect", { class: "node", x: 0, y: y - 19, width: plan.inputWidth, height: 38, rx: 8 });
-  svgNode(group, "text", { class: "name", x: 8, y: y + 4.5 }, fitText(name, plan.inputWidth - 14));
+  fitText(svgNode(group, "text", { class: "name", x: 8, y: y + 4.5 }, name), plan.inputWidth - 14);
 }
 
-function drawLane(svg, plan, lane) {
-  const y = plan.lanes.get(lane.key), from = plan.inputs.get(lane.input), group = svgNode(svg, "g", {});
+function drawLane(streams, svg, plan, lane) {
+  const y = plan.lanes.get(lane.key), from = plan.inputs.get(lane.input) || y, group = svgNode(svg, "g", {});
   const left = plan.inputWidth, x = plan.tankX, right = x + plan.tankWidth, end = plan.width - plan.outputWidth;
   const bend = (left + x) / 2;
   const parts = { group, y };
-  parts.inflow = svgNode(group, "path", { d: `M${left} ${from} C${bend} ${from} ${bend} ${y} ${x} ${y}` });
-  parts.outflow = svgNode(group, "path", { d: `M${right} ${y} L${end} ${y}` });
+  parts.inflow = svgNode(streams, "path", { d: `M${left} ${from} C${bend} ${from} ${bend} ${y} ${x} ${y}` });
+  parts.outflow = svgNode(streams, "path", { d: `M${right} ${y} L${end} ${y}` });
   parts.spill = svgNode(group, "path", { class: "spill",
     d: `M${x + plan.tankWidth / 2} ${y + 17} q-1 12 -13 13` });
   svgNode(group, "rect", { class: "tank", x, y: y - 17, width: plan.tankWidth, height: 34, rx: 6 });
-  parts.water = svgNode(group, "rect", { class: "water", x: x + 2, width: plan.tankWidth - 4, rx: 4 });
+  parts.water = svgNode(group, "rect", { class: "water", x: x + 2, y: y + 15, width: plan.tankWidth - 4, height: 0, rx: 4 });
   parts.fill = svgNode(group, "text", { class: "fill", x: x + plan.tankWidth / 2, y: y + 4, "text-anchor": "middle" });
   parts.spilled = svgNode(group, "text", plan.isNarrow
     ? { class: "spilled", x: end - 5, y: y + 32, "text-anchor": "end" }
     : { class: "spilled", x: x + plan.tankWidth / 2 + 8, y: y + 32 });
-  parts.rateIn = svgNode(group, "text", { class: "small rate", x: x - 7, y: y - 11, "text-anchor": "end" });
+  parts.rateIn = svgNode(group, "text", { class: "small rate", x: x - 7, y: y - (plan.isNarrow ? 23 : 11), "text-anchor": "end" });
   parts.rateOut = svgNode(group, "text", { class: "small rate", x: end - 7, y: y - 11, "text-anchor": "end" });
   return parts;
 }
@@ -98,7 +103,7 @@ function drawOutput(svg, plan, name) {
   const { y, height } = plan.outputs.get(name), x = plan.width - plan.outputWidth;
   const group = svgNode(svg, "g", {}), middle = y + height / 2;
   svgNode(group, "rect", { class: "node", x, y, width: plan.outputWidth, height, rx: 8 });
-  svgNode(group, "text", { class: "name", x: x + 10, y: middle - 10 }, fitText(name, plan.outputWidth - 16));
+  fitText(svgNode(group, "text", { class: "name", x: x + 10, y: middle - 10 }, name), plan.outputWidth - 16);
   const state = svgNode(group, "text", { class: "small state", x: x + 10, y: middle + 7 });
   const rate = svgNode(group, "text", { class: "small", x: x + 10, y: middle + 23 });
   return { group, state, rate };
@@ -111,11 +116,11 @@ function sayOutputState(output) {
   if (output.breaker === 1) return { level: "bad", text: "breaker half-open: probing", short: "probing" };
   if (output.spoolFails) return { level: "bad", text: "the spool's disk fails", short: "disk fails" };
   if (output.cause !== 0) return { level: "warn", text: "held up", short: "held up" };
-  if (output.limit < 1) return { level: "warn", text: "slowed down", short: "slowed" };
+  if (output.limit < 1) return { level: "note", text: "slowed down", short: "slowed" };
   return { level: "good", text: output.delivered > 0 ? "delivers" : "ready", short: output.delivered > 0 ? "delivers" : "ready" };
 }
 
-function updateLane(parts, lane, widest) {
+function updateLane(parts, lane, widest, say) {
   const thickness = (rate) => (rate > 0 ? 2 + 13 * Math.sqrt(rate / widest) : 1.5);
   const stream = (rate) => ({ class: rate > 0 ? "stream" : "stream dry", "stroke-width": thickness(rate).toFixed(1) });
   const height = Math.max(lane.fill * 30, lane.held > 0 ? 1.5 : 0);
@@ -126,9 +131,9 @@ function updateLane(parts, lane, widest) {
     "stroke-opacity": lane.dropped > 0 ? 1 : 0 });
   setAttributes(parts.water, { y: (parts.y + 15 - height).toFixed(1), height: height.toFixed(1) });
   setText(parts.fill, `${Math.round(lane.fill * 100)}%`);
-  setText(parts.spilled, lane.dropped > 0 ? `−${sayRate(lane.dropped)}` : "");
-  setText(parts.rateIn, sayRate(lane.received));
-  setText(parts.rateOut, sayRate(lane.delivered));
+  setText(parts.spilled, lane.dropped > 0 ? `−${say(lane.dropped)}` : "");
+  setText(parts.rateIn, say(lane.received));
+  setText(parts.rateOut, say(lane.delivered));
 }
 
 function describeDrawing(figures, lanes, hidden) {
@@ -146,13 +151,14 @@ function makeDrawing(box) {
   function build(lanes, width) {
     const plan = layOut(lanes, width), svg = document.createElementNS(SVG, "svg");
     setAttributes(svg, { viewBox: `0 0 ${plan.width} ${plan.height}`, height: plan.height, role: "img" });
-    parts = { plan, svg, lanes: new Map(), outputs: new Map() };
-    lanes.forEach((lane) => parts.lanes.set(lane.key, drawLane(svg, plan, lane)));
-    plan.inputs.forEach((_, name) => drawInput(svg, plan, name));
-    plan.outputs.forEach((_, name) => parts.outputs.set(name, drawOutput(svg, plan, name)));
-    parts.more = document.createElement("p");
+    parts = { plan, svg, lanes: new Map(), outputs: new Map(), more: document.createElement("p") };
     parts.more.className = "hint";
     box.replaceChildren(svg, parts.more);
+    const streams = svgNode(svg, "g", {}); // below all that is written
+    plan.inputs.forEach((y, name) => drawInput(svg, plan, name, y));
+    if (plan.isNarrow) lanes.forEach((lane) => drawInput(svg, plan, lane.input, plan.lanes.get(lane.key)));
+    lanes.forEach((lane) => parts.lanes.set(lane.key, drawLane(streams, svg, plan, lane)));
+    plan.outputs.forEach((_, name) => parts.outputs.set(name, drawOutput(svg, plan, name)));
   }
 
   return function update(figures) {
@@ -163,7 +169,8 @@ function makeDrawing(box) {
     if (wanted !== key) build(lanes, width);
     key = wanted;
     const widest = Math.max(1, ...lanes.flatMap((lane) => [lane.received || 0, lane.delivered || 0]));
-    lanes.forEach((lane) => updateLane(parts.lanes.get(lane.key), lane, widest));
+    const say = parts.plan.isNarrow ? sayShortRate : sayRate;
+    lanes.forEach((lane) => updateLane(parts.lanes.get(lane.key), lane, widest, say));
     figures.outputs.filter((output) => parts.outputs.has(output.name)).forEach((output) => {
       const node = parts.outputs.get(output.name), state = sayOutputState(output);
       setAttributes(node.group, { class: `output ${state.level}` });

@@ -8,6 +8,7 @@ const BREAKER_WORDS = ["closed", "half-open: a probe is out", "open"];
 const CAUSE_WORDS = ["", "its input: events come faster than they are read",
   "CPU: the batch workers have not enough of it", "its lane: events come in bursts",
   "its endpoint: it takes less than what comes", "the disk of its spool"];
+const MEND_WORDS = "Somebody has to mend that: its key, its address or a certificate is wrong. ";
 const FULL_LANE_REASONS = ["shed_sample", "shed_newest", "shed_class", "evict_oldest", "block_timeout"];
 
 // ---- words for numbers ----
@@ -25,22 +26,26 @@ function sayRate(perSecond) {
   return `${sayCount(perSecond)}/s`;
 }
 
+function sayShortRate(perSecond) {
+  return perSecond < 1000 ? sayRate(perSecond) : `${shortNumber.format(perSecond)}/s`;
+}
+
 function sayBytes(bytes) {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   let unit = 0;
   for (; bytes >= 1024 && unit < units.length - 1; unit++) bytes /= 1024;
-  return `${bytes >= 100 || unit === 0 ? Math.round(bytes) : bytes.toFixed(1)} ${units[unit]}`;
+  return `${bytes >= 100 || unit === 0 ? Math.round(bytes) : bytes.toFixed(1)}\u00a0${units[unit]}`;
 }
 
 function sayDuration(seconds) {
-  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
-  if (seconds < 10 && seconds % 1 !== 0) return `${seconds.toFixed(1)} s`;
-  if (seconds < 90) return `${Math.round(seconds)} s`;
+  if (seconds < 1) return `${Math.round(seconds * 1000)}\u00a0ms`;
+  if (seconds < 10 && seconds % 1 !== 0) return `${seconds.toFixed(1)}\u00a0s`;
+  if (seconds < 90) return `${Math.round(seconds)}\u00a0s`;
   const minutes = Math.round(seconds / 60);
-  if (minutes < 90) return `${minutes} min`;
+  if (minutes < 90) return `${minutes}\u00a0min`;
   const hours = Math.floor(minutes / 60);
-  if (hours < 48) return `${hours} h ${minutes % 60} min`;
-  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+  if (hours < 48) return `${hours}\u00a0h\u00a0${minutes % 60}\u00a0min`;
+  return `${Math.floor(hours / 24)}\u00a0d\u00a0${hours % 24}\u00a0h`;
 }
 
 // The clock of the agent's host, told by the browser's time zone; with the day if it is another.
@@ -109,7 +114,7 @@ function readOutput(output, before, old, seconds, stats, lanes) {
     name: output.output, lanes: own, breaker: numbers.breaker_state, cause: numbers.saturation_cause,
     delivered: seconds > 0 ? own.reduce((sum, lane) => sum + lane.delivered, 0) : null,
     requests: rateOf("attempts"), failures: rateOf("failures"), sent: rateOf("sent_bytes"),
-    inFlight: numbers.requests_in_flight, limit: numbers.concurrency_limit, limitMax: numbers.concurrency_max,
+    mustBeMended: numbers.held === 1, inFlight: numbers.requests_in_flight, limit: numbers.concurrency_limit, limitMax: numbers.concurrency_max,
     memory: numbers.sealed_memory_bytes, memoryMax: numbers.sealed_memory_limit_bytes,
     spool: numbers.spool_bytes, spoolMax: numbers.spool_max_bytes, spoolFails: numbers.spool_state !== 0,
     oldest: Math.max(numbers.batch_oldest_seconds, ...own.map((lane) => lane.oldest)),
@@ -181,7 +186,7 @@ function outputProblems(figures, output) {
     const reason = findReason(figures, output.name);
     problems.push({ key: `breaker ${output.name}`, level: "bad", title: `Output ${output.name}: circuit breaker ${BREAKER_WORDS[breaker.value]}`,
       since: saySince(breaker.since_seconds, nowMs),
-      text: `${reason ? `Last failure: ${reason}. ` : ""}Events wait in its lanes${output.spoolMax > 0 ? " and its spool" : ""} until a probe is taken.` });
+      text: `${reason ? `Last failure: ${reason}. ` : ""}${output.mustBeMended ? MEND_WORDS : ""}Events wait in its lanes${output.spoolMax > 0 ? " and its spool" : ""} until a probe is taken.` });
   } else if (held) {
     problems.push({ key: `held ${output.name}`, level: "warn", title: `Output ${output.name} is held up`,
       since: saySince(held.since_seconds, nowMs), text: `By ${CAUSE_WORDS[held.value] || "something"}.` });

@@ -32,6 +32,8 @@ static void usage_and_paragraphs_stand_apart(void **unused)
     expect_help("usage: x [-c FILE]\n\nOne.\nStill one.\n\nTwo.\n",
                 "\\fBx [\\-c FILE]\\fR\n.PP\nOne.\nStill one.\n.PP\nTwo.\n");
     expect_help("Usage: x\nOne.", "\\fBx\\fR\n.PP\nOne.\n");
+    expect_help("usage: x -a\n       x -b\n\nOne.\n",
+                "\\fBx \\-a\\fR\n.br\n\\fBx \\-b\\fR\n.PP\nOne.\n");
 }
 
 static void an_option_is_explained_in_the_column_of_the_others(void **unused)
@@ -41,10 +43,11 @@ static void an_option_is_explained_in_the_column_of_the_others(void **unused)
                 "            and on\n"
                 "  --two TOO second\n"
                 "  --three AND-MORE  third\n"
+                "            and on\n"
                 "  -f\n\nText.\n",
                 ".TP\n\\fB\\-\\-one\\fR\nfirst\nand on\n"
                 ".TP\n\\fB\\-\\-two TOO\\fR\nsecond\n"
-                ".TP\n\\fB\\-\\-three AND\\-MORE\\fR\nthird\n"
+                ".TP\n\\fB\\-\\-three AND\\-MORE\\fR\nthird\nand on\n"
                 ".TP\n\\fB\\-f\\fR\n.PP\nText.\n");
 }
 
