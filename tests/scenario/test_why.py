@@ -42,7 +42,7 @@ def reading(rig, **more):
     """An agent that has delivered 100 lines of app.log, its endpoint, and the size of the file."""
     receiver = rig.receiver()
     append_lines(rig.folder / "app.log", 0, 100)
-    agent = rig.agent({"app": rig.tail("*.log", exclude=["debug*"], **more)}, {"main": rig.http(receiver)})
+    agent = rig.agent({"app": {**rig.tail("*.log", exclude=["debug*"]), **more}}, {"main": rig.http(receiver)})
     agent.start()
     receiver.wait_events(100)
     size = (rig.folder / "app.log").stat().st_size
@@ -134,7 +134,7 @@ def test_a_file_that_left_its_path_is_known_by_its_name_until_it_is_forgotten(ri
 # ---- what is not ----
 
 def test_why_a_file_is_not_read(rig):
-    agent, _, _ = reading(rig)
+    agent, _, _ = reading(rig, paths=[str(rig.folder / "*.log"), str(rig.folder / "agent0/agent.*.log")])
     folder = rig.folder
     for name in ("debug.log", "app.txt"):
         (folder / name).write_text("x\n")
@@ -155,6 +155,8 @@ def test_why_a_file_is_not_read(rig):
     no("sub.log", "a folder", "it is a folder: only regular files are read")
     no("sub.log/deep.log", "a regular file",
        "no pattern matches it; the nearest is DIR/*.log of input app, which ends before 'deep.log'")
+    no("agent0/agent.1.log", "a regular file", "input app asks for it, but it is the agent's own output, which "
+       "is left out: see `own_output`")
     expect(agent, 1, "DIR/later.log: there is no such file\n  input app would read it\n", folder / "later.log")
     expect(agent, 1, "DIR/later.txt: there is no such file\n  no pattern matches it; the nearest is DIR/*.log "
            "of input app, where 'later.txt' is not '*.log'\n", folder / "later.txt")
