@@ -4,6 +4,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -209,6 +210,21 @@ def test_a_file_of_another_configuration_wants_a_reload(rig):
     code, shown = why(agent, rig.folder / "new.txt")
     assert code == 1
     assert "  input more asks for it, but the agent runs with another configuration than " in shown, shown
+    agent.stop()
+
+
+def test_an_agent_that_stands_still_is_not_waited_for(rig):
+    agent, _, size = reading(rig)
+    wait_until(lambda: (agent.state_dir / "checkpoints/app@main").exists(), "a checkpoint")
+    agent.process.send_signal(signal.SIGSTOP)
+    try:
+        wait_until(lambda: "stopped by a signal" in why(agent, "--all")[1], "the stop to be seen")
+        code, shown = why(agent, rig.folder / "app.log")
+    finally:
+        agent.process.send_signal(signal.SIGCONT)
+    assert code == 1 and shown.startswith(
+        "the agent runs and cannot be asked: it is stopped by a signal. Positions are those of its checkpoints\n"
+        "DIR/app.log: not known\n" + regular(size) + "  app > main: it is read from here on"), shown
     agent.stop()
 
 

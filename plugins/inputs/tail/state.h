@@ -9,6 +9,7 @@
 #pragma once
 
 #include "options.h"
+#include "own.h"
 #include "pending.h"
 #include "table.h"
 #include "watch.h"
@@ -35,6 +36,7 @@ struct tail {
     int64_t scan_ns;        /* Unix; when the scan that runs began */
     bool scan_due, has_scanned, has_checkpoint;
     bool told_full, told_polling;
+    struct tail_own own;
 };
 
 /* What stat() says, as far as it matters here. */
