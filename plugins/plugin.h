@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/log_ring.h"
 #include "base/patterns.h"
 #include "base/slice.h"
 #include "config/schema.h"
@@ -76,6 +77,9 @@ enum sink_number {
 };
 void sink_add(struct sink *sink, enum sink_number number, uint64_t count); /* counters */
 void sink_set(struct sink *sink, enum sink_number number, uint64_t value); /* gauges */
+/* The agent's books as /metrics has them: Prometheus text, read without a lock. Its log's news are
+ * in base/log_ring.h. */
+bool sink_own_metrics(struct sink *sink, struct buf *ret_text);
 
 enum collected {
     COLLECT_MORE,   /* there may be more at once */

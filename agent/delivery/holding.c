@@ -130,8 +130,7 @@ void holding_finish(struct batch_list *list, struct batch *batch, enum flow flow
         return;
     }
     count(batch, flow);
-    for (size_t i = 0; i < batch->run_count; i++)
-        receipt_release(batch->runs[i].receipt, batch->runs[i].events);
+    batch_settle(batch);
     forget(batch);
 }
 

@@ -300,21 +300,6 @@ static size_t offer_pass(struct lane *lane, const struct event *events, size_t f
     return at;
 }
 
-void lane_release_receipts(const struct piece *piece)
-{
-    struct piece_reader reader = { .piece = piece };
-    uint64_t bytes;
-    for (const char *record; (record = piece_next(&reader)) != NULL;) {
-        struct receipt *receipt = reader.run.receipt;
-        uint64_t events = 0;
-        do {
-            piece_advance(&reader, record_skip(record, &bytes));
-            events++;
-        } while (reader.at != reader.run_end && (record = piece_next(&reader)) != NULL);
-        receipt_release(receipt, events);
-    }
-}
-
 /* To the arena that it is of: before a change the lane had another one. */
 static void take_back(struct lane *lane, struct piece *piece) NEEDS_LOCK(&lane->lock)
 {
@@ -337,7 +322,7 @@ static void take_back(struct lane *lane, struct piece *piece) NEEDS_LOCK(&lane->
 static void let_go(struct lane *lane, struct piece *victim)
 {
     feed_take(lane->config.feed, victim->events, victim->bytes);
-    lane_release_receipts(victim);
+    piece_release_receipts(victim);
     piece_forget_resources(victim);
     lock_take(&lane->lock);
     take_back(lane, victim);

@@ -41,7 +41,7 @@ void lane_abandon(struct lane *lane, enum flow drop)
             return;
         feed_take(lane->config.feed, piece->events, piece->bytes);
         if (!replay)
-            lane_release_receipts(piece);
+            piece_release_receipts(piece);
         lane_give_back(lane, &piece);
     }
 }

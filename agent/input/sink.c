@@ -4,6 +4,7 @@
 #include "input/sink.h"
 
 #include "base/bell.h"
+#include "ledger/metrics.h"
 
 #include <stdio.h>
 
@@ -321,6 +322,12 @@ void sink_tell(struct sink *sink, enum log_level level, const char *msg, const c
                const char *why)
 {
     LOG(level, msg, LS("input", sink->input), LS("source", what), LS("why", why));
+}
+
+bool sink_own_metrics(struct sink *sink, struct buf *ret_text)
+{
+    CHECK(sink->magic == SINK_MAGIC);
+    return metrics_write(ledger_current(), METRICS_CLASSIC, ret_text);
 }
 
 static const enum number number_of[SINK_NUMBERS] = {

@@ -258,6 +258,8 @@ void ledger_begin(struct ledger *ledger, const struct ledger_found *found, size_
         save_now(ledger);
 }
 
+static struct ledger *_Atomic current;
+
 static void find_predecessor(struct ledger *ledger, const char *state_dir)
 {
     struct books_file *file = ledger->live.books;
@@ -270,11 +272,23 @@ static void find_predecessor(struct ledger *ledger, const char *state_dir)
     (void)snprintf(ledger->note, sizeof(ledger->note), "%s", ledger->dead->note);
 }
 
+static uint64_t number_now(const struct ledger *ledger, const char *output, enum number number)
+{
+    const struct books_file *file = ledger->live.books;
+
+    for (unsigned i = 0; i < ledger_output_count(ledger); i++) {
+        if (strcmp(file->outputs[i].name, output) == 0)
+            return numbers_get(&file->outputs[i].numbers, number);
+    }
+    return 0;
+}
+
 uint64_t ledger_before(const struct ledger *ledger, const char *output, enum number number)
 {
     const struct predecessor_books *dead = ledger->dead;
 
-    CHECK(dead != NULL);
+    if (dead == NULL)
+        return number_now(ledger, output, number);
     if ((dead->kind != PREDECESSOR_EXACT && dead->kind != PREDECESSOR_CLEAN) ||
         strcmp(dead->image.header.boot_id, ledger->live.books->header.boot_id) != 0)
         return 0;
@@ -318,7 +332,13 @@ struct ledger *ledger_prepare(const struct ledger_config *config, struct err *er
         return NULL;
     }
     find_predecessor(ledger, state_dir);
+    atomic_store(&current, ledger);
     return ledger;
+}
+
+const struct ledger *ledger_current(void)
+{
+    return atomic_load(&current);
 }
 
 void ledger_mark_closed(struct ledger *ledger)
@@ -338,6 +358,8 @@ void ledger_close(struct ledger **ledgerp)
     *ledgerp = NULL;
     if (ledger == NULL)
         return;
+    struct ledger *closed = ledger;
+    (void)atomic_compare_exchange_strong(&current, &closed, NULL);
     if (ledger->dead != NULL) /* nothing began: the books of the start before stay */
         (void)unlink(ledger->live.tmp);
     forget_predecessor(ledger);

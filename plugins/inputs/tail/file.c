@@ -96,6 +96,8 @@ struct tail_file *tail_file_add(struct tail *tail, struct sink *sink, const char
 {
     struct tail_file *file = NULL;
 
+    if (tail_own_leaves_out(tail, sink, path, stat))
+        return NULL;
     if (tail->table.count < tail->table.max || drop_longest_gone(tail))
         file = tail_table_add(&tail->table, path, stat->identity);
     if (file == NULL) {

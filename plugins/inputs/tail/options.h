@@ -24,6 +24,8 @@ enum tail_start { TAIL_START_END, TAIL_START_BEGINNING };
       "Time between two looks at everything, behind the kernel's notifications")                   \
     X(T, ignore_older, duration, "0s", "0s", "3650d",                                              \
       "Begin at the end in files that were not written for this long; 0s: never")                  \
+    X(T, own_output, flag, "no", ANY, ANY,                                                         \
+      "Read also the file that this agent's own log or standard output goes to")                   \
     X(T, max_files, count, "10000", "1", "100000",                                                 \
       "Files known at a time, those kept for a day after they are gone included")
 DECLARE_OPTIONS(tail_config, TAIL_OPTIONS);

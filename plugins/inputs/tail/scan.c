@@ -139,7 +139,8 @@ static void visit(struct tail *tail, struct sink *sink, const char *path)
 {
     struct tail_stat stat;
 
-    if (tail_scan_excludes(tail, path) || !tail_stat_path(path, &stat) || !stat.is_regular)
+    if (tail_scan_excludes(tail, path) || !tail_stat_path(path, &stat) || !stat.is_regular ||
+        tail_own_leaves_out(tail, sink, path, &stat))
         return;
     struct tail_file *file = tail_scan_find(tail, sink, &stat);
     if (file == NULL)
@@ -289,6 +290,7 @@ static void plan_next(struct tail *tail, struct sink *sink, int64_t now_ms)
 void tail_scan(struct tail *tail, struct sink *sink, int64_t now_ms)
 {
     tail->scan_ns = clock_real_ns();
+    tail_own_look(tail);
     tail->scan_due = false; /* unless something leaves meanwhile */
     for (uint32_t i = 0; i < tail->table.room; i++) {
         struct tail_file *file = tail_table_at(&tail->table, i);

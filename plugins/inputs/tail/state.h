@@ -9,8 +9,8 @@
 #pragma once
 
 #include "options.h"
+#include "own.h"
 #include "pending.h"
-#include "table.h"
 #include "watch.h"
 #include <limits.h>
 
@@ -33,8 +33,8 @@ struct tail {
     int64_t nap_until_ms;   /* after data: collect a few more lines before waking again; 0: awake */
     int64_t known_ns;       /* Unix; files born later are new since the checkpoint or the start */
     int64_t scan_ns;        /* Unix; when the scan that runs began */
-    bool scan_due, has_scanned, has_checkpoint;
-    bool told_full, told_polling;
+    bool scan_due, has_scanned, has_checkpoint, told_full, told_polling;
+    struct tail_own own;
 };
 
 /* What stat() says, as far as it matters here. */

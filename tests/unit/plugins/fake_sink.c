@@ -144,6 +144,11 @@ void sink_set(struct sink *sink, enum sink_number number, uint64_t value)
     sink->numbers[number] = value;
 }
 
+bool sink_own_metrics(struct sink *sink, struct buf *ret_text)
+{
+    return sink->own_metrics != NULL && buf_add_text(ret_text, sink->own_metrics);
+}
+
 struct sink *fake_sink_new(void)
 {
     struct sink *sink = calloc(1, sizeof(*sink));

@@ -39,6 +39,7 @@ struct sink {
     size_t tell_count;
     uint64_t numbers[SINK_NUMBERS]; /* sums of sink_add(), last values of sink_set() */
 
+    const char *own_metrics; /* set by a test: what sink_own_metrics() gives; NULL: it fails */
     bool stopping;        /* set by a test: flushes and marks are refused, events are thrown away */
     bool count_only;      /* set by a test: event_count and event_bytes alone, for long inputs */
     uint64_t event_bytes; /* sum of event_bytes() */
