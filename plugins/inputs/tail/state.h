@@ -26,16 +26,14 @@ struct tail {
     struct tail_table table;
     struct tail_pending pending;
     struct tail_watch watch;
-    unsigned open_count;
-    uint64_t lag_bytes;
+    uint64_t lag_bytes, open_count;
     int64_t next_scan_ms;   /* the slow rescan */
     int64_t scan_rest_ms;   /* no scan on news before this */
     int64_t next_expiry_ms; /* the next rotate_wait that runs out; 0: none */
     int64_t nap_until_ms;   /* after data: collect a few more lines before waking again; 0: awake */
     int64_t known_ns;       /* Unix; files born later are new since the checkpoint or the start */
     int64_t scan_ns;        /* Unix; when the scan that runs began */
-    bool scan_due, has_scanned, has_checkpoint;
-    bool told_full, told_polling;
+    bool scan_due, has_scanned, has_checkpoint, told_full, told_polling;
     struct tail_own own;
 };
 
