@@ -11,7 +11,6 @@
 #include "options.h"
 #include "own.h"
 #include "pending.h"
-#include "table.h"
 #include "watch.h"
 #include <limits.h>
 
