@@ -32,4 +32,3 @@ struct lane {
 
 /* Arena, classes and shedder by its config. false: out of memory. */
 bool lane_build(struct lane *lane);
-/* Of all events in a piece; they are counted already. */
