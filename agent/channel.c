@@ -384,8 +384,10 @@ void channel_commit(struct channel *channel, struct generation *next)
         channel->next = (struct channel_setup){ NULL };
         channel->part = channel->next_part;
     }
+    if (!channel->changes_lanes)
+        return; /* its reading may be at work */
     channel_list_lanes(channel);
-    if (channel->changes_lanes && channel->reading != NULL && channel->strand_count > 0)
+    if (channel->reading != NULL && channel->strand_count > 0)
         reading_set_lanes(channel->reading, channel->lanes, channel->outputs,
                           channel->strand_count);
     channel->changes_lanes = false;

@@ -1,64 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* batcher: everything it holds is in `open` (encoded, not sealed) and `hand` (a piece, read up to
  * `reader`): so an audit between two calls is exact. */
-#include "batch/batcher.h"
+#include "batch/batcher_state.h"
 
 #include "base/auto.h"
 #include "base/check.h"
 #include "batch/split.h"
-#include "batch/workshop.h"
 #include "event/record.h"
-#include "flow/scheduler.h"
-#include "flow/tap.h"
 
 enum {
-    EVENT_ATTRIBUTES = 1024,
     RUNS_MAX = 1024,
-    QUANTUM_BYTES = 256 * 1024,
     UNWANTED_REST_MS = 10 * 1000, /* the sender wakes its workers when it wants batches again */
-};
-
-struct open_batch {
-    struct batch_run *runs; /* room for RUNS_MAX: a batch that needs more is closed */
-    size_t run_count;
-    uint64_t events, bytes;
-    int64_t oldest_boot_ms;
-    struct slice body; /* compressed; data NULL: events may still be added */
-    size_t raw_bytes;
-    enum encoding encoding; /* of the body, with `compression` */
-    enum compression compression;
-};
-
-struct batcher_change {
-    struct batcher_config config;
-    struct workshop workshop; /* without an encoder: it stays as it is */
-    struct scheduler *scheduler;
-};
-
-struct hand {
-    struct lane *lane;
-    struct piece *piece; /* NULL: nothing in hand */
-    struct piece_reader reader;
-    uint64_t events, bytes; /* not encoded yet */
-};
-
-struct batcher {
-    /* constant between two changes */
-    struct batcher_config config;
-    struct workshop workshop;
-    /* the rest changes */
-    struct workshop before; /* where the body of `open` lies, if that was encoded before a change */
-    struct scheduler *scheduler;
-    bool has_events[LEDGER_LANES];
-    /* Of all lanes that there ever were: what is in hand may be of one that was taken out. */
-    struct books *seen[LEDGER_LANES];
-    size_t seen_count;
-    struct open_batch open;
-    struct hand hand;
-    int64_t last_seal_ms;
-    int64_t boot_ms; /* of the last look */
-    struct tap_view tap;
-    struct attribute attributes[EVENT_ATTRIBUTES];
 };
 
 /* ---- what is due ---- */
@@ -389,33 +341,9 @@ void batcher_abandon(struct batcher *batcher)
 
 /* ---- construction ---- */
 
-static void note_lanes(struct batcher *batcher)
-{
-    for (size_t i = 0; i < batcher->config.lane_count; i++) {
-        struct books *books = lane_books(batcher->config.lanes[i]);
-        size_t at = 0;
-        while (at < batcher->seen_count && batcher->seen[at] != books)
-            at++;
-        CHECK(at < LEDGER_LANES); /* the books have no more */
-        batcher->seen[at] = books;
-        if (at == batcher->seen_count)
-            batcher->seen_count++;
-    }
-}
-
-static struct scheduler *make_scheduler(const struct batcher_config *config)
-{
-    uint64_t weights[LEDGER_LANES];
-
-    CHECK(config->lane_count <= LEDGER_LANES && config->index < LEDGER_CELLS);
-    for (size_t i = 0; i < config->lane_count; i++)
-        weights[i] = lane_weight(config->lanes[i]);
-    return scheduler_new(weights, config->lane_count, QUANTUM_BYTES);
-}
-
 static bool build_batcher(struct batcher *batcher, struct err *err)
 {
-    batcher->scheduler = make_scheduler(&batcher->config);
+    batcher->scheduler = batcher_make_scheduler(&batcher->config);
     batcher->open.runs = malloc(RUNS_MAX * sizeof(*batcher->open.runs));
     if (batcher->scheduler == NULL || batcher->open.runs == NULL)
         return err_set(err, "out of memory for a batch worker");
@@ -433,7 +361,7 @@ struct batcher *batcher_new(const struct batcher_config *config, int64_t now_ms,
     batcher->last_seal_ms = now_ms - config->max_wait_ms; /* as after a quiet spell */
     if (!build_batcher(batcher, err))
         return NULL;
-    note_lanes(batcher);
+    batcher_note_lanes(batcher);
     struct batcher *made = batcher;
     batcher = NULL;
     return made;
@@ -451,72 +379,4 @@ void batcher_free(struct batcher **batcherp)
     workshop_fini(&batcher->before);
     free(batcher->open.runs);
     free(batcher);
-}
-
-/* ---- another configuration ---- */
-
-void batcher_change_free(struct batcher_change **changep)
-{
-    struct batcher_change *change = *changep;
-
-    *changep = NULL;
-    if (change == NULL)
-        return;
-    scheduler_free(&change->scheduler);
-    workshop_fini(&change->workshop);
-    free(change);
-}
-
-struct batcher_change *batcher_prepare(const struct batcher_config *config, bool options,
-                                       struct err *err)
-{
-    AUTO(batcher_change_free) struct batcher_change *change = calloc(1, sizeof(*change));
-
-    if (change == NULL || (change->scheduler = make_scheduler(config)) == NULL) {
-        (void)err_set(err, "out of memory for a batch worker");
-        return NULL;
-    }
-    change->config = *config;
-    if (options && !workshop_init(&change->workshop, config, err))
-        return NULL;
-    struct batcher_change *made = change;
-    change = NULL;
-    return made;
-}
-
-/* A body that waits for its permit lies in the workshop that it was made in. If that is the one of
- * before, nothing was made in the one of now, and it goes. */
-static void change_workshop(struct batcher *batcher, struct workshop *next)
-{
-    if (batcher->open.body.data != NULL && batcher->before.encoder == NULL)
-        batcher->before = batcher->workshop;
-    else
-        workshop_fini(&batcher->workshop);
-    batcher->workshop = *next;
-    *next = (struct workshop){ NULL };
-}
-
-void batcher_commit(struct batcher *batcher, struct lane *const *lanes,
-                    struct batcher_change **changep)
-{
-    struct batcher_change *change = *changep;
-
-    batcher->config = change->config;
-    batcher->config.lanes = lanes;
-    note_lanes(batcher);
-    scheduler_free(&batcher->scheduler);
-    batcher->scheduler = change->scheduler;
-    change->scheduler = NULL;
-    if (change->workshop.encoder != NULL)
-        change_workshop(batcher, &change->workshop);
-    batcher_change_free(changep);
-}
-
-bool batcher_holds(const struct batcher *batcher, const struct receipts *receipts)
-{
-    for (size_t i = 0; i < batcher->open.run_count; i++) {
-        if (receipt_is_of(batcher->open.runs[i].receipt, receipts))
-            return true;
-    }
-    return false;
 }

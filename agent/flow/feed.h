@@ -6,10 +6,11 @@
 #include "base/wake.h"
 
 struct feed {
-    struct wake wake;                 /* the batch workers sleep on it */
-    _Atomic uint64_t events, bytes;   /* in the rings */
-    _Atomic bool no_more_soon;        /* what is there need not wait for company */
-    uint64_t full_events, full_bytes; /* constant: at these a batch is worth making */
+    struct wake wake;               /* the batch workers sleep on it */
+    _Atomic uint64_t events, bytes; /* in the rings */
+    _Atomic bool no_more_soon;      /* what is there need not wait for company */
+    /* At these a batch is worth making; a reload may change them. */
+    _Atomic uint64_t full_events, full_bytes;
 };
 
 /* Adds to the feed; wakes the workers when it was empty or has just become worth a batch. */

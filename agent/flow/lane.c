@@ -432,27 +432,6 @@ void lane_tell_time(struct lane *lane, int64_t boot_ms)
     lock_drop(&lane->lock);
 }
 
-void lane_audit(struct lane *lane)
-{
-    struct numbers *numbers = ledger_lane_numbers(lane->config.books);
-
-    lock_take(&lane->lock);
-    struct classes_level level = classes_level(lane->classes);
-    int64_t oldest_ms = level.oldest_boot_ms == 0 ? lane->now_ms : level.oldest_boot_ms;
-    int64_t waits_ms = lane->now_ms > oldest_ms ? lane->now_ms - oldest_ms : 0;
-    (void)ledger_audit(lane->config.books, ACCOUNT_ring, 0,
-                       (struct amount){ level.events, level.bytes });
-    size_t piece_bytes = arena_piece_bytes(lane->arena);
-    uint64_t used = arena_lent(lane->arena) * piece_bytes;
-    bool is_shedding = shedder_is_shedding(lane->shedder);
-    if (level.events == 0)
-        arena_trim(lane->arena);
-    lock_drop(&lane->lock);
-    numbers_set(numbers, NUMBER_lane_used_bytes, used);
-    numbers_set(numbers, NUMBER_lane_shedding, is_shedding);
-    numbers_set(numbers, NUMBER_lane_oldest_seconds, (uint64_t)waits_ms / 1000);
-}
-
 size_t lane_report_classes(struct lane *lane, int64_t boot_ms, struct class_report *ret_reports,
                            size_t room)
 {
@@ -463,36 +442,4 @@ size_t lane_report_classes(struct lane *lane, int64_t boot_ms, struct class_repo
     size_t filled = classes_report(lane->classes, boot_ms, ret_reports, room);
     lock_drop(&lane->lock);
     return filled;
-}
-
-void lane_abandon(struct lane *lane, enum flow drop)
-{
-    bool replay = ledger_is_rereadable(lane->config.books);
-
-    CHECK(drop == FLOW_drain_timeout_ring || drop == FLOW_reload_drop);
-
-    for (;;) {
-        lock_take(&lane->lock);
-        struct piece *piece = classes_take(lane->classes, lane->now_ms);
-        if (piece != NULL)
-            ledger_move(lane->config.books, replay ? FLOW_replay_ring : drop, piece->events,
-                        piece->bytes);
-        lock_drop(&lane->lock);
-        if (piece == NULL)
-            return;
-        feed_take(lane->config.feed, piece->events, piece->bytes);
-        if (!replay)
-            piece_release_receipts(piece);
-        lane_give_back(lane, &piece);
-    }
-}
-
-void lane_abandon_gathered(struct books *books, unsigned worker, struct receipt *receipt,
-                           uint64_t events, uint64_t bytes)
-{
-    bool replay = ledger_is_rereadable(books);
-    ledger_move_cell(books, replay ? FLOW_replay_batch : FLOW_drain_timeout_batch, worker, events,
-                     bytes);
-    if (!replay)
-        receipt_release(receipt, events);
 }

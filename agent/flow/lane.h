@@ -108,8 +108,7 @@ bool lane_fits(struct lane *lane, const struct lane_change *change);
 /* While nobody offers or gathers: what it holds moves over, with its receipts. What finds no room
  * in spite of lane_fits() is counted as reload_drop and returned. */
 struct amount lane_commit(struct lane *lane, struct lane_change **changep);
-/* Other bounds alone, at any time: it lends no more than this from now on. false: it has not so
- * much memory. */
+/* At any time: it lends no more than this from now on. false: it has not so much. */
 bool lane_limit(struct lane *lane, size_t capacity_bytes);
 bool lane_can_limit(struct lane *lane, size_t capacity_bytes);
 size_t lane_capacity(struct lane *lane); /* as it was asked for */

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a service manager sees: readiness, the watchdog, stopping, exit codes."""
 
+import signal
 import socket
+import time
 
 import pytest
 
@@ -44,6 +46,23 @@ def test_it_says_when_it_is_ready_and_when_it_stops(rig, manager):
     receiver.wait_events(10)
     agent.stop()
     assert "STOPPING=1" in manager.said()
+
+
+@pytest.mark.quick
+def test_a_reload_is_announced_and_its_end_too(rig, manager):
+    receiver = rig.receiver()
+    agent = rig.agent({"app": rig.tail("app.log")}, {"main": rig.http(receiver)})
+    agent.env = {"NOTIFY_SOCKET": str(manager.path)}
+    agent.start()
+    wait_until(lambda: "READY=1" in manager.said(), "READY=1")
+    agent.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: manager.said().count("READY=1") == 2, "the second READY=1")
+    said = manager.said()
+    at = said.index("RELOADING=1")
+    stamp = said[at + 1].split("=")
+    assert stamp[0] == "MONOTONIC_USEC" and abs(int(stamp[1]) / 1e6 - time.monotonic()) < 10
+    assert said.index("READY=1", at) > at
+    agent.stop()
 
 
 @pytest.mark.quick

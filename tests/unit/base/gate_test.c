@@ -9,15 +9,24 @@ struct walker {
     struct gate gate;
     pthread_t thread;
     _Atomic bool stopping;
-    uint64_t steps; /* the walker's, but while it stands */
+    _Atomic uint64_t passed;
+    volatile uint64_t steps; /* the walker's, but while it stands */
 };
+
+static void spin(int rounds)
+{
+    for (volatile int i = 0; i < rounds; i++)
+        continue;
+}
 
 static void *walk(void *context)
 {
     struct walker *walker = context;
     while (!atomic_load(&walker->stopping)) {
         gate_pass(&walker->gate);
+        spin(500);
         walker->steps++;
+        atomic_fetch_add(&walker->passed, 1);
     }
     return NULL;
 }
@@ -35,15 +44,17 @@ static void what_a_thread_has_is_the_others_while_it_stands(void **unused)
     struct walker walker = { .steps = 0 };
     (void)unused;
     assert_int_equal(pthread_create(&walker.thread, NULL, walk, &walker), 0);
-    for (int round = 0; round < 2000; round++) {
+    for (int round = 0; round < 100; round++) {
         gate_shut(&walker.gate);
         await(&walker);
         uint64_t steps = walker.steps;
-        for (volatile int i = 0; i < 100; i++)
-            continue;
+        spin(2000);
         assert_true(walker.steps == steps);
         walker.steps = 0;
+        uint64_t passed = atomic_load(&walker.passed);
         gate_open(&walker.gate);
+        while (round % 2 == 0 && atomic_load(&walker.passed) == passed)
+            continue; /* it is well under way; else it is just leaving */
     }
     atomic_store(&walker.stopping, true);
     assert_int_equal(pthread_join(walker.thread, NULL), 0);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lane_end: what a lane holds, compared with the books; and what becomes of it in the end. */
+#include "base/check.h"
+#include "flow/lane_state.h"
+
+void lane_audit(struct lane *lane)
+{
+    struct numbers *numbers = ledger_lane_numbers(lane->config.books);
+
+    lock_take(&lane->lock);
+    struct classes_level level = classes_level(lane->classes);
+    int64_t oldest_ms = level.oldest_boot_ms == 0 ? lane->now_ms : level.oldest_boot_ms;
+    int64_t waits_ms = lane->now_ms > oldest_ms ? lane->now_ms - oldest_ms : 0;
+    (void)ledger_audit(lane->config.books, ACCOUNT_ring, 0,
+                       (struct amount){ level.events, level.bytes });
+    size_t piece_bytes = arena_piece_bytes(lane->arena);
+    uint64_t used = arena_lent(lane->arena) * piece_bytes;
+    bool is_shedding = shedder_is_shedding(lane->shedder);
+    if (level.events == 0)
+        arena_trim(lane->arena);
+    lock_drop(&lane->lock);
+    numbers_set(numbers, NUMBER_lane_used_bytes, used);
+    numbers_set(numbers, NUMBER_lane_shedding, is_shedding);
+    numbers_set(numbers, NUMBER_lane_oldest_seconds, (uint64_t)waits_ms / 1000);
+}
+
+void lane_abandon(struct lane *lane, enum flow drop)
+{
+    bool replay = ledger_is_rereadable(lane->config.books);
+
+    CHECK(drop == FLOW_drain_timeout_ring || drop == FLOW_reload_drop);
+
+    for (;;) {
+        lock_take(&lane->lock);
+        struct piece *piece = classes_take(lane->classes, lane->now_ms);
+        if (piece != NULL)
+            ledger_move(lane->config.books, replay ? FLOW_replay_ring : drop, piece->events,
+                        piece->bytes);
+        lock_drop(&lane->lock);
+        if (piece == NULL)
+            return;
+        feed_take(lane->config.feed, piece->events, piece->bytes);
+        if (!replay)
+            piece_release_receipts(piece);
+        lane_give_back(lane, &piece);
+    }
+}
+
+void lane_abandon_gathered(struct books *books, unsigned worker, struct receipt *receipt,
+                           uint64_t events, uint64_t bytes)
+{
+    bool replay = ledger_is_rereadable(books);
+    ledger_move_cell(books, replay ? FLOW_replay_batch : FLOW_drain_timeout_batch, worker, events,
+                     bytes);
+    if (!replay)
+        receipt_release(receipt, events);
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include "lane_rig.h"
+
+static struct lane_config config_like(struct lane *lane, size_t pieces, enum class_by by)
+{
+    return (struct lane_config){ .capacity_bytes = PIECE * pieces,
+                                 .piece_bytes = PIECE,
+                                 .overflow = LANE_BLOCK,
+                                 .shed = no_shedding,
+                                 .classes = { .by = by },
+                                 .weight = 1,
+                                 .seed = 5,
+                                 .books = lane_books(lane),
+                                 .feed = &feed,
+                                 .on_room = count_room };
+}
+
+/* Numbers as bodies, so that the order can be told. */
+static void offer_numbered(struct lane *lane, struct receipt *receipt, int first, int count)
+{
+    for (int i = first; i < first + count; i++) {
+        char body[BODY];
+        int bytes = snprintf(body, sizeof(body), "%d", i);
+        struct event event = { .body = { body, (size_t)bytes } };
+        struct run_info run = { .receipt = receipt, .boot_ms = 1000 };
+        assert_int_equal(lane_offer(lane, &event, 0, 1, &run, NULL), 1);
+    }
+}
+
+static void take_numbered(struct lane *lane, int first, int count)
+{
+    struct attribute attributes[4];
+    int next = first;
+    for (struct piece *piece; (piece = lane_gather(lane, 0)) != NULL;) {
+        struct piece_reader reader = { .piece = piece };
+        for (const char *record; (record = piece_next(&reader)) != NULL;) {
+            struct event event;
+            size_t size = record_read(record, &event, attributes, 4);
+            assert_int_equal(atoi(event.body.data), next);
+            assert_int_equal(reader.run.boot_ms, 1000);
+            next++;
+            receipt_release(reader.run.receipt, 1);
+            piece_advance(&reader, size);
+        }
+        lane_give_back(lane, &piece);
+    }
+    assert_int_equal(next, first + count);
+}
+
+static void all_that_it_holds_moves_over_in_order_with_its_receipts(void **unused)
+{
+    struct receipts *receipts = receipts_new(NULL, NULL);
+    struct receipt *receipt = receipts_open(receipts);
+    struct lane *lane = make_lane(LANE_BLOCK, no_shedding, true);
+    char mark[RECEIPT_MARK_BYTES];
+    size_t bytes;
+    (void)unused;
+    offer_numbered(lane, receipt, 0, 500);
+    receipts_hold_done(receipts, receipt, "m", 1);
+    struct lane_config config = config_like(lane, 2 * PIECES, CLASS_BY_SEVERITY);
+    struct lane_change *change = lane_prepare(&config);
+    assert_non_null(change);
+    assert_true(lane_fits(lane, change));
+    assert_int_equal(lane_commit(lane, &change).events, 0);
+    assert_int_equal(lane_level(lane).events, 500);
+    assert_balance(lane, 500);
+    assert_false(receipts_pop_settled(receipts, mark, &bytes));
+    offer_numbered(lane, NULL, 500, 10);
+    take_numbered(lane, 0, 510);
+    assert_true(receipts_pop_settled(receipts, mark, &bytes));
+    lane_free(&lane);
+    receipts_free(&receipts);
+}
+
+static void a_piece_that_a_worker_has_in_hand_goes_back_to_where_it_is_from(void **unused)
+{
+    struct lane *lane = make_lane(LANE_BLOCK, no_shedding, false);
+    (void)unused;
+    offer_numbered(lane, NULL, 0, 200);
+    struct piece *piece = lane_gather(lane, 0);
+    assert_non_null(piece);
+    struct lane_config config = config_like(lane, 2 * PIECES, CLASS_BY_NOTHING);
+    for (int i = 0; i < 3; i++) {
+        struct lane_change *change = lane_prepare(&config);
+        (void)lane_commit(lane, &change);
+    }
+    assert_false(lane_is_free(lane));
+    lane_give_back(lane, &piece);
+    empty_lane(lane);
+    assert_true(lane_is_free(lane));
+    lane_free(&lane);
+}
+
+static void what_does_not_fit_is_told_before_and_counted_if_it_is_done_all_the_same(void **unused)
+{
+    struct lane *lane = make_lane(LANE_BLOCK, no_shedding, false);
+    (void)unused;
+    offer_numbered(lane, NULL, 0, 1000);
+    struct lane_config config = config_like(lane, 1, CLASS_BY_NOTHING);
+    struct lane_change *change = lane_prepare(&config);
+    assert_false(lane_fits(lane, change));
+    struct amount dropped = lane_commit(lane, &change);
+    assert_true(dropped.events > 0);
+    assert_int_equal(ledger_flow(lane_books(lane), FLOW_reload_drop).events, dropped.events);
+    assert_int_equal(lane_level(lane).events, 1000 - dropped.events);
+    assert_balance(lane, 1000);
+    empty_lane(lane);
+    lane_free(&lane);
+}
+
+static void less_memory_lets_drain_what_is_there_and_takes_no_more(void **unused)
+{
+    struct lane *lane = make_lane(LANE_BLOCK, no_shedding, false);
+    struct event event = { .body = SLICE("x") };
+    struct run_info run = { .boot_ms = 1 };
+    (void)unused;
+    offer_numbered(lane, NULL, 0, 500);
+    assert_false(lane_can_limit(lane, PIECE * (PIECES + 1)));
+    assert_true(lane_limit(lane, PIECE));
+    while (lane_offer(lane, &event, 0, 1, &run, NULL) == 1)
+        continue;
+    assert_true(lane_level(lane).fill <= 1);
+    empty_lane(lane);
+    assert_int_equal(lane_offer(lane, &event, 0, 1, &run, NULL), 1);
+    assert_true(lane_limit(lane, PIECE * PIECES));
+    empty_lane(lane);
+    lane_free(&lane);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_that_it_holds_moves_over_in_order_with_its_receipts),
+        cmocka_unit_test(a_piece_that_a_worker_has_in_hand_goes_back_to_where_it_is_from),
+        cmocka_unit_test(what_does_not_fit_is_told_before_and_counted_if_it_is_done_all_the_same),
+        cmocka_unit_test(less_memory_lets_drain_what_is_there_and_takes_no_more),
+    };
+    return RUN_WITH_LEDGER(tests);
+}
