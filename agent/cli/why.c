@@ -77,7 +77,26 @@ static bool is_same_file(const cJSON *source, const struct why_file *file)
 struct told {
     unsigned followed, others; /* readings that follow the very file; other accounts */
     bool is_asked_for;         /* by the configuration, and nothing is in the way */
+    bool is_unknown;           /* a part of the agent did not answer in time */
 };
+
+static void add_silent(struct why *why, const cJSON *page, bool is_from_agent, struct told *told)
+{
+    const cJSON *reading;
+
+    cJSON_ArrayForEach(reading, cJSON_GetObjectItemCaseSensitive(page, "silent"))
+    {
+        told->is_unknown = true;
+        (void)buf_printf(&why->text,
+                         "  %s > %s: did not answer within a second, it is busy or stuck\n",
+                         why_text(reading, "input"), why_text(reading, "output"));
+    }
+    if (!is_from_agent || why_flag(page, "asked"))
+        return;
+    told->is_unknown = true;
+    (void)buf_add_text(&why->text, "  the agent's main thread did not take the question within a "
+                                   "second: it is busy or stuck\n");
+}
 
 static void add_accounts(struct why *why, const cJSON *page, const struct why_file *file,
                          struct told *ret)
@@ -103,9 +122,7 @@ static void add_accounts(struct why *why, const cJSON *page, const struct why_fi
                 ret->others++;
         }
     }
-    cJSON_ArrayForEach(reading, cJSON_GetObjectItemCaseSensitive(page, "silent"))(void)
-        buf_printf(&why->text, "  %s > %s: did not answer within a second, it is busy or stuck\n",
-                   why_text(reading, "input"), why_text(reading, "output"));
+    add_silent(why, page, from_agent, ret);
 }
 
 static cJSON *ask(struct why *why, const struct why_file *file)
@@ -189,7 +206,22 @@ static bool add_obstacle(struct why *why, const struct why_file *file)
     return is_found;
 }
 
-static void add_not_yet(struct why *why, const struct settings_part *input)
+/* Its standard output or error: an agent does not read what it says of its reading. */
+static bool is_own_output(const struct why *why, const struct why_file *file)
+{
+    for (int fd = 1; fd <= 2 && why->agent.pid > 0; fd++) {
+        char path[64];
+        struct stat info;
+        (void)snprintf(path, sizeof(path), "/proc/%lld/fd/%d", (long long)why->agent.pid, fd);
+        if (stat(path, &info) == 0 && info.st_ino == file->info.st_ino &&
+            info.st_dev == file->info.st_dev)
+            return true;
+    }
+    return false;
+}
+
+static void add_not_yet(struct why *why, const struct why_file *file,
+                        const struct settings_part *input)
 {
     bool is_other = why->agent.config_hash[0] != '\0' &&
                     strcmp(why->agent.config_hash, why->settings->hash) != 0;
@@ -200,6 +232,9 @@ static void add_not_yet(struct why *why, const struct settings_part *input)
     else if (!why_agent_answers(&why->agent))
         (void)buf_add_text(&why->text, ", and no checkpoint has a position of it: it would begin "
                                        "where start_at says\n");
+    else if (is_own_output(why, file))
+        (void)buf_add_text(&why->text, ", but it is the agent's own output, which is left out: see "
+                                       "`own_output`\n");
     else if (is_other)
         (void)buf_printf(&why->text,
                          ", but the agent runs with another configuration than %s: "
@@ -223,10 +258,10 @@ static void add_reason(struct why *why, const struct why_file *file, struct told
     }
     const struct settings_part *input = find_input(why, file);
     told->is_asked_for = input != NULL && !add_obstacle(why, file);
-    if (!told->is_asked_for || told->others > 0)
+    if (!told->is_asked_for || told->others > 0 || told->is_unknown)
         return;
     if (file->is_there)
-        add_not_yet(why, input);
+        add_not_yet(why, file, input);
     else
         (void)buf_printf(&why->text, "  input %s would read it\n", input->name);
 }
@@ -238,6 +273,8 @@ static const char *verdict(const struct why *why, const struct why_file *file,
         return "yes, it is read";
     if (file->error == ENOENT)
         return "there is no such file";
+    if (told->is_unknown)
+        return "not known";
     if (!why_agent_answers(&why->agent) && (told->others > 0 || told->is_asked_for))
         return why->agent.runs ? "not known" : "not now";
     return "no, it is not read";

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* batch: only memory. The receipts of its runs and its permit are settled by whoever holds it. */
+/* batch: only memory. When its receipts and its permit are settled is up to whoever holds it. */
 #include "delivery/batch.h"
 
 #include "base/check.h"
@@ -15,6 +15,20 @@ struct batch *batch_new(void)
     if (batch != NULL)
         batch->magic = BATCH_MAGIC;
     return batch;
+}
+
+void batch_settle(const struct batch *batch)
+{
+    struct receipts *to_tell = NULL;
+
+    for (size_t i = 0; i < batch->run_count; i++) {
+        struct receipts *list = receipt_settle(batch->runs[i].receipt, batch->runs[i].events);
+        if (list == NULL || list == to_tell)
+            continue;
+        receipts_tell(to_tell);
+        to_tell = list;
+    }
+    receipts_tell(to_tell);
 }
 
 void batch_free(struct batch **batchp)

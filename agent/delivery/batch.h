@@ -67,5 +67,7 @@ struct batch {
     struct refusal *refusal; /* malloc'd; NULL: it was not refused */
 };
 
-struct batch *batch_new(void);          /* NULL: out of memory */
+struct batch *batch_new(void); /* NULL: out of memory */
+/* Releases the receipts of all its runs. A reading is told once for all that stand together. */
+void batch_settle(const struct batch *batch);
 void batch_free(struct batch **batchp); /* frees body and runs; CHECKs that the permit is inert */

@@ -32,13 +32,15 @@ char *body_pool_take(struct body_pool *pool, size_t bytes)
     return malloc(bytes);
 }
 
+static size_t most_bytes(struct body_pool *pool)
+{
+    size_t allowed = atomic_load(&pool->allowed_bytes);
+    return allowed > BODY_SPARES_BYTES ? allowed : BODY_SPARES_BYTES;
+}
+
 static bool reserve(struct body_pool *pool, size_t bytes)
 {
-    size_t most = atomic_load(&pool->allowed_bytes);
-
-    if (most < BODY_SPARES_BYTES)
-        most = BODY_SPARES_BYTES;
-    if (atomic_fetch_add(&pool->bytes, bytes) + bytes <= most)
+    if (atomic_fetch_add(&pool->bytes, bytes) + bytes <= most_bytes(pool))
         return true;
     atomic_fetch_sub(&pool->bytes, bytes);
     return false;
@@ -70,6 +72,9 @@ void body_pool_give(struct body_pool *pool, char *body)
 void body_pool_allow(struct body_pool *pool, size_t bytes)
 {
     atomic_store(&pool->allowed_bytes, bytes);
+    /* Batches too small for a spare take memory of their own: what they hold, spares give up. */
+    for (unsigned i = 0; i < BODY_SPARES && atomic_load(&pool->bytes) > most_bytes(pool); i++)
+        free(take_spare(pool, i));
 }
 
 void body_pool_trim(struct body_pool *pool)

@@ -183,12 +183,6 @@ void delivery_spill_all(struct delivery *delivery, int64_t now_ms)
     delivery_publish(delivery);
 }
 
-static void release_receipts(const struct batch *batch)
-{
-    for (size_t i = 0; i < batch->run_count; i++)
-        receipt_release(batch->runs[i].receipt, batch->runs[i].events);
-}
-
 static void end_write(struct delivery *delivery, const struct spool_job *job)
 {
     struct batch *batch = batch_list_pop(&delivery->held.to_spool);
@@ -200,7 +194,7 @@ static void end_write(struct delivery *delivery, const struct spool_job *job)
     tally_move(&tally, FLOW_spill, 0);
     permit_release(&batch->permit);
     if (job->sync || spool_never_syncs(delivery->spill.spool)) {
-        release_receipts(batch);
+        batch_settle(batch);
         batch_free(&batch);
         return;
     }
@@ -214,7 +208,7 @@ static void end_sync(struct delivery *delivery)
     struct batch *batch;
 
     while ((batch = batch_list_pop(&delivery->held.unsynced)) != NULL) {
-        release_receipts(batch);
+        batch_settle(batch);
         batch_free(&batch);
     }
 }

@@ -157,6 +157,11 @@ size_t receipts_count(const struct receipts *receipts)
     return receipts->count;
 }
 
+bool receipt_is_of(const struct receipt *receipt, const struct receipts *receipts)
+{
+    return receipt != NULL && receipt->list == receipts;
+}
+
 void receipt_add(struct receipt *receipt, uint64_t events)
 {
     uint64_t before;
@@ -167,18 +172,23 @@ void receipt_add(struct receipt *receipt, uint64_t events)
     CHECK(before > 0); /* events start only while the hold or another event of the read is open */
 }
 
+struct receipts *receipt_settle(struct receipt *receipt, uint64_t events)
+{
+    if (receipt == NULL || events == 0)
+        return NULL;
+    struct receipts *list = receipt->list;
+    uint64_t before = atomic_fetch_sub_explicit(&receipt->open, events, memory_order_acq_rel);
+    CHECK(before >= events);
+    return before == events ? list : NULL;
+}
+
+void receipts_tell(struct receipts *receipts)
+{
+    if (receipts != NULL && receipts->on_settled != NULL)
+        receipts->on_settled(receipts->context);
+}
+
 void receipt_release(struct receipt *receipt, uint64_t events)
 {
-    void (*on_settled)(void *context);
-    void *context;
-    uint64_t before;
-
-    if (receipt == NULL || events == 0)
-        return;
-    on_settled = receipt->list->on_settled;
-    context = receipt->list->context;
-    before = atomic_fetch_sub_explicit(&receipt->open, events, memory_order_acq_rel);
-    CHECK(before >= events);
-    if (before == events && on_settled != NULL)
-        on_settled(context);
+    receipts_tell(receipt_settle(receipt, events));
 }

@@ -272,11 +272,23 @@ static void find_predecessor(struct ledger *ledger, const char *state_dir)
     (void)snprintf(ledger->note, sizeof(ledger->note), "%s", ledger->dead->note);
 }
 
+static uint64_t number_now(const struct ledger *ledger, const char *output, enum number number)
+{
+    const struct books_file *file = ledger->live.books;
+
+    for (unsigned i = 0; i < ledger_output_count(ledger); i++) {
+        if (strcmp(file->outputs[i].name, output) == 0)
+            return numbers_get(&file->outputs[i].numbers, number);
+    }
+    return 0;
+}
+
 uint64_t ledger_before(const struct ledger *ledger, const char *output, enum number number)
 {
     const struct predecessor_books *dead = ledger->dead;
 
-    CHECK(dead != NULL);
+    if (dead == NULL)
+        return number_now(ledger, output, number);
     if ((dead->kind != PREDECESSOR_EXACT && dead->kind != PREDECESSOR_CLEAN) ||
         strcmp(dead->image.header.boot_id, ledger->live.books->header.boot_id) != 0)
         return 0;

@@ -10,5 +10,5 @@ struct ledger *ledger_prepare(const struct ledger_config *config, struct err *er
 /* found: what lies on disk; that of the config is not used. */
 void ledger_begin(struct ledger *ledger, const struct ledger_found *found, size_t found_count);
 /* A number of that output as it was at the end of the start before, 0: unknown. To the last change,
- * or not at all: a saved copy from before a power loss is not asked. */
+ * or not at all: a saved copy from before a power loss is not asked. Once begun: as it is now. */
 uint64_t ledger_before(const struct ledger *ledger, const char *output, enum number number);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real Prometheus scrapes an agent in trouble, in both formats: every query of the dashboard
-returns data, every rule can be evaluated, and those that this trouble is about begin to fire.
+"""A real Prometheus scrapes an agent in trouble, in both formats, and one that is well: every query
+of the dashboard returns data, every rule can be evaluated, and those that this trouble is about begin
+to fire, for the agent in trouble alone.
 
 The dashboard itself is not drawn here: there is no Grafana among Debian's packages."""
 
@@ -72,6 +73,14 @@ class Trouble:
         return admin.ask(self.agent, "/metrics").text
 
 
+def start_a_well_one(rig):
+    receiver = rig.receiver()
+    agent = rig.agent({"app": {"type": "stdin"}}, {"main": rig.http(receiver)}).start_piped()
+    agent.feed(lines(0, 1000))
+    receiver.wait_events(1000)
+    return agent
+
+
 @pytest.fixture(scope="module")
 def dashboard():
     return json.loads((PACKAGING / "grafana/spillway.json").read_text())
@@ -105,17 +114,23 @@ def check_each_variable_has_values(prometheus, dashboard):
         assert label == variable["name"] and found, variable["definition"]
 
 
-def check_rules(prometheus):
+def check_rules(prometheus, well):
     broken = [(rule["name"], rule.get("lastError")) for rule in prometheus.rules()
               if rule["health"] == "err"]
     assert not broken, broken
 
     def begun():
         return {rule["name"] for rule in prometheus.rules() if rule["state"] != "inactive"}
-    allowed = BEGIN | MAY_BEGIN | ({"SpillwayMemory"} if is_sanitized() else set())
+
+    def about_the_well_one():
+        return {rule["name"] for rule in prometheus.rules() for alert in rule["alerts"]
+                if alert["labels"]["instance"] == well} - sanitizers
+    sanitizers = {"SpillwayMemory"} if is_sanitized() else set()
+    allowed = BEGIN | MAY_BEGIN | sanitizers
     # Not at once: a scrape that took too long on a busy machine is SpillwayDown, until the next one.
     wait_until(lambda: BEGIN <= begun() <= allowed, lambda: f"missing: {BEGIN - begun()}, not about "
                f"this trouble: {begun() - allowed}", pause=0.5)
+    wait_until(lambda: not about_the_well_one(), about_the_well_one, pause=0.5)
 
 
 def check_formats(prometheus, direct, classic):
@@ -156,19 +171,22 @@ def check_each_reason_has_one_alert(metrics):
 
 def test_a_real_prometheus_finds_what_the_dashboard_and_the_alerts_ask_for(rig, folder, dashboard):
     program("prometheus")  # or it is skipped, before anything runs
+    agent = start_a_well_one(rig)
+    well = "%s:%d" % admin.address(agent)
     trouble = Trouble(rig, folder)
     relays = direct, classic = [Relay(admin.address(trouble.agent), accept) for accept in (None, "text/plain")]
     try:
         check_names(trouble.metrics(), dashboard)
         check_each_reason_has_one_alert(trouble.metrics())
-        with PrometheusServer(folder, {"spillway": [direct.address],
+        with PrometheusServer(folder, {"spillway": [direct.address, well],
                                        "classic": [classic.address]}) as prometheus:
             check_every_query_returns_data(prometheus, dashboard)
             check_each_variable_has_values(prometheus, dashboard)
-            check_rules(prometheus)
+            check_rules(prometheus, well)
             check_formats(prometheus, direct, classic)
     finally:
         trouble.close()
         for relay in relays:
             relay.close()
     trouble.agent.stop(expect=3)
+    agent.stop()

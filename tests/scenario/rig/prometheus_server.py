@@ -11,6 +11,7 @@ import re
 import signal
 import subprocess
 import threading
+import urllib.error
 import urllib.parse
 import urllib.request
 

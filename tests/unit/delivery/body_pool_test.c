@@ -60,6 +60,19 @@ static void more_are_kept_as_long_as_no_permit_holds_that_memory(void **unused)
     assert_int_equal(pool.bytes, 0);
 }
 
+static void spares_give_up_what_permits_take_again(void **unused)
+{
+    (void)unused;
+    struct body_pool pool = { .bytes = 0 };
+    body_pool_allow(&pool, 64 * (size_t)BODY);
+    burst(&pool, MANY, BODY);
+    body_pool_allow(&pool, 24 * (size_t)BODY); /* others, for which no spare was taken */
+    assert_in_range(pool.bytes, BODY_SPARES_BYTES, 24 * (size_t)BODY);
+    body_pool_allow(&pool, 0);
+    assert_in_range(pool.bytes, BODY, BODY_SPARES_BYTES);
+    body_pool_trim(&pool);
+}
+
 static void a_spare_is_taken_before_the_system_is_asked(void **unused)
 {
     (void)unused;
@@ -81,6 +94,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(spares_beside_the_permits_are_few),
         cmocka_unit_test(more_are_kept_as_long_as_no_permit_holds_that_memory),
+        cmocka_unit_test(spares_give_up_what_permits_take_again),
         cmocka_unit_test(a_spare_is_taken_before_the_system_is_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -103,6 +103,24 @@ static void a_read_without_events_is_settled_at_once(void **unused)
     receipts_free(&receipts);
 }
 
+static void who_settles_many_tells_when_all_are_done(void **unused)
+{
+    (void)unused;
+    struct receipts *receipts = make();
+    struct receipt *read = receipts_open(receipts);
+    receipt_add(read, 5);
+    finish_read(receipts, read, 1);
+    assert_null(receipt_settle(read, 4));
+    assert_ptr_equal(receipt_settle(read, 1), receipts);
+    assert_int_equal(atomic_load(&settled), 0);
+    receipts_tell(receipts);
+    assert_int_equal(atomic_load(&settled), 1);
+    assert_null(receipt_settle(NULL, 1));
+    receipts_tell(NULL);
+    assert_int_equal(pop(receipts), 1);
+    receipts_free(&receipts);
+}
+
 static void later_reads_wait_for_the_oldest_and_then_come_in_order(void **unused)
 {
     (void)unused;
@@ -276,6 +294,7 @@ int main(void)
         cmocka_unit_test(no_receipt_is_nothing_to_do),
         cmocka_unit_test(the_hold_keeps_a_read_open_though_all_its_events_are_done),
         cmocka_unit_test(a_read_without_events_is_settled_at_once),
+        cmocka_unit_test(who_settles_many_tells_when_all_are_done),
         cmocka_unit_test(later_reads_wait_for_the_oldest_and_then_come_in_order),
         cmocka_unit_test(a_full_list_opens_no_more_until_one_is_settled),
         cmocka_unit_test(finished_neighbours_behind_an_open_read_become_one),

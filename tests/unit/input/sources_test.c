@@ -193,7 +193,7 @@ static void *answer_late(void *context)
 {
     struct sources_ask *ask = context;
     int one = 1;
-    (void)usleep(20000);
+    (void)usleep(100000);
     sources_ask_answer(ask, "app", "main", &files, &one);
     sources_ask_release(&ask);
     return NULL;

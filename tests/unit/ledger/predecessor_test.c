@@ -403,6 +403,9 @@ static void what_the_start_before_said_is_known_before_its_books_are_closed(void
     assert_int_equal(ledger_before(ledger, "main", NUMBER_spool_left_at), 4711);
     ledger_begin(ledger, NULL, 0);
     assert_left(ledger);
+    assert_int_equal(ledger_before(ledger, "main", NUMBER_spool_left_at), 0);
+    numbers_set(ledger_output_numbers(ledger, "main"), NUMBER_spool_left_at, 12);
+    assert_int_equal(ledger_before(ledger, "main", NUMBER_spool_left_at), 12);
     ledger_close(&ledger);
 }
 
