@@ -184,6 +184,10 @@ def test_a_copied_file_is_shown_as_a_copy(rig):
     shutil.copy(live_file(agent), copy)
     shown = json.loads(top("--once", "--json", "--file", copy).stdout)
     assert shown["books"]["kind"] == "copy" and shown["lanes"][0]["dropped"]["events"] > 0
+    waited = shown["lanes"][0]["histograms"]["ring_wait"]  # also without an agent
+    assert 0 < waited["count"] == sum(waited["counts"]) and waited["sum_seconds"] >= 0
+    assert len(waited["counts"]) == len(shown["histogram_bounds_seconds"])
+    assert "request_time" in shown["outputs"][0]["histograms"]
     assert "a copy, written " in top("--once", "--file", copy).stdout
     # The live file itself, named: it is told by its lock.
     shown = json.loads(top("--once", "--json", "--file", live_file(agent)).stdout)

@@ -54,9 +54,9 @@ function placeInputs(plan, lanes) {
 function layOut(lanes, width) {
   const isNarrow = width < 560, rowHeight = lanes.length > 8 && !isNarrow ? 52 : 62;
   const plan = { width, isNarrow, lanes: new Map(), inputs: new Map(), outputs: new Map(), height: 0 };
-  plan.inputWidth = isNarrow ? Math.round(width * 0.26) : 150;
+  plan.inputWidth = isNarrow ? Math.round(width * 0.24) : 150;
   plan.outputWidth = isNarrow ? Math.round(width * 0.32) : 200;
-  plan.tankWidth = isNarrow ? 42 : 76;
+  plan.tankWidth = isNarrow ? 38 : 76;
   plan.tankX = Math.round((plan.inputWidth + width - plan.outputWidth - plan.tankWidth) / 2);
   let y = 8;
   for (const name of new Set(lanes.map((lane) => lane.output))) {
