@@ -354,6 +354,17 @@ void batcher_audit(const struct batcher *batcher)
     }
 }
 
+/* What was gathered and not sealed. */
+static void abandon(struct books *books, unsigned worker, struct receipt *receipt, uint64_t events,
+                    uint64_t bytes)
+{
+    bool replay = ledger_is_rereadable(books);
+    ledger_move_cell(books, replay ? FLOW_replay_batch : FLOW_drain_timeout_batch, worker, events,
+                     bytes);
+    if (!replay)
+        receipt_release(receipt, events);
+}
+
 static void abandon_hand(struct batcher *batcher)
 {
     struct hand *hand = &batcher->hand;
@@ -361,8 +372,7 @@ static void abandon_hand(struct batcher *batcher)
 
     for (const char *record; hand->piece != NULL && (record = piece_next(&hand->reader)) != NULL;) {
         size_t size = record_skip(record, &bytes);
-        lane_abandon_gathered(lane_books(hand->lane), batcher->config.index,
-                              hand->reader.run.receipt, 1, bytes);
+        abandon(lane_books(hand->lane), batcher->config.index, hand->reader.run.receipt, 1, bytes);
         hand->events--;
         hand->bytes -= bytes;
         piece_advance(&hand->reader, size);
@@ -375,8 +385,7 @@ void batcher_abandon(struct batcher *batcher)
 {
     for (size_t i = 0; i < batcher->open.run_count; i++) {
         const struct batch_run *run = &batcher->open.runs[i];
-        lane_abandon_gathered(run->books, batcher->config.index, run->receipt, run->events,
-                              run->bytes);
+        abandon(run->books, batcher->config.index, run->receipt, run->events, run->bytes);
     }
     clear_open(&batcher->open);
     abandon_hand(batcher);

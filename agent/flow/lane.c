@@ -498,13 +498,3 @@ void lane_abandon(struct lane *lane)
         lane_give_back(lane, &piece);
     }
 }
-
-void lane_abandon_gathered(struct books *books, unsigned worker, struct receipt *receipt,
-                           uint64_t events, uint64_t bytes)
-{
-    bool replay = ledger_is_rereadable(books);
-    ledger_move_cell(books, replay ? FLOW_replay_batch : FLOW_drain_timeout_batch, worker, events,
-                     bytes);
-    if (!replay)
-        receipt_release(receipt, events);
-}

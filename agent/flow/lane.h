@@ -98,6 +98,3 @@ size_t lane_report_classes(struct lane *lane, int64_t boot_ms, struct class_repo
 /* At the end: all that is left goes back to its source (replay_ring; receipts stay open), or is
  * counted as drain_timeout_ring. */
 void lane_abandon(struct lane *lane);
-/* Gives everything back that a worker had in hand and did not seal. */
-void lane_abandon_gathered(struct books *books, unsigned worker, struct receipt *receipt,
-                           uint64_t events, uint64_t bytes);
