@@ -14,6 +14,7 @@
 #include "ledger/ledger_start.h"
 #include "ledger/report.h"
 #include "pipeline.h"
+#include "reload.h"
 #include "spools.h"
 #include "surface.h"
 
@@ -30,10 +31,13 @@
 #include <systemd/sd-daemon.h>
 #endif
 
-enum { DRAIN_LOOK_MS = 5, SAME_WISH_MS = 5 };
+enum { DRAIN_LOOK_MS = 5, SAME_WISH_MS = 5, RELOAD_WAIT_MS = 4000 };
 
 struct agent {
-    const struct settings *settings;
+    struct generation *generation;
+    const struct settings *settings; /* of the generation */
+    struct reload reload;
+    const char *stop_signal; /* NULL: none came */
     int lock_fd, signal_fd, bell;
     struct spools spools;
     struct ledger *ledger;
@@ -56,6 +60,16 @@ static void notify(const char *state)
 #else
     (void)state;
 #endif
+}
+
+/* systemd waits for READY=1 behind it: `systemctl reload` ends when the reload has. */
+static void notify_reloading(void)
+{
+    char state[64];
+
+    (void)snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld",
+                   (long long)(clock_now_ms() * 1000));
+    notify(state);
 }
 
 static int64_t watchdog_interval_ms(void)
@@ -113,6 +127,7 @@ static bool take_signals(struct agent *agent, struct err *err)
     agent->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (agent->signal_fd < 0 || !bell_open(&agent->bell))
         return err_set(err, "cannot make a signalfd: %s", strerror(errno));
+    agent->reload.bell = agent->bell;
     return true;
 }
 
@@ -153,14 +168,16 @@ static bool start_agent(struct agent *agent, struct err *err)
     if (!open_books(agent, err))
         return false;
     agent->surface.bell = agent->bell;
-    if (!surface_start(&agent->surface, settings, agent->ledger, err))
+    if (!surface_start(&agent->surface, settings, agent->ledger, &agent->reload, err))
         return false;
     ledger_ring_at_first_drop(agent->bell);
-    agent->pipeline =
-        pipeline_start(settings, agent->ledger, agent->disk, agent->bell, &agent->spools, err);
+    agent->pipeline = pipeline_start(agent->generation, agent->ledger, agent->disk, agent->bell,
+                                     &agent->spools, err);
     spools_close(&agent->spools);
     if (agent->pipeline == NULL)
         return false;
+    numbers_set(ledger_agent_numbers(agent->ledger), NUMBER_config_generation,
+                agent->generation->number);
     surface_run(&agent->surface, agent->pipeline);
     return true;
 }
@@ -220,18 +237,28 @@ static void report_now(struct agent *agent)
 
 /* ---- running ---- */
 
+/* Returns why to stop. One signal at a time: a second one is a second wish. */
 static const char *take_signal(struct agent *agent)
 {
+    const char *signal_name = agent->stop_signal;
     struct signalfd_siginfo info;
 
-    while (read(agent->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+    agent->stop_signal = NULL;
+    while (signal_name == NULL &&
+           read(agent->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         if (info.ssi_signo == SIGTERM)
-            return "SIGTERM";
-        if (info.ssi_signo == SIGINT)
-            return "SIGINT";
-        LOG(LOG_WARN, "SIGHUP ignored", LS("why", "this version has no reload: restart instead"));
+            signal_name = "SIGTERM";
+        else if (info.ssi_signo == SIGINT)
+            signal_name = "SIGINT";
+        else
+            (void)reload_ask(&agent->reload);
     }
-    return NULL;
+    return signal_name;
+}
+
+static int64_t sooner_ms(int64_t a_ms, int64_t b_ms)
+{
+    return a_ms < b_ms ? a_ms : b_ms;
 }
 
 static int64_t ping_watchdog(struct agent *agent, int64_t now_ms)
@@ -245,17 +272,74 @@ static int64_t ping_watchdog(struct agent *agent, int64_t now_ms)
     return now_ms + agent->watchdog_ms;
 }
 
+/* ---- reload ---- */
+
+static void set_log_style(const struct agent_options *options)
+{
+    static const enum log_level levels[] = { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+    static const enum log_format formats[] = { LOG_LOGFMT, LOG_JSON };
+
+    log_set_level(levels[options->log_level]);
+    log_set_format(formats[options->log_format]);
+}
+
+static void set_up_log(const struct agent_options *options)
+{
+    struct err err = { "" };
+
+    set_log_style(options);
+    log_mark_priorities();
+    if (options->log_to == LOG_TARGET_JOURNAL && !log_use_journal(LOG_JOURNAL_SOCKET, &err))
+        LOG(LOG_WARN, "the log goes to standard error, the journal cannot be had",
+            LS("why", err.text));
+}
+
+/* Asked while a reload waits: what comes meanwhile is kept, and not lost. */
+static bool is_to_stop(void *context)
+{
+    struct agent *agent = context;
+
+    agent->stop_signal = take_signal(agent);
+    surface_step(&agent->surface, clock_now_ms());
+    return agent->stop_signal != NULL;
+}
+
+static void serve_reload(struct agent *agent)
+{
+    struct patience patience = { clock_now_ms() + RELOAD_WAIT_MS, is_to_stop, agent };
+
+    notify_reloading();
+    struct generation *next =
+        reload_serve(&agent->reload, agent->generation, agent->pipeline, agent->ledger, &patience);
+    if (next != NULL) {
+        generation_release(&agent->generation);
+        agent->generation = next;
+        agent->settings = &next->settings;
+        set_log_style(&agent->settings->agent);
+        surface_show(&agent->surface, agent->settings);
+    }
+    notify("READY=1");
+}
+
 /* Returns why to stop. */
 static const char *run_until_stop(struct agent *agent)
 {
     int64_t next_report_ms = clock_now_ms() + agent->settings->agent.report_interval;
     int64_t next_ping_ms = ping_watchdog(agent, clock_now_ms());
     int64_t next_look_ms = pipeline_watch(agent->pipeline, clock_now_ms());
+    int64_t next_tend_ms = INT64_MAX;
 
     for (;;) {
         const char *signal_name = take_signal(agent);
         if (signal_name != NULL)
             return signal_name;
+        if (reload_is_due(&agent->reload)) {
+            serve_reload(agent);
+            next_report_ms =
+                sooner_ms(next_report_ms, clock_now_ms() + agent->settings->agent.report_interval);
+            next_look_ms = next_tend_ms = clock_now_ms();
+            continue;
+        }
         if (pipeline_has_ended(agent->pipeline))
             return "all inputs are at their end";
         report_news(agent->report); /* a first drop rings the bell: people hear of it at once */
@@ -270,8 +354,10 @@ static const char *run_until_stop(struct agent *agent)
             next_ping_ms = ping_watchdog(agent, now_ms);
         if (now_ms >= next_look_ms)
             next_look_ms = pipeline_watch(agent->pipeline, now_ms);
-        int64_t next_ms = next_report_ms < next_ping_ms ? next_report_ms : next_ping_ms;
-        next_ms = next_look_ms < next_ms ? next_look_ms : next_ms;
+        if (now_ms >= next_tend_ms)
+            next_tend_ms = pipeline_tend(agent->pipeline, now_ms);
+        int64_t next_ms = sooner_ms(sooner_ms(next_look_ms, next_tend_ms),
+                                    sooner_ms(next_report_ms, next_ping_ms));
         bell_wait(agent->bell, &agent->signal_fd, 1, next_ms - now_ms);
     }
 }
@@ -325,9 +411,11 @@ static uint64_t count_left(const struct ledger *ledger)
 /* In this order: threads end, checkpoints are written, the books are closed. */
 static int close_agent(struct agent *agent)
 {
+    uint64_t left_before = count_left(agent->ledger); /* by reloads */
+
     pipeline_stop(agent->pipeline);
     report_write(agent->report, true);
-    uint64_t left = count_left(agent->ledger);
+    uint64_t left = count_left(agent->ledger) - left_before;
     int exit_code = left == 0 ? EXIT_CLEAN : EXIT_LEFT;
     surface_stop(&agent->surface);
     pipeline_free(&agent->pipeline);
@@ -350,6 +438,8 @@ static void release(struct agent *agent)
         disk_stop(&agent->disk);
     if (agent->report != NULL)
         report_free(&agent->report);
+    generation_release(&agent->generation);
+    reload_fini(&agent->reload);
     crash_unwatch();
     if (agent->ledger != NULL)
         ledger_close(&agent->ledger);
@@ -373,32 +463,21 @@ static void tell_start(const struct agent *agent)
 {
     LOG_AS(LOG_ALWAYS, LOG_INFO, "started", LS("version", SPILLWAY_VERSION), LI("pid", getpid()),
            LS("start_id", ledger_start_id(agent->ledger)), LS("config", agent->settings->hash),
-           LS("books", ledger_place(agent->ledger)),
+           LU("generation", agent->generation->number), LS("books", ledger_place(agent->ledger)),
            LS("predecessor", name_predecessor(ledger_predecessor(agent->ledger))),
            LS("metrics", admin_address(agent->surface.admin)),
            LS("admin_socket", admin_socket(agent->surface.admin)));
 }
 
-static void set_up_log(const struct agent_options *options)
+int agent_run(struct generation **generationp, const char *config_path)
 {
-    static const enum log_level levels[] = { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
-    static const enum log_format formats[] = { LOG_LOGFMT, LOG_JSON };
+    struct agent agent = { .generation = *generationp, .lock_fd = -1, .signal_fd = -1, .bell = -1 };
     struct err err = { "" };
 
-    log_set_level(levels[options->log_level]);
-    log_set_format(formats[options->log_format]);
-    log_mark_priorities();
-    if (options->log_to == LOG_TARGET_JOURNAL && !log_use_journal(LOG_JOURNAL_SOCKET, &err))
-        LOG(LOG_WARN, "the log goes to standard error, the journal cannot be had",
-            LS("why", err.text));
-}
-
-int agent_run(const struct settings *settings)
-{
-    struct agent agent = { .settings = settings, .lock_fd = -1, .signal_fd = -1, .bell = -1 };
-    struct err err = { "" };
-
-    set_up_log(&settings->agent);
+    *generationp = NULL;
+    agent.settings = &agent.generation->settings;
+    reload_init(&agent.reload, config_path, -1);
+    set_up_log(&agent.settings->agent);
     if (!start_agent(&agent, &err)) {
         LOG_AS(LOG_ALWAYS, LOG_ERROR, "cannot start", LS("error", err.text));
         release(&agent);

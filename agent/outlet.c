@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "outlet.h"
 
+#include "base/auto.h"
 #include "base/clock.h"
 #include "base/random.h"
 
@@ -41,51 +42,89 @@ static struct delivery_config delivery_config_of(const struct settings *settings
     };
 }
 
-static enum encoding encoding_of(const struct outlet *outlet)
+static enum encoding encoding_of(const struct settings_part *part)
 {
+    const struct output *plugin = (const struct output *)(const void *)part->type;
     enum encoding encoding = ENCODE_NDJSON;
-    if (outlet->plugin->format != NULL)
-        outlet->plugin->format(outlet->part->config, &encoding);
+
+    if (plugin->format != NULL)
+        plugin->format(part->config, &encoding);
     return encoding;
 }
 
-bool outlet_open(struct outlet *outlet, const struct settings *settings, size_t index,
-                 struct ledger *ledger, struct err *err)
+struct sender_config outlet_sender_config(const struct outlet *outlet,
+                                          const struct settings *settings, size_t index,
+                                          const struct output *plugin, void *state)
 {
     const struct settings_part *part = &settings->outputs[index];
+
+    return (struct sender_config){ .name = outlet->name,
+                                   .plugin = plugin,
+                                   .state = state,
+                                   .agent_id = ledger_agent_id(outlet->ledger),
+                                   .encoding = encoding_of(part),
+                                   .compression = compression_of(&part->output),
+                                   .delivery = delivery_config_of(settings, index),
+                                   .numbers = outlet->numbers,
+                                   .workers = (struct wake *)&outlet->feed.wake };
+}
+
+static bool open_outlet(struct outlet *outlet, size_t index, struct err *err)
+{
+    const struct settings_part *part = outlet->part;
     struct err why = { "" };
 
-    outlet->part = part;
-    outlet->plugin = (const struct output *)(const void *)part->type;
-    outlet->feed.full_bytes = part->output.batch__max_bytes;
-    outlet->feed.full_events = part->output.batch__max_events;
-    outlet->host = (struct host){ .name = part->name };
     outlet->state = calloc(1, part->type->state_bytes + 1);
-    outlet->numbers = ledger_output_numbers(ledger, part->name);
+    outlet->numbers = ledger_output_numbers(outlet->ledger, part->name);
     if (outlet->state == NULL)
         return err_set(err, "out of memory for output '%s'", part->name);
     if (outlet->numbers == NULL)
-        return err_set(err, "output '%s': the books have room for %d outputs", part->name,
-                       LEDGER_OUTPUTS);
+        return err_set(err,
+                       "output '%s': the books have room for %d outputs in one start, those that "
+                       "were taken out included: restart the agent",
+                       part->name, LEDGER_OUTPUTS);
     if (!outlet->plugin->open(outlet->state, part->config, &outlet->host, &why))
         return err_set(err, "output '%s': %s", part->name, why.text);
     outlet->is_open = true;
-    struct sender_config config = { .name = part->name,
-                                    .plugin = outlet->plugin,
-                                    .state = outlet->state,
-                                    .agent_id = ledger_agent_id(ledger),
-                                    .encoding = encoding_of(outlet),
-                                    .compression = compression_of(&part->output),
-                                    .delivery = delivery_config_of(settings, index),
-                                    .numbers = outlet->numbers,
-                                    .workers = &outlet->feed.wake };
+    struct sender_config config =
+        outlet_sender_config(outlet, &outlet->from->settings, index, outlet->plugin, outlet->state);
     outlet->sender = sender_start(&config, &why);
     return outlet->sender != NULL || err_set(err, "output '%s': %s", part->name, why.text);
 }
 
+struct outlet *outlet_open(struct generation *generation, size_t index, struct ledger *ledger,
+                           struct lock *list_lock, struct err *err)
+{
+    const struct settings_part *part = &generation->settings.outputs[index];
+    AUTO(outlet_free) struct outlet *outlet = calloc(1, sizeof(*outlet));
+
+    if (outlet == NULL) {
+        (void)err_set(err, "out of memory for output '%s'", part->name);
+        return NULL;
+    }
+    (void)snprintf(outlet->name, sizeof(outlet->name), "%s", part->name);
+    outlet->is_wanted = true;
+    outlet->from = generation_hold(generation);
+    outlet->part = part;
+    outlet->ledger = ledger;
+    outlet->list_lock = list_lock;
+    outlet->plugin = (const struct output *)(const void *)part->type;
+    outlet->feed.full_bytes = part->output.batch__max_bytes;
+    outlet->feed.full_events = part->output.batch__max_events;
+    outlet->host = (struct host){ .name = outlet->name };
+    if (!open_outlet(outlet, index, err)) {
+        if (outlet->sender != NULL)
+            sender_stop(outlet->sender);
+        return NULL;
+    }
+    struct outlet *made = outlet;
+    outlet = NULL;
+    return made;
+}
+
 /* The books of a lane whose input is not in the configuration any more are new ones, or where there
  * is no room for these, those of the first lane: then it is the sum that is right. */
-static struct books *books_of(struct outlet *outlet, struct ledger *ledger, const char *input)
+static struct books *books_of(struct outlet *outlet, const char *input)
 {
     struct books *books;
 
@@ -94,59 +133,82 @@ static struct books *books_of(struct outlet *outlet, struct ledger *ledger, cons
         if (strcmp(ledger_input_name(books), input) == 0)
             return books;
     }
-    books = ledger_lane(ledger, input, outlet->part->name, false);
+    books = ledger_lane(outlet->ledger, input, outlet->name, false);
     return books != NULL ? books : lane_books(outlet->lanes[0]);
 }
 
-bool outlet_use_spool(struct outlet *outlet, struct ledger *ledger, struct opened_spool *spool,
+bool outlet_use_spool(struct outlet *outlet, struct opened_spool *spool, bool at_start,
                       struct err *err)
 {
     struct spool_index *index = spool_index_of(spool->spool);
     struct err why = { "" };
 
     for (unsigned i = 0; i < index->lane_count; i++)
-        index->lanes[i].books = books_of(outlet, ledger, index->lanes[i].input);
-    spool_carry(spool->spool, outlet->numbers);
-    spools_set_aside(spool, outlet->part->name, outlet->numbers);
+        index->lanes[i].books = books_of(outlet, index->lanes[i].input);
+    if (at_start)
+        spool_carry(spool->spool, outlet->numbers);
+    else
+        spool_carry_again(spool->spool, outlet->numbers);
+    if (at_start)
+        spools_set_aside(spool, outlet->part->name, outlet->numbers);
     spool_files_use_pool(spool->files, &outlet->bodies);
     return sender_use_spool(outlet->sender, &spool->spool, &spool->files, &why) ||
            err_set(err, "output '%s': %s", outlet->part->name, why.text);
 }
 
-bool outlet_start_workers(struct outlet *outlet, const struct ledger *ledger, struct err *err)
+struct worker_config outlet_worker_config(struct outlet *outlet, size_t worker,
+                                          const struct settings_part *part)
 {
-    const struct output_options *options = &outlet->part->output;
+    const struct output_options *options = &part->output;
 
-    outlet->letters = (struct dead_letter){ .path = options->dead_letter__path,
-                                            .output = outlet->part->name,
-                                            .max_bytes = options->dead_letter__max_bytes,
-                                            .numbers = outlet->numbers };
-    while (outlet->worker_count < options->workers) {
-        struct worker_config config = {
-            .batcher = { .index = (unsigned)outlet->worker_count,
-                         .lanes = outlet->lanes,
-                         .lane_count = outlet->lane_count,
-                         .feed = &outlet->feed,
-                         .bodies = &outlet->bodies,
-                         .numbers = outlet->numbers,
-                         .output = outlet->part->name,
-                         .agent_id = ledger_agent_id(ledger),
-                         .start_id = ledger_start_id(ledger),
-                         .sequence = &outlet->sequence,
-                         .encoding = encoding_of(outlet),
-                         .compression = compression_of(options),
-                         .compression_level = (unsigned)options->compression_level,
-                         .max_bytes = options->batch__max_bytes,
-                         .max_events = options->batch__max_events,
-                         .max_wait_ms = options->batch__max_wait },
-            .sender = outlet->sender,
-            .letters = &outlet->letters,
-        };
+    return (struct worker_config){
+        .batcher = { .index = (unsigned)worker,
+                     .lanes = outlet->lanes,
+                     .lane_count = outlet->lane_count,
+                     .feed = &outlet->feed,
+                     .bodies = &outlet->bodies,
+                     .numbers = outlet->numbers,
+                     .output = outlet->name,
+                     .agent_id = ledger_agent_id(outlet->ledger),
+                     .start_id = ledger_start_id(outlet->ledger),
+                     .sequence = &outlet->sequence,
+                     .encoding = encoding_of(part),
+                     .compression = compression_of(options),
+                     .compression_level = (unsigned)options->compression_level,
+                     .max_bytes = options->batch__max_bytes,
+                     .max_events = options->batch__max_events,
+                     .max_wait_ms = options->batch__max_wait },
+        .sender = outlet->sender,
+        .letters = &outlet->letters,
+    };
+}
+
+struct dead_letter outlet_letters(const struct outlet *outlet, const struct settings_part *part)
+{
+    return (struct dead_letter){ .path = part->output.dead_letter__path,
+                                 .output = outlet->name,
+                                 .max_bytes = part->output.dead_letter__max_bytes,
+                                 .numbers = outlet->numbers };
+}
+
+void outlet_list_worker(struct outlet *outlet, struct worker *worker)
+{
+    lock_take(outlet->list_lock);
+    outlet->workers[outlet->worker_count++] = worker;
+    lock_drop(outlet->list_lock);
+}
+
+bool outlet_start_workers(struct outlet *outlet, struct err *err)
+{
+    outlet->letters = outlet_letters(outlet, outlet->part);
+    while (outlet->worker_count < outlet->part->output.workers) {
+        struct worker_config config =
+            outlet_worker_config(outlet, outlet->worker_count, outlet->part);
         struct err why = { "" };
         struct worker *worker = worker_start(&config, &why);
         if (worker == NULL)
-            return err_set(err, "output '%s': %s", outlet->part->name, why.text);
-        outlet->workers[outlet->worker_count++] = worker;
+            return err_set(err, "output '%s': %s", outlet->name, why.text);
+        outlet_list_worker(outlet, worker);
     }
     return true;
 }
@@ -202,19 +264,25 @@ bool outlet_is_drained(const struct outlet *outlet)
     return sender_is_empty(outlet->sender);
 }
 
-void outlet_stop(struct outlet *outlet)
+void outlet_stop(struct outlet *outlet, enum flow drop)
 {
     for (size_t worker = 0; worker < outlet->worker_count; worker++)
         worker_stop(outlet->workers[worker]);
     for (size_t lane = 0; lane < outlet->lane_count; lane++)
-        lane_abandon(outlet->lanes[lane]);
+        lane_abandon(outlet->lanes[lane], drop);
     if (outlet->sender != NULL)
         sender_stop(outlet->sender);
     outlet_audit(outlet);
 }
 
-void outlet_fini(struct outlet *outlet)
+void outlet_free(struct outlet **outletp)
 {
+    struct outlet *outlet = *outletp;
+
+    *outletp = NULL;
+    if (outlet == NULL)
+        return;
+    outlet_forget_change(outlet);
     for (size_t worker = 0; worker < outlet->worker_count; worker++)
         worker_free(&outlet->workers[worker]);
     if (outlet->sender != NULL)
@@ -223,4 +291,6 @@ void outlet_fini(struct outlet *outlet)
     if (outlet->is_open && outlet->plugin->close != NULL)
         outlet->plugin->close(outlet->state);
     free(outlet->state);
+    generation_release(&outlet->from);
+    free(outlet);
 }

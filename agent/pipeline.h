@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pipeline: the flow, built from the settings: readings, lanes, batch workers, senders.
- * Threads: main only. */
+ * Threads: main, but for pipeline_is_alive(): any. */
 #pragma once
 
 #include "base/disk.h"
 #include "base/err.h"
-#include "config/settings.h"
+#include "generation.h"
 #include "ledger/ledger.h"
 #include "spools.h"
 
@@ -14,9 +14,21 @@ struct pipeline;
 /* Opens and starts everything, and takes the spools. `bell` is rung when a source came to its end.
  * NULL: err says what.
  */
-struct pipeline *pipeline_start(const struct settings *settings, struct ledger *ledger,
+struct pipeline *pipeline_start(struct generation *generation, struct ledger *ledger,
                                 struct disk *disk, int bell, struct spools *spools,
                                 struct err *err);
+/* How long a change may wait for threads to stand still. */
+struct patience {
+    int64_t deadline_ms;            /* clock_now_ms() */
+    bool (*is_over)(void *context); /* the agent is to stop: do not wait any longer */
+    void *context;
+};
+/* Goes over to that configuration, part by part: what is the same in both stays untouched. false:
+ * nothing has changed, err says why. */
+bool pipeline_change(struct pipeline *pipeline, struct generation *next,
+                     const struct patience *patience, struct err *err);
+/* What a change took out drains meanwhile: a step of it. Returns when to come again. */
+int64_t pipeline_tend(struct pipeline *pipeline, int64_t now_ms);
 /* Puts a question about their sources to all readings. */
 struct sources_ask;
 void pipeline_ask(struct pipeline *pipeline, struct sources_ask *question);
@@ -27,7 +39,7 @@ int64_t pipeline_watch(struct pipeline *pipeline, int64_t now_ms);
 /* All sources came to their end by themselves. */
 bool pipeline_has_ended(const struct pipeline *pipeline);
 /* No thread is stuck: each passed a step lately, or sleeps within its deadline. */
-bool pipeline_is_alive(const struct pipeline *pipeline, int64_t now_ms);
+bool pipeline_is_alive(struct pipeline *pipeline, int64_t now_ms);
 
 void pipeline_drain(struct pipeline *pipeline);            /* stop reading, send what is there */
 bool pipeline_is_drained(const struct pipeline *pipeline); /* nothing is held any more */

@@ -58,9 +58,9 @@ static bool all_inputs_can_wait(const struct settings *settings, const struct se
     return true;
 }
 
-static struct spool *make_spool(const struct settings *settings, const struct settings_part *part,
-                                const unsigned char *boot)
+struct spool_config spools_config(const struct settings *settings, size_t output)
 {
+    const struct settings_part *part = &settings->outputs[output];
     const struct output_options *options = &part->output;
     static const enum spool_fsync policies[] = { [FSYNC_NEVER] = SPOOL_FSYNC_NEVER,
                                                  [FSYNC_INTERVAL] = SPOOL_FSYNC_INTERVAL,
@@ -73,8 +73,8 @@ static struct spool *make_spool(const struct settings *settings, const struct se
                                    .newest_first = options->spool__newest_first,
                                    .waits_when_full = all_inputs_can_wait(settings, part) };
 
-    memcpy(config.boot, boot, SPOOL_BOOT_BYTES);
-    return spool_new(&config);
+    find_boot(config.boot);
+    return config;
 }
 
 static void tell(const char *output, const char *path, const struct spool_scan *scan,
@@ -117,11 +117,11 @@ static struct spool_place left_before(const struct ledger *ledger, const char *o
                                  ledger_before(ledger, output, NUMBER_spool_left_at) };
 }
 
-static bool open_one(struct spools *spools, const struct settings *settings,
-                     const struct settings_part *part, const struct ledger *ledger,
-                     const unsigned char *boot, struct err *err)
+bool spools_open_one(struct spools *spools, const struct settings *settings, size_t output,
+                     const struct ledger *ledger, struct err *err)
 {
-    struct opened_spool *item = &spools->items[part - settings->outputs];
+    const struct settings_part *part = &settings->outputs[output];
+    struct opened_spool *item = &spools->items[output];
     struct spool_stamp now = { clock_boot_ms(), clock_real_ns() / NS_PER_MS, 0 };
     int64_t began_ms = clock_now_ms();
     struct spool_disk *disk = NULL;
@@ -140,14 +140,16 @@ static bool open_one(struct spools *spools, const struct settings *settings,
             LS("output", part->name), LS("error", why.text));
         return true;
     }
-    item->spool = make_spool(settings, part, boot);
+    struct spool_config config = spools_config(settings, output);
+    item->spool = spool_new(&config);
     item->files = spool_files_new(&disk);
     if (disk != NULL)
         disk->free(&disk);
     if (item->spool == NULL || item->files == NULL)
         return err_set(err, "out of memory for the spool of output '%s'", part->name);
-    spool_set_left(item->spool, left_before(ledger, part->name));
-    spool_files_scan(item->files, item->spool, boot, &now, &scan);
+    if (ledger != NULL)
+        spool_set_left(item->spool, left_before(ledger, part->name));
+    spool_files_scan(item->files, item->spool, config.boot, &now, &scan);
     tell(part->name, path, &scan, clock_now_ms() - began_ms);
     return add_found(spools, item->spool, part->name) ||
            err_set(err, "out of memory for the spool of output '%s'", part->name);
@@ -212,20 +214,22 @@ static void tell_forgotten(const struct settings *settings)
         (void)closedir(list);
 }
 
+bool spools_prepare(struct spools *spools, const struct settings *settings, struct err *err)
+{
+    *spools = (struct spools){ .count = settings->output_count };
+    spools->items = calloc(settings->output_count, sizeof(*spools->items));
+    return spools->items != NULL || err_set(err, "out of memory");
+}
+
 bool spools_open(struct spools *spools, const struct settings *settings,
                  const struct ledger *ledger, struct err *err)
 {
-    unsigned char boot[SPOOL_BOOT_BYTES];
-
-    *spools = (struct spools){ .count = settings->output_count };
-    spools->items = calloc(settings->output_count, sizeof(*spools->items));
-    if (spools->items == NULL)
-        return err_set(err, "out of memory");
-    find_boot(boot);
+    if (!spools_prepare(spools, settings, err))
+        return false;
     tell_forgotten(settings);
     for (size_t i = 0; i < settings->output_count; i++) {
         if (settings->outputs[i].output.spool__max_bytes > 0 &&
-            !open_one(spools, settings, &settings->outputs[i], ledger, boot, err))
+            !spools_open_one(spools, settings, i, ledger, err))
             return false;
     }
     return true;

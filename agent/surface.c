@@ -18,7 +18,7 @@ enum { MAIN_STUCK_MS = 90 * 1000, SOURCES_WAIT_MS = 1000 };
 
 bool surface_is_alive(struct surface *surface, int64_t now_ms)
 {
-    const struct pipeline *pipeline = atomic_load(&surface->pipeline);
+    struct pipeline *pipeline = atomic_load(&surface->pipeline);
 
     return pipeline == NULL || pipeline_is_alive(pipeline, now_ms);
 }
@@ -44,6 +44,45 @@ static void choose_folder(const struct settings *settings, const struct ledger *
         (void)snprintf(ret_folder, PATH_MAX, "%s", settings->agent.runtime_dir);
     else
         (void)snprintf(ret_folder, PATH_MAX, "%.*s", (int)(slash - books), books);
+}
+
+static bool add_config(void *context, struct buf *ret)
+{
+    struct surface *surface = context;
+
+    lock_take(&surface->lock);
+    bool ok = buf_add(ret, surface->config_page.data, surface->config_page.bytes);
+    lock_drop(&surface->lock);
+    return ok;
+}
+
+static uint64_t ask_reload(void *context)
+{
+    struct surface *surface = context;
+
+    return reload_ask(surface->reload);
+}
+
+static bool add_reload(void *context, struct buf *ret)
+{
+    struct surface *surface = context;
+
+    return reload_page(surface->reload, ret);
+}
+
+void surface_show(struct surface *surface, const struct settings *settings)
+{
+    struct buf page = { 0 };
+
+    if (!settings_show(settings, &page)) {
+        buf_fini(&page);
+        return;
+    }
+    lock_take(&surface->lock);
+    struct buf before = surface->config_page;
+    surface->config_page = page;
+    lock_drop(&surface->lock);
+    buf_fini(&before);
 }
 
 /* Only the main thread may walk the pipeline, and only a reading's own thread its sources: the
@@ -80,15 +119,17 @@ void surface_pass_questions(struct surface *surface)
 }
 
 bool surface_start(struct surface *surface, const struct settings *settings,
-                   const struct ledger *ledger, struct err *err)
+                   const struct ledger *ledger, struct reload *reload, struct err *err)
 {
     char folder[PATH_MAX];
 
+    lock_init(&surface->lock, "surface");
+    surface->reload = reload;
     choose_folder(settings, ledger, folder);
     version_json(&surface->version_page);
+    surface_show(surface, settings);
     surface->history = history_new();
-    if (surface->history == NULL || !settings_show(settings, &surface->config_page) ||
-        surface->version_page.failed)
+    if (surface->history == NULL || surface->config_page.bytes == 0 || surface->version_page.failed)
         return err_set(err, "out of memory for the admin endpoint");
     struct admin_config config = { .listen = settings->agent.admin__listen,
                                    .token = settings->agent.admin__token,
@@ -96,9 +137,11 @@ bool surface_start(struct surface *surface, const struct settings *settings,
                                    .state_dir = settings->agent.state_dir,
                                    .ledger = ledger,
                                    .history = surface->history,
-                                   .config_page = buf_slice(&surface->config_page),
                                    .version_page = buf_slice(&surface->version_page),
                                    .is_alive = is_alive,
+                                   .add_config = add_config,
+                                   .ask_reload = ask_reload,
+                                   .add_reload = add_reload,
                                    .add_sources = add_sources,
                                    .context = surface,
                                    .taps = tap_stream_maker(ledger) };
@@ -131,6 +174,9 @@ void surface_stop(struct surface *surface)
     question = atomic_exchange(&surface->question, NULL);
     sources_ask_release(&question);
     history_free(&surface->history);
+    if (surface->reload != NULL)
+        lock_fini(&surface->lock);
+    surface->reload = NULL;
     buf_fini(&surface->config_page);
     buf_fini(&surface->version_page);
 }

@@ -6,12 +6,15 @@
 
 #include "admin/admin.h"
 #include "config/settings.h"
-#include "pipeline.h"
+#include "reload.h"
 
 struct surface {
     struct admin *admin; /* NULL: not started */
     struct history *history;
-    struct buf config_page, version_page;
+    struct buf version_page;
+    struct lock lock;
+    struct buf config_page; /* under lock */
+    struct reload *reload;
     struct pipeline *_Atomic pipeline;    /* NULL: none yet */
     _Atomic int64_t stepped_ms;           /* of the main thread; 0: it does not run yet */
     int bell;                             /* of the main thread */
@@ -19,9 +22,10 @@ struct surface {
 };
 
 bool surface_start(struct surface *surface, const struct settings *settings,
-                   const struct ledger *ledger, struct err *err);
-void surface_run(struct surface *surface, struct pipeline *pipeline); /* it has started */
-void surface_step(struct surface *surface, int64_t now_ms);           /* the main thread moves */
+                   const struct ledger *ledger, struct reload *reload, struct err *err);
+void surface_show(struct surface *surface, const struct settings *settings); /* from now on */
+void surface_run(struct surface *surface, struct pipeline *pipeline);        /* it has started */
+void surface_step(struct surface *surface, int64_t now_ms); /* the main thread moves */
 void surface_pass_questions(
     struct surface *surface); /* on to the pipeline: not in a change of it */
 void surface_drain(struct surface *surface);

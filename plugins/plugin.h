@@ -145,6 +145,12 @@ struct input {
      * kind of input, or damaged; some may have been told. */
     bool (*recall)(struct slice checkpoint, source_tell_fn *tell, void *context);
     void (*close)(void *state); /* optional */
+    /* Optional: goes on with another configuration and keeps its positions, and what it has read
+     * and not offered. Called between two collect(). What the old config and host said is
+     * forgotten: they are freed. false: out of memory, nothing has changed. Going back to a
+     * configuration that it had before never fails. Without it an input that cannot be read again
+     * is closed, after another instance was opened. */
+    bool (*change)(void *state, const void *config, const struct host *host, struct err *err);
 };
 
 /* ---- processors ---- */

@@ -3,8 +3,8 @@
  * for, on a TCP port. On libmicrohttpd; one thread of its own serves both.
  * Promise: bounded connections (also for each address), memory, and time: a request that is not
  * answered whole after REQUEST_MS is cut off, whatever drips in; a tap lasts as long as it was
- * asked for. Nothing is locked. Threads: main, but for is_alive(), which the endpoint's thread
- * calls. */
+ * asked for. Nothing is locked. Threads: main, but for the functions of the config, which the
+ * endpoint's thread calls. */
 #pragma once
 
 #include "admin/history.h"
@@ -25,9 +25,12 @@ struct admin_config {
     const char *socket_folder; /* where the unix socket is tried */
     const char *state_dir;
     const struct ledger *ledger;
-    struct history *history; /* used by the endpoint's thread until the stop; NULL: none */
-    struct slice config_page, version_page; /* JSON; these outlive the endpoint */
-    bool (*is_alive)(void *context);        /* what the watchdog is told */
+    struct history *history;         /* used by the endpoint's thread until the stop; NULL: none */
+    struct slice version_page;       /* JSON; outlives the endpoint */
+    bool (*is_alive)(void *context); /* what the watchdog is told */
+    bool (*add_config)(void *context, struct buf *ret); /* the effective configuration, JSON */
+    uint64_t (*ask_reload)(void *context);              /* returns the number of the wish */
+    bool (*add_reload)(void *context, struct buf *ret); /* how reloads stand, JSON */
     /* What the inputs know of their sources, JSON. May take a second. */
     bool (*add_sources)(void *context, const struct admin_query *query, struct buf *ret);
     void *context;

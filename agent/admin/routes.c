@@ -3,6 +3,7 @@
 
 #include "admin/guard.h"
 #include "admin/recent.h"
+#include "base/json_add.h"
 #include "ledger/metrics.h"
 
 #include <errno.h>
@@ -62,7 +63,20 @@ static bool answer_ledger(const struct ask *ask, struct reply *ret)
 
 static bool answer_config(const struct ask *ask, struct reply *ret)
 {
-    return buf_add(&ret->text, ask->config->config_page.data, ask->config->config_page.bytes);
+    return ask->config->add_config(ask->config->context, &ret->text);
+}
+
+/* The wish is noted at once; how it went is read later, so no request waits for a reload. */
+static bool answer_reload(const struct ask *ask, struct reply *ret)
+{
+    if (strcmp(ask->request->method, "POST") != 0)
+        return ask->config->add_reload(ask->config->context, &ret->text);
+    ret->status = 202;
+    json_open(&ret->text, NULL, '{');
+    json_add_count(&ret->text, "format", PAGES_FORMAT);
+    json_add_count(&ret->text, "wish", ask->config->ask_reload(ask->config->context));
+    json_close(&ret->text, '}');
+    return buf_add_text(&ret->text, "\n");
 }
 
 /* A whole number of one of /sources' arguments. */
@@ -153,6 +167,8 @@ static const struct route {
       "drops of the last hour, troubles and log lines as JSON" },
     { "/ledger", answer_ledger, ROUTE_GUARDED, "the full books and the last audits as JSON" },
     { "/config", answer_config, ROUTE_GUARDED, "the effective configuration, without its secrets" },
+    { "/reload", answer_reload, ROUTE_PRIVATE,
+      "POST: load the configuration again; GET: how it went" },
     { "/tap", answer_tap, ROUTE_PRIVATE, "events as they pass: what `spillway tap` shows" },
     { "/sources", answer_sources, ROUTE_PRIVATE, "the files of inputs, and how far they are read" },
     { "/version", answer_version, ROUTE_GUARDED, "the version and its libraries" },
@@ -204,6 +220,12 @@ static bool refuse_stranger(const struct request *request, struct reply *ret)
     return refuse(ret, 401, "Send the token: Authorization: Bearer TOKEN.\n");
 }
 
+static bool is_allowed(const struct route *route, const struct request *request)
+{
+    return is_reading(request) ||
+           (route->answer == answer_reload && strcmp(request->method, "POST") == 0);
+}
+
 bool routes_answer(const struct admin_config *config, enum admin_phase phase,
                    const struct request *request, struct reply *ret)
 {
@@ -222,8 +244,8 @@ bool routes_answer(const struct admin_config *config, enum admin_phase phase,
         return refuse_stranger(request, ret);
     if (route == NULL)
         return answer_not_found(ret);
-    if (!is_reading(request)) {
-        ret->allow = "GET, HEAD";
+    if (!is_allowed(route, request)) {
+        ret->allow = route->answer == answer_reload ? "GET, HEAD, POST" : "GET, HEAD";
         (void)buf_printf(&ret->text, "%s is for reading: ", route->path);
         return refuse(ret, 405, "use GET.\n");
     }

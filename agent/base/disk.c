@@ -32,13 +32,13 @@ struct disk_file {
     void (*on_error)(void *context);
     void *context;
     struct buf pending;
-    bool has_pending;
+    bool has_pending, is_writing, is_used;
 };
 
 struct disk {
     struct lock lock;
-    struct wake wake;
-    struct disk_file *files; /* grows before the threads that put start */
+    struct wake wake, written;
+    struct disk_file *files; /* under lock; grows at its head, and none is taken out */
     _Atomic bool stopping;
     pthread_t thread;
 };
@@ -123,12 +123,17 @@ static bool write_next(struct disk *disk)
         content = found->pending;
         found->pending = (struct buf){ 0 };
         found->has_pending = false;
+        found->is_writing = true;
     }
     lock_drop(&disk->lock);
     if (found == NULL)
         return false;
     write_file(found, buf_slice(&content));
     buf_fini(&content);
+    lock_take(&disk->lock);
+    found->is_writing = false;
+    lock_drop(&disk->lock);
+    wake_bump(&disk->written);
     return true;
 }
 
@@ -166,11 +171,32 @@ struct disk *disk_start(struct err *err)
     return disk;
 }
 
+/* One of this path that was let go; NULL: there is none. */
+static struct disk_file *take_again(struct disk *disk, const char *path,
+                                    void (*on_error)(void *context), void *context)
+{
+    lock_take(&disk->lock);
+    struct disk_file *file = disk->files;
+    while (file != NULL && (file->is_used || strcmp(file->path, path) != 0))
+        file = file->next;
+    if (file != NULL) {
+        file->on_error = on_error;
+        file->context = context;
+        file->is_used = true;
+    }
+    lock_drop(&disk->lock);
+    return file;
+}
+
 struct disk_file *disk_file_new(struct disk *disk, const char *path,
                                 void (*on_error)(void *context), void *context)
 {
-    struct disk_file *file = calloc(1, sizeof(*file));
+    struct disk_file *file = take_again(disk, path, on_error, context);
     size_t length = strlen(path);
+
+    if (file != NULL)
+        return file;
+    file = calloc(1, sizeof(*file));
     if (file == NULL || length >= sizeof(file->path)) {
         free(file);
         return NULL;
@@ -179,6 +205,7 @@ struct disk_file *disk_file_new(struct disk *disk, const char *path,
     file->on_error = on_error;
     file->context = context;
     file->disk = disk;
+    file->is_used = true;
     lock_take(&disk->lock);
     file->next = disk->files;
     disk->files = file;
@@ -204,7 +231,24 @@ void disk_file_mute(struct disk_file *file)
 {
     lock_take(&file->disk->lock);
     file->on_error = NULL;
+    file->is_used = false;
     lock_drop(&file->disk->lock);
+}
+
+bool disk_file_await(struct disk_file *file, int64_t timeout_ms)
+{
+    int64_t deadline_ms = clock_now_ms() + timeout_ms;
+
+    for (;;) {
+        uint32_t seen = wake_read(&file->disk->written);
+        lock_take(&file->disk->lock);
+        bool is_done = !file->has_pending && !file->is_writing;
+        lock_drop(&file->disk->lock);
+        int64_t left_ms = deadline_ms - clock_now_ms();
+        if (is_done || left_ms <= 0)
+            return is_done;
+        wake_wait(&file->disk->written, seen, left_ms);
+    }
 }
 
 uint64_t disk_file_errors(const struct disk_file *file)

@@ -15,15 +15,18 @@ struct disk;
 struct disk_file;
 
 struct disk *disk_start(struct err *err);
-/* The path is copied. Files are made before threads use them, and live as long as the disk.
+/* The path is copied. One that was let go (disk_file_mute) is the same again for the same path.
  * on_error (may be NULL) runs in the disk's thread after a write that failed, under the disk's
  * lock: it may only ring a bell. NULL: no memory. */
 struct disk_file *disk_file_new(struct disk *disk, const char *path,
                                 void (*on_error)(void *context), void *context);
 /* Any thread. Takes the bytes of content and leaves it empty. */
 void disk_file_put(struct disk_file *file, struct buf *content);
-/* After it on_error is not called any more: its context may go. */
+/* Lets go of it: on_error is not called any more, its context may go. What is pending is written.
+ */
 void disk_file_mute(struct disk_file *file);
+/* Waits until what was put is in place, for at most timeout_ms. false: it is not. */
+bool disk_file_await(struct disk_file *file, int64_t timeout_ms);
 uint64_t disk_file_errors(const struct disk_file *file); /* failed writes so far */
 /* Writes and syncs what is pending and ends the thread. */
 void disk_stop(struct disk **diskp);

@@ -5,9 +5,8 @@
 
 #include "base/auto.h"
 #include "base/check.h"
-#include "batch/codec.h"
-#include "batch/encoder.h"
 #include "batch/split.h"
+#include "batch/workshop.h"
 #include "event/record.h"
 #include "flow/scheduler.h"
 #include "flow/tap.h"
@@ -26,6 +25,14 @@ struct open_batch {
     int64_t oldest_boot_ms;
     struct slice body; /* compressed; data NULL: events may still be added */
     size_t raw_bytes;
+    enum encoding encoding; /* of the body, with `compression` */
+    enum compression compression;
+};
+
+struct batcher_change {
+    struct batcher_config config;
+    struct workshop workshop; /* without an encoder: it stays as it is */
+    struct scheduler *scheduler;
 };
 
 struct hand {
@@ -36,15 +43,16 @@ struct hand {
 };
 
 struct batcher {
-    /* constant after construction */
+    /* constant between two changes */
     struct batcher_config config;
-    struct encoder *encoder;
-    struct codec *codec; /* NULL: no compression */
-    char *compressed;
-    size_t compressed_room;
+    struct workshop workshop;
     /* the rest changes */
+    struct workshop before; /* where the body of `open` lies, if that was encoded before a change */
     struct scheduler *scheduler;
-    bool *has_events;
+    bool has_events[LEDGER_LANES];
+    /* Of all lanes that there ever were: what is in hand may be of one that was taken out. */
+    struct books *seen[LEDGER_LANES];
+    size_t seen_count;
     struct open_batch open;
     struct hand hand;
     int64_t last_seal_ms;
@@ -61,7 +69,7 @@ static int64_t next_due(struct batcher *batcher, const struct batcher_view *view
 {
     int64_t oldest = 0;
 
-    for (size_t i = 0; i < batcher->config.lane_count; i++) {
+    for (size_t i = 0; !view->is_leaving && i < batcher->config.lane_count; i++) {
         struct lane_level level = lane_level(batcher->config.lanes[i]);
         batcher->has_events[i] = level.events > 0;
         if (level.events > 0 && (oldest == 0 || level.oldest_boot_ms < oldest))
@@ -69,6 +77,8 @@ static int64_t next_due(struct batcher *batcher, const struct batcher_view *view
     }
     if (batcher->hand.piece != NULL && (oldest == 0 || batcher->hand.reader.run.boot_ms < oldest))
         oldest = batcher->hand.reader.run.boot_ms;
+    if (oldest == 0 && view->is_leaving)
+        return -1;
     if (oldest == 0) {
         feed_caught_up(batcher->config.feed);
         return -1;
@@ -169,7 +179,7 @@ static enum filled encode_record(struct batcher *batcher, const char *record)
     if (open->run_count == RUNS_MAX && !continues_run(open, lane_books(hand->lane), run.receipt))
         return FILLED_FULL;
     event.resource = run.resource;
-    enum encoded encoded = encoder_add(batcher->encoder, &event);
+    enum encoded encoded = encoder_add(batcher->workshop.encoder, &event);
     if (encoded == ENCODE_FULL)
         return FILLED_FULL;
     if (encoded == ENCODED) {
@@ -195,14 +205,14 @@ static void put_down_piece(struct batcher *batcher)
 
 static bool is_large_enough(const struct batcher *batcher, uint64_t max_bytes)
 {
-    return max_bytes > 0 && encoder_bytes(batcher->encoder) >= max_bytes;
+    return max_bytes > 0 && encoder_bytes(batcher->workshop.encoder) >= max_bytes;
 }
 
-static void fill_batch(struct batcher *batcher, uint64_t max_bytes)
+static void fill_batch(struct batcher *batcher, uint64_t max_bytes, bool is_leaving)
 {
     tap_view_ask(&batcher->tap, TAP_ENCODED);
-    encoder_begin(batcher->encoder);
-    while (batcher->hand.piece != NULL || pick_up_piece(batcher)) {
+    encoder_begin(batcher->workshop.encoder);
+    while (batcher->hand.piece != NULL || (!is_leaving && pick_up_piece(batcher))) {
         for (const char *record; (record = piece_next(&batcher->hand.reader)) != NULL;) {
             if (encode_record(batcher, record) == FILLED_FULL ||
                 is_large_enough(batcher, max_bytes))
@@ -214,22 +224,14 @@ static void fill_batch(struct batcher *batcher, uint64_t max_bytes)
 
 /* ---- sealing ---- */
 
-static struct slice compress_text(struct batcher *batcher, struct slice text)
-{
-    if (batcher->codec == NULL)
-        return text;
-    size_t bytes =
-        codec_compress(batcher->codec, text, batcher->compressed, batcher->compressed_room);
-    CHECK(bytes > 0); /* the room is codec_bound() of the largest text */
-    return (struct slice){ batcher->compressed, bytes };
-}
-
 static void close_batch(struct batcher *batcher)
 {
-    struct slice text = encoder_end(batcher->encoder);
+    struct slice text = encoder_end(batcher->workshop.encoder);
 
     batcher->open.raw_bytes = text.bytes;
-    batcher->open.body = compress_text(batcher, text);
+    batcher->open.encoding = batcher->config.encoding;
+    batcher->open.compression = batcher->config.compression;
+    batcher->open.body = workshop_compress(&batcher->workshop, text);
 }
 
 struct batcher_step batcher_next(struct batcher *batcher, const struct batcher_view *view)
@@ -245,7 +247,7 @@ struct batcher_step batcher_next(struct batcher *batcher, const struct batcher_v
             due = view->boot_ms + UNWANTED_REST_MS;
         if (due > 0)
             return (struct batcher_step){ .kind = BATCHER_REST, .until_boot_ms = due };
-        fill_batch(batcher, view->max_bytes);
+        fill_batch(batcher, view->max_bytes, view->is_leaving);
         if (open->events == 0)
             return (struct batcher_step){ .kind = BATCHER_AGAIN };
         close_batch(batcher);
@@ -283,8 +285,8 @@ static struct batch *make_batch(const struct batcher *batcher)
     batch->run_count = open->run_count;
     batch->body_bytes = open->body.bytes;
     batch->raw_bytes = open->raw_bytes;
-    batch->encoding = (uint8_t)config->encoding;
-    batch->compression = (uint8_t)config->compression;
+    batch->encoding = (uint8_t)open->encoding;
+    batch->compression = (uint8_t)open->compression;
     batch->events = open->events;
     batch->bytes = open->bytes;
     batch->worker = config->index;
@@ -294,11 +296,14 @@ static struct batch *make_batch(const struct batcher *batcher)
     return made;
 }
 
-static void clear_open(struct open_batch *open)
+static void clear_open(struct batcher *batcher)
 {
+    struct open_batch *open = &batcher->open;
+
     open->run_count = 0;
     open->events = open->bytes = 0;
     open->body = (struct slice){ 0 };
+    workshop_fini(&batcher->before);
 }
 
 struct batch *batcher_seal(struct batcher *batcher, struct permit *permit, int64_t now_ms)
@@ -312,7 +317,7 @@ struct batch *batcher_seal(struct batcher *batcher, struct permit *permit, int64
     batch->permit = *permit;
     *permit = (struct permit){ 0 };
     name_batch(batcher, batch);
-    clear_open(&batcher->open);
+    clear_open(batcher);
     numbers_add(numbers, NUMBER_batches, 1);
     numbers_add(numbers, NUMBER_raw_bytes, batch->raw_bytes);
     numbers_add(numbers, NUMBER_wire_bytes, batch->body_bytes);
@@ -322,7 +327,7 @@ struct batch *batcher_seal(struct batcher *batcher, struct permit *permit, int64
 
 bool batcher_split(struct batcher *batcher, const struct batch *parent, struct batch *halves[2])
 {
-    if (!split_batch(parent, batcher->codec, halves))
+    if (!split_batch(parent, batcher->workshop.codec, halves))
         return false;
     numbers_add(batcher->config.numbers, NUMBER_splits, 1);
     return true;
@@ -348,21 +353,10 @@ static struct amount held_of(const struct batcher *batcher, const struct books *
 
 void batcher_audit(const struct batcher *batcher)
 {
-    for (size_t i = 0; i < batcher->config.lane_count; i++) {
-        struct books *books = lane_books(batcher->config.lanes[i]);
+    for (size_t i = 0; i < batcher->seen_count; i++) {
+        struct books *books = batcher->seen[i];
         (void)ledger_audit(books, ACCOUNT_batch, batcher->config.index, held_of(batcher, books));
     }
-}
-
-/* What was gathered and not sealed. */
-static void abandon(struct books *books, unsigned worker, struct receipt *receipt, uint64_t events,
-                    uint64_t bytes)
-{
-    bool replay = ledger_is_rereadable(books);
-    ledger_move_cell(books, replay ? FLOW_replay_batch : FLOW_drain_timeout_batch, worker, events,
-                     bytes);
-    if (!replay)
-        receipt_release(receipt, events);
 }
 
 static void abandon_hand(struct batcher *batcher)
@@ -372,7 +366,8 @@ static void abandon_hand(struct batcher *batcher)
 
     for (const char *record; hand->piece != NULL && (record = piece_next(&hand->reader)) != NULL;) {
         size_t size = record_skip(record, &bytes);
-        abandon(lane_books(hand->lane), batcher->config.index, hand->reader.run.receipt, 1, bytes);
+        lane_abandon_gathered(lane_books(hand->lane), batcher->config.index,
+                              hand->reader.run.receipt, 1, bytes);
         hand->events--;
         hand->bytes -= bytes;
         piece_advance(&hand->reader, size);
@@ -385,38 +380,46 @@ void batcher_abandon(struct batcher *batcher)
 {
     for (size_t i = 0; i < batcher->open.run_count; i++) {
         const struct batch_run *run = &batcher->open.runs[i];
-        abandon(run->books, batcher->config.index, run->receipt, run->events, run->bytes);
+        lane_abandon_gathered(run->books, batcher->config.index, run->receipt, run->events,
+                              run->bytes);
     }
-    clear_open(&batcher->open);
+    clear_open(batcher);
     abandon_hand(batcher);
 }
 
 /* ---- construction ---- */
 
-static bool build_batcher(struct batcher *batcher, struct err *err)
+static void note_lanes(struct batcher *batcher)
 {
-    const struct batcher_config *config = &batcher->config;
+    for (size_t i = 0; i < batcher->config.lane_count; i++) {
+        struct books *books = lane_books(batcher->config.lanes[i]);
+        size_t at = 0;
+        while (at < batcher->seen_count && batcher->seen[at] != books)
+            at++;
+        CHECK(at < LEDGER_LANES); /* the books have no more */
+        batcher->seen[at] = books;
+        if (at == batcher->seen_count)
+            batcher->seen_count++;
+    }
+}
+
+static struct scheduler *make_scheduler(const struct batcher_config *config)
+{
     uint64_t weights[LEDGER_LANES];
 
     CHECK(config->lane_count <= LEDGER_LANES && config->index < LEDGER_CELLS);
     for (size_t i = 0; i < config->lane_count; i++)
         weights[i] = lane_weight(config->lanes[i]);
-    batcher->scheduler = scheduler_new(weights, config->lane_count, QUANTUM_BYTES);
-    batcher->has_events = calloc(config->lane_count, sizeof(*batcher->has_events));
-    batcher->encoder = encoder_new((int)config->encoding, config->max_bytes);
+    return scheduler_new(weights, config->lane_count, QUANTUM_BYTES);
+}
+
+static bool build_batcher(struct batcher *batcher, struct err *err)
+{
+    batcher->scheduler = make_scheduler(&batcher->config);
     batcher->open.runs = malloc(RUNS_MAX * sizeof(*batcher->open.runs));
-    if (batcher->scheduler == NULL || batcher->has_events == NULL || batcher->encoder == NULL ||
-        batcher->open.runs == NULL)
+    if (batcher->scheduler == NULL || batcher->open.runs == NULL)
         return err_set(err, "out of memory for a batch worker");
-    if (config->compression == COMPRESS_NONE)
-        return true;
-    batcher->codec =
-        codec_new((int)config->compression, config->compression_level, config->max_bytes);
-    if (batcher->codec == NULL)
-        return err_set(err, "out of memory for a compressor, or this compression is not built in");
-    batcher->compressed_room = codec_bound(batcher->codec, config->max_bytes);
-    batcher->compressed = malloc(batcher->compressed_room);
-    return batcher->compressed != NULL || err_set(err, "out of memory for a batch worker");
+    return workshop_init(&batcher->workshop, &batcher->config, err);
 }
 
 struct batcher *batcher_new(const struct batcher_config *config, int64_t now_ms, struct err *err)
@@ -430,6 +433,7 @@ struct batcher *batcher_new(const struct batcher_config *config, int64_t now_ms,
     batcher->last_seal_ms = now_ms - config->max_wait_ms; /* as after a quiet spell */
     if (!build_batcher(batcher, err))
         return NULL;
+    note_lanes(batcher);
     struct batcher *made = batcher;
     batcher = NULL;
     return made;
@@ -443,10 +447,76 @@ void batcher_free(struct batcher **batcherp)
         return;
     CHECK(batcher->open.events == 0 && batcher->hand.piece == NULL);
     scheduler_free(&batcher->scheduler);
-    encoder_free(&batcher->encoder);
-    codec_free(&batcher->codec);
-    free(batcher->has_events);
-    free(batcher->compressed);
+    workshop_fini(&batcher->workshop);
+    workshop_fini(&batcher->before);
     free(batcher->open.runs);
     free(batcher);
+}
+
+/* ---- another configuration ---- */
+
+void batcher_change_free(struct batcher_change **changep)
+{
+    struct batcher_change *change = *changep;
+
+    *changep = NULL;
+    if (change == NULL)
+        return;
+    scheduler_free(&change->scheduler);
+    workshop_fini(&change->workshop);
+    free(change);
+}
+
+struct batcher_change *batcher_prepare(const struct batcher_config *config, bool options,
+                                       struct err *err)
+{
+    AUTO(batcher_change_free) struct batcher_change *change = calloc(1, sizeof(*change));
+
+    if (change == NULL || (change->scheduler = make_scheduler(config)) == NULL) {
+        (void)err_set(err, "out of memory for a batch worker");
+        return NULL;
+    }
+    change->config = *config;
+    if (options && !workshop_init(&change->workshop, config, err))
+        return NULL;
+    struct batcher_change *made = change;
+    change = NULL;
+    return made;
+}
+
+/* A body that waits for its permit lies in the workshop that it was made in. If that is the one of
+ * before, nothing was made in the one of now, and it goes. */
+static void change_workshop(struct batcher *batcher, struct workshop *next)
+{
+    if (batcher->open.body.data != NULL && batcher->before.encoder == NULL)
+        batcher->before = batcher->workshop;
+    else
+        workshop_fini(&batcher->workshop);
+    batcher->workshop = *next;
+    *next = (struct workshop){ NULL };
+}
+
+void batcher_commit(struct batcher *batcher, struct lane *const *lanes,
+                    struct batcher_change **changep)
+{
+    struct batcher_change *change = *changep;
+
+    batcher->config = change->config;
+    batcher->config.lanes = lanes;
+    note_lanes(batcher);
+    scheduler_free(&batcher->scheduler);
+    batcher->scheduler = change->scheduler;
+    change->scheduler = NULL;
+    if (change->workshop.encoder != NULL)
+        change_workshop(batcher, &change->workshop);
+    batcher_change_free(changep);
+}
+
+bool batcher_holds(const struct batcher *batcher, const struct receipts *receipts)
+{
+    for (size_t i = 0; i < batcher->open.run_count; i++) {
+        if (receipt_is_of(batcher->open.runs[i].receipt, receipts))
+            return true;
+    }
+    return false;
 }

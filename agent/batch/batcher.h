@@ -37,6 +37,20 @@ struct batcher_config {
 struct batcher *batcher_new(const struct batcher_config *config, int64_t now_ms, struct err *err);
 void batcher_free(struct batcher **batcherp); /* CHECKs that nothing is in hand */
 
+/* What another configuration needs, made beside, so that nothing can fail later. options: encoding,
+ * compression and sizes may differ too, not only the lanes. NULL: out of memory, err set. */
+struct batcher_change;
+struct batcher_change *batcher_prepare(const struct batcher_config *config, bool options,
+                                       struct err *err);
+void batcher_change_free(struct batcher_change **changep);
+/* Between two calls: goes on with it. What is in hand stays: a batch that is encoded already is
+ * sealed as it is. */
+void batcher_commit(struct batcher *batcher, struct lane *const *lanes,
+                    struct batcher_change **changep);
+/* Is an event in hand, encoded, whose receipt is in that list? A piece in hand is seen at its lane.
+ */
+bool batcher_holds(const struct batcher *batcher, const struct receipts *receipts);
+
 /* What the batcher cannot see for itself. */
 struct batcher_view {
     int64_t now_ms, boot_ms;
@@ -44,6 +58,7 @@ struct batcher_view {
     uint64_t max_bytes; /* delivery_max_bytes(); one event more may be in a batch. 0: no bound but
                            that of the config */
     bool is_draining;   /* everything is worth sealing at once */
+    bool is_leaving;    /* takes nothing more out of the lanes */
 };
 enum batcher_kind {
     BATCHER_REST,  /* nothing to do before until_boot_ms, unless something changes */

@@ -26,7 +26,8 @@ struct worker {
     /* worker thread only */
     struct batcher *batcher;
     /* any thread */
-    _Atomic bool draining, stopping, audit_wanted, idle;
+    struct gate gate;
+    _Atomic bool draining, leaving, stopping, audit_wanted, idle;
     _Atomic int64_t last_step_ms;
     _Atomic int doing; /* enum doing */
     _Atomic int64_t doing_since_ms, spent_ms[DOINGS];
@@ -113,7 +114,8 @@ static void step(struct worker *worker)
     uint32_t seen = wake_read(&worker->feed->wake);
     struct batcher_view view = { .now_ms = clock_now_ms(),
                                  .boot_ms = clock_boot_ms(),
-                                 .is_draining = atomic_load(&worker->draining) };
+                                 .is_draining = atomic_load(&worker->draining),
+                                 .is_leaving = atomic_load(&worker->leaving) };
 
     atomic_store(&worker->last_step_ms, view.now_ms);
     if (atomic_load(&worker->audit_wanted))
@@ -139,8 +141,10 @@ static void *run_worker(void *context)
     struct worker *worker = context;
     CHECK(worker->magic == WORKER_MAGIC);
     (void)pthread_setname_np(pthread_self(), "batch");
-    while (!atomic_load(&worker->stopping))
+    while (!atomic_load(&worker->stopping)) {
+        gate_pass(&worker->gate);
         step(worker);
+    }
     return NULL;
 }
 
@@ -156,6 +160,7 @@ struct worker *worker_start(const struct worker_config *config, struct err *err)
     worker->feed = config->batcher.feed;
     worker->sender = config->sender;
     worker->letters = config->letters;
+    atomic_store(&worker->leaving, config->leaves);
     atomic_store(&worker->doing_since_ms, clock_now_ms());
     worker->batcher = batcher_new(&config->batcher, clock_now_ms(), err);
     if (worker->batcher == NULL)
@@ -199,6 +204,35 @@ void worker_free(struct worker **workerp)
         return;
     batcher_free(&worker->batcher);
     free(worker);
+}
+
+struct gate *worker_gate(struct worker *worker)
+{
+    return &worker->gate;
+}
+
+void worker_nudge(struct worker *worker)
+{
+    wake_bump(&worker->feed->wake);
+}
+
+void worker_commit(struct worker *worker, struct lane *const *lanes,
+                   struct batcher_change **changep)
+{
+    CHECK(gate_is_stood_at(&worker->gate));
+    batcher_commit(worker->batcher, lanes, changep);
+}
+
+bool worker_holds(const struct worker *worker, const struct receipts *receipts)
+{
+    CHECK(gate_is_stood_at(&worker->gate));
+    return batcher_holds(worker->batcher, receipts);
+}
+
+void worker_leave(struct worker *worker, bool leaves)
+{
+    atomic_store(&worker->leaving, leaves);
+    worker_nudge(worker);
 }
 
 void worker_request_audit(struct worker *worker)

@@ -4,6 +4,7 @@
  * Sleeps on the word of the feed: whoever brings events, memory or a batch to cut bumps it. */
 #pragma once
 
+#include "base/gate.h"
 #include "batch/batcher.h"
 #include "batch/dead_letter.h"
 #include "delivery/sender.h"
@@ -14,6 +15,7 @@ struct worker_config {
     struct batcher_config batcher;
     struct sender *sender;       /* borrowed */
     struct dead_letter *letters; /* of the output, for what its sender keeps; borrowed */
+    bool leaves;                 /* as after worker_leave(): it takes nothing yet */
 };
 
 struct worker *worker_start(const struct worker_config *config, struct err *err);
@@ -25,6 +27,15 @@ bool worker_is_idle(struct worker *worker);
  * drain_timeout_batch. */
 void worker_stop(struct worker *worker);
 void worker_free(struct worker **workerp);
+/* For a change: shut it, worker_nudge(), and wait until the thread stands there. */
+struct gate *worker_gate(struct worker *worker);
+void worker_nudge(struct worker *worker);
+/* While it stands; `lanes` are those of the change, where they will stay. */
+void worker_commit(struct worker *worker, struct lane *const *lanes,
+                   struct batcher_change **changep);
+bool worker_holds(const struct worker *worker, const struct receipts *receipts);
+/* It finishes what it has in hand and takes no more, or it takes part again. */
+void worker_leave(struct worker *worker, bool leaves);
 /* Asks for an audit of its account; done by the worker itself at its next step. */
 void worker_request_audit(struct worker *worker);
 /* How it spent its time so far, up to now; its thread goes on meanwhile, so it is not exact. */

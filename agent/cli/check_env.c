@@ -13,8 +13,10 @@
 static int64_t find_agent(const struct settings *settings)
 {
     const struct agent_options *agent = &settings->agent;
+    bool is_default = settings_origin(settings, "agent.runtime_dir") == NULL;
     struct books_wanted wanted = { .state_dir = agent->state_dir,
-                                   .runtime_dir = agent->runtime_dir };
+                                   .runtime_dir = is_default ? NULL : agent->runtime_dir,
+                                   .default_runtime_dir = agent->runtime_dir };
     struct books_found found;
     struct err ignored;
     int64_t pid = 0;

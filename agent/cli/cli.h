@@ -4,8 +4,9 @@
 #pragma once
 
 int cli_run(int argc, char **argv);
-int cli_top(int argc, char **argv); /* the books as they are now */
-int cli_tap(int argc, char **argv); /* events as they pass */
+int cli_top(int argc, char **argv);    /* the books as they are now */
+int cli_tap(int argc, char **argv);    /* events as they pass */
+int cli_reload(int argc, char **argv); /* the running agent loads its configuration again */
 int cli_version(int argc, char **argv);
 int cli_generate(int argc, char **argv);
 int cli_receive(int argc, char **argv);

@@ -4,6 +4,7 @@
 #include "base/auto.h"
 #include "base/clock.h"
 #include "catalog.h"
+#include "cli/ask.h"
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "cli/tap_connection.h"
@@ -70,7 +71,7 @@ static bool find_agent(struct tap_command *tap, struct err *err)
         state_dir = options->state_dir;
     if (options->runtime_dir != NULL)
         runtime_dir = options->runtime_dir;
-    return tap_socket_find(state_dir, runtime_dir, tap->path, err);
+    return ask_find(state_dir, runtime_dir, tap->path, err);
 }
 
 static bool connect_agent(struct tap_command *tap, bool *ret_is_refused, struct err *err)

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/tap_connection.h"
 
-#include "admin/socket_file.h"
 #include "base/auto.h"
-#include "base/clock.h"
-#include "ledger/live_file.h"
 
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,22 +19,6 @@ enum {
     BLOCK_BYTES = 16 * 1024,
     SILENCE_MS = 10 * 1000, /* the agent writes at least an empty line each second */
 };
-
-bool tap_socket_find(const char *state_dir, const char *runtime_dir, char ret_path[PATH_MAX],
-                     struct err *err)
-{
-    char folder[PATH_MAX];
-
-    if (socket_file_path(runtime_dir, state_dir, ret_path) && access(ret_path, F_OK) == 0)
-        return true;
-    for (unsigned i = 0; i < LIVE_USER_FOLDERS; i++) {
-        if (live_file_user_folder(i, geteuid(), folder) &&
-            socket_file_path(folder, state_dir, ret_path) && access(ret_path, F_OK) == 0)
-            return true;
-    }
-    return err_set(err, "no agent with the state directory '%s' runs: it has no socket in '%s'",
-                   state_dir, runtime_dir);
-}
 
 void tap_target_add(struct buf *target, const char *name, const char *text)
 {

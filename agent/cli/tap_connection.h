@@ -6,18 +6,11 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-#include <limits.h>
-
 struct tap_connection {
     int fd; /* -1: none */
     struct buf in;
     size_t at; /* what was not returned yet */
 };
-
-/* The socket of the agent with this state directory: in runtime_dir, or where an agent goes that
- * cannot write there. false: there is none; err says where was looked. */
-bool tap_socket_find(const char *state_dir, const char *runtime_dir, char ret_path[PATH_MAX],
-                     struct err *err);
 
 /* Appends NAME=TEXT to a target, "/tap?" at first. */
 void tap_target_add(struct buf *target, const char *name, const char *text);

@@ -206,7 +206,22 @@ static bool add_obstacle(struct why *why, const struct why_file *file)
     return is_found;
 }
 
-static void add_not_yet(struct why *why, const struct settings_part *input)
+/* Its standard output or error: an agent does not read what it says of its reading. */
+static bool is_own_output(const struct why *why, const struct why_file *file)
+{
+    for (int fd = 1; fd <= 2 && why->agent.pid > 0; fd++) {
+        char path[64];
+        struct stat info;
+        (void)snprintf(path, sizeof(path), "/proc/%lld/fd/%d", (long long)why->agent.pid, fd);
+        if (stat(path, &info) == 0 && info.st_ino == file->info.st_ino &&
+            info.st_dev == file->info.st_dev)
+            return true;
+    }
+    return false;
+}
+
+static void add_not_yet(struct why *why, const struct why_file *file,
+                        const struct settings_part *input)
 {
     bool is_other = why->agent.config_hash[0] != '\0' &&
                     strcmp(why->agent.config_hash, why->settings->hash) != 0;
@@ -217,6 +232,9 @@ static void add_not_yet(struct why *why, const struct settings_part *input)
     else if (!why_agent_answers(&why->agent))
         (void)buf_add_text(&why->text, ", and no checkpoint has a position of it: it would begin "
                                        "where start_at says\n");
+    else if (is_own_output(why, file))
+        (void)buf_add_text(&why->text, ", but it is the agent's own output, which is left out: see "
+                                       "`own_output`\n");
     else if (is_other)
         (void)buf_printf(&why->text,
                          ", but the agent runs with another configuration than %s: "
@@ -243,7 +261,7 @@ static void add_reason(struct why *why, const struct why_file *file, struct told
     if (!told->is_asked_for || told->others > 0 || told->is_unknown)
         return;
     if (file->is_there)
-        add_not_yet(why, input);
+        add_not_yet(why, file, input);
     else
         (void)buf_printf(&why->text, "  input %s would read it\n", input->name);
 }

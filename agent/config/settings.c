@@ -253,6 +253,16 @@ static void read_root(struct loader *loader)
         settings_split(loader);
 }
 
+static const struct node empty_map = { .kind = NODE_MAP };
+
+static void read_agent_alone(struct loader *loader)
+{
+    loader->root = yaml_read(&loader->diagnostics, loader->tree);
+    if (loader->root == NULL || loader->root->kind != NODE_MAP)
+        loader->root = &empty_map;
+    read_agent(loader);
+}
+
 static void read_text(struct loader *loader)
 {
     struct diagnostics *diagnostics = &loader->diagnostics;
@@ -340,8 +350,10 @@ static void report(struct loader *loader, struct buf *ret_problems)
     diagnostics_write(&loader->diagnostics, ret_problems);
 }
 
-bool settings_parse(const char *name, struct slice text, const struct catalog *catalog,
-                    struct settings *ret, struct buf *ret_problems)
+typedef void read_fn(struct loader *loader);
+
+static bool parse(const char *name, struct slice text, const struct catalog *catalog,
+                  read_fn *read_it, struct settings *ret, struct buf *ret_problems)
 {
     struct loader loader = { .catalog = catalog, .settings = ret };
     bool ok = false;
@@ -358,15 +370,36 @@ bool settings_parse(const char *name, struct slice text, const struct catalog *c
                                                    .context = catalog };
         loader.reader = (struct reader){ &loader.diagnostics, ret->memory, &ret->origins };
         hash_text(text, ret->hash);
-        read_text(&loader);
+        read_it(&loader);
         report(&loader, ret_problems);
         ok = diagnostics_is_clean(&loader.diagnostics);
         diagnostics_fini(&loader.diagnostics);
     }
     settings_memory_free(&loader.tree);
-    if (!ok)
-        settings_free(ret);
     return ok;
+}
+
+bool settings_parse(const char *name, struct slice text, const struct catalog *catalog,
+                    struct settings *ret, struct buf *ret_problems)
+{
+    if (parse(name, text, catalog, read_text, ret, ret_problems))
+        return true;
+    settings_free(ret);
+    return false;
+}
+
+bool settings_load_agent(const char *path, const struct catalog *catalog, struct settings *ret)
+{
+    struct buf text = { .limit = FILE_BYTES_MAX };
+    struct buf unused = { .limit = FILE_BYTES_MAX };
+    struct err err;
+
+    if (!file_read(path, &text, &err))
+        buf_clear(&text); /* the defaults */
+    (void)parse(path, buf_slice(&text), catalog, read_agent_alone, ret, &unused);
+    buf_fini(&unused);
+    buf_fini(&text);
+    return ret->agent.state_dir != NULL && ret->agent.runtime_dir != NULL;
 }
 
 bool settings_load(const char *path, const struct catalog *catalog, struct settings *ret,

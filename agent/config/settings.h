@@ -51,6 +51,9 @@ bool settings_load(const char *path, const struct catalog *catalog, struct setti
                    struct buf *ret_problems);
 bool settings_parse(const char *name, struct slice text, const struct catalog *catalog,
                     struct settings *ret, struct buf *ret_problems); /* from memory */
+/* Of a file that may be wrong: the options of the agent as far as they can be read, else their
+ * defaults; nothing else, and no problems. false: not even these. */
+bool settings_load_agent(const char *path, const struct catalog *catalog, struct settings *ret);
 void settings_free(struct settings *settings);
 
 /* NULL: the file does not give it. */

@@ -12,15 +12,10 @@ enum {
     AHEAD = 2, /* sealed batches that wait beyond those that may be sent at once */
 };
 
-struct delivery *delivery_new(const struct delivery_config *config, struct numbers *numbers)
+/* Whatever follows from the configuration, as for an endpoint of which nothing is known. */
+static void make_policies(struct delivery *delivery, const struct delivery_config *config)
 {
-    struct delivery *delivery = calloc(1, sizeof(*delivery));
-
-    if (delivery == NULL)
-        return NULL;
-    delivery->magic = DELIVERY_MAGIC;
     delivery->config = *config;
-    delivery->numbers = numbers;
     delivery->in_order = config->concurrency_max == 1;
     delivery->random = random_make(config->seed);
     delivery->backoff = backoff_make(config->retry_base_ms, config->retry_cap_ms);
@@ -33,6 +28,17 @@ struct delivery *delivery_new(const struct delivery_config *config, struct numbe
     delivery->batch_limit =
         batch_limit_make(config->batch_max_bytes == 0 ? UINT64_MAX : config->batch_max_bytes);
     delivery->held.share.limit_bytes = config->memory_bytes;
+}
+
+struct delivery *delivery_new(const struct delivery_config *config, struct numbers *numbers)
+{
+    struct delivery *delivery = calloc(1, sizeof(*delivery));
+
+    if (delivery == NULL)
+        return NULL;
+    delivery->magic = DELIVERY_MAGIC;
+    delivery->numbers = numbers;
+    make_policies(delivery, config);
     return delivery;
 }
 
@@ -259,6 +265,8 @@ static struct batch *choose(struct delivery *delivery, int64_t now_ms, int64_t *
     bool is_ahead_split = delivery->held.to_split.count + delivery->held.splitting.count > 0;
 
     *until_ms = INT64_MAX;
+    if (delivery->is_on_hold)
+        return NULL;
     struct batch *first = first_sendable(delivery, now_ms);
     if (first == NULL || (delivery->in_order && is_ahead_split))
         return NULL;
@@ -344,6 +352,54 @@ void delivery_abandon(struct delivery *delivery)
     delivery->abandoned = true;
     abandon_if_over(delivery);
     delivery_publish(delivery);
+}
+
+/* ---- another configuration ---- */
+
+void delivery_hold(struct delivery *delivery, bool holds)
+{
+    delivery->is_on_hold = holds;
+}
+
+unsigned delivery_in_flight(const struct delivery *delivery)
+{
+    return delivery->held.in_flight.count;
+}
+
+void delivery_take_back(struct delivery *delivery, int64_t now_ms)
+{
+    struct batch *batch;
+
+    /* The newest first, each to the front: so they stand in the order in which they were sent. */
+    while ((batch = delivery->held.in_flight.tail) != NULL) {
+        batch->due_ms = now_ms;
+        holding_return(&delivery->held, batch, HOLDING_FRONT);
+    }
+    delivery->probe = NULL;
+    delivery_publish(delivery);
+}
+
+void delivery_change(struct delivery *delivery, const struct delivery_config *config)
+{
+    CHECK(delivery->held.in_flight.count == 0);
+    make_policies(delivery, config);
+    delivery->endpoint_took_one = delivery->is_held = false;
+    delivery->pause_until_ms = 0;
+    delivery->probe = NULL;
+    for (struct batch *batch = delivery->held.ready.head; batch != NULL; batch = batch->next)
+        batch->due_ms = 0;
+    delivery_publish(delivery);
+}
+
+void delivery_set_memory(struct delivery *delivery, uint64_t memory_bytes)
+{
+    delivery->config.memory_bytes = delivery->held.share.limit_bytes = memory_bytes;
+    delivery_publish(delivery);
+}
+
+bool delivery_has_receipts(const struct delivery *delivery, const struct receipts *receipts)
+{
+    return holding_has_receipts(&delivery->held, receipts);
 }
 
 bool delivery_is_empty(const struct delivery *delivery)

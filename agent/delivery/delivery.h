@@ -96,6 +96,17 @@ void delivery_spool_done(struct delivery *delivery, const struct spool_job *job,
 /* The agent stops and the requests are broken off: all that is in memory is to be written. */
 void delivery_spill_all(struct delivery *delivery, int64_t now_ms);
 
+/* ---- another configuration ---- */
+void delivery_hold(struct delivery *delivery, bool holds); /* launches nothing meanwhile */
+unsigned delivery_in_flight(const struct delivery *delivery);
+/* The requests that are still out were broken off: their batches wait again, without blame. */
+void delivery_take_back(struct delivery *delivery, int64_t now_ms);
+/* With nothing in flight. What is held stays; what was learnt of the endpoint is forgotten. */
+void delivery_change(struct delivery *delivery, const struct delivery_config *config);
+void delivery_set_memory(struct delivery *delivery, uint64_t memory_bytes);
+/* Is there an event held whose receipt is in that list? */
+bool delivery_has_receipts(const struct delivery *delivery, const struct receipts *receipts);
+
 /* Compares what is held with the books, for every lane that has been seen. */
 void delivery_audit(struct delivery *delivery);
 /* Publishes the age of the oldest event that is held in memory. */

@@ -23,12 +23,11 @@ struct spilling {
 
 struct delivery {
     uint32_t magic;
-    /* constant */
+    struct numbers *numbers; /* constant */
+    /* under the caller's lock */
     struct delivery_config config;
-    struct numbers *numbers;
     bool in_order;
     struct backoff backoff;
-    /* under the caller's lock */
     struct random random;
     struct breaker breaker;
     struct limiter limiter;
@@ -39,7 +38,8 @@ struct delivery {
     struct batch *probe; /* in flight, while the breaker is half-open */
     int64_t pause_until_ms;
     bool endpoint_took_one, draining, abandoned, has_news;
-    bool is_held; /* the last answer that told the breaker something was an outage */
+    bool is_on_hold; /* starts no request: see delivery_hold() */
+    bool is_held;    /* the last answer that told the breaker something was an outage */
     struct delivery_news news;
 };
 

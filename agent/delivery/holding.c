@@ -220,6 +220,31 @@ bool holding_is_empty(const struct holding *holding)
            pins_first(&holding->pins) == NULL;
 }
 
+static bool has_receipt(const struct batch_list *list, const struct receipts *receipts)
+{
+    for (const struct batch *batch = list->head; batch != NULL; batch = batch->next) {
+        for (size_t i = 0; i < batch->run_count; i++) {
+            if (receipt_is_of(batch->runs[i].receipt, receipts))
+                return true;
+        }
+    }
+    return false;
+}
+
+bool holding_has_receipts(const struct holding *holding, const struct receipts *receipts)
+{
+    const struct batch_list *lists[] = { &holding->ready,     &holding->to_split,
+                                         &holding->splitting, &holding->in_flight,
+                                         &holding->to_spool,  &holding->unsynced,
+                                         &holding->refused,   &holding->burying };
+
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        if (has_receipt(lists[i], receipts))
+            return true;
+    }
+    return false;
+}
+
 static int64_t oldest_of(const struct batch_list *list, int64_t oldest_ms)
 {
     for (const struct batch *batch = list->head; batch != NULL; batch = batch->next) {

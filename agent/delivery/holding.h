@@ -51,6 +51,8 @@ int64_t holding_expire(struct holding *holding, int64_t max_age_ms, int64_t boot
  * receipt still open, the rest is dropped. Returns how many refused events were not buried. */
 uint64_t holding_abandon(struct holding *holding);
 bool holding_is_empty(const struct holding *holding);
+/* Has any batch an event whose receipt is in that list? */
+bool holding_has_receipts(const struct holding *holding, const struct receipts *receipts);
 /* Compares both accounts with the books of every lane seen. */
 void holding_audit(const struct holding *holding);
 /* Admission of the oldest event that is held in memory; INT64_MAX: nothing is. */

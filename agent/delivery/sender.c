@@ -2,45 +2,17 @@
 /* sender: a loop of asking the delivery and moving the transport. The lock is held only around the
  * calls into the delivery: these never wait. The thread sleeps in the transport, until the
  * delivery's next due time; whoever changes something from outside wakes it there. */
-#include "delivery/sender.h"
+#include "delivery/sender_state.h"
 
 #include "base/auto.h"
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/lock.h"
 #include "base/log.h"
-#include "delivery/http_client.h"
-#include "delivery/spooler.h"
-#include "delivery/stream_writer.h"
 #include "delivery/verdict.h"
 
-#include <pthread.h>
-
 enum {
-    SENDER_MAGIC = 0x73656e64,
     REST_MAX_MS = 60 * 1000,
-    STREAM_TIMEOUT_MS = 30 * 1000,
     SPOOL_GRACE_MS = 400, /* at the end, to write what is left in memory */
-};
-
-struct sender {
-    uint32_t magic;
-    /* constant after start */
-    struct sender_config config;
-    struct spool *spool; /* NULL: none */
-    _Atomic(struct spooler *) spooler;
-    struct transport *transport; /* used by the sender thread; its wake() by any */
-    pthread_t thread;
-    /* under lock */
-    struct lock lock;
-    struct delivery *delivery;
-    /* sender thread only */
-    bool workers_may_go_on;
-    char last_failure[OUTCOME_TEXT_BYTES]; /* said since the last success */
-    /* any thread */
-    _Atomic bool stopping;
-    struct wait_times waits;
-    _Atomic int64_t last_step_ms;
 };
 
 /* ---- the log ---- */
@@ -163,6 +135,7 @@ static void run_step(struct sender *sender)
         answer(sender, &outcome);
         any_answer = true;
     }
+    gate_pass(&sender->gate); /* here no answer has come that is not counted yet */
     while ((step = next_step(sender, &prospect)).kind == STEP_SEND)
         send_step(sender, &step);
     wake_spooler(sender);
@@ -186,39 +159,12 @@ static void *run_sender(void *context)
 
 /* ---- start and stop ---- */
 
-static bool open_http(struct sender *sender, struct delivery_config *delivery, struct err *err)
-{
-    const struct sender_config *config = &sender->config;
-    struct http_client_config client = { .plugin = config->plugin,
-                                         .state = config->state,
-                                         .agent_id = config->agent_id,
-                                         .concurrency_max = delivery->concurrency_max };
-    struct http_request request = { 0 };
-
-    config->plugin->request(config->state, &request);
-    if (request.timeout_ms > 0)
-        delivery->timeout_ms = request.timeout_ms;
-    sender->transport = http_client_new(&client, err);
-    return sender->transport != NULL;
-}
-
-/* Two batches in one stream would mix, so there is only one at a time. */
-static bool open_stream(struct sender *sender, struct delivery_config *delivery, struct err *err)
-{
-    delivery->concurrency_min = delivery->concurrency_max = 1;
-    delivery->timeout_ms = STREAM_TIMEOUT_MS;
-    sender->transport =
-        stream_writer_new(sender->config.plugin->descriptor(sender->config.state), err);
-    return sender->transport != NULL;
-}
-
 static bool build_sender(struct sender *sender, struct err *err)
 {
     struct delivery_config delivery = sender->config.delivery;
-    const struct output *plugin = sender->config.plugin;
 
-    if (plugin->request != NULL ? !open_http(sender, &delivery, err)
-                                : !open_stream(sender, &delivery, err))
+    sender->transport = sender_open_transport(&sender->config, &delivery, err);
+    if (sender->transport == NULL)
         return false;
     sender->delivery = delivery_new(&delivery, sender->config.numbers);
     return sender->delivery != NULL || err_set(err, "out of memory for a sender");
@@ -238,6 +184,7 @@ struct sender *sender_start(const struct sender_config *config, struct err *err)
     sender->magic = SENDER_MAGIC;
     sender->config = *config;
     lock_init(&sender->lock, "delivery");
+    lock_init(&sender->wake_lock, "transport");
     atomic_store(&sender->last_step_ms, clock_now_ms());
     if (!build_sender(sender, err))
         return NULL;
@@ -256,7 +203,7 @@ static void wake_all(void *context)
     struct sender *sender = context;
 
     wake_bump(sender->config.workers);
-    sender->transport->wake(sender->transport);
+    sender_wake_transport(sender);
 }
 
 bool sender_use_spool(struct sender *sender, struct spool **spoolp, struct spool_files **filesp,
@@ -296,7 +243,7 @@ void sender_drain(struct sender *sender)
     lock_take(&sender->lock);
     delivery_drain(sender->delivery, clock_now_ms());
     lock_drop(&sender->lock);
-    sender->transport->wake(sender->transport);
+    sender_wake_transport(sender);
 }
 
 /* Requests are broken off before their batches are given away, because they borrow the bodies. The
@@ -304,7 +251,7 @@ void sender_drain(struct sender *sender)
 void sender_stop(struct sender *sender)
 {
     atomic_store(&sender->stopping, true);
-    sender->transport->wake(sender->transport);
+    sender_wake_transport(sender);
     CHECK(pthread_join(sender->thread, NULL) == 0);
     sender->transport->break_off(sender->transport);
     end_spool(sender);
@@ -328,6 +275,7 @@ void sender_free(struct sender **senderp)
     spooler_free(&spooler);
     spool_free(&sender->spool);
     lock_fini(&sender->lock);
+    lock_fini(&sender->wake_lock);
     free(sender);
 }
 
@@ -379,7 +327,7 @@ void sender_put(struct sender *sender, struct batch **batchp)
     lock_take(&sender->lock);
     delivery_put(sender->delivery, batchp, clock_now_ms());
     lock_drop(&sender->lock);
-    sender->transport->wake(sender->transport);
+    sender_wake_transport(sender);
 }
 
 struct batch *sender_take_split(struct sender *sender)
@@ -399,7 +347,7 @@ void sender_put_halves(struct sender *sender, struct batch **parentp, struct bat
         halves[i]->permit = share_overdraw(delivery_share(sender->delivery), halves[i]->body_bytes);
     delivery_put_halves(sender->delivery, parentp, halves, clock_now_ms());
     lock_drop(&sender->lock);
-    sender->transport->wake(sender->transport);
+    sender_wake_transport(sender);
 }
 
 struct batch *sender_take_refused(struct sender *sender)

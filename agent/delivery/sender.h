@@ -4,6 +4,7 @@
  * function may be called from any thread but start/stop/free: main. */
 #pragma once
 
+#include "base/gate.h"
 #include "base/wake.h"
 #include "delivery/delivery.h"
 #include "delivery/saturation.h"
@@ -34,6 +35,23 @@ void sender_drain(struct sender *sender);
 /* Joins the thread. What is left is abandoned (see delivery_abandon). */
 void sender_stop(struct sender *sender);
 void sender_free(struct sender **senderp); /* after sender_stop() */
+
+/* For a change. First what is needed is opened beside, so that nothing can fail later; then the
+ * sender holds: it starts no request, and after a while none is out. Then its gate is shut, and
+ * while it stands there the change is committed: requests that are still out are broken off, and
+ * their batches wait again. What is held stays, in memory and on disk. */
+struct sender_change;
+struct sender_change *sender_prepare(const struct sender_config *config, struct err *err);
+void sender_change_free(struct sender_change **changep);
+void sender_hold(struct sender *sender, bool holds);
+bool sender_is_quiet(struct sender *sender); /* no request is out */
+struct gate *sender_gate(struct sender *sender);
+void sender_nudge(struct sender *sender);
+void sender_commit(struct sender *sender, struct sender_change **changep);
+/* At any time. */
+void sender_set_memory(struct sender *sender, uint64_t memory_bytes);
+void sender_set_spool(struct sender *sender, const struct spool_config *config); /* if it has one */
+bool sender_has_receipts(struct sender *sender, const struct receipts *receipts);
 
 /* For the workers: as their namesakes in delivery.h, under the lock. */
 bool sender_reserve(struct sender *sender, unsigned worker, uint64_t bytes, struct permit *ret);

@@ -24,6 +24,7 @@ struct spool_config {
 
 struct spool;
 struct spool *spool_new(const struct spool_config *config);
+void spool_change(struct spool *spool, const struct spool_config *config); /* other options */
 void spool_free(struct spool **spoolp);
 struct spool_index *spool_index_of(struct spool *spool);
 
@@ -36,6 +37,7 @@ void spool_set_left(struct spool *spool, struct spool_place left);
 struct spool_place spool_left(const struct spool *spool);
 /* What was found on disk, by lane, is taken into the books: carry. The lanes must be bound. */
 void spool_carry(struct spool *spool, struct numbers *numbers);
+void spool_carry_again(struct spool *spool, struct numbers *numbers); /* within the same start */
 
 /* ---- what next; false: nothing of this kind now ---- */
 bool spool_takes(const struct spool *spool, const struct batch *batch);
@@ -45,7 +47,7 @@ bool spool_is_newest_first(const struct spool *spool);
 bool spool_never_syncs(const struct spool *spool);
 bool spool_is_nearly_full(const struct spool *spool);
 bool spool_asks_to_wait(const struct spool *spool); /* nearly full, and what comes can wait */
-/* May it be written, behind those? false: it waits until there is room. */
+/* May it be written, behind those? */
 bool spool_has_room(const struct spool *spool, const struct batch_list *before,
                     const struct batch *batch, int64_t now_ms);
 bool spool_plan_write(struct spool *spool, struct batch *batch, const struct spool_stamp *now,
@@ -77,17 +79,15 @@ void spool_marked(struct spool *spool, const struct spool_job *job,
                   const struct spool_result *result, int64_t now_ms);
 void spool_removed(struct spool *spool, const struct spool_job *job,
                    const struct spool_result *result, int64_t now_ms);
-/* true: all that was written is synced. */
 bool spool_synced(struct spool *spool, const struct spool_job *job,
                   const struct spool_result *result, int64_t now_ms);
 void spool_undone(struct spool *spool, const struct spool_job *job,
                   const struct spool_result *result, int64_t now_ms);
 void spool_looked(struct spool *spool, const struct spool_result *result, int64_t now_ms);
 
-/* State changes since the last call, for the log. false: none. */
-struct spool_news {
+struct spool_news {         /* state changes since the last call, for the log */
     const char *msg, *what; /* msg: a literal */
     int error;
     uint64_t segment;
 };
-bool spool_take_news(struct spool *spool, struct spool_news *ret);
+bool spool_take_news(struct spool *spool, struct spool_news *ret); /* false: none */

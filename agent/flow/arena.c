@@ -10,7 +10,7 @@
 
 struct arena {
     char *memory;
-    size_t piece_bytes, count, lent;
+    size_t piece_bytes, count, limit, lent;
     size_t
         touched; /* free pieces that may still have memory of the system, at the head of `free` */
     struct piece *free;
@@ -31,7 +31,7 @@ struct arena *arena_new(size_t capacity_bytes, size_t piece_bytes)
         return NULL;
     }
     arena->piece_bytes = piece_bytes;
-    arena->count = count;
+    arena->count = arena->limit = count;
     for (size_t i = count; i-- > 0;) {
         arena->pieces[i].data = arena->memory + i * piece_bytes;
         arena->pieces[i].next = arena->free;
@@ -54,7 +54,7 @@ void arena_free(struct arena **arenap)
 struct piece *arena_take(struct arena *arena)
 {
     struct piece *piece = arena->free;
-    if (piece == NULL)
+    if (piece == NULL || arena->lent >= arena->limit)
         return NULL;
     arena->free = piece->next;
     arena->lent++;
@@ -68,7 +68,7 @@ struct piece *arena_take(struct arena *arena)
 
 void arena_give(struct arena *arena, struct piece *piece)
 {
-    CHECK(piece >= arena->pieces && piece < arena->pieces + arena->count && arena->lent > 0);
+    CHECK(arena_owns(arena, piece) && arena->lent > 0);
     piece->next = arena->free;
     arena->free = piece;
     arena->lent--;
@@ -103,7 +103,25 @@ size_t arena_piece_bytes(const struct arena *arena)
 
 size_t arena_pieces(const struct arena *arena)
 {
+    return arena->limit;
+}
+
+size_t arena_room(const struct arena *arena)
+{
     return arena->count;
+}
+
+bool arena_limit(struct arena *arena, size_t pieces)
+{
+    if (pieces == 0 || pieces > arena->count)
+        return false;
+    arena->limit = pieces;
+    return true;
+}
+
+bool arena_owns(const struct arena *arena, const struct piece *piece)
+{
+    return piece >= arena->pieces && piece < arena->pieces + arena->count;
 }
 
 size_t arena_lent(const struct arena *arena)

@@ -5,6 +5,7 @@
  * Threads: none of its own, and no lock: the caller holds the lane's. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,5 +25,9 @@ void arena_give(struct arena *arena, struct piece *piece);
 void arena_trim(struct arena *arena); /* returns the memory of pieces not lent to the system */
 
 size_t arena_piece_bytes(const struct arena *arena);
-size_t arena_pieces(const struct arena *arena);
+size_t arena_pieces(const struct arena *arena); /* most that are lent at a time */
+size_t arena_room(const struct arena *arena);   /* most that it could lend */
+/* Lends no more than so many at a time from now on. false: it has not so many. */
+bool arena_limit(struct arena *arena, size_t pieces);
+bool arena_owns(const struct arena *arena, const struct piece *piece);
 size_t arena_lent(const struct arena *arena);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lane: offers are counted once a run. Eviction takes a whole piece out under the lock, and lets go
  * of its receipts outside of it. */
-#include "flow/lane.h"
+#include "flow/lane_state.h"
 
 #include "base/check.h"
-#include "base/lock.h"
 #include "event/record.h"
 #include "event/resource.h"
 #include "flow/field_key.h"
@@ -12,30 +11,7 @@
 
 #include <stdlib.h>
 
-enum { LANE_MAGIC = 0x1a9e1a9e };
-
-struct lane {
-    uint32_t magic;
-    /* constant after start */
-    struct lane_config config;
-    size_t max_record;
-    struct lock lock;
-    /* under lock */
-    struct arena *arena;
-    struct classes *classes;
-    int64_t now_ms; /* the latest time that anybody brought */
-    struct shedder *shedder;
-    struct random random;
-    struct attribute *weight_room; /* NULL: this lane never sheds */
-    size_t full_class;             /* the class that found no room last */
-    double passed;                 /* the event that found no room was kept with this; 0: none */
-    struct lane_news news;         /* gathers what is shed, until shedding stops */
-    bool has_news;
-    int64_t shed_since_ms;
-    bool has_waiter;
-};
-
-static bool build_lane(struct lane *lane)
+bool lane_build(struct lane *lane)
 {
     const struct lane_config *config = &lane->config;
 
@@ -66,7 +42,7 @@ struct lane *lane_new(const struct lane_config *config)
     lane->config = *config;
     lane->random = random_make(config->seed);
     lock_init(&lane->lock, "lane");
-    if (!build_lane(lane)) {
+    if (!lane_build(lane)) {
         lane_free(&lane);
         return NULL;
     }
@@ -82,6 +58,8 @@ void lane_free(struct lane **lanep)
     if (lane == NULL)
         return;
     CHECK(lane->magic == LANE_MAGIC);
+    for (size_t i = 0; i < LANE_OUTGROWN; i++)
+        CHECK(lane->outgrown[i] == NULL); /* workers have put down what they had in hand */
     classes_free(&lane->classes);
     arena_free(&lane->arena);
     shedder_free(&lane->shedder);
@@ -114,9 +92,12 @@ static void tally_add(struct amount *amount, uint64_t bytes)
     amount->bytes += bytes;
 }
 
+/* After a change to less memory more may be lent than there is now. */
 static double lane_fill(const struct lane *lane)
 {
-    return (double)arena_lent(lane->arena) / (double)arena_pieces(lane->arena);
+    double fill = (double)arena_lent(lane->arena) / (double)arena_pieces(lane->arena);
+
+    return fill > 1 ? 1 : fill;
 }
 
 static void note_time(struct lane *lane, int64_t boot_ms) NEEDS_LOCK(&lane->lock)
@@ -319,28 +300,32 @@ static size_t offer_pass(struct lane *lane, const struct event *events, size_t f
     return at;
 }
 
-static void release_receipts(const struct piece *piece)
+/* To the arena that it is of: before a change the lane had another one. */
+static void take_back(struct lane *lane, struct piece *piece) NEEDS_LOCK(&lane->lock)
 {
-    struct piece_reader reader = { .piece = piece };
-    uint64_t bytes;
-    for (const char *record; (record = piece_next(&reader)) != NULL;) {
-        struct receipt *receipt = reader.run.receipt;
-        uint64_t events = 0;
-        do {
-            piece_advance(&reader, record_skip(record, &bytes));
-            events++;
-        } while (reader.at != reader.run_end && (record = piece_next(&reader)) != NULL);
-        receipt_release(receipt, events);
+    if (arena_owns(lane->arena, piece)) {
+        arena_give(lane->arena, piece);
+        return;
     }
+    for (size_t i = 0; i < LANE_OUTGROWN; i++) {
+        struct arena *arena = lane->outgrown[i];
+        if (arena == NULL || !arena_owns(arena, piece))
+            continue;
+        arena_give(arena, piece);
+        if (arena_lent(arena) == 0)
+            arena_free(&lane->outgrown[i]);
+        return;
+    }
+    CHECK(false); /* a piece of another lane */
 }
 
 static void let_go(struct lane *lane, struct piece *victim)
 {
     feed_take(lane->config.feed, victim->events, victim->bytes);
-    release_receipts(victim);
+    piece_release_receipts(victim);
     piece_forget_resources(victim);
     lock_take(&lane->lock);
-    arena_give(lane->arena, victim);
+    take_back(lane, victim);
     lock_drop(&lane->lock);
 }
 
@@ -416,7 +401,8 @@ struct piece *lane_gather(struct lane *lane, unsigned worker)
  * a system call and the worker its turn. */
 static bool may_wake_waiter(const struct lane *lane)
 {
-    size_t free_pieces = arena_pieces(lane->arena) - arena_lent(lane->arena);
+    size_t room = arena_pieces(lane->arena), lent = arena_lent(lane->arena);
+    size_t free_pieces = lent < room ? room - lent : 0;
     return lane->has_waiter && (free_pieces * 4 >= arena_pieces(lane->arena) ||
                                 classes_level(lane->classes).events == 0);
 }
@@ -427,7 +413,7 @@ void lane_give_back(struct lane *lane, struct piece **piecep)
     *piecep = NULL;
     piece_forget_resources(piece);
     lock_take(&lane->lock);
-    arena_give(lane->arena, piece);
+    take_back(lane, piece);
     bool wake = may_wake_waiter(lane);
     if (wake)
         lane->has_waiter = false;
@@ -479,22 +465,34 @@ size_t lane_report_classes(struct lane *lane, int64_t boot_ms, struct class_repo
     return filled;
 }
 
-void lane_abandon(struct lane *lane)
+void lane_abandon(struct lane *lane, enum flow drop)
 {
     bool replay = ledger_is_rereadable(lane->config.books);
+
+    CHECK(drop == FLOW_drain_timeout_ring || drop == FLOW_reload_drop);
 
     for (;;) {
         lock_take(&lane->lock);
         struct piece *piece = classes_take(lane->classes, lane->now_ms);
         if (piece != NULL)
-            ledger_move(lane->config.books, replay ? FLOW_replay_ring : FLOW_drain_timeout_ring,
-                        piece->events, piece->bytes);
+            ledger_move(lane->config.books, replay ? FLOW_replay_ring : drop, piece->events,
+                        piece->bytes);
         lock_drop(&lane->lock);
         if (piece == NULL)
             return;
         feed_take(lane->config.feed, piece->events, piece->bytes);
         if (!replay)
-            release_receipts(piece);
+            piece_release_receipts(piece);
         lane_give_back(lane, &piece);
     }
+}
+
+void lane_abandon_gathered(struct books *books, unsigned worker, struct receipt *receipt,
+                           uint64_t events, uint64_t bytes)
+{
+    bool replay = ledger_is_rereadable(books);
+    ledger_move_cell(books, replay ? FLOW_replay_batch : FLOW_drain_timeout_batch, worker, events,
+                     bytes);
+    if (!replay)
+        receipt_release(receipt, events);
 }

@@ -96,5 +96,26 @@ void lane_audit(struct lane *lane);
 size_t lane_report_classes(struct lane *lane, int64_t boot_ms, struct class_report *ret_reports,
                            size_t room);
 /* At the end: all that is left goes back to its source (replay_ring; receipts stay open), or is
- * counted as drain_timeout_ring. */
-void lane_abandon(struct lane *lane);
+ * counted by that flow: drain_timeout_ring, or reload_drop. */
+void lane_abandon(struct lane *lane, enum flow drop);
+
+/* ---- another configuration; its books, feed and reading are the same ---- */
+struct lane_change;
+struct lane_change *lane_prepare(const struct lane_config *config); /* NULL: out of memory */
+void lane_change_free(struct lane_change **changep);
+/* Would all that it holds find room? */
+bool lane_fits(struct lane *lane, const struct lane_change *change);
+/* While nobody offers or gathers: what it holds moves over, with its receipts. What finds no room
+ * in spite of lane_fits() is counted as reload_drop and returned. */
+struct amount lane_commit(struct lane *lane, struct lane_change **changep);
+/* Other bounds alone, at any time: it lends no more than this from now on. false: it has not so
+ * much memory. */
+bool lane_limit(struct lane *lane, size_t capacity_bytes);
+bool lane_can_limit(struct lane *lane, size_t capacity_bytes);
+size_t lane_capacity(struct lane *lane); /* as it was asked for */
+bool lane_is_free(struct lane *lane);    /* empty, and no worker has a piece of it in hand */
+/* Another reading offers to it, or with NULL none: then nobody waits for room any more. */
+void lane_set_reading(struct lane *lane, void (*on_room)(void *context), void *context);
+/* Gives everything back that a worker had in hand and did not seal. */
+void lane_abandon_gathered(struct books *books, unsigned worker, struct receipt *receipt,
+                           uint64_t events, uint64_t bytes);

@@ -157,6 +157,11 @@ size_t receipts_count(const struct receipts *receipts)
     return receipts->count;
 }
 
+bool receipt_is_of(const struct receipt *receipt, const struct receipts *receipts)
+{
+    return receipt != NULL && receipt->list == receipts;
+}
+
 void receipt_add(struct receipt *receipt, uint64_t events)
 {
     uint64_t before;

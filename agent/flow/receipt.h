@@ -33,6 +33,7 @@ void receipts_hold_done(struct receipts *receipts, struct receipt *receipt, cons
 bool receipts_pop_settled(struct receipts *receipts, void *ret_mark, size_t *ret_mark_bytes);
 size_t receipts_count(const struct receipts *receipts);
 
+bool receipt_is_of(const struct receipt *receipt, const struct receipts *receipts); /* NULL: no */
 void receipt_add(struct receipt *receipt, uint64_t events);     /* NULL: nothing to do */
 void receipt_release(struct receipt *receipt, uint64_t events); /* NULL: nothing to do */
 /* In two steps, for many at once: each reading is woken once then. Returns the list of the receipt

@@ -132,6 +132,21 @@ void piece_advance(struct piece_reader *reader, size_t record_bytes)
     CHECK(reader->at <= reader->run_end);
 }
 
+void piece_release_receipts(const struct piece *piece)
+{
+    struct piece_reader reader = { .piece = piece };
+    uint64_t bytes;
+    for (const char *record; (record = piece_next(&reader)) != NULL;) {
+        struct receipt *receipt = reader.run.receipt;
+        uint64_t events = 0;
+        do {
+            piece_advance(&reader, record_skip(record, &bytes));
+            events++;
+        } while (reader.at != reader.run_end && (record = piece_next(&reader)) != NULL);
+        receipt_release(receipt, events);
+    }
+}
+
 void piece_forget_resources(struct piece *piece)
 {
     for (uint32_t at = 0; at < piece->used;) {

@@ -52,6 +52,8 @@ struct piece_reader {
 const char *piece_next(struct piece_reader *reader);
 /* Steps behind the record that piece_next() returned. */
 void piece_advance(struct piece_reader *reader, size_t record_bytes);
+/* Its events are done with: each is released by its receipt. */
+void piece_release_receipts(const struct piece *piece);
 /* Drops the references to the resources of all its runs: call once before the piece is given back.
  */
 void piece_forget_resources(struct piece *piece);

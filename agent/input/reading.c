@@ -1,51 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "input/reading.h"
+#include "input/reading_state.h"
 
 #include "base/auto.h"
 #include "base/bell.h"
-#include "base/wake.h"
 #include "input/checkpoint.h"
-#include "input/sink.h"
 #include "input/sources.h"
 
 #include <limits.h>
-#include <pthread.h>
 
 enum {
-    READING_MAGIC = 0x4ead19e5,
     SAVE_SETTLED_MS =
         50, /* after the last save; what is settled meanwhile comes twice after a kill */
     SAVE_KNOWN_MS = 1000,
     SAVE_BYTES_PER_MS = 1024, /* of a large checkpoint: ten thousand files are a megabyte */
     RETRY_MS = 1000,
     RECEIPT_RESERVE = 64,
-    BACKLOG_ROUNDS = 16
-};
-
-struct reading {
-    uint32_t magic;
-    /* constant after start */
-    struct reading_config config;
-    void *state;
-    struct host host;
-    struct disk_file *file;
-    bool is_open;
-    bool has_thread;
-    pthread_t thread;
-    /* reading's thread only, after start */
-    struct sink sink;
-    bool done;                 /* the plugin is at its end */
-    unsigned rounds_with_more; /* in a row: a backlog */
-    int64_t saved_ms;          /* when positions were saved last */
-    int64_t save_due_ms;       /* 0: nothing has changed since */
-    int64_t save_rest_ms;      /* between two saves, by the size of the last one */
-    int64_t next_collect_ms;
-    uint64_t seen_disk_errors;
-    /* any thread */
-    _Atomic bool stopping, stopped, finished_source, finishing;
-    _Atomic int64_t last_step_ms;
-    struct wake stop_wake;                /* bumped once `stopped` is set */
-    struct sources_ask *_Atomic question; /* about its sources; NULL: none */
+    BACKLOG_ROUNDS = 16,
+    HANDED_OVER_MS = 2000
 };
 
 /* ---- positions ---- */
@@ -129,6 +100,7 @@ static int64_t tend_positions(void *context)
         return 0;
     settle_reads(reading);
     note_disk_errors(reading);
+    atomic_store(&reading->open_receipts, receipts_count(reading->sink.receipts));
     if (reading->save_due_ms != 0 && now_ms >= reading->save_due_ms) {
         reading->saved_ms = now_ms;
         save_positions(reading);
@@ -244,6 +216,7 @@ static void *run_reading(void *context)
     CHECK(reading->magic == READING_MAGIC);
     (void)pthread_setname_np(pthread_self(), "reading");
     while (!atomic_load(&reading->finishing)) {
+        gate_pass(&reading->gate);
         tend_positions(reading);
         if (may_collect(reading)) {
             collect_once(reading);
@@ -297,17 +270,25 @@ static bool open_positions(struct reading *reading, struct err *err)
     reading->file = disk_file_new(reading->config.disk, path, reading_ring, reading);
     if (reading->file == NULL)
         return err_set(err, "out of memory for a reading");
+    /* One of the same name that was taken out by a reload has handed over its last positions. */
+    if (!disk_file_await(reading->file, HANDED_OVER_MS))
+        return err_set(err, "input '%s': its positions are not on disk: see the log",
+                       reading->config.input);
+    reading->seen_disk_errors = disk_file_errors(reading->file);
     restore_positions(reading, path);
     return true;
 }
 
-static bool open_processors(struct reading *reading, struct err *err)
+bool reading_open_processors(const struct reading_config *config,
+                             struct processor_instance **ret_processors, size_t *ret_count,
+                             struct err *err)
 {
-    const struct reading_config *config = &reading->config;
-    struct sink *sink = &reading->sink;
+    struct processor_instance *processors =
+        calloc(config->processor_count + 1, sizeof(*processors));
 
-    sink->processors = calloc(config->processor_count + 1, sizeof(*sink->processors));
-    if (sink->processors == NULL)
+    *ret_processors = processors;
+    *ret_count = 0;
+    if (processors == NULL)
         return err_set(err, "out of memory for processors");
     for (size_t i = 0; i < config->processor_count; i++) {
         const struct processor *plugin = config->processors[i].plugin;
@@ -319,9 +300,35 @@ static bool open_processors(struct reading *reading, struct err *err)
             free(state);
             return err_set(err, "processor '%s': %s", config->processors[i].name, why.text);
         }
-        sink->processors[sink->processor_count++] = (struct processor_instance){ plugin, state };
+        processors[(*ret_count)++] = (struct processor_instance){ plugin, state };
     }
     return true;
+}
+
+void reading_close_processors(struct processor_instance **processorsp, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct processor_instance *processor = &(*processorsp)[i];
+        if (processor->plugin->close != NULL)
+            processor->plugin->close(processor->state);
+        free(processor->state);
+    }
+    free(*processorsp);
+    *processorsp = NULL;
+}
+
+struct host *reading_make_host(const struct reading_config *config)
+{
+    struct host *host = calloc(1, sizeof(*host));
+
+    if (host != NULL)
+        *host = (struct host){ .name = config->input,
+                               .base = config->base,
+                               .base_count = config->base_count,
+                               .interval_ms = config->interval_ms,
+                               .max_event_bytes = config->max_event_bytes,
+                               .buffer_bytes = config->buffer_bytes };
+    return host;
 }
 
 static bool open_reading(struct reading *reading, struct err *err)
@@ -331,19 +338,16 @@ static bool open_reading(struct reading *reading, struct err *err)
 
     if (!bell_open(&reading->sink.bell))
         return err_set(err, "cannot make an eventfd: %s", strerror(errno));
-    if (!sink_init(&reading->sink, err) || !open_processors(reading, err))
+    struct sink *sink = &reading->sink;
+    if (!sink_init(sink, err) ||
+        !reading_open_processors(config, &sink->processors, &sink->processor_count, err))
         return false;
     reading->sink.resource = resource_new(config->base, config->base_count);
     reading->state = calloc(1, config->plugin->type.state_bytes);
-    if (reading->sink.resource == NULL || reading->state == NULL)
+    reading->host = reading_make_host(config);
+    if (reading->sink.resource == NULL || reading->state == NULL || reading->host == NULL)
         return err_set(err, "out of memory for a reading");
-    reading->host = (struct host){ .name = config->input,
-                                   .base = config->base,
-                                   .base_count = config->base_count,
-                                   .interval_ms = config->interval_ms,
-                                   .max_event_bytes = config->max_event_bytes,
-                                   .buffer_bytes = config->buffer_bytes };
-    if (!config->plugin->open(reading->state, config->plugin_config, &reading->host, &why))
+    if (!config->plugin->open(reading->state, config->plugin_config, reading->host, &why))
         return err_set(err, "input '%s': %s", config->input, why.text);
     reading->is_open = true;
     return open_positions(reading, err);
@@ -363,6 +367,7 @@ struct reading *reading_new(const struct reading_config *config, struct err *err
     reading->sink.bell = -1;
     reading->sink.on_wait = tend_positions;
     reading->sink.on_wait_context = reading;
+    reading->sink.gate = &reading->gate;
     if (!open_reading(reading, err))
         return NULL;
     struct reading *made = reading;
@@ -438,14 +443,22 @@ void reading_await_stop(struct reading *reading)
     }
 }
 
+void reading_end(struct reading *reading)
+{
+    atomic_store(&reading->finishing, true);
+    reading_abort(reading);
+}
+
 void reading_finish(struct reading *reading)
 {
     if (!reading->has_thread)
         return;
-    atomic_store(&reading->finishing, true);
-    reading_abort(reading);
+    reading_end(reading);
     CHECK(pthread_join(reading->thread, NULL) == 0);
     reading->has_thread = false;
+    if (reading->file != NULL)
+        disk_file_mute(reading->file);
+    reading->file = NULL;
 }
 
 void reading_free(struct reading **readingp)
@@ -461,17 +474,13 @@ void reading_free(struct reading **readingp)
         disk_file_mute(reading->file);
     if (reading->is_open && reading->config.plugin->close != NULL)
         reading->config.plugin->close(reading->state);
-    for (size_t i = 0; i < reading->sink.processor_count; i++) {
-        struct processor_instance *processor = &reading->sink.processors[i];
-        if (processor->plugin->close != NULL)
-            processor->plugin->close(processor->state);
-        free(processor->state);
-    }
-    free(reading->sink.processors);
+    if (reading->sink.processors != NULL)
+        reading_close_processors(&reading->sink.processors, reading->sink.processor_count);
     sink_fini(&reading->sink);
     receipts_free(&reading->sink.receipts);
     auto_close(&reading->sink.bell);
     free(reading->state);
+    free(reading->host);
     free(reading);
 }
 

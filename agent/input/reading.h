@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/disk.h"
+#include "base/gate.h"
 #include "flow/lane.h"
 #include "plugins/plugin.h"
 
@@ -48,8 +49,33 @@ bool reading_is_done(struct reading *reading);           /* the source ended by 
 void reading_abort(struct reading *reading);
 /* After reading_abort(): returns when the thread offers no more. */
 void reading_await_stop(struct reading *reading);
+void reading_end(struct reading *reading); /* what reading_finish() waits for may begin */
 void reading_finish(struct reading *reading);
+bool reading_has_thread(const struct reading *reading);
 void reading_free(struct reading **readingp);
+
+/* For a change: what is needed is opened beside; then the gate is shut, reading_nudge(), and while
+ * the thread stands there between two reads, reading_commit(). Positions, receipts and lanes stay.
+ * NULL: err says why. */
+struct reading_change;
+struct reading_change *reading_prepare(struct reading *reading, const struct reading_config *config,
+                                       struct err *err);
+void reading_change_free(struct reading_change **changep);
+struct gate *reading_gate(struct reading *reading);
+void reading_nudge(struct reading *reading);
+/* While it stands: is it in the middle of a read, whose events wait for room? */
+bool reading_is_offering(struct reading *reading);
+/* The plugin goes over to the change, or with false back again (that cannot fail). */
+bool reading_try_change(struct reading *reading, struct reading_change *change, bool forward,
+                        struct err *err);
+void reading_commit(struct reading *reading, struct reading_change **changep);
+/* While it stands: the lanes are others. */
+void reading_set_lanes(struct reading *reading, struct lane **lanes, const char **outputs,
+                       size_t count);
+/* Reads on after reading_stop_input(). */
+void reading_go_on(struct reading *reading);
+bool reading_is_settled(struct reading *reading);           /* stopped, and no receipt is open */
+struct receipts *reading_receipts(struct reading *reading); /* NULL: it takes none */
 int64_t reading_last_step_ms(struct reading *reading);
 /* Puts a question about its sources to it; the answer comes in its own thread. Threads: main. */
 struct sources_ask;

@@ -182,9 +182,14 @@ static void offer_to_lane(struct sink *sink, size_t lane, const struct run_info 
 
     for (;;) {
         at = lane_offer(sink->lanes[lane], sink->events, at, sink->count, run, &news);
-        if (at == sink->count || !wait_for_room(sink, deadline_ms))
+        if (at == sink->count)
+            break;
+        atomic_store(&sink->is_offering, true);
+        gate_pass(sink->gate); /* a lane may be changed meanwhile */
+        if (!wait_for_room(sink, deadline_ms))
             break;
     }
+    atomic_store(&sink->is_offering, false);
     tell_news(sink, lane, &news);
     for (size_t i = 0; i < news.examples.count; i++)
         show_shed(sink, lane, news.examples.items[i].why, news.examples.items[i].at, 1);

@@ -4,6 +4,7 @@
  * Threads: the reading's only, but for the two flags and the bell. */
 #pragma once
 
+#include "base/gate.h"
 #include "flow/lane.h"
 #include "flow/tap.h"
 #include "input/set_aside.h"
@@ -41,6 +42,8 @@ struct sink {
     struct tap_view filtered; /* for who looks at what processors drop */
     bool refused;             /* stopping: events of this read were not taken */
     bool took_mark;           /* since the reading last looked */
+    struct gate *gate;
+    _Atomic bool is_offering; /* waits for room; of what was read a part is not in the lanes yet */
     /* set by main, which rings the bell then */
     _Atomic bool aborting; /* the grace is over: waits end */
 };

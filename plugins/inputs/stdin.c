@@ -25,6 +25,13 @@ struct stdin_lines {
     uint64_t lines, cut; /* of this collect */
 };
 
+static size_t room_for(const struct stdin_config *cfg, const struct host *host)
+{
+    size_t room = cfg->max_line_bytes + HEAD_EXTRA + READ_LEAST;
+
+    return room > host->buffer_bytes ? room : host->buffer_bytes;
+}
+
 static bool stdin_open(void *state, const void *config, const struct host *host, struct err *err)
 {
     const struct stdin_config *cfg = config;
@@ -33,9 +40,7 @@ static bool stdin_open(void *state, const void *config, const struct host *host,
     if (fcntl(STDIN_FILENO, F_GETFD) < 0)
         return err_set(err, "standard input is closed");
     in->max_line_bytes = cfg->max_line_bytes;
-    in->room = cfg->max_line_bytes + HEAD_EXTRA + READ_LEAST;
-    if (in->room < host->buffer_bytes)
-        in->room = host->buffer_bytes;
+    in->room = room_for(cfg, host);
     in->buffer = malloc(in->room);
     return in->buffer != NULL || err_set(err, "out of memory for %zu bytes", in->room);
 }
@@ -133,6 +138,24 @@ static void stdin_wait(void *state, struct waits *waits)
     waits->fds[waits->fd_count++] = STDIN_FILENO;
 }
 
+/* What it has read and not offered stays. The buffer never shrinks, so that there is a way back. */
+static bool stdin_change(void *state, const void *config, const struct host *host, struct err *err)
+{
+    const struct stdin_config *cfg = config;
+    struct stdin_lines *in = state;
+    size_t room = room_for(cfg, host);
+
+    if (room > in->room) {
+        char *larger = realloc(in->buffer, room);
+        if (larger == NULL)
+            return err_set(err, "out of memory for %zu bytes", room);
+        in->buffer = larger;
+        in->room = room;
+    }
+    in->max_line_bytes = cfg->max_line_bytes;
+    return true;
+}
+
 static void stdin_close(void *state)
 {
     struct stdin_lines *in = state;
@@ -152,4 +175,5 @@ const struct input input_stdin = {
     .collect = stdin_collect,
     .wait = stdin_wait,
     .close = stdin_close,
+    .change = stdin_change,
 };

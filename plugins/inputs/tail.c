@@ -49,11 +49,17 @@ static unsigned descriptors_for_files(void)
     return roomy ? (unsigned)limit.rlim_cur - OPEN_RESERVE : OPEN_MIN;
 }
 
+static size_t buffer_bytes_for(const struct tail_config *cfg, const struct host *host)
+{
+    size_t longest_line = (size_t)cfg->max_line_bytes + 2; /* with its "\r\n" */
+
+    return host->buffer_bytes > longest_line ? host->buffer_bytes : longest_line;
+}
+
 static bool tail_open(void *state, const void *config, const struct host *host, struct err *err)
 {
     struct tail *tail = state;
     const struct tail_config *cfg = config;
-    size_t longest_line = (size_t)cfg->max_line_bytes + 2; /* with its "\r\n" */
 
     tail->config = cfg;
     tail->host = host;
@@ -61,11 +67,41 @@ static bool tail_open(void *state, const void *config, const struct host *host, 
     tail->max_open = descriptors_for_files();
     tail->known_ns = clock_real_ns();
     tail_table_init(&tail->table, (uint32_t)cfg->max_files);
-    tail->buffer_bytes = host->buffer_bytes > longest_line ? host->buffer_bytes : longest_line;
+    tail->buffer_bytes = buffer_bytes_for(cfg, host);
     tail->buffer = malloc(tail->buffer_bytes);
     if (tail->buffer == NULL)
         return err_set(err, "no memory for a read buffer of %zu bytes", tail->buffer_bytes);
     tail_watch_open(&tail->watch);
+    return true;
+}
+
+/* As after a restart: which files there are is found out by a scan, and those that were not known
+ * before begin where start_at says. The buffer never shrinks, so that there is a way back. */
+static bool tail_change(void *state, const void *config, const struct host *host, struct err *err)
+{
+    struct tail *tail = state;
+    const struct tail_config *cfg = config;
+    size_t bytes = buffer_bytes_for(cfg, host);
+    char *larger = bytes > tail->buffer_bytes ? realloc(tail->buffer, bytes) : tail->buffer;
+
+    if (larger == NULL)
+        return err_set(err, "no memory for a read buffer of %zu bytes", bytes);
+    tail->buffer = larger;
+    tail->buffer_bytes = bytes > tail->buffer_bytes ? bytes : tail->buffer_bytes;
+    tail->config = cfg;
+    tail->host = host;
+    tail->table.max = (uint32_t)cfg->max_files;
+    tail->told_full = tail->has_scanned = false;
+    tail->has_checkpoint = true;
+    for (uint32_t i = 0; i < tail->table.room; i++) {
+        struct tail_file *file = tail_table_at(&tail->table, i);
+        if (file == NULL)
+            continue;
+        resource_unref(&file->resource); /* made anew, by the host of now */
+        file->ahead = AHEAD_NONE;        /* how long a line may be has changed */
+        if (!file->finished)
+            tail_queue_push(&tail->table, file);
+    }
     return true;
 }
 
@@ -198,4 +234,5 @@ const struct input input_tail = {
     .sources = tail_sources,
     .recall = tail_checkpoint_recall,
     .close = tail_close,
+    .change = tail_change,
 };

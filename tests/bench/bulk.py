@@ -34,7 +34,7 @@ def run_agent(args, lines, *faults):
     key = "events_received" if args.agent else "events_told"
     command = shlex.split(args.agent) if args.agent else None
     busy, begin = machine_busy_s(), time.monotonic()
-    agent = Agent(FILE, receiver.url, command)
+    agent = Agent(FILE, receiver.url, command, batch=f"    workers: {args.workers}")
     sampler = Sampler(agent.pid)
     try:
         await_true(f"{lines} events", lambda: agent.check() and receiver.summary()[key] >= lines,
@@ -46,7 +46,8 @@ def run_agent(args, lines, *faults):
         receiver.stop()
     lasted = time.monotonic() - begin
     others = machine_busy_s() - busy - cpu - receiver.cpu_s
-    return {"mb_per_s": size / 1e6 / seconds, "cpu_s_per_gib": cpu * GIB / size,
+    return {"workers": args.workers, "mb_per_s": size / 1e6 / seconds,
+            "cpu_s_per_gib": cpu * GIB / size,
             "receiver_cpu_s_per_gib": receiver.cpu_s * GIB / size,
             "others_share": max(others, 0) / lasted / os.cpu_count(),
             "peak_own_bytes": sampler.own, "peak_rss_bytes": sampler.rss}
@@ -127,7 +128,9 @@ def rows(found):
         yield "  CPU for a GiB", cost(found, "limit"), ""
     if "throughput" in found:
         others = (("limit", "the limit"),)
-        yield "file to http, gzip, defaults", speed(found, "throughput", others), ">= 80 %"
+        workers = found["throughput"]["workers"]
+        how = "defaults" if workers == 1 else f"{workers} workers"
+        yield f"file to http, gzip, {how}", speed(found, "throughput", others), ">= 80 %"
         yield from agent_rows(found, "throughput", "<= 1.5 x", "< 32 MB")
     if "far" in found:
         others = (("limit", "the limit"), ("throughput", "near"))

@@ -207,6 +207,6 @@ def test_hangup_is_told_and_changes_nothing(rig):
     append_lines(rig.folder / "app.log", 0, 10)
     agent = make(rig, receiver).start()
     agent.process.send_signal(signal.SIGHUP)
-    agent.wait_log(level="warn", msg="SIGHUP ignored")
+    agent.wait_log(msg="reloaded", generation="2", kept="input.app output.main")
     receiver.wait_events(10)
     agent.stop().agree_with(receiver)

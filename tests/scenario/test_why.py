@@ -42,7 +42,7 @@ def reading(rig, **more):
     """An agent that has delivered 100 lines of app.log, its endpoint, and the size of the file."""
     receiver = rig.receiver()
     append_lines(rig.folder / "app.log", 0, 100)
-    agent = rig.agent({"app": rig.tail("*.log", exclude=["debug*"], **more)}, {"main": rig.http(receiver)})
+    agent = rig.agent({"app": {**rig.tail("*.log", exclude=["debug*"]), **more}}, {"main": rig.http(receiver)})
     agent.start()
     receiver.wait_events(100)
     size = (rig.folder / "app.log").stat().st_size
@@ -134,7 +134,7 @@ def test_a_file_that_left_its_path_is_known_by_its_name_until_it_is_forgotten(ri
 # ---- what is not ----
 
 def test_why_a_file_is_not_read(rig):
-    agent, _, _ = reading(rig)
+    agent, _, _ = reading(rig, paths=[str(rig.folder / "*.log"), str(rig.folder / "agent0/agent.*.log")])
     folder = rig.folder
     for name in ("debug.log", "app.txt"):
         (folder / name).write_text("x\n")
@@ -155,10 +155,25 @@ def test_why_a_file_is_not_read(rig):
     no("sub.log", "a folder", "it is a folder: only regular files are read")
     no("sub.log/deep.log", "a regular file",
        "no pattern matches it; the nearest is DIR/*.log of input app, which ends before 'deep.log'")
+    no("agent0/agent.1.log", "a regular file", "input app asks for it, but it is the agent's own output, which "
+       "is left out: see `own_output`")
     expect(agent, 1, "DIR/later.log: there is no such file\n  input app would read it\n", folder / "later.log")
     expect(agent, 1, "DIR/later.txt: there is no such file\n  no pattern matches it; the nearest is DIR/*.log "
            "of input app, where 'later.txt' is not '*.log'\n", folder / "later.txt")
     agent.stop()
+
+
+def test_a_pattern_that_leads_through_a_link_matches_the_very_file(rig):
+    (rig.folder / "real").mkdir()
+    (rig.folder / "real/debug.log").write_text("x\n")
+    (rig.folder / "link").symlink_to("real")
+    agent = rig.agent({"app": rig.tail("link/*.log", exclude=["debug*"])},
+                      {"main": {"type": "http", "url": "http://127.0.0.1:9/"}})
+    agent.config_path.write_text(yaml.dump(agent.config))
+    expect(agent, 1, "no agent with the state directory DIR/agent0/state runs: positions are those of its "
+           "checkpoints\nDIR/real/debug.log: no, it is not read\n" + regular(2) +
+           "  input app matches it with DIR/link/*.log, and leaves it out: exclude debug*\n",
+           rig.folder / "real/debug.log")
 
 
 def test_a_file_that_the_agent_may_not_read_is_explained_by_its_user(rig):
@@ -195,6 +210,9 @@ def test_another_user_than_the_agents_gets_no_answer_and_is_told(rig):
     code, shown = why(agent, rig.folder / "app.log", as_nobody=True)
     assert code == 1 and shown.startswith("the agent runs and cannot be asked: cannot ask the agent at '"), shown
     assert "sock': Permission denied. Positions are those of its checkpoints\nDIR/app.log: not known\n" in shown
+    for books in agent.runtime_dir.glob("*.books"):  # the socket alone tells that it runs
+        books.chmod(0o600)
+    assert why(agent, rig.folder / "app.log", as_nobody=True) == (code, shown)
     (rig.folder / "private.log").mkdir(mode=0o700)
     (rig.folder / "private.log/app.log").write_text("x\n")
     code, shown = why(agent, rig.folder / "private.log/app.log", as_nobody=True)

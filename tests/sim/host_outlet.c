@@ -80,7 +80,7 @@ void outlet_abandon(struct outlet *outlet, bool is_clean)
     for (unsigned i = 0; i < outlet->worker_count; i++)
         batcher_abandon(outlet->workers[i].batcher);
     for (unsigned i = 0; i < outlet->source_count; i++)
-        lane_abandon(outlet->sources[i].lane);
+        lane_abandon(outlet->sources[i].lane, FLOW_drain_timeout_ring);
     for (unsigned i = 0; i < REQUESTS_MAX; i++) {
         if (outlet->requests[i].batch != NULL)
             endpoint_forget(outlet, &outlet->requests[i]);

@@ -11,7 +11,6 @@
 #include "options.h"
 #include "own.h"
 #include "pending.h"
-#include "table.h"
 #include "watch.h"
 #include <limits.h>
 
@@ -34,8 +33,7 @@ struct tail {
     int64_t nap_until_ms;   /* after data: collect a few more lines before waking again; 0: awake */
     int64_t known_ns;       /* Unix; files born later are new since the checkpoint or the start */
     int64_t scan_ns;        /* Unix; when the scan that runs began */
-    bool scan_due, has_scanned, has_checkpoint;
-    bool told_full, told_polling;
+    bool scan_due, has_scanned, has_checkpoint, told_full, told_polling;
     struct tail_own own;
 };
 

@@ -119,7 +119,7 @@ static uint32_t take_slot(struct tail_table *table)
 struct tail_file *tail_table_add(struct tail_table *table, const char *path,
                                  struct tail_identity identity)
 {
-    if (table->count == table->max || (table->count == table->room && !grow(table)))
+    if (table->count >= table->max || (table->count == table->room && !grow(table)))
         return NULL;
     struct tail_file *file = calloc(1, sizeof(*file));
     char *own_path = strdup(path);

@@ -33,6 +33,26 @@ static bool is_alive(void *context)
     return true;
 }
 
+static bool add_config(void *context, struct buf *ret)
+{
+    (void)context;
+    return buf_add_text(ret, "{\"it\":\"config\"}\n");
+}
+
+static unsigned wishes;
+
+static uint64_t ask_reload(void *context)
+{
+    (void)context;
+    return ++wishes;
+}
+
+static bool add_reload(void *context, struct buf *ret)
+{
+    (void)context;
+    return buf_add_text(ret, "{\"it\":\"reload\"}\n");
+}
+
 /* Its unix socket cannot be made in /proc: that is no reason not to serve. */
 static struct admin *start_admin(const char *listen_at, const struct ledger *ledger,
                                  struct err *err)
@@ -42,9 +62,11 @@ static struct admin *start_admin(const char *listen_at, const struct ledger *led
                                    .socket_folder = "/proc/no-such-folder",
                                    .state_dir = "/nonexistent",
                                    .ledger = ledger,
-                                   .config_page = SLICE("{\"it\":\"config\"}\n"),
                                    .version_page = SLICE("{\"it\":\"version\"}\n"),
-                                   .is_alive = is_alive };
+                                   .is_alive = is_alive,
+                                   .add_config = add_config,
+                                   .ask_reload = ask_reload,
+                                   .add_reload = add_reload };
     return admin_start(&config, err);
 }
 

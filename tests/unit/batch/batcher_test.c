@@ -76,7 +76,7 @@ static void close_fixture(struct fixture *f)
     check_books(f);
     batcher_free(&f->batcher);
     for (int i = 0; i < LANES; i++) {
-        lane_abandon(f->lanes[i]);
+        lane_abandon(f->lanes[i], FLOW_drain_timeout_ring);
         lane_free(&f->lanes[i]);
     }
     body_pool_trim(&f->bodies);

@@ -51,7 +51,7 @@ static void block_hands_back_what_found_no_room_and_rings_when_there_is(void **u
     assert_int_equal(rooms, 1);
     assert_int_equal(lane_offer(lane, events, at, 1000, &run, NULL) > at, true);
     lane_refuse(lane, FLOW_block_timeout, events, 0, 1);
-    lane_abandon(lane);
+    lane_abandon(lane, FLOW_drain_timeout_ring);
     assert_true(ledger_flow(lane_books(lane), FLOW_replay_ring).events > 0);
     lane_free(&lane);
 }
@@ -354,7 +354,7 @@ static void receipts_settle_however_the_events_leave(void **unused)
      */
     uint64_t evicted = ledger_flow(lane_books(lane), FLOW_evict_oldest).events;
     assert_int_equal(popped, evicted / 100);
-    lane_abandon(lane); /* can be read again: these receipts stay open */
+    lane_abandon(lane, FLOW_drain_timeout_ring); /* can be read again: these receipts stay open */
     assert_false(receipts_pop_settled(receipts, mark, &mark_bytes));
     receipts_free(&receipts);
     lane_free(&lane);

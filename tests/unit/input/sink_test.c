@@ -20,6 +20,7 @@ static unsigned lanes_made;
 /* One reading's sink with a lane, which it has filled to the brim. */
 struct scene {
     struct sink sink;
+    struct gate gate;
     struct lane *lane;
     const char *output;
     struct resource *resource;
@@ -81,6 +82,7 @@ static struct scene *make(bool rereadable, int64_t block_for_ms)
     scene->sink.block_for_ms = block_for_ms;
     scene->sink.on_wait = note_wait;
     scene->sink.on_wait_context = scene;
+    scene->sink.gate = &scene->gate;
     assert_true(bell_open(&scene->sink.bell));
     return scene;
 }
@@ -122,7 +124,7 @@ static uint64_t flow_of(const struct scene *scene, enum flow flow)
 
 static void unmake(struct scene *scene)
 {
-    lane_abandon(scene->lane);
+    lane_abandon(scene->lane, FLOW_drain_timeout_ring);
     lane_free(&scene->lane);
     sink_fini(&scene->sink);
     (void)close(scene->sink.bell);

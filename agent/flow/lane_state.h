@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lane_state: what a lane is made of, for lane.c and lane_change.c alone. */
+#pragma once
+
+#include "base/lock.h"
+#include "flow/lane.h"
+
+/* A worker has one piece in hand at a time, so no more arenas than workers can be waited for. */
+enum { LANE_MAGIC = 0x1a9e1a9e, LANE_OUTGROWN = LEDGER_CELLS };
+
+struct lane {
+    uint32_t magic;
+    struct lock lock;
+    /* constant between two changes, which are made while nobody offers or gathers */
+    struct lane_config config;
+    size_t max_record;
+    /* under lock */
+    struct arena *outgrown[LANE_OUTGROWN]; /* of before a change; workers have pieces of them */
+    struct arena *arena;
+    struct classes *classes;
+    int64_t now_ms; /* the latest time that anybody brought */
+    struct shedder *shedder;
+    struct random random;
+    struct attribute *weight_room; /* NULL: this lane never sheds */
+    size_t full_class;             /* the class that found no room last */
+    double passed;                 /* the event that found no room was kept with this; 0: none */
+    struct lane_news news;         /* gathers what is shed, until shedding stops */
+    bool has_news;
+    int64_t shed_since_ms;
+    bool has_waiter;
+};
+
+/* Arena, classes and shedder by its config. false: out of memory. */
+bool lane_build(struct lane *lane);

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* reading_state: what a reading is made of, for reading.c and reading_change.c alone. */
+#pragma once
+
+#include "base/wake.h"
+#include "input/reading.h"
+#include "input/sink.h"
+
+#include <pthread.h>
+
+enum { READING_MAGIC = 0x4ead19e5 };
+
+struct reading {
+    uint32_t magic;
+    /* constant after start */
+    struct disk_file *file;
+    bool is_open;
+    bool has_thread;
+    pthread_t thread;
+    /* constant between two changes; the reading's thread's */
+    struct reading_config config;
+    void *state;
+    struct host *host;
+    struct gate gate;
+    /* reading's thread only, after start */
+    struct sink sink;
+    bool done;                 /* the plugin is at its end */
+    unsigned rounds_with_more; /* in a row: a backlog */
+    int64_t saved_ms;          /* when positions were saved last */
+    int64_t save_due_ms;       /* 0: nothing has changed since */
+    int64_t save_rest_ms;      /* between two saves, by the size of the last one */
+    int64_t next_collect_ms;
+    uint64_t seen_disk_errors;
+    /* any thread */
+    _Atomic size_t open_receipts;
+    _Atomic bool stopping, stopped, finished_source, finishing;
+    _Atomic int64_t last_step_ms;
+    struct wake stop_wake;                /* bumped once `stopped` is set */
+    struct sources_ask *_Atomic question; /* about its sources; NULL: none */
+};
+
+/* Opens the processors of the config into *ret_processors; *ret_count: how many are open, also when
+ * it fails. */
+bool reading_open_processors(const struct reading_config *config,
+                             struct processor_instance **ret_processors, size_t *ret_count,
+                             struct err *err);
+void reading_close_processors(struct processor_instance **processorsp, size_t count);
+/* For its plugin, which keeps the pointer. NULL: out of memory. */
+struct host *reading_make_host(const struct reading_config *config);

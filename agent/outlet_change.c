@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* outlet_change: another configuration for an output that runs. */
+#include "base/auto.h"
+#include "config/settings_diff.h"
+#include "outlet.h"
+
+enum { OPTIONS = DIFF_PLUGIN | DIFF_COMMON | DIFF_SPOOL };
+
+/* Another plugin state, with its transport, beside the one that runs. */
+static bool open_beside(struct outlet *outlet, size_t index, struct err *err)
+{
+    struct outlet_change *next = &outlet->next;
+    struct err why = { "" };
+
+    next->state = calloc(1, next->part->type->state_bytes + 1);
+    if (next->state == NULL)
+        return err_set(err, "out of memory for output '%s'", outlet->name);
+    next->is_open = outlet->plugin->open(next->state, next->part->config, &outlet->host, &why);
+    if (!next->is_open)
+        return err_set(err, "output '%s': %s", outlet->name, why.text);
+    struct sender_config config =
+        outlet_sender_config(outlet, &next->from->settings, index, outlet->plugin, next->state);
+    next->sender = sender_prepare(&config, &why);
+    return next->sender != NULL || err_set(err, "output '%s': %s", outlet->name, why.text);
+}
+
+static bool prepare_batchers(struct outlet *outlet, struct err *err)
+{
+    struct outlet_change *next = &outlet->next;
+    const struct settings_part *part = next->part != NULL ? next->part : outlet->part;
+    struct err why = { "" };
+
+    for (size_t i = 0; i < outlet->worker_count; i++) {
+        struct worker_config config = outlet_worker_config(outlet, i, part);
+        if (next->changes_lanes) {
+            config.batcher.lanes = next->lanes;
+            config.batcher.lane_count = next->lane_count;
+        }
+        next->batchers[i] = batcher_prepare(&config.batcher, next->part != NULL, &why);
+        if (next->batchers[i] == NULL)
+            return err_set(err, "output '%s': %s", outlet->name, why.text);
+    }
+    return true;
+}
+
+/* Those that are needed beyond the ones that there are: they take nothing before the commit. */
+static bool add_workers(struct outlet *outlet, struct err *err)
+{
+    struct err why = { "" };
+
+    while (outlet->worker_count < outlet->next.part->output.workers) {
+        struct worker_config config =
+            outlet_worker_config(outlet, outlet->worker_count, outlet->part);
+        config.leaves = true;
+        struct worker *worker = worker_start(&config, &why);
+        if (worker == NULL)
+            return err_set(err, "output '%s': %s", outlet->name, why.text);
+        outlet_list_worker(outlet, worker);
+    }
+    return true;
+}
+
+bool outlet_prepare_lanes(struct outlet *outlet, struct err *err)
+{
+    return !outlet->next.changes_lanes || prepare_batchers(outlet, err);
+}
+
+bool outlet_prepare(struct outlet *outlet, struct generation *next, size_t index, struct err *err)
+{
+    const struct settings *settings = &outlet->from->settings;
+    int old = settings_find(settings->outputs, settings->output_count, outlet->name);
+
+    CHECK(old != SETTINGS_NONE);
+    outlet->is_wanted = true;
+    unsigned aspects =
+        settings_compare_output(settings, (size_t)old, &next->settings, index).aspects;
+    outlet->next.sealed_bytes = next->settings.sealed_bytes[index];
+    outlet->next.spool = spools_config(&next->settings, index);
+    if ((aspects & OPTIONS) == 0)
+        return outlet_prepare_lanes(outlet, err);
+    outlet->next.from = generation_hold(next);
+    outlet->next.part = &next->settings.outputs[index];
+    return open_beside(outlet, index, err) && add_workers(outlet, err) &&
+           prepare_batchers(outlet, err);
+}
+
+bool outlet_changes_sender(const struct outlet *outlet)
+{
+    return outlet->next.sender != NULL;
+}
+
+void outlet_forget_change(struct outlet *outlet)
+{
+    struct outlet_change *next = &outlet->next;
+
+    sender_change_free(&next->sender);
+    for (size_t i = 0; i < LEDGER_CELLS; i++)
+        batcher_change_free(&next->batchers[i]);
+    if (next->is_open && outlet->plugin->close != NULL)
+        outlet->plugin->close(next->state);
+    free(next->state);
+    generation_release(&next->from);
+    *next = (struct outlet_change){ .from = NULL };
+}
+
+/* The first `count` of them work, the others finish what they have. */
+static void set_workers(struct outlet *outlet)
+{
+    for (size_t i = 0; i < outlet->worker_count; i++)
+        worker_leave(outlet->workers[i], i >= outlet->part->output.workers);
+}
+
+static void commit_options(struct outlet *outlet)
+{
+    struct outlet_change *next = &outlet->next;
+    void *state_before = outlet->state;
+    struct generation *from_before = outlet->from;
+
+    sender_commit(outlet->sender, &next->sender);
+    outlet->state = next->state;
+    outlet->part = next->part;
+    outlet->from = next->from;
+    outlet->letters = outlet_letters(outlet, outlet->part);
+    outlet->feed.full_bytes = outlet->part->output.batch__max_bytes;
+    outlet->feed.full_events = outlet->part->output.batch__max_events;
+    next->state = state_before; /* closed with the change */
+    next->from = from_before;
+}
+
+void outlet_commit(struct outlet *outlet)
+{
+    struct outlet_change *change = &outlet->next;
+    bool has_options = change->sender != NULL;
+
+    if (has_options)
+        commit_options(outlet);
+    else if (change->sealed_bytes > 0)
+        sender_set_memory(outlet->sender, change->sealed_bytes);
+    if (change->sealed_bytes > 0)
+        sender_set_spool(outlet->sender, &change->spool);
+    if (change->changes_lanes) {
+        memcpy(outlet->lanes, change->lanes, change->lane_count * sizeof(struct lane *));
+        outlet->lane_count = change->lane_count;
+    }
+    for (size_t i = 0; i < outlet->worker_count; i++) {
+        if (change->batchers[i] != NULL)
+            worker_commit(outlet->workers[i], outlet->lanes, &change->batchers[i]);
+    }
+    if (has_options)
+        set_workers(outlet);
+    outlet_forget_change(outlet);
+}
+
+/* From the end: the place of a worker among the others is its cell in the books. */
+void outlet_dismiss(struct outlet *outlet)
+{
+    while (outlet->worker_count > outlet->part->output.workers &&
+           worker_is_idle(outlet->workers[outlet->worker_count - 1])) {
+        lock_take(outlet->list_lock);
+        struct worker *last = outlet->workers[--outlet->worker_count];
+        lock_drop(outlet->list_lock);
+        worker_stop(last);
+        worker_free(&last);
+    }
+}

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pipeline_leave: what a reload took out drains, while all else goes on. A lane leaves when it is
+ * empty and its receipts are settled, or when its time is over: then what its input can read again
+ * goes back (the receipts stay open, so the next reading of that name reads it again), and the rest
+ * is reload_drop. Sealed batches of an output that stays are still sent; until they are done the
+ * receipts that they point to are kept. An output leaves when nothing is left of it, or when its
+ * time is over, as at the end of the agent. Runs in the main thread, a step at a time. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "pipeline_state.h"
+
+enum { LOOK_MS = 50, PARK_MS = 200, SETTLE_LOOK_MS = 500 };
+
+void pipeline_let_leave(struct channel *channel, int64_t deadline_ms)
+{
+    channel->state = CHANNEL_LEAVES;
+    channel->deadline_ms = deadline_ms;
+    if (channel->reading != NULL)
+        reading_stop_input(channel->reading);
+}
+
+static bool never(void *context)
+{
+    (void)context;
+    return false;
+}
+
+static void unlist_channel(struct pipeline *pipeline, struct channel *channel)
+{
+    size_t i = 0;
+
+    while (pipeline->channels[i] != channel) {
+        i++;
+        CHECK(i < pipeline->channel_count);
+    }
+    lock_take(&pipeline->lock);
+    pipeline->channels[i] = pipeline->channels[--pipeline->channel_count];
+    lock_drop(&pipeline->lock);
+}
+
+static void free_channel(struct pipeline *pipeline, struct channel *channel)
+{
+    unlist_channel(pipeline, channel);
+    channel_free(&channel);
+}
+
+static void end_reading(struct pipeline *pipeline, struct channel *channel)
+{
+    if (channel->reading == NULL)
+        return;
+    reading_finish(channel->reading);
+    if (channel->is_rereadable) /* its receipts may be needed yet */
+        return;
+    for (size_t i = 0; i < channel->strand_count; i++)
+        lane_set_reading(channel->strands[i]->lane, NULL, NULL);
+    struct reading *reading = channel->reading;
+    lock_take(&pipeline->lock);
+    channel->reading = NULL;
+    lock_drop(&pipeline->lock);
+    reading_free(&reading);
+}
+
+/* ---- lanes ---- */
+
+static bool is_empty(const struct channel *channel)
+{
+    for (size_t i = 0; i < channel->strand_count; i++) {
+        if (lane_level(channel->strands[i]->lane).events > 0)
+            return false;
+    }
+    return true;
+}
+
+static void clear_gauges(struct books *books)
+{
+    static const enum number gauges[] = { NUMBER_lane_capacity_bytes, NUMBER_lane_used_bytes,
+                                          NUMBER_lane_shedding,       NUMBER_lane_oldest_seconds,
+                                          NUMBER_lag_bytes,           NUMBER_sources_open,
+                                          NUMBER_sources_unwatched,   NUMBER_receipts };
+
+    for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
+        numbers_set(ledger_lane_numbers(books), gauges[i], 0);
+}
+
+static void tell_taken_out(const struct channel *channel, const struct strand *strand,
+                           struct amount left)
+{
+    bool goes_back = ledger_is_rereadable(lane_books(strand->lane));
+
+    LOG(left.events > 0 ? LOG_WARN : LOG_INFO, "lane taken out", LS("input", channel->input),
+        LS("output", strand->outlet->name), LU("left_events", left.events),
+        LU("left_bytes", left.bytes),
+        LS("what_was_left", left.events == 0 ? "nothing"
+                            : goes_back      ? "will be read again"
+                                             : "reload_drop"));
+}
+
+/* The lane is not read from any more. */
+static void empty_lane(const struct channel *channel, struct strand *strand)
+{
+    struct lane_level level = lane_level(strand->lane);
+
+    lane_abandon(strand->lane, FLOW_reload_drop);
+    lane_audit(strand->lane);
+    clear_gauges(lane_books(strand->lane));
+    tell_taken_out(channel, strand, (struct amount){ level.events, level.bytes });
+}
+
+static bool leave_out(struct outlet *outlet, const struct lane *lane, struct err *err)
+{
+    struct outlet_change *next = &outlet->next;
+
+    for (size_t i = 0; i < outlet->lane_count; i++) {
+        if (outlet->lanes[i] != lane)
+            next->lanes[next->lane_count++] = outlet->lanes[i];
+    }
+    next->changes_lanes = true;
+    return outlet_prepare_lanes(outlet, err);
+}
+
+/* false: its workers did not come to rest; to be tried again. */
+static bool take_out_strand(const struct channel *channel, struct strand *strand)
+{
+    struct patience patience = { clock_now_ms() + PARK_MS, never, NULL };
+    struct parking *parking = parking_new();
+    struct outlet *outlet = strand->outlet;
+    struct err err = { "" };
+    bool ok = parking != NULL && leave_out(outlet, strand->lane, &err);
+
+    if (ok) {
+        parking_add_workers(parking, outlet);
+        ok = parking_close(parking, &patience, &err);
+    }
+    if (ok) {
+        empty_lane(channel, strand);
+        outlet_commit(outlet);
+    } else {
+        outlet_forget_change(outlet);
+    }
+    parking_free(&parking);
+    return ok;
+}
+
+static void step_leaving(struct pipeline *pipeline, struct channel *channel, int64_t now_ms)
+{
+    bool is_over = now_ms >= channel->deadline_ms;
+
+    for (size_t i = 0; i < channel->strand_count; i++)
+        lane_hurry(channel->strands[i]->lane);
+    if (channel->reading != NULL && !reading_has_stopped_input(channel->reading)) {
+        if (is_over)
+            reading_abort(channel->reading);
+        return;
+    }
+    if (!channel->is_rereadable)
+        end_reading(pipeline, channel);
+    bool is_done =
+        is_empty(channel) && (channel->reading == NULL || reading_is_settled(channel->reading));
+    if (!is_done && !is_over)
+        return;
+    end_reading(pipeline, channel);
+    while (channel->strand_count > 0) {
+        struct strand *strand = channel->strands[channel->strand_count - 1];
+        if (strand->is_taken_out || !take_out_strand(channel, strand))
+            break;
+        strand->is_taken_out = true;
+    }
+    channel->state = CHANNEL_SETTLES;
+    channel->deadline_ms = now_ms;
+}
+
+/* ---- receipts ---- */
+
+static bool is_referred_to(const struct channel *channel)
+{
+    const struct receipts *receipts = reading_receipts(channel->reading);
+    struct patience patience = { clock_now_ms() + PARK_MS, never, NULL };
+    struct outlet *outlet = channel->strands[0]->outlet;
+    struct err err = { "" };
+
+    if (receipts == NULL || reading_is_settled(channel->reading))
+        return false;
+    if (sender_has_receipts(outlet->sender, receipts))
+        return true;
+    struct parking *parking = parking_new();
+    bool is_held = true;
+    if (parking != NULL) {
+        parking_add_workers(parking, outlet);
+        is_held = !parking_close(parking, &patience, &err);
+    }
+    for (size_t i = 0; !is_held && i < outlet->worker_count; i++)
+        is_held = worker_holds(outlet->workers[i], receipts);
+    /* What a worker gave to the sender between the two looks is there by now. */
+    is_held = is_held || sender_has_receipts(outlet->sender, receipts);
+    parking_free(&parking);
+    return is_held;
+}
+
+/* true: nothing points to it any more. */
+static bool is_settled(struct channel *channel, int64_t now_ms)
+{
+    for (size_t i = 0; i < channel->strand_count; i++) {
+        struct strand *strand = channel->strands[i];
+        if (!strand->is_taken_out)
+            strand->is_taken_out = take_out_strand(channel, strand);
+        if (!strand->is_taken_out || !lane_is_free(strand->lane))
+            return false;
+    }
+    if (channel->reading == NULL || channel->strand_count == 0)
+        return true;
+    if (now_ms < channel->deadline_ms)
+        return false;
+    channel->deadline_ms = now_ms + SETTLE_LOOK_MS;
+    return !is_referred_to(channel);
+}
+
+static void step_channel(struct pipeline *pipeline, struct channel *channel, int64_t now_ms)
+{
+    bool is_spent = channel->strand_count == 0 && channel->reading == NULL;
+
+    if (channel->state == CHANNEL_LEAVES && !is_spent)
+        step_leaving(pipeline, channel, now_ms);
+    if (is_spent || (channel->state == CHANNEL_SETTLES && is_settled(channel, now_ms)))
+        free_channel(pipeline, channel);
+}
+
+/* ---- outlets ---- */
+
+static void clear_output_gauges(struct numbers *numbers)
+{
+    static const enum number gauges[] = {
+        NUMBER_requests_in_flight,  NUMBER_concurrency_limit,
+        NUMBER_batch_max_bytes,     NUMBER_breaker_state,
+        NUMBER_sealed_memory_bytes, NUMBER_sealed_memory_limit_bytes,
+        NUMBER_spool_state,         NUMBER_saturation,
+        NUMBER_saturation_cause,    NUMBER_wait_p99
+    };
+
+    for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
+        numbers_set(numbers, gauges[i], 0);
+}
+
+static bool has_drained(const struct pipeline *pipeline, const struct outlet *outlet)
+{
+    for (size_t i = 0; i < pipeline->channel_count; i++) {
+        if (channel_find(pipeline->channels[i], outlet) != NULL)
+            return false;
+    }
+    return outlet_is_drained(outlet);
+}
+
+/* As at the end of the agent: threads end, what is left goes back or is counted, then positions. */
+static void close_outlet(struct pipeline *pipeline, size_t index)
+{
+    struct outlet *outlet = pipeline->outlets[index];
+
+    for (size_t i = 0; i < pipeline->channel_count; i++) {
+        struct channel *channel = pipeline->channels[i];
+        if (channel_find(channel, outlet) != NULL && channel->reading != NULL)
+            reading_abort(channel->reading);
+    }
+    for (size_t i = 0; i < pipeline->channel_count; i++) {
+        struct channel *channel = pipeline->channels[i];
+        if (channel_find(channel, outlet) != NULL && channel->reading != NULL)
+            reading_await_stop(channel->reading);
+    }
+    outlet_stop(outlet, FLOW_reload_drop);
+    for (size_t i = pipeline->channel_count; i-- > 0;) {
+        struct channel *channel = pipeline->channels[i];
+        struct strand *strand = channel_find(channel, outlet);
+        if (strand == NULL)
+            continue;
+        end_reading(pipeline, channel);
+        clear_gauges(lane_books(strand->lane));
+        channel_give(channel, strand, NULL);
+        strand_free(&strand);
+        if (channel->strand_count == 0)
+            free_channel(pipeline, channel);
+    }
+    clear_output_gauges(outlet->numbers);
+    LOG(LOG_INFO, "output taken out", LS("output", outlet->name));
+    lock_take(&pipeline->lock);
+    pipeline->outlets[index] = pipeline->outlets[--pipeline->outlet_count];
+    lock_drop(&pipeline->lock);
+    outlet_free(&outlet);
+}
+
+static void step_outlet(struct pipeline *pipeline, size_t index, int64_t now_ms)
+{
+    struct outlet *outlet = pipeline->outlets[index];
+
+    outlet_dismiss(outlet);
+    if (outlet->state_now != OUTLET_LEAVES)
+        return;
+    if (has_drained(pipeline, outlet) || now_ms >= outlet->deadline_ms + LOOK_MS)
+        close_outlet(pipeline, index);
+}
+
+/* ---- all ---- */
+
+static bool is_anything_leaving(const struct pipeline *pipeline)
+{
+    for (size_t i = 0; i < pipeline->channel_count; i++) {
+        if (pipeline->channels[i]->state != CHANNEL_READS)
+            return true;
+    }
+    for (size_t i = 0; i < pipeline->outlet_count; i++) {
+        const struct outlet *outlet = pipeline->outlets[i];
+        if (outlet->state_now != OUTLET_RUNS || outlet->worker_count > outlet->part->output.workers)
+            return true;
+    }
+    return false;
+}
+
+int64_t pipeline_tend(struct pipeline *pipeline, int64_t now_ms)
+{
+    for (size_t i = pipeline->channel_count; i-- > 0;)
+        step_channel(pipeline, pipeline->channels[i], now_ms);
+    for (size_t i = pipeline->outlet_count; i-- > 0;)
+        step_outlet(pipeline, i, now_ms);
+    return is_anything_leaving(pipeline) ? now_ms + LOOK_MS : INT64_MAX;
+}

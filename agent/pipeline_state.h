@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pipeline_state: what a pipeline is made of, for the files pipeline*.c alone. */
+#pragma once
+
+#include "base/lock.h"
+#include "channel.h"
+#include "pipeline.h"
+
+#include <limits.h>
+
+/* An output that leaves may still be there while as many others run. */
+enum { PIPELINE_OUTLETS = 2 * LEDGER_OUTPUTS, PIPELINE_CHANNELS = 4 * LEDGER_LANES };
+
+struct pipeline {
+    struct generation *generation; /* NULL: nothing runs yet */
+    struct ledger *ledger;
+    struct disk *disk;
+    int bell;
+    char hostname[HOST_NAME_MAX + 1];
+    struct channel_place place;
+    bool stopped;
+    struct lock lock; /* held by main when the two lists change, by others when they read */
+    struct channel *channels[PIPELINE_CHANNELS];
+    size_t channel_count;
+    struct outlet *outlets[PIPELINE_OUTLETS];
+    size_t outlet_count;
+};
+
+/* ---- pipeline_park.c: threads that stand still for a change ---- */
+struct parking;
+/* What is to stand: nothing is asked of a thread before parking_close(). NULL: out of memory. */
+struct parking *parking_new(void);
+void parking_free(struct parking **parkingp); /* opens all gates */
+void parking_add_workers(struct parking *parking, struct outlet *outlet);
+void parking_add_sender(struct parking *parking, struct outlet *outlet);
+/* between_reads: not in the middle of one either. */
+void parking_add_reading(struct parking *parking, struct channel *channel, bool between_reads);
+/* Waits until all stand. false: they do not, err says who. */
+bool parking_close(struct parking *parking, const struct patience *patience, struct err *err);
+
+/* ---- pipeline_plan.c ---- */
+struct plan {
+    struct pipeline *pipeline;
+    struct generation *next;
+    struct spools *spools;
+    struct parking *parking;
+    size_t old_outlets, old_channels; /* in the lists before it */
+};
+/* Opens beside what the next configuration needs. false: err says what cannot be. */
+bool plan_prepare(struct plan *plan, struct err *err);
+/* The channel that reads that input, for that outlet if it can be read again. */
+struct channel *plan_find_channel(const struct pipeline *pipeline, const char *input,
+                                  bool is_rereadable, const struct outlet *outlet);
+void plan_list_channel(struct pipeline *pipeline, struct channel *channel);
+
+/* ---- pipeline_change.c ---- */
+/* The start too: with nothing before. The spools of new outputs are taken; with something before,
+ * they are opened into it. */
+bool pipeline_follow(struct pipeline *pipeline, struct generation *next, struct spools *spools,
+                     const struct patience *patience, struct err *err);
+
+/* ---- pipeline_leave.c ---- */
+/* From now on these drain. */
+void pipeline_let_leave(struct channel *channel, int64_t deadline_ms);

@@ -1,0 +1,507 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Another configuration for an agent that runs: what did not change is not touched, what changed is
+swapped, what is gone drains; and nothing is lost or sent twice by it."""
+
+import os
+import random
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+from rig import yaml
+from rig.admin import ask
+from rig.agent import BINARY, environment, is_sanitized
+from rig.lines import append_lines, assert_none_missing, check_exact, lines, numbers
+from rig.receiver import Reply
+from rig.waiting import wait_until
+
+
+def write(agent, text=None):
+    agent.config_path.write_text(yaml.dump(agent.config) if text is None else text)
+
+
+def reload(agent, expect=0, text=None, options=()):
+    """By the command, which waits for the result; returns what it printed."""
+    write(agent, text)
+    done = subprocess.run([BINARY, "reload", "-c", str(agent.config_path), *options], text=True,
+                          capture_output=True, timeout=40, env=environment(**agent.env))
+    assert done.returncode == expect, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def generation(agent):
+    return agent.metrics().get("spillway_config_generation")
+
+
+def make(rig, receiver, grace="5s", **options):
+    return rig.agent({"app": rig.tail("app.log")}, {"main": rig.http(receiver, **options)},
+                     shutdown_grace=grace)
+
+
+class Writer:
+    """Appends numbered lines until stop(); `count` says how many."""
+
+    def __init__(self, path, pause=0.005, each=20):
+        self.path, self.pause, self.each = path, pause, each
+        self.count, self._stopping = 0, False
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self):
+        while not self._stopping:
+            append_lines(self.path, self.count, self.each)
+            self.count += self.each
+            time.sleep(self.pause)
+
+    def stop(self):
+        self._stopping = True
+        self._thread.join()
+        return self.count
+
+
+def await_all(receiver, count, timeout=40):
+    wait_until(lambda: len(set(numbers(receiver.bodies()))) >= count, timeout=timeout,
+               what=lambda: f"{count} lines; there are {len(set(numbers(receiver.bodies())))}",
+               pause=0.1)
+
+
+# ---- refused ----
+
+@pytest.mark.quick
+def test_a_wrong_configuration_changes_nothing_and_says_where(rig):
+    receiver = rig.receiver()
+    agent = make(rig, receiver).start()
+    good = yaml.dump(agent.config)
+    said = reload(agent, expect=78, text=good.replace("batch", "botch") if "batch" in good
+                  else good.replace('"url"', '"uri"').replace("url:", "uri:"))
+    assert f"{agent.config_path}:" in said and "did you mean 'url'" in said
+    record = agent.wait_log(level="error", msg="reload refused, the agent goes on as it was")
+    assert record["error"].startswith(f"{agent.config_path}:")
+    append_lines(rig.folder / "app.log", 0, 100)
+    receiver.wait_events(100)
+    metrics = agent.metrics()
+    assert metrics.get("spillway_reload_failures_total") == 1
+    assert metrics.get("spillway_reloads_total") == 0
+    assert generation(agent) == 1
+    assert "generation 2" in reload(agent)
+    assert generation(agent) == 2
+    agent.stop().agree_with(receiver)
+
+
+def test_a_text_that_is_no_yaml_finds_the_agent_by_its_directory(rig):
+    receiver = rig.receiver()
+    agent = make(rig, receiver).start()
+    said = reload(agent, expect=78, text="agent: [", options=("--state-dir", str(agent.state_dir),
+                  "--runtime-dir", str(agent.runtime_dir)))
+    assert "goes on with generation 1" in said
+    agent.stop()
+
+
+@pytest.mark.parametrize("name, change", [
+    ("agent.state_dir", lambda config: config["agent"].update(state_dir="/nonexistent/other")),
+    ("agent.admin.listen", lambda config: config["agent"].update(admin={"listen": ""})),
+    ("outputs.main.type", lambda config: config["outputs"].update(main={"type": "stdout"})),
+    ("outputs.main", lambda config: config["outputs"]["main"].update(spool={"max_bytes": "1GiB"})),
+])
+def test_what_a_running_agent_cannot_change_is_named(rig, name, change):
+    receiver = rig.receiver()
+    agent = make(rig, receiver).start()
+    before = yaml.dump(agent.config)
+    change(agent.config)
+    said = reload(agent, expect=1, options=("--state-dir", str(agent.state_dir), "--runtime-dir",
+                                            str(agent.runtime_dir)))
+    assert name in said and "restart" in said
+    assert generation(agent) == 1
+    agent.config["agent"]["admin"] = {"listen": "127.0.0.1:0"}
+    write(agent, before)
+    agent.stop()
+
+
+def test_a_part_that_cannot_be_opened_leaves_all_as_it_was(rig):
+    """The books have room for 32 outputs in one start: the last one of the new ones does not fit."""
+    receiver = rig.receiver()
+    agent = make(rig, receiver, grace="1s").start()
+    main = agent.config["outputs"]["main"]
+    small = {**main, "batch": {"max_bytes": "64KiB"}}
+    agent.config["agent"]["memory_limit"] = "256MiB"
+    agent.config["outputs"] = {"main": main, **{f"o{i}": small for i in range(16)}}
+    reload(agent)
+    agent.config["outputs"] = {"main": main, **{f"p{i}": small for i in range(16)}}
+    said = reload(agent, expect=1)
+    assert "32 outputs" in said and "restart" in said
+    agent.config["outputs"] = {"main": main}
+    writer = Writer(rig.folder / "app.log")
+    assert "generation 3" in reload(agent)
+    count = writer.stop()
+    await_all(receiver, count)
+    assert agent.stop().lane("app", "main").delivered == count
+
+
+# ---- what did not change ----
+
+@pytest.mark.quick
+def test_what_did_not_change_keeps_its_connection_its_counters_and_the_process(rig):
+    receiver, other = rig.receiver(), rig.receiver()
+    agent = make(rig, receiver, concurrency={"min": 1, "max": 1}).start()
+    pid = agent.process.pid
+    append_lines(rig.folder / "app.log", 0, 100)
+    receiver.wait_events(100)
+    agent.config["outputs"]["other"] = rig.http(other, inputs=["more"])
+    agent.config["inputs"]["more"] = rig.tail("more.log")
+    agent.config["outputs"]["main"]["inputs"] = ["app"]
+    append_lines(rig.folder / "more.log", 0, 50, run="m")
+    said = reload(agent)
+    assert "added    output other" in said and "kept     input app" in said
+    append_lines(rig.folder / "app.log", 100, 100)
+    receiver.wait_events(200)
+    other.wait_events(50)
+    assert receiver.accepted == 1, "the connection was opened anew"
+    assert agent.process.pid == pid and agent.process.poll() is None
+    assert agent.metrics().get("spillway_delivered_events_total", input="app", output="main") == 200
+    books = agent.stop()
+    books.agree_with(receiver, "main").agree_with(other, "other")
+    check_exact(receiver.bodies(), 200)
+
+
+def test_options_of_the_agent_and_the_shown_configuration_follow(rig):
+    receiver = rig.receiver()
+    agent = make(rig, receiver).start()
+    agent.config["agent"].update(log_level="debug", shutdown_grace="7s", memory_limit="96MiB")
+    said = reload(agent)
+    assert "agent: memory_limit, shutdown_grace, log_level" in said
+    shown = ask(agent, "/config").json
+    assert shown["agent"]["shutdown_grace"]["value"] == 7000
+    assert agent.metrics().get("spillway_memory_limit_bytes") == 96 << 20
+    agent.stop()
+    assert agent.log.find(msg="stopping")[0]["grace_ms"] == "7000"
+
+
+def test_a_reload_is_asked_for_on_the_socket_only(rig):
+    receiver = rig.receiver()
+    agent = make(rig, receiver).start()
+    assert ask(agent, "/reload", "POST", tcp=True).status == 403
+    answer = ask(agent, "/reload", "POST")
+    assert (answer.status, answer.json["wish"]) == (202, 1)
+    wait_until(lambda: ask(agent, "/reload").json["served"] == 1, "the reload")
+    assert ask(agent, "/reload").json["last"]["state"] == "done"
+    assert generation(agent) == 2
+    agent.stop()
+
+
+# ---- what changed ----
+
+@pytest.mark.quick
+@pytest.mark.threads
+def test_options_of_an_output_change_under_load(rig):
+    receiver = rig.receiver()
+    agent = make(rig, receiver, batch={"max_events": 200}).start()
+    writer = Writer(rig.folder / "app.log")
+    main = agent.config["outputs"]["main"]
+    for step, change in enumerate([{"headers": {"X-Step": "0"}},
+                                   {"workers": 3, "batch": {"max_events": 100}},
+                                   {"compression": "none", "format": "json_array"},
+                                   {"workers": 1, "compression": "zstd", "format": "ndjson"},
+                                   {"batch": {"max_bytes": "64KiB", "max_wait": "20ms"}}]):
+        main.update({"headers": {"X-Step": str(step)}, **change})
+        assert "changed  output main" in reload(agent)
+        wait_until(lambda: receiver.requests[-1].headers.get("x-step") == str(step), "the header")
+    count = writer.stop()
+    await_all(receiver, count)
+    agent.stop().agree_with(receiver)
+    check_exact(receiver.bodies(), count, in_order=False)
+
+
+@pytest.mark.threads
+def test_another_url_takes_along_what_the_dead_endpoint_did_not_take(rig):
+    dead, alive = rig.receiver(), rig.receiver()
+    dead.always(503)
+    agent = make(rig, dead, batch={"max_events": 100}).start()
+    append_lines(rig.folder / "app.log", 0, 2000)
+    dead.wait_requests(3)
+    agent.wait_metric(2000, "spillway_lines_total")
+    agent.config["outputs"]["main"]["url"] = alive.url
+    assert "url" in reload(agent)
+    await_all(alive, 2000)
+    agent.stop().agree_with(alive)
+    check_exact(alive.bodies(), 2000, in_order=False)
+    assert not dead.events()
+
+
+@pytest.mark.quick
+@pytest.mark.threads
+def test_an_input_and_its_processor_change_under_load(rig):
+    receiver = rig.receiver()
+    agent = make(rig, receiver, batch={"max_events": 200}).start()
+    append_lines(rig.folder / "new.log", 0, 10, run="n")
+    writer = Writer(rig.folder / "app.log")
+    app = agent.config["inputs"]["app"]
+    for step in range(4):
+        agent.config["processors"] = {"mark": {"type": "set", "attributes": {"step": str(step)}}}
+        app.update({"processors": ["mark"], "resource": {"team": f"t{step // 2}"},
+                    "lane": {"capacity": f"{6 + step}MiB"}})
+        if step == 2:
+            app["paths"].append(str(rig.folder / "new.log"))
+        reload(agent)
+        wait_until(lambda: receiver.events() and
+                   receiver.events()[-1].get("attributes", {}).get("step") == str(step),
+                   "the attribute")
+    count = writer.stop()
+    await_all(receiver, count)
+    wait_until(lambda: len(numbers(receiver.bodies(), "n")) == 10, "the other file")
+    agent.stop().agree_with(receiver)
+    check_exact(receiver.bodies(), count, in_order=False)
+
+
+def test_a_lane_that_is_full_is_changed_with_all_it_holds(rig):
+    receiver = rig.receiver()
+    receiver.always(503)
+    agent = make(rig, receiver, batch={"max_events": 1000, "max_bytes": "64KiB"}).start()
+    agent.config["inputs"]["app"]["lane"] = {"capacity": "1MiB"}
+    reload(agent)
+    append_lines(rig.folder / "app.log", 0, 8000, bytes_=300)
+    wait_until(lambda: agent.metrics().get("spillway_lane_used_bytes", input="app", output="main")
+               > 900 << 10, "a full lane", timeout=40)
+    agent.config["inputs"]["app"]["lane"] = {"capacity": "4MiB", "classes": {"by": "severity"}}
+    reload(agent)
+    receiver.always(200)
+    await_all(receiver, 8000)
+    agent.stop().agree_with(receiver)
+    check_exact(receiver.bodies(), 8000, in_order=False)
+
+
+# ---- what came and went ----
+
+@pytest.mark.threads
+def test_an_output_comes_and_goes_under_load_and_the_books_know_all(rig):
+    receiver, other = rig.receiver(), rig.receiver()
+    agent = make(rig, receiver, batch={"max_events": 200}).start()
+    writer = Writer(rig.folder / "app.log")
+    for _ in range(2):
+        agent.config["outputs"]["other"] = rig.http(other)
+        assert "added    output other" in reload(agent)
+        seen = len(other.requests)
+        wait_until(lambda: len(other.requests) > seen, "events at the new output")
+        del agent.config["outputs"]["other"]
+        assert "removed  output other" in reload(agent)
+        wait_until(lambda: agent.log.find(msg="output taken out")[_:], "the end of the output")
+    count = writer.stop()
+    await_all(receiver, count)
+    books = agent.stop()
+    books.agree_with(receiver, "main").agree_with(other, "other")
+    check_exact(receiver.bodies(), count, in_order=False)
+    other_lane = books.lane("app", "other")
+    assert other_lane.dropped == 0 and other_lane.held == 0
+    twice = len(numbers(other.bodies())) - len(set(numbers(other.bodies())))
+    assert twice == 0, f"{twice} lines came twice to the output that came and went"
+
+
+def test_a_lane_that_returns_while_it_drains_goes_on(rig):
+    receiver, other = rig.receiver(), rig.receiver()
+    other.always(503)
+    agent = make(rig, receiver, grace="60s").start()
+    output = rig.http(other, batch={"max_events": 100})
+    agent.config["outputs"]["other"] = output
+    reload(agent)
+    append_lines(rig.folder / "app.log", 0, 1000)
+    other.wait_requests(2)
+    del agent.config["outputs"]["other"]
+    reload(agent)
+    agent.config["outputs"]["other"] = output
+    assert "added    output other" in reload(agent)
+    append_lines(rig.folder / "app.log", 1000, 1000)
+    other.always(200)
+    await_all(other, 2000)
+    agent.stop().agree_with(other, "other")
+    check_exact(other.bodies(), 2000, in_order=False)
+    assert not agent.log.find(msg="output taken out")
+
+
+@pytest.mark.threads
+def test_what_is_left_of_a_lane_goes_back_to_its_files_and_comes_when_it_returns(rig):
+    receiver, other = rig.receiver(), rig.receiver()
+    other.always(503)
+    agent = make(rig, receiver, grace="1s").start()
+    output = rig.http(other, batch={"max_events": 100})
+    agent.config["outputs"]["other"] = output
+    reload(agent)
+    append_lines(rig.folder / "app.log", 0, 3000)
+    other.wait_requests(2)
+    del agent.config["outputs"]["other"]
+    reload(agent)
+    agent.wait_log(msg="output taken out")
+    agent.config["outputs"]["other"] = output
+    other.always(200)
+    reload(agent)
+    await_all(other, 3000)
+    books = agent.stop()
+    lane = books.agree_with(other, "other").lane("app", "other")
+    assert lane.dropped == 0
+    check_exact(other.bodies(), 3000, in_order=False)
+
+
+def test_what_cannot_be_read_again_is_counted_as_reload_drop(rig):
+    receiver, other = rig.receiver(), rig.receiver()
+    other.hold()
+    agent = rig.agent({"app": {"type": "stdin"}}, {"main": rig.http(receiver),
+                      "other": rig.http(other, batch={"max_events": 100},
+                                        concurrency={"min": 1, "max": 1})},
+                      shutdown_grace="1s").start_piped()
+    agent.feed(lines(0, 5000, bytes_=300))
+    await_all(receiver, 5000)
+    del agent.config["outputs"]["other"]
+    reload(agent)
+    agent.wait_log(msg="output taken out")
+    other.release()
+    agent.feed(lines(5000, 100))
+    await_all(receiver, 5100)
+    agent.end_input()
+    books = agent.finish()
+    lane = books.lane("app", "other")
+    assert lane.reload_drop > 0
+    assert lane.received == 5000 and lane.dropped == 5000
+    check_exact(receiver.bodies(), 5100)
+
+
+def test_a_removed_input_drains_and_the_others_go_on(rig):
+    receiver = rig.receiver()
+    agent = rig.agent({"app": rig.tail("app.log"), "gone": rig.tail("gone.log")},
+                      {"main": rig.http(receiver)}).start()
+    append_lines(rig.folder / "gone.log", 0, 500, run="g")
+    agent.wait_metric(500, "spillway_lines_total", input="gone", output="main")
+    gone = agent.config["inputs"].pop("gone")
+    assert "removed  input gone" in reload(agent)
+    agent.wait_log(msg="lane taken out", input="gone", left_events="0")
+    append_lines(rig.folder / "gone.log", 500, 100, run="g")
+    append_lines(rig.folder / "app.log", 0, 100)
+    await_all(receiver, 100)
+    agent.config["inputs"]["gone"] = gone
+    reload(agent)
+    wait_until(lambda: len(numbers(receiver.bodies(), "g")) >= 600, "the input that returned")
+    agent.stop().agree_with(receiver)
+    check_exact(receiver.bodies(), 600, run="g")
+
+
+def test_a_spool_stays_with_its_output_over_a_change_and_over_an_absence(rig):
+    receiver, other = rig.receiver(), rig.receiver()
+    other.go_away()
+    agent = make(rig, receiver, grace="1s").start()
+    output = rig.http(other, batch={"max_events": 100},
+                      spool={"max_bytes": "64MiB", "min_free": "0"})
+    agent.config["outputs"]["other"] = output
+    reload(agent)
+    append_lines(rig.folder / "app.log", 0, 1000)
+    agent.wait_metric(1, "spillway_spool_bytes", output="other")
+    output["headers"] = {"X-A": "b"}
+    reload(agent)
+    append_lines(rig.folder / "app.log", 1000, 1000)
+    agent.wait_metric(2000, "spillway_lines_total", input="app", output="other")
+    del agent.config["outputs"]["other"]
+    reload(agent)
+    agent.wait_log(msg="output taken out")
+    other.come_back()
+    agent.config["outputs"]["other"] = output
+    reload(agent)
+    await_all(other, 2000)
+    agent.stop().agree_with(other, "other")
+    check_exact(other.bodies(), 2000, in_order=False)
+
+
+# ---- storms ----
+
+def descriptors(agent):
+    return len(os.listdir(f"/proc/{agent.process.pid}/fd"))
+
+
+def threads(agent):
+    return len(os.listdir(f"/proc/{agent.process.pid}/task"))
+
+
+def storm(rig, count, pause, seed):
+    """SIGHUPs over configurations A, B and a wrong one, an endpoint that refuses half of the time."""
+    chance = random.Random(seed)
+    receiver, other = rig.receiver(), rig.receiver()
+    receiver.rule(lambda request: Reply(503) if int(time.monotonic() * 5) % 2 else None)
+    agent = make(rig, receiver, batch={"max_events": 500}, grace="2s").start()
+    a = yaml.dump(agent.config)
+    agent.config["outputs"]["main"]["headers"] = {"X-Which": "b"}
+    agent.config["outputs"]["other"] = rig.http(other)
+    agent.config["processors"] = {"mark": {"type": "set", "attributes": {"which": "b"}}}
+    agent.config["inputs"]["app"]["processors"] = ["mark"]
+    b = yaml.dump(agent.config)
+    texts = [a, b, b.replace("X-Which", "X Which"), "inputs: ["]
+    writer = Writer(rig.folder / "app.log", pause=0.02)
+    before = None
+    for i in range(count):
+        agent.config_path.write_text(chance.choice(texts))
+        agent.process.send_signal(signal.SIGHUP)
+        time.sleep(pause)
+        if i == count // 5:
+            before = (descriptors(agent), threads(agent), agent.own_memory())
+    final = chance.choice([a, b])
+    failures = agent.metrics().get("spillway_reload_failures_total")
+    reload(agent, text=final)
+    lines_written = writer.stop()
+    shown = ask(agent, "/config").json
+    assert ("other" in shown["outputs"]) == (final == b)
+    assert agent.metrics().get("spillway_reload_failures_total") >= failures > 0
+    receiver.rule(None)
+    await_all(receiver, lines_written)
+    return agent, receiver, other, before, lines_written
+
+
+def check_flat(agent, before):
+    def excess():
+        return (descriptors(agent) - before[0], threads(agent) - before[1])
+    # A second output has descriptors and threads of its own, and lives for its grace.
+    wait_until(lambda: excess()[0] <= 16 and excess()[1] <= 6, lambda: f"{excess()} more", timeout=20)
+    if not is_sanitized():
+        assert agent.own_memory() - before[2] < 12 << 20
+
+
+@pytest.mark.threads
+def test_a_storm_of_hangups_loses_nothing(rig, seed):
+    agent, receiver, other, before, count = storm(rig, 60, 0.1, seed)
+    check_flat(agent, before)
+    agent.config["outputs"].pop("other", None)
+    books = agent.stop(expect=0)
+    books.agree_with(receiver, "main")
+    assert books.lane("app", "main").dropped == 0
+    check_exact(receiver.bodies(), count, in_order=False)
+
+
+@pytest.mark.long
+def test_a_thousand_reloads_lose_nothing_and_leak_nothing(rig, seed):
+    agent, receiver, other, before, count = storm(rig, 1000, 0.06, seed)
+    check_flat(agent, before)
+    books = agent.stop(expect=0)
+    books.agree_with(receiver, "main")
+    check_exact(receiver.bodies(), count, in_order=False)
+
+
+@pytest.mark.quick
+@pytest.mark.threads
+def test_a_stop_in_the_middle_of_a_reload_is_heard(rig):
+    """The reload waits for the answer to a request; the stop does not wait for the reload."""
+    receiver = rig.receiver()
+    agent = make(rig, receiver, grace="1s").start()
+    receiver.hold()
+    append_lines(rig.folder / "app.log", 0, 100)
+    wait_until(lambda: receiver.waiting(), "a request")
+    agent.config["outputs"]["main"]["headers"] = {"X-A": "b"}
+    write(agent)
+    begin = time.monotonic()
+    agent.process.send_signal(signal.SIGHUP)
+    agent.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: agent.log.find(msg="stopping"), "the stop")
+    assert time.monotonic() - begin < (3 if is_sanitized() else 1.0)
+    receiver.release()
+    assert agent.wait_exit() in (0, 3)
+    agent.config["outputs"]["main"]["headers"] = {}
+    receiver2 = rig.receiver()
+    agent.config["outputs"]["main"]["url"] = receiver2.url
+    agent.start()
+    agent.stop()
+    assert_none_missing(sorted(set(numbers(receiver.bodies()) + numbers(receiver2.bodies()))), 100)
