@@ -15,7 +15,7 @@ static void fini_setup(struct channel_setup *setup)
     free(setup->base);
     free(setup->processors);
     generation_release(&setup->from);
-    *setup = (struct channel_setup){ NULL };
+    *setup = (struct channel_setup){ .from = NULL };
 }
 
 /* ---- the reading ---- */
@@ -381,7 +381,7 @@ void channel_commit(struct channel *channel, struct generation *next)
         reading_commit(channel->reading, &channel->change);
         fini_setup(&channel->setup);
         channel->setup = channel->next;
-        channel->next = (struct channel_setup){ NULL };
+        channel->next = (struct channel_setup){ .from = NULL };
         channel->part = channel->next_part;
     }
     if (!channel->changes_lanes)

@@ -75,7 +75,7 @@ static void change_workshop(struct batcher *batcher, struct workshop *next)
     else
         workshop_fini(&batcher->workshop);
     batcher->workshop = *next;
-    *next = (struct workshop){ NULL };
+    *next = (struct workshop){ .encoder = NULL };
 }
 
 void batcher_commit(struct batcher *batcher, struct lane *const *lanes,

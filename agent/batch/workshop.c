@@ -25,7 +25,7 @@ void workshop_fini(struct workshop *shop)
     encoder_free(&shop->encoder);
     codec_free(&shop->codec);
     free(shop->compressed);
-    *shop = (struct workshop){ NULL };
+    *shop = (struct workshop){ .encoder = NULL };
 }
 
 struct slice workshop_compress(const struct workshop *shop, struct slice text)
