@@ -76,7 +76,7 @@ static bool open_outlets(struct plan *plan, struct err *err)
             return false;
         list_outlet(pipeline, outlet);
         if (plan->old_outlets > 0 && settings->outputs[i].output.spool__max_bytes > 0 &&
-            !spools_open_one(plan->spools, settings, i, NULL, err))
+            !spools_open_one(plan->spools, settings, i, pipeline->ledger, err))
             return false;
     }
     return true;

@@ -147,8 +147,7 @@ bool spools_open_one(struct spools *spools, const struct settings *settings, siz
         disk->free(&disk);
     if (item->spool == NULL || item->files == NULL)
         return err_set(err, "out of memory for the spool of output '%s'", part->name);
-    if (ledger != NULL)
-        spool_set_left(item->spool, left_before(ledger, part->name));
+    spool_set_left(item->spool, left_before(ledger, part->name));
     spool_files_scan(item->files, item->spool, config.boot, &now, &scan);
     tell(part->name, path, &scan, clock_now_ms() - began_ms);
     return add_found(spools, item->spool, part->name) ||

@@ -23,12 +23,11 @@ struct spools {
  * start; false: out of memory, or another agent has the folder. */
 bool spools_open(struct spools *spools, const struct settings *settings,
                  const struct ledger *ledger, struct err *err);
-/* While the agent runs: room for all outputs of these settings, none opened yet; then one of them.
- */
+/* While the agent runs: room for all outputs of these settings, none opened yet; then one of them,
+ * also one that was there before in this start. */
 bool spools_prepare(struct spools *spools, const struct settings *settings, struct err *err);
 bool spools_open_one(struct spools *spools, const struct settings *settings, size_t output,
-                     const struct ledger *ledger,
-                     struct err *err); /* ledger NULL: not at the start */
+                     const struct ledger *ledger, struct err *err);
 /* How the spool of that output is to be used. */
 struct spool_config spools_config(const struct settings *settings, size_t output);
 /* Once it is carried over: what start after start crashed on, as the numbers of its output tell,

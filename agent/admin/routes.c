@@ -127,15 +127,16 @@ static bool answer_version(const struct ask *ask, struct reply *ret)
 static bool answer_tap(const struct ask *ask, struct reply *ret)
 {
     const struct stream_maker *taps = &ask->config->taps;
-    struct err err = { "" };
+    bool is_early = ask->phase == ADMIN_STARTING; /* nothing has a name yet */
+    struct err err = { "the agent is starting" };
 
-    if (strcmp(ask->request->method, "GET") == 0)
+    if (strcmp(ask->request->method, "GET") == 0 && !is_early)
         ret->stream = taps->open(taps->context, &ask->request->query, ask->request->now_ms,
                                  &ret->stream_ms, &err);
     ret->type = ret->stream != NULL ? "application/x-ndjson" : TEXT_TYPE;
     if (ret->stream != NULL || strcmp(ask->request->method, "GET") != 0)
         return true;
-    ret->status = 400;
+    ret->status = is_early ? 503 : 400;
     return buf_printf(&ret->text, "%s\n", err.text);
 }
 

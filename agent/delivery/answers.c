@@ -38,7 +38,7 @@ static void tell(struct delivery *delivery, const char *msg, const struct answer
     struct delivery_news *news = &delivery->news;
     const char *what = answer->what == NULL ? "no answer" : answer->what;
 
-    *news = (struct delivery_news){ .msg = msg, .is_change = true };
+    *news = (struct delivery_news){ .msg = msg };
     if (breaker->state == BREAKER_OPEN)
         news->rest_ms = breaker->until_ms - now_ms;
     if (answer->verdict == VERDICT_RETRY && breaker->failures_in_row >= breaker->config.failures)
@@ -73,7 +73,6 @@ static void record_breaker(struct delivery *delivery, const struct answer_summar
         tell(delivery, "circuit breaker opened", answer, now_ms);
     } else {
         tell(delivery, "circuit breaker stays open", answer, now_ms);
-        delivery->news.is_change = false;
     }
 }
 

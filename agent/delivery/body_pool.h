@@ -10,7 +10,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-enum { BODY_SPARES = 64, BODY_SPARES_BYTES = 2 * 1024 * 1024 };
+enum { BODY_SPARES = 64, BODY_SPARES_BYTES = 512 * 1024 };
 
 struct body_pool {
     _Atomic(char *) spares[BODY_SPARES];

@@ -115,6 +115,5 @@ struct delivery_news {
     const char *msg;  /* "circuit breaker opened" … a literal */
     char reason[160]; /* "5 failures in a row, the last: status 500", "status 401" … */
     int64_t rest_ms;
-    bool is_change; /* of the breaker's state, as against one more probe that failed */
 };
 bool delivery_take_news(struct delivery *delivery, struct delivery_news *ret);

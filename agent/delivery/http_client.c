@@ -21,8 +21,11 @@ enum {
     CONNECTION_LIFE_S = 300, /* then the name is resolved anew */
     NAME_LIFE_S = 2,         /* an endpoint that moved is found soon; few connections are opened */
     HEADER_LINE_BYTES = 4096,
-    /* Of each connection: with curl's own sizes a hundred would take 8 MB beside the batches. */
-    SEND_BUFFER_BYTES = 32 * 1024,
+    /* Of each request: with curl's own sizes a hundred would take 8 MB beside the batches. The
+     * first few have larger ones, because each piece that is sent wakes the endpoint. */
+    SEND_BUFFER_BYTES = 16 * 1024,
+    FEW_SEND_BUFFER_BYTES = 64 * 1024,
+    FEW_REQUESTS = 8,
     RECEIVE_BUFFER_BYTES = 4 * 1024,
 };
 
@@ -43,6 +46,7 @@ struct http_client {
     CURLM *multi;
     struct curl_loop loop;
     struct transfer *active, *idle;
+    unsigned active_count;
 };
 
 /* ---- callbacks ---- */
@@ -170,7 +174,6 @@ static bool set_connection(CURL *easy, const struct http_request *request, int64
 
     ok = ok && curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket) == CURLE_OK;
     ok = ok && set_text(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    ok = ok && set_long(easy, CURLOPT_UPLOAD_BUFFERSIZE, SEND_BUFFER_BYTES);
     ok = ok && set_long(easy, CURLOPT_BUFFERSIZE, RECEIVE_BUFFER_BYTES);
     ok = ok && set_long(easy, CURLOPT_NOSIGNAL, 1);
     ok = ok && set_long(easy, CURLOPT_QUICK_EXIT, 1);
@@ -260,6 +263,14 @@ static void put_idle(struct http_client *client, struct transfer *transfer)
     client->idle = transfer;
 }
 
+static bool set_send_buffer(const struct http_client *client, CURL *easy)
+{
+    bool is_few = client->active_count < FEW_REQUESTS;
+
+    return set_long(easy, CURLOPT_UPLOAD_BUFFERSIZE,
+                    is_few ? FEW_SEND_BUFFER_BYTES : SEND_BUFFER_BYTES);
+}
+
 static bool send_batch(struct transport *transport, struct batch *batch, int64_t timeout_ms)
 {
     struct http_client *client = (struct http_client *)transport;
@@ -272,6 +283,7 @@ static bool send_batch(struct transport *transport, struct batch *batch, int64_t
     client->config.plugin->request(client->config.state, &request);
     CHECK(request.header_count <= HEADERS_MAX);
     if (!set_callbacks(transfer) || !http_client_prepare(transfer->easy, &request, timeout_ms) ||
+        !set_send_buffer(client, transfer->easy) ||
         !set_request(transfer, &request, client->config.agent_id) ||
         curl_multi_add_handle(client->multi, transfer->easy) != CURLM_OK) {
         put_idle(client, transfer);
@@ -279,6 +291,7 @@ static bool send_batch(struct transport *transport, struct batch *batch, int64_t
     }
     transfer->next = client->active;
     client->active = transfer;
+    client->active_count++;
     return true;
 }
 
@@ -291,6 +304,7 @@ static void remove_active(struct http_client *client, struct transfer *transfer)
         at = &(*at)->next;
     }
     *at = transfer->next;
+    client->active_count--;
     (void)curl_multi_remove_handle(client->multi, transfer->easy);
 }
 

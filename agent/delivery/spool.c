@@ -144,7 +144,7 @@ static bool plan_evict(struct spool *spool, int64_t now_ms, struct spool_job *re
 {
     struct spool_segment *segment = spool->index.oldest;
 
-    while (segment != NULL && (segment->pins > 0 || segment->retry_ms > now_ms))
+    while (segment != NULL && (segment->pins > 0 || segment->remove_ms > now_ms))
         segment = segment->newer;
     if (segment == NULL)
         return false;
@@ -393,7 +393,7 @@ bool spool_plan_tidy(struct spool *spool, int64_t now_ms, int64_t boot_ms, struc
 {
     for (struct spool_segment *segment = spool->index.oldest; segment != NULL;
          segment = segment->newer) {
-        if (segment->retry_ms > now_ms ||
+        if (segment->remove_ms > now_ms ||
             (!is_over(segment) && !is_too_old(spool, segment, boot_ms)))
             continue;
         /* What is left of one that was read to its end could not be read. */
@@ -424,7 +424,7 @@ void spool_removed(struct spool *spool, const struct spool_job *job,
     CHECK(segment != NULL && segment->pins == 0);
     if (result->error != 0 && result->error != ENOENT) {
         numbers_add(spool->numbers, NUMBER_spool_errors, 1);
-        segment->retry_ms = now_ms + REMOVE_RETRY_MS;
+        segment->remove_ms = now_ms + REMOVE_RETRY_MS;
         spool_tell(spool, "spool cannot remove a segment", "remove", result->error, segment->id);
         return;
     }
@@ -451,8 +451,10 @@ int64_t spool_due_ms(const struct spool *spool, int64_t now_ms)
         due_ms = spool->sync_due_ms;
     for (const struct spool_segment *segment = spool->index.oldest; segment != NULL;
          segment = segment->newer) {
-        if (segment->retry_ms > now_ms && segment->retry_ms < due_ms)
-            due_ms = segment->retry_ms;
+        if (segment->read_ms > now_ms && segment->read_ms < due_ms)
+            due_ms = segment->read_ms;
+        if (segment->remove_ms > now_ms && segment->remove_ms < due_ms)
+            due_ms = segment->remove_ms;
     }
     return due_ms;
 }

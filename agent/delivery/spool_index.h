@@ -30,7 +30,7 @@ struct spool_segment {
     uint64_t last_at;           /* of those, where the last begins; 0: not known, read forward */
     uint64_t end_at;            /* of all records */
     int64_t newest_boot_ms;     /* admission of the oldest event of its youngest record */
-    int64_t retry_ms;           /* removing or reading it failed: not before */
+    int64_t read_ms, remove_ms; /* reading or removing it failed: not before */
     unsigned pins;              /* records of it that are in memory to be sent */
     bool is_touched;
     bool is_unsynced;      /* its seal failed, and records in it wait for a sync */

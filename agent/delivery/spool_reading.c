@@ -51,7 +51,7 @@ static struct spool_segment *find_unread(const struct spool *spool, int64_t now_
     bool newest_first = spool->config.newest_first;
     struct spool_segment *segment = newest_first ? spool->index.newest : spool->index.oldest;
 
-    while (segment != NULL && (!spool_segment_has_unread(segment) || segment->retry_ms > now_ms))
+    while (segment != NULL && (!spool_segment_has_unread(segment) || segment->read_ms > now_ms))
         segment = newest_first ? segment->older : segment->newer;
     return segment;
 }
@@ -129,7 +129,7 @@ static void read_failed(struct spool *spool, struct spool_segment *segment, int 
         spool_give_up_segment(segment);
         return;
     }
-    segment->retry_ms = now_ms + READ_RETRY_MS;
+    segment->read_ms = now_ms + READ_RETRY_MS;
     spool_tell(spool, "spool cannot read a segment, it is tried again", "read", error, segment->id);
 }
 
@@ -246,7 +246,7 @@ static struct batch *take_loaded(struct spool *spool, const struct spool_job *jo
     }
     batch = make_batch(spool, &record, &job->place);
     if (batch == NULL) { /* no memory: again, later */
-        segment->retry_ms = now_ms + READ_RETRY_MS / 10;
+        segment->read_ms = now_ms + READ_RETRY_MS / 10;
         return NULL;
     }
     batch->oldest_boot_ms = oldest_boot_ms(segment, &record, now);

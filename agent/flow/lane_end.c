@@ -15,10 +15,12 @@ void lane_audit(struct lane *lane)
                        (struct amount){ level.events, level.bytes });
     size_t piece_bytes = arena_piece_bytes(lane->arena);
     uint64_t used = arena_lent(lane->arena) * piece_bytes;
+    uint64_t capacity = arena_pieces(lane->arena) * piece_bytes;
     bool is_shedding = shedder_is_shedding(lane->shedder);
     if (level.events == 0)
         arena_trim(lane->arena);
     lock_drop(&lane->lock);
+    numbers_set(numbers, NUMBER_lane_capacity_bytes, capacity);
     numbers_set(numbers, NUMBER_lane_used_bytes, used);
     numbers_set(numbers, NUMBER_lane_shedding, is_shedding);
     numbers_set(numbers, NUMBER_lane_oldest_seconds, (uint64_t)waits_ms / 1000);

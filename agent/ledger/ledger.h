@@ -53,7 +53,7 @@ void ledger_mark_closed(struct ledger *ledger);
 /* The agent dies of a fault of its own: the next start will ask what it had in hand. Callable from
  * a signal handler. */
 void ledger_mark_crashed(struct ledger *ledger);
-const struct ledger *ledger_current(void); /* what this process counts in; NULL: none */
+const struct ledger *ledger_current(void);  /* what this process counts in; NULL: none */
 void ledger_close(struct ledger **ledgerp); /* marks the books as closed; unmaps */
 
 /* "file …", "anonymous memory: reason". */

@@ -27,9 +27,9 @@ def test_when_everything_fails_at_once_the_log_stays_small_and_what_it_held_back
     receiver = rig.receiver()
     receiver.go_away()
     outputs = {f"out{n}": rig.http(receiver, batch={"max_bytes": "64KiB"},
-                                   spool={"max_bytes": "16MiB"}) for n in range(8)}
+                                   spool={"max_bytes": "16MiB"}) for n in range(14)}
     agent = rig.agent({"app": rig.tail("app.*.log"), "closed": rig.tail("closed.*.log")}, outputs,
-                      shutdown_grace="0s", memory_limit="128MiB")
+                      shutdown_grace="0s", memory_limit="256MiB")
     if os.geteuid() == 0:
         agent.command = [*WITHOUT_RIGHTS, *agent.command]
     failing.under(agent, agent.state_dir)

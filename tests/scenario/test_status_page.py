@@ -108,9 +108,12 @@ def check_what_it_tells(browser):
     assert not any("quick" in text for text in problems)
     drops = browser.texts("#drops tbody tr")
     assert any("app → main" in row and "shed_sample" in row and "events" in row for row in drops)
-    lanes = dict(row.split("\t", 1) for row in browser.texts("#lanes tbody tr"))
-    assert set(lanes) == {"app → main", "app → archive", "host → main", "host → archive", "host → quick"}
-    assert "drops" in lanes["app → archive"] and "flows" in lanes["host → quick"]
+
+    def lanes():
+        return dict(row.split("\t", 1) for row in browser.texts("#lanes tbody tr"))
+    assert set(lanes()) == {"app → main", "app → archive", "host → main", "host → archive", "host → quick"}
+    assert "drops" in lanes()["app → archive"]
+    browser.wait(lambda: "flows" in lanes()["host → quick"], "the lane of the good output to flow")
     log = browser.text("#log")
     assert "circuit breaker opened" in log and "shedding started" in log
     drawing = browser.run("return document.querySelector('#drawing svg').getAttribute('aria-label')")

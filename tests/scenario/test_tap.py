@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""spillway tap: events as they pass at each stage, over a restart, and never at the flow's cost."""
+"""spillway tap: events as they pass at each stage, over a reload and a restart, never at the flow's cost."""
 
 import json
 import signal
@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from rig import admin
+from rig import admin, yaml
 from rig.admin import UnixConnection, ask
 from rig.agent import BINARY, environment
 from rig.lines import append_lines, line, lines
@@ -130,6 +130,23 @@ def test_over_a_restart_the_command_connects_again_and_says_so(rig):
     agent.stop()  # with the tap still open: it holds nothing up
     wait_until(lambda: tap.told().count("the agent is gone") == 2, tap.told)
     assert "3 events shown" in tap.interrupt().told()
+
+
+def test_a_tap_lives_on_over_a_reload_and_sees_what_came_new(rig):
+    receiver = rig.receiver()
+    agent = rig.agent({"app": rig.tail("app.log")}, {"main": rig.http(receiver)}).start()
+    tap = Tap(agent, "app").wait()
+    append_lines(rig.folder / "app.log", 0, 2)
+    wait_until(lambda: len(tap.events()) == 2, tap.told)
+    agent.config["inputs"]["app"] = rig.tail("app.log", max_line_bytes="1KiB")
+    agent.config_path.write_text(yaml.dump(agent.config))
+    done = subprocess.run([BINARY, "reload", "-c", str(agent.config_path)], capture_output=True,
+                          text=True, timeout=60, env=environment())
+    assert done.returncode == 0, done.stdout + done.stderr
+    append_lines(rig.folder / "app.log", 2, 3)
+    wait_until(lambda: len(tap.events()) == 5, tap.told)
+    assert "gone" not in tap.interrupt().told()
+    agent.stop().agree_with(receiver)
 
 
 def test_a_reader_that_does_not_read_costs_samples_and_no_event(rig):

@@ -25,8 +25,7 @@ struct tail {
     struct tail_table table;
     struct tail_pending pending;
     struct tail_watch watch;
-    unsigned open_count;
-    uint64_t lag_bytes;
+    uint64_t lag_bytes, open_count;
     int64_t next_scan_ms;   /* the slow rescan */
     int64_t scan_rest_ms;   /* no scan on news before this */
     int64_t next_expiry_ms; /* the next rotate_wait that runs out; 0: none */

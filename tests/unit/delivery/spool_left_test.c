@@ -182,6 +182,30 @@ static void a_mark_that_failed_ends_its_segment_without_a_sum(void **unused)
     close_store(&store);
 }
 
+static void a_segment_that_cannot_be_removed_is_read_on(void **unused)
+{
+    (void)unused;
+    struct store store;
+    struct batch *damaged = NULL;
+    struct spool_job job;
+    open_synced(&store);
+    assert_true(spill(&store, 3, 1000));
+    job = (struct spool_job){ .kind = SPOOL_REMOVE,
+                              .place = { spool_index_of(store.spool)->oldest->id, 0 },
+                              .flow = FLOW_spool_evict };
+    fail_calls(&store, 1, 1);
+    do_remove_job(&store, &job);
+    struct batch *batch = read_batch(&store, &damaged);
+    assert_non_null(batch);
+    finish_batch(&store, &batch, FLOW_spool_deliver);
+    tidy(&store);
+    assert_true(fake_used(&store.fake) > 0); /* not again at once */
+    store.now.boot_ms = spool_due_ms(store.spool, store.now.boot_ms);
+    tidy(&store);
+    assert_int_equal(fake_used(&store.fake), 0);
+    close_store(&store);
+}
+
 /* ---- in the delivery ---- */
 
 static void count_settled(void *context)
@@ -256,6 +280,7 @@ int main(void)
         cmocka_unit_test(a_sum_that_could_not_be_taken_back_counts_for_nothing),
         cmocka_unit_test(what_has_no_mark_is_told_to_the_books_until_its_segment_is_gone),
         cmocka_unit_test(a_mark_that_failed_ends_its_segment_without_a_sum),
+        cmocka_unit_test(a_segment_that_cannot_be_removed_is_read_on),
         cmocka_unit_test(a_seal_that_failed_leaves_records_unsynced_and_their_receipts_wait),
         cmocka_unit_test(what_could_not_be_written_stays_behind_what_was_read),
     };
