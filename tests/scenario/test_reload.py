@@ -207,7 +207,8 @@ def test_options_of_an_output_change_under_load(rig):
                                    {"batch": {"max_bytes": "64KiB", "max_wait": "20ms"}}]):
         main.update({"headers": {"X-Step": str(step)}, **change})
         assert "changed  output main" in reload(agent)
-        wait_until(lambda: receiver.requests[-1].headers.get("x-step") == str(step), "the header")
+        wait_until(lambda: receiver.requests and
+                   receiver.requests[-1].headers.get("x-step") == str(step), "the header")
     count = writer.stop()
     await_all(receiver, count)
     agent.stop().agree_with(receiver)
