@@ -193,6 +193,7 @@ struct http_request {
     struct http_header headers[HEADERS_MAX];
     size_t header_count;
     const char *user, *password, *bearer_token;
+    const char *bearer_token_file; /* read anew when it changes, as are the next three */
     const char *ca_file, *cert_file, *key_file, *key_password;
     bool verify; /* check certificate and host name */
     const char *proxy;

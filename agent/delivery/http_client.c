@@ -36,6 +36,7 @@ struct transfer {
     struct transfer *next;
     size_t answer_bytes, body_read_bytes, headers_read_bytes;
     bool is_cut_off, has_all_headers;
+    unsigned credentials; /* the number of those that it uses */
     char error[CURL_ERROR_SIZE];
     char answer[ANSWER_BYTES];
 };
@@ -45,6 +46,7 @@ struct http_client {
     struct http_client_config config;
     CURLM *multi;
     struct curl_loop loop;
+    struct credentials *credentials;
     struct transfer *active, *idle;
     unsigned active_count;
 };
@@ -282,6 +284,7 @@ static bool send_batch(struct transport *transport, struct batch *batch, int64_t
     transfer->batch = batch;
     client->config.plugin->request(client->config.state, &request);
     CHECK(request.header_count <= HEADERS_MAX);
+    transfer->credentials = credentials_apply(client->credentials, &request, clock_now_ms());
     if (!set_callbacks(transfer) || !http_client_prepare(transfer->easy, &request, timeout_ms) ||
         !set_send_buffer(client, transfer->easy) ||
         !set_request(transfer, &request, client->config.agent_id) ||
@@ -334,13 +337,11 @@ static bool is_broken(CURLcode code)
 
 static void read_failure(const struct transfer *transfer, CURLcode code, struct outcome *ret)
 {
-    const char *detail = transfer->error;
-
     ret->summary.verdict = (int)verdict_of_failure(code);
     ret->summary.died_before_answer =
         is_broken(code) && ret->connections == 0 && transfer->headers_read_bytes == 0;
     (void)snprintf(ret->what, sizeof(ret->what), "%s",
-                   detail[0] == '\0' ? curl_easy_strerror(code) : detail);
+                   transfer->error[0] == '\0' ? curl_easy_strerror(code) : transfer->error);
 }
 
 static void read_answer(const struct http_client *client, struct transfer *transfer,
@@ -366,6 +367,28 @@ static void read_answer(const struct http_client *client, struct transfer *trans
                    answer.body.data);
 }
 
+/* A key that does not fit is a failed handshake to some TLS libraries, without an endpoint's doing.
+ */
+static enum credentials_use use_of_credentials(CURLcode code, unsigned connections)
+{
+    if (code == CURLE_OK || code == CURLE_WEIRD_SERVER_REPLY)
+        return connections > 0 ? CREDENTIALS_WORK : CREDENTIALS_UNTOLD;
+    bool fails = code == CURLE_SSL_CONNECT_ERROR ||
+                 (code != CURLE_URL_MALFORMAT && verdict_of_failure(code) == VERDICT_HOLD);
+    return fails ? CREDENTIALS_FAIL : CREDENTIALS_UNTOLD;
+}
+
+static void judge_credentials(const struct http_client *client, const struct transfer *transfer,
+                              CURLcode code, struct outcome *ret)
+{
+    if (credentials_judge(client->credentials, transfer->credentials,
+                          use_of_credentials(code, ret->connections)))
+        ret->summary.died_before_answer =
+            true; /* nobody's outage: again at once, with the others */
+    ret->credentials = credentials_take_news(client->credentials, ret->credentials_why,
+                                             sizeof(ret->credentials_why));
+}
+
 static void read_outcome(const struct http_client *client, struct transfer *transfer, CURLcode code,
                          struct outcome *ret)
 {
@@ -385,6 +408,7 @@ static void read_outcome(const struct http_client *client, struct transfer *tran
         read_answer(client, transfer, ret);
     else
         read_failure(transfer, code, ret);
+    judge_credentials(client, transfer, code, ret);
 }
 
 static bool take_outcome(struct transport *transport, struct outcome *ret)
@@ -445,21 +469,25 @@ static void free_client(struct transport **transportp)
     }
     (void)curl_multi_cleanup(client->multi);
     curl_loop_close(&client->loop);
+    credentials_free(&client->credentials);
     free(client);
 }
 
 struct transport *http_client_new(const struct http_client_config *config, struct err *err)
 {
     struct http_client *client = calloc(1, sizeof(*client));
+    bool ok = client != NULL && (client->credentials = credentials_new()) != NULL &&
+              (client->multi = curl_multi_init()) != NULL;
 
-    if (client == NULL || (client->multi = curl_multi_init()) == NULL) {
+    if (!ok)
         (void)err_set(err, "out of memory for an HTTP client");
-        free(client);
-        return NULL;
-    }
-    if (!curl_loop_open(&client->loop, client->multi)) {
+    else if (!(ok = curl_loop_open(&client->loop, client->multi)))
         (void)err_set(err, "cannot make an epoll for an HTTP client: %s", strerror(errno));
-        (void)curl_multi_cleanup(client->multi);
+    if (!ok) {
+        if (client != NULL) {
+            (void)curl_multi_cleanup(client->multi);
+            credentials_free(&client->credentials);
+        }
         free(client);
         return NULL;
     }

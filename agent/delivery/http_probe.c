@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "delivery/http_probe.h"
 
+#include "base/clock.h"
+#include "delivery/credentials.h"
 #include "delivery/http_client.h"
 
 #include <arpa/inet.h>
@@ -186,17 +188,31 @@ static bool is_given(const char *text)
     return text != NULL && text[0] != '\0';
 }
 
-void http_probe(const struct http_request *request, int64_t timeout_ms, struct probe *ret)
+static void probe_with(const struct http_request *request, int64_t timeout_ms, struct probe *ret)
 {
-    *ret = (struct probe){
-        .is_tls = strncasecmp(request->url, "https:", 6) == 0,
-        .is_verified = request->verify,
-        .has_credentials =
-            is_given(request->user) || is_given(request->bearer_token) || request->header_count > 0,
-    };
-    read_host(request, ret);
+    ret->has_credentials =
+        is_given(request->user) || is_given(request->bearer_token) || request->header_count > 0;
     ask(request, true, timeout_ms, ret);
     if (ret->reached == PROBE_ANSWERED && ret->has_credentials && ret->status != 401 &&
         ret->status != 403)
         ask(request, false, timeout_ms, ret);
+}
+
+void http_probe(const struct http_request *request, int64_t timeout_ms, struct probe *ret)
+{
+    struct credentials *credentials = credentials_new();
+    struct http_request used = *request;
+
+    *ret = (struct probe){ .is_tls = strncasecmp(request->url, "https:", 6) == 0,
+                           .is_verified = request->verify };
+    read_host(request, ret);
+    if (credentials != NULL)
+        (void)credentials_apply(credentials, &used, clock_now_ms());
+    if (is_given(request->bearer_token_file) && !is_given(used.bearer_token)) {
+        if (credentials != NULL)
+            (void)credentials_take_news(credentials, ret->error, sizeof(ret->error));
+    } else {
+        probe_with(&used, timeout_ms, ret);
+    }
+    credentials_free(&credentials);
 }

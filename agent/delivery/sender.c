@@ -18,6 +18,24 @@ enum {
 /* ---- the log ---- */
 
 /* A failure is said when it is another than the one before; its repetitions are in the numbers. */
+static void tell_credentials(const struct sender *sender, const struct outcome *outcome)
+{
+    struct numbers *numbers = sender->config.numbers;
+
+    switch (outcome->credentials) {
+    case CREDENTIALS_SAME:
+        return;
+    case CREDENTIALS_TAKEN:
+        numbers_add(numbers, NUMBER_credential_changes, 1);
+        LOG(LOG_INFO, "changed credentials are in use", LS("output", sender->config.name));
+        return;
+    case CREDENTIALS_REFUSED:
+        numbers_add(numbers, NUMBER_credential_failures, 1);
+        LOG(LOG_WARN, "changed credentials are of no use, the old ones are kept",
+            LS("output", sender->config.name), LS("why", outcome->credentials_why));
+    }
+}
+
 static void log_outcome(struct sender *sender, const struct outcome *outcome)
 {
     enum verdict verdict = (enum verdict)outcome->summary.verdict;
@@ -73,6 +91,7 @@ static void answer(struct sender *sender, const struct outcome *outcome)
     has_news = delivery_take_news(sender->delivery, &news);
     lock_drop(&sender->lock);
     numbers_add(sender->config.numbers, NUMBER_connections, outcome->connections);
+    tell_credentials(sender, outcome);
     log_outcome(sender, outcome);
     if (has_news)
         log_news(sender, &news);

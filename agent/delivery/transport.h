@@ -4,16 +4,19 @@
  * Threads: the sender's; wake() any. No lock is held while one of these runs. */
 #pragma once
 
+#include "delivery/credentials.h"
 #include "delivery/delivery.h"
 
 enum { OUTCOME_TEXT_BYTES = 256 };
 
 struct outcome {
     struct batch *batch;
-    struct answer_summary summary;   /* its `what` is not set: it is in the text */
-    unsigned connections;            /* opened for it */
-    char what[OUTCOME_TEXT_BYTES];   /* "status 503", "Timeout was reached: …" */
-    char answer[OUTCOME_TEXT_BYTES]; /* how the answer's body begins; "": none */
+    struct answer_summary summary;            /* its `what` is not set: it is in the text */
+    unsigned connections;                     /* opened for it */
+    char what[OUTCOME_TEXT_BYTES];            /* "status 503", "Timeout was reached: …" */
+    char answer[OUTCOME_TEXT_BYTES];          /* how the answer's body begins; "": none */
+    enum credentials_news credentials;        /* since the outcome before */
+    char credentials_why[OUTCOME_TEXT_BYTES]; /* of a refusal */
 };
 
 struct transport {

@@ -14,7 +14,11 @@
     X(T, auth__user, text, "", ANY, ANY, "User name, for basic authentication")                    \
     X(T, auth__password, secret, "", ANY, ANY, "Password, for basic authentication")               \
     X(T, auth__bearer_token, secret, "", ANY, ANY, "Token, for bearer authentication")             \
-    X(T, tls__ca_file, text, "", ANY, ANY, "Certificates to trust, PEM; empty: the system's")      \
+    X(T, auth__bearer_token_file, text, "", ANY, ANY,                                              \
+      "File with the token alone; read anew when it changes")                                      \
+    X(T, tls__ca_file, text, "", ANY, ANY,                                                         \
+      "Certificates to trust, PEM; empty: the system's. This file and the next two are read anew " \
+      "when they change")                                                                          \
     X(T, tls__cert_file, text, "", ANY, ANY, "Certificate of this client, PEM")                    \
     X(T, tls__key_file, text, "", ANY, ANY, "Private key of this client, PEM")                     \
     X(T, tls__key_password, secret, "", ANY, ANY, "Password of the private key")                   \
@@ -117,7 +121,8 @@ enum { HEADER_BYTES_MAX = 4000 };
 static bool check_header(const struct http_config *cfg, const struct text_pair *header,
                          struct err *err)
 {
-    bool has_auth = !is_empty(cfg->auth__user) || !is_empty(cfg->auth__bearer_token);
+    bool has_auth = !is_empty(cfg->auth__user) || !is_empty(cfg->auth__bearer_token) ||
+                    !is_empty(cfg->auth__bearer_token_file);
 
     if (!is_header_name(header->key))
         return err_set(err, "headers: '%s' is not a header name", header->key);
@@ -145,8 +150,11 @@ static bool check_headers(const struct http_config *cfg, struct err *err)
 
 static bool check_auth(const struct http_config *cfg, struct err *err)
 {
-    if (!is_empty(cfg->auth__user) && !is_empty(cfg->auth__bearer_token))
-        return err_set(err, "auth: either user or bearer_token, not both");
+    int ways = !is_empty(cfg->auth__user) + !is_empty(cfg->auth__bearer_token) +
+               !is_empty(cfg->auth__bearer_token_file);
+
+    if (ways > 1)
+        return err_set(err, "auth: user, bearer_token or bearer_token_file: one of them");
     if (is_empty(cfg->auth__user) && !is_empty(cfg->auth__password))
         return err_set(err, "auth: password without user");
     if (!is_printable(cfg->auth__bearer_token))
@@ -179,6 +187,7 @@ static bool http_open(void *state, const void *config, const struct host *host, 
                                            .user = cfg->auth__user,
                                            .password = cfg->auth__password,
                                            .bearer_token = cfg->auth__bearer_token,
+                                           .bearer_token_file = cfg->auth__bearer_token_file,
                                            .ca_file = cfg->tls__ca_file,
                                            .cert_file = cfg->tls__cert_file,
                                            .key_file = cfg->tls__key_file,
