@@ -18,6 +18,8 @@ struct sender_change {
     struct transport *transport;
 };
 
+/* The one lock that is held over a system call: the write to an eventfd, which does not wait.
+ * Without it a change could free the transport between the look at the pointer and the call. */
 void sender_wake_transport(struct sender *sender)
 {
     lock_take(&sender->wake_lock);

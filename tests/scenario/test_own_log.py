@@ -4,10 +4,12 @@
 import errno
 import json
 import os
+import subprocess
 import time
 
 import pytest
 
+from rig.journal import Journal, show
 from rig.lines import append_lines, lines
 from rig.preload import FailingIo
 from rig.waiting import wait_until
@@ -84,13 +86,39 @@ def test_lines_of_json_and_what_a_journals_stream_is_told(rig):
     assert all(line.startswith("<6>time=") for line in path.read_text().splitlines())
 
 
+NO_JOURNAL = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs tmpfs /run && exec "$0" "$@"']
+
+
+@pytest.mark.skipif(subprocess.run([*NO_JOURNAL, "true"], capture_output=True).returncode != 0,
+                    reason="no mount namespace is allowed here")
 def test_without_a_journal_the_log_says_so_and_goes_to_standard_error(rig):
-    if os.path.exists("/run/systemd/journal/socket"):
-        pytest.skip("this host has a journal, which is not a test's to write to")
     receiver = rig.receiver()
     agent = rig.agent({"app": {"type": "stdin"}}, {"main": rig.http(receiver)}, log_to="journal")
+    agent.command = [*NO_JOURNAL, *agent.command]
     agent.start_piped()
     told = agent.log.find(msg="the log goes to standard error, the journal cannot be had")
     assert len(told) == 1 and "no socket" in told[0]["why"]
     agent.end_input()
     agent.finish().agree_with(receiver)
+
+
+def test_lines_in_the_journal_have_their_priority_and_each_field(rig, program_has_systemd):
+    journal = Journal()
+    try:
+        receiver = rig.receiver()
+        agent = rig.agent({"app": {"type": "stdin"}}, {"main": rig.http(receiver)}, log_to="journal")
+        agent.command = ["nsenter", "-t", str(journal.process.pid), "-m", *agent.command]
+        agent.launch(stdin=subprocess.PIPE)
+        agent.end_input()
+        agent.process.wait(30)
+        agent.process = None
+
+        def stopped():
+            shown = [json.loads(line) for line in show("-o", "json", "-D", journal.folder).splitlines()]
+            return [entry for entry in shown if entry.get("SPILLWAY_EXIT_CODE") == "0"]
+        entry = wait_until(stopped, "the last line in the journal")[0]
+        assert entry["MESSAGE"].startswith("level=info msg=stopped left_events=0 exit_code=0")
+        assert (entry["PRIORITY"], entry["SPILLWAY_LEFT_EVENTS"]) == ("6", "0")
+        assert agent.log.text() == "", "a line goes to one place"
+    finally:
+        journal.close()
