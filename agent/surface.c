@@ -132,6 +132,8 @@ bool surface_start(struct surface *surface, const struct settings *settings,
     if (surface->history == NULL || surface->config_page.bytes == 0 || surface->version_page.failed)
         return err_set(err, "out of memory for the admin endpoint");
     struct admin_config config = { .listen = settings->agent.admin__listen,
+                                   .cert_file = settings->agent.admin__tls__cert_file,
+                                   .key_file = settings->agent.admin__tls__key_file,
                                    .token = settings->agent.admin__token,
                                    .socket_folder = folder,
                                    .state_dir = settings->agent.state_dir,

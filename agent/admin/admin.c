@@ -3,76 +3,26 @@
  * request is ours to keep, it knows only of connections that idle. One request for each connection,
  * so that the age of a connection is that of its request. We bind the sockets ourselves: only so
  * can an error say what was wrong. */
-#include "admin/admin.h"
-
-#include "admin/routes.h"
-#include "admin/socket_file.h"
+#include "admin/admin_state.h"
+#include "admin/streams.h"
 #include "base/bell.h"
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/listen.h"
 
 #include <errno.h>
-#include <microhttpd.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum {
-    CONNECTIONS_MAX = 32, /* of each door */
     CONNECTIONS_PER_ADDRESS = 16,
-    STREAMS_MAX = 8,
     CONNECTION_BYTES = 32 * 1024,
     REQUEST_MS = 5000,
     BACKLOG = 16,
-    STREAM_BLOCK = 16 * 1024,
-    STREAM_LOOK_MS = 50,    /* between two looks whether there is more */
-    STREAM_GRACE_MS = 2000, /* for the last words, when its time is over */
+    STREAM_LOOK_MS = 50, /* between two looks whether there is more */
     /* Pages that slow readers have not taken yet, together; a page alone has room for all lanes. */
     PAGES_BYTES = 4 * 1024 * 1024,
-};
-
-struct guest {
-    int fd; /* -1: no one */
-    int64_t deadline_ms;
-};
-
-/* An answer that goes on. */
-struct flowing {
-    struct admin *admin;
-    struct MHD_Connection *connection;
-    void *stream; /* NULL: none */
-    bool is_suspended;
-};
-
-struct door { /* one listening socket */
-    struct admin *admin;
-    struct MHD_Daemon *daemon; /* NULL: not open */
-    int epoll_fd;
-    bool is_tcp;
-    bool has_left; /* a guest left in this round */
-    struct guest guests[CONNECTIONS_MAX];
-};
-
-struct admin {
-    /* constant after the start */
-    struct admin_config config;
-    char address[LISTEN_TEXT];
-    char no_socket[sizeof(struct err) + 8];
-    struct socket_file socket;
-    int bell;
-    bool has_thread;
-    pthread_t thread;
-    /* any thread */
-    _Atomic bool is_stopping;
-    _Atomic int phase;
-    /* the endpoint's thread only */
-    struct door tcp, local;
-    size_t pages_bytes;
-    struct flowing flowing[STREAMS_MAX];
-    int64_t next_look_ms;
 };
 
 /* A page on its way. It is counted until microhttpd lets go of it. */
@@ -92,8 +42,8 @@ static void free_served(void *context)
     free(served);
 }
 
-static enum MHD_Result send_response(struct MHD_Connection *connection,
-                                     struct MHD_Response *response, const struct reply *reply)
+enum MHD_Result admin_send(struct MHD_Connection *connection, struct MHD_Response *response,
+                           const struct reply *reply)
 {
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->type);
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
@@ -111,7 +61,7 @@ static enum MHD_Result send_response(struct MHD_Connection *connection,
     return result;
 }
 
-static enum MHD_Result refuse_for_now(struct MHD_Connection *connection)
+enum MHD_Result admin_refuse_for_now(struct MHD_Connection *connection)
 {
     static const char text[] = "Too many unread answers, or out of memory. Ask again later.\n";
     struct reply reply = { .status = MHD_HTTP_SERVICE_UNAVAILABLE,
@@ -119,7 +69,7 @@ static enum MHD_Result refuse_for_now(struct MHD_Connection *connection)
     struct MHD_Response *response = MHD_create_response_from_buffer(
         sizeof(text) - 1, (void *)(uintptr_t)text, MHD_RESPMEM_PERSISTENT);
 
-    return response == NULL ? MHD_NO : send_response(connection, response, &reply);
+    return response == NULL ? MHD_NO : admin_send(connection, response, &reply);
 }
 
 /* Takes the reply's text. */
@@ -130,7 +80,7 @@ static enum MHD_Result send_page(struct admin *admin, struct MHD_Connection *con
 
     if (served == NULL) {
         buf_fini(&reply->text);
-        return refuse_for_now(connection);
+        return admin_refuse_for_now(connection);
     }
     *served = (struct served){ admin, reply->text };
     admin->pages_bytes += served->text.bytes;
@@ -138,100 +88,12 @@ static enum MHD_Result send_page(struct admin *admin, struct MHD_Connection *con
         served->text.bytes, served->text.data, free_served, served);
     if (response == NULL) {
         free_served(served);
-        return refuse_for_now(connection);
+        return admin_refuse_for_now(connection);
     }
-    return send_response(connection, response, reply);
+    return admin_send(connection, response, reply);
 }
 
-/* ---- streams ---- */
-
-/* 0 would have it called again at once: without more to say the connection sleeps. */
-static ssize_t read_stream(void *context, uint64_t at, char *to, size_t room)
-{
-    struct flowing *flowing = context;
-    const struct stream_maker *maker = &flowing->admin->config.taps;
-    bool is_over = atomic_load(&flowing->admin->is_stopping);
-
-    (void)at;
-    size_t bytes = maker->read(flowing->stream, clock_now_ms(), to, room, &is_over);
-    if (bytes > 0)
-        return (ssize_t)bytes;
-    if (is_over)
-        return MHD_CONTENT_READER_END_OF_STREAM;
-    flowing->is_suspended = true;
-    MHD_suspend_connection(flowing->connection);
-    return 0;
-}
-
-static void free_stream(void *context)
-{
-    struct flowing *flowing = context;
-
-    flowing->admin->config.taps.close(flowing->stream);
-    flowing->stream = NULL;
-    flowing->is_suspended = false;
-}
-
-static struct flowing *find_free_stream(struct admin *admin)
-{
-    for (size_t i = 0; i < STREAMS_MAX; i++) {
-        if (admin->flowing[i].stream == NULL)
-            return &admin->flowing[i];
-    }
-    return NULL;
-}
-
-static void set_deadline(struct MHD_Connection *connection, int64_t deadline_ms)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    struct guest *guest = info->socket_context;
-
-    guest->deadline_ms = deadline_ms;
-}
-
-/* Takes the reply's stream. */
-static enum MHD_Result send_stream(struct admin *admin, struct MHD_Connection *connection,
-                                   struct reply *reply, int64_t now_ms)
-{
-    struct flowing *flowing = find_free_stream(admin);
-    struct MHD_Response *response = NULL;
-
-    buf_fini(&reply->text);
-    if (flowing != NULL) {
-        *flowing = (struct flowing){ admin, connection, reply->stream, false };
-        response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_stream,
-                                                     flowing, free_stream);
-    }
-    if (response == NULL) {
-        if (flowing != NULL)
-            flowing->stream = NULL;
-        admin->config.taps.close(reply->stream);
-        return refuse_for_now(connection);
-    }
-    set_deadline(connection, now_ms + reply->stream_ms + STREAM_GRACE_MS);
-    return send_response(connection, response, reply);
-}
-
-static bool has_streams(const struct admin *admin)
-{
-    for (size_t i = 0; i < STREAMS_MAX; i++) {
-        if (admin->flowing[i].stream != NULL)
-            return true;
-    }
-    return false;
-}
-
-/* What sleeps is asked again whether there is more, and whether its reader is still there. */
-static void wake_streams(struct admin *admin)
-{
-    for (size_t i = 0; i < STREAMS_MAX; i++) {
-        struct flowing *flowing = &admin->flowing[i];
-        if (flowing->stream != NULL && flowing->is_suspended)
-            MHD_resume_connection(flowing->connection);
-        flowing->is_suspended = false;
-    }
-}
+/* ---- requests ---- */
 
 static const char *find_argument(const void *source, const char *name)
 {
@@ -254,7 +116,7 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
 
     (void)version, (void)upload, (void)upload_bytes, (void)request_context;
     if (reply.text.limit == 0)
-        return refuse_for_now(connection);
+        return admin_refuse_for_now(connection);
     request.host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
     request.accept =
         MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
@@ -265,10 +127,10 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
     enum admin_phase phase = (enum admin_phase)atomic_load(&admin->phase);
     if (!routes_answer(&admin->config, phase, &request, &reply)) {
         buf_fini(&reply.text);
-        return refuse_for_now(connection);
+        return admin_refuse_for_now(connection);
     }
     if (reply.stream != NULL)
-        return send_stream(admin, connection, &reply, request.now_ms);
+        return streams_send(admin, connection, &reply, request.now_ms);
     return send_page(admin, connection, &reply);
 }
 
@@ -342,10 +204,10 @@ static int64_t sooner(int64_t a_ms, int64_t b_ms)
 /* microhttpd does not end while a connection sleeps. */
 static void end_streams(struct admin *admin)
 {
-    wake_streams(admin);
+    streams_wake(admin);
     (void)serve_door(&admin->tcp, clock_now_ms());
     (void)serve_door(&admin->local, clock_now_ms());
-    wake_streams(admin);
+    streams_wake(admin);
 }
 
 /* Returns how long until the next look; -1: there is none. */
@@ -372,11 +234,11 @@ static void *run_admin(void *context)
         fds[count++] = admin->local.epoll_fd;
     while (!atomic_load(&admin->is_stopping)) {
         int64_t now_ms = clock_now_ms();
-        wake_streams(admin);
+        streams_wake(admin);
         int64_t look_ms = look_at_books(admin, now_ms);
         int64_t wait_ms = serve_door(&admin->tcp, now_ms);
         wait_ms = sooner(wait_ms, serve_door(&admin->local, now_ms));
-        if (has_streams(admin))
+        if (streams_flow(admin))
             wait_ms = sooner(wait_ms, STREAM_LOOK_MS);
         bell_wait(admin->bell, fds, count, sooner(wait_ms, look_ms));
     }
@@ -393,12 +255,22 @@ static bool open_door(struct door *door, struct admin *admin, int fd, bool is_tc
     door->is_tcp = is_tcp;
     for (size_t i = 0; i < CONNECTIONS_MAX; i++)
         door->guests[i].fd = -1;
-    door->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, answer,
-                                    door, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-                                    (unsigned)CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-                                    (unsigned)(is_tcp ? CONNECTIONS_PER_ADDRESS : 0),
-                                    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
-                                    MHD_OPTION_NOTIFY_CONNECTION, note_guest, door, MHD_OPTION_END);
+    bool is_tls = is_tcp && admin->config.cert_file[0] != '\0';
+    struct MHD_OptionItem tls[] = {
+        { MHD_OPTION_HTTPS_MEM_CERT, 0, admin->tls.cert.data },
+        { MHD_OPTION_HTTPS_MEM_KEY, 0, admin->tls.key.data },
+        { MHD_OPTION_END, 0, NULL },
+    };
+    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (is_tls ? MHD_USE_TLS : 0);
+    door->daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, answer, door, MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        (unsigned)(is_tcp ? CONNECTIONS_PER_ADDRESS : 0), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONNECTION_BYTES, MHD_OPTION_NOTIFY_CONNECTION, note_guest, door, MHD_OPTION_ARRAY,
+        is_tls ? tls : &tls[2], MHD_OPTION_END);
+    if (door->daemon == NULL && is_tls)
+        return err_set(err, "'%s' and '%s' are no certificate and key that fit, in PEM",
+                       admin->config.cert_file, admin->config.key_file);
     if (door->daemon == NULL)
         return err_set(err, "libmicrohttpd does not start: %s", strerror(errno));
     door->epoll_fd = MHD_get_daemon_info(door->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
@@ -413,6 +285,8 @@ static bool open_tcp(struct admin *admin, struct err *err)
         (void)snprintf(admin->address, sizeof(admin->address), "off");
         return true;
     }
+    if (!admin_tls_read(&admin->tls, admin->config.cert_file, admin->config.key_file, err))
+        return false;
     int fd = listen_open(admin->config.listen, BACKLOG, admin->address, NULL, err);
     if (fd < 0)
         return false;
@@ -493,6 +367,7 @@ void admin_stop(struct admin **adminp)
     if (admin->local.daemon != NULL)
         MHD_stop_daemon(admin->local.daemon);
     socket_file_close(&admin->socket);
+    admin_tls_fini(&admin->tls);
     CHECK(admin->pages_bytes == 0);
     if (admin->bell >= 0)
         (void)close(admin->bell);

@@ -21,6 +21,8 @@ struct admin_query { /* of /sources: which ones; zeroed: all */
 
 struct admin_config {
     const char *listen;        /* ADDRESS:PORT, [v6]:PORT; port 0 takes a free one; "": none */
+    const char *cert_file;     /* PEM; the TCP port speaks TLS then; "": plain HTTP */
+    const char *key_file;      /* of the certificate */
     const char *token;         /* wanted on TCP for all but /healthz; "": none */
     const char *socket_folder; /* where the unix socket is tried */
     const char *state_dir;

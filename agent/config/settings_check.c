@@ -279,6 +279,30 @@ static void check_output(struct loader *loader, size_t index)
             (part->type->traits & OUTPUT_STREAM) != 0 ? COMPRESSION_NONE : COMPRESSION_GZIP;
 }
 
+static bool is_given(const char *text) /* NULL: it had a mistake of its own */
+{
+    return text != NULL && text[0] != '\0';
+}
+
+static void check_admin_tls(struct loader *loader, const struct node *node)
+{
+    const struct agent_options *agent = &loader->settings->agent;
+    bool has_cert = is_given(agent->admin__tls__cert_file);
+    bool has_key = is_given(agent->admin__tls__key_file);
+    const struct node *given =
+        node == NULL ? NULL
+                     : reader_find(node, has_cert ? "admin.tls.cert_file" : "admin.tls.key_file");
+
+    if (given == NULL || (!has_cert && !has_key))
+        return;
+    if (has_cert != has_key)
+        (void)diagnostics_add(&loader->diagnostics, given->place,
+                              "agent.admin.tls: cert_file and key_file belong together");
+    else if (!is_given(agent->admin__listen))
+        (void)diagnostics_add(&loader->diagnostics, given->place,
+                              "agent.admin.tls: is for admin.listen, and there is none");
+}
+
 static void check_agent(struct loader *loader)
 {
     const struct node *node = node_find(loader->root, "agent");
@@ -289,6 +313,7 @@ static void check_agent(struct loader *loader)
     if (listen != NULL && text != NULL && text[0] != '\0' && !listen_check(text, &err))
         (void)diagnostics_add(&loader->diagnostics, listen->place, "agent.admin.listen: %s",
                               err.text);
+    check_admin_tls(loader, node);
     const struct node *token = node == NULL ? NULL : reader_find(node, "admin.token");
     const char *secret = loader->settings->agent.admin__token;
     for (size_t i = 0; token != NULL && secret != NULL && secret[i] != '\0'; i++) {

@@ -324,8 +324,11 @@ void settings_compare_agent(const struct settings *before, const struct settings
 static bool may_agent_follow(const struct settings *before, const struct settings *after,
                              struct buf *ret)
 {
-    static const char *const fixed[] = { "state_dir", "runtime_dir", "admin__listen",
-                                         "admin__token", "log_to" };
+    static const char *const fixed[] = {
+        "state_dir",    "runtime_dir",           "admin__listen",
+        "admin__token", "admin__tls__cert_file", "admin__tls__key_file",
+        "log_to"
+    };
     enum { FIXED = sizeof(fixed) / sizeof(fixed[0]) };
     bool ok = true;
 

@@ -58,6 +58,8 @@ static struct admin *start_admin(const char *listen_at, const struct ledger *led
                                  struct err *err)
 {
     struct admin_config config = { .listen = listen_at,
+                                   .cert_file = "",
+                                   .key_file = "",
                                    .token = "",
                                    .socket_folder = "/proc/no-such-folder",
                                    .state_dir = "/nonexistent",

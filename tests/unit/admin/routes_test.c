@@ -18,6 +18,8 @@ static bool add_sources(void *context, const struct admin_query *query, struct b
 }
 
 static struct admin_config config = { .listen = "127.0.0.1:9464",
+                                      .cert_file = "",
+                                      .key_file = "",
                                       .token = "",
                                       .add_sources = add_sources };
 
