@@ -60,8 +60,8 @@ class Metrics:
     def get(self, name, **labels):
         """The sum of the samples that have these labels; 0 if there are none."""
         wanted = set(labels.items())
-        return int(sum(value for (sample, have), value in self.samples.items()
-                       if sample == name and wanted <= set(have)))
+        return sum(value for (sample, have), value in self.samples.items()
+                   if sample == name and wanted <= set(have))
 
     def counters(self):
         return {key: value for key, value in self.samples.items()
