@@ -66,9 +66,9 @@ static void notify(const char *state)
 static void notify_reloading(void)
 {
     char state[64];
+    int64_t now_us = clock_now_ms() * 1000;
 
-    (void)snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld",
-                   (long long)(clock_now_ms() * 1000));
+    (void)snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)now_us);
     notify(state);
 }
 

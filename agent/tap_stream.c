@@ -105,10 +105,11 @@ static bool choose_stage(const struct ledger *ledger, const struct stream_query 
     const char *name = query->find(query->source, "name");
     const char *stage = query->find(query->source, "stage");
     struct buf inputs = { .limit = 300 }, outputs = { .limit = 100 };
-    bool ok = name != NULL || err_set(err, "name: give that of an input or an output");
 
+    if (name == NULL)
+        return err_set(err, "name: give that of an input or an output");
     wish->stage = TAP_PROCESSED;
-    ok = ok && (stage == NULL || read_stage(stage, &wish->stage, err));
+    bool ok = stage == NULL || read_stage(stage, &wish->stage, err);
     bool is_input = ok && is_known(ledger, name, false, &inputs);
     bool is_output = ok && is_known(ledger, name, true, &outputs);
     if (ok && stage == NULL && !is_input)

@@ -16,16 +16,26 @@ static char ring[LOG_RING_BYTES];
 static uint64_t first_at, end_at; /* bytes ever written; in the ring modulo its size */
 static uint64_t last_number;
 
+static size_t bytes_to_end(uint64_t at, size_t bytes)
+{
+    size_t left = LOG_RING_BYTES - (size_t)(at % LOG_RING_BYTES);
+    return bytes < left ? bytes : left;
+}
+
 static void copy_in(uint64_t at, const void *from, size_t bytes)
 {
-    for (size_t i = 0; i < bytes; i++)
-        ring[(at + i) % LOG_RING_BYTES] = ((const char *)from)[i];
+    size_t first = bytes_to_end(at, bytes);
+
+    memcpy(ring + at % LOG_RING_BYTES, from, first);
+    memcpy(ring, (const char *)from + first, bytes - first);
 }
 
 static void copy_out(uint64_t at, void *to, size_t bytes)
 {
-    for (size_t i = 0; i < bytes; i++)
-        ((char *)to)[i] = ring[(at + i) % LOG_RING_BYTES];
+    size_t first = bytes_to_end(at, bytes);
+
+    memcpy(to, ring + at % LOG_RING_BYTES, first);
+    memcpy((char *)to + first, ring, bytes - first);
 }
 
 void log_ring_put(int64_t real_ns, enum log_level level, struct slice text)

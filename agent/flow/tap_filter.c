@@ -28,29 +28,32 @@ bool tap_filter_parse(const char *written, struct tap_filter *ret, struct err *e
 
 /* The parts between the stars, each behind the one before: the first place that fits is as good as
  * any, so nothing is ever tried twice. */
-static bool contains(struct slice text, const char *pattern)
+static bool contains(struct slice text, struct slice pattern)
 {
     for (;;) {
-        size_t part = strcspn(pattern, "*");
+        const char *star = memchr(pattern.data, '*', pattern.bytes);
+        size_t part = star == NULL ? pattern.bytes : (size_t)(star - pattern.data);
         if (part > 0) {
-            const char *found = memmem(text.data, text.bytes, pattern, part);
+            const char *found = memmem(text.data, text.bytes, pattern.data, part);
             if (found == NULL)
                 return false;
             text.bytes -= (size_t)(found - text.data) + part;
             text.data = found + part;
         }
-        if (pattern[part] == '\0')
+        if (star == NULL)
             return true;
-        pattern += part + 1;
+        pattern = (struct slice){ star + 1, pattern.bytes - part - 1 };
     }
 }
 
 bool tap_filter_matches(const struct tap_filter *filter, const struct event *event)
 {
+    const struct slice field = { filter->field, strlen(filter->field) };
+    const struct slice pattern = { filter->text, strlen(filter->text) };
     char room[FIELD_KEY_BYTES];
-    struct slice text = field_key_text(event, slice_of(filter->field), room);
+    struct slice text = field_key_text(event, field, room);
 
     if (text.bytes == 0)
         return filter->is_negated;
-    return contains(text, filter->text) != filter->is_negated;
+    return contains(text, pattern) != filter->is_negated;
 }

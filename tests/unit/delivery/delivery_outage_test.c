@@ -73,7 +73,7 @@ static void what_somebody_has_to_mend_is_told_apart_from_an_endpoint_that_is_awa
 {
     (void)unused;
     static const struct {
-        int verdict;
+        enum verdict verdict;
         uint64_t held;
     } probes[] = { { VERDICT_HOLD, 1 },
                    { VERDICT_BUSY, 1 },
