@@ -11,12 +11,7 @@
 #include <sys/stat.h>
 
 enum { CA_FILE, CERT_FILE, KEY_FILE, TLS_FILES, TOKEN_FILE = TLS_FILES, FILES };
-enum {
-    FILE_BYTES = 1 << 20,
-    TOKEN_BYTES = 8 * 1024,
-    PATH_BYTES = 40,
-    LOOK_MS = 1000
-};
+enum { FILE_BYTES = 1 << 20, TOKEN_BYTES = 8 * 1024, PATH_BYTES = 40, LOOK_MS = 1000 };
 
 struct identity { /* all zero: not there */
     dev_t device;
