@@ -150,6 +150,7 @@ void reading_set_lanes(struct reading *reading, struct lane **lanes, const char 
 
 void reading_go_on(struct reading *reading)
 {
+    reading->has_ended = false; /* its thread stands at the gate */
     atomic_store(&reading->stopped, false);
     atomic_store(&reading->stopping, false);
     bell_ring(reading->sink.bell);
