@@ -113,6 +113,7 @@ static int64_t tend_positions(void *context)
 static bool may_collect(struct reading *reading)
 {
     return !reading->done && !atomic_load(&reading->stopping) &&
+           !atomic_load(&reading->sink.gives_way) &&
            (reading->sink.receipts == NULL ||
             receipts_have_room(reading->sink.receipts, RECEIPT_RESERVE));
 }
@@ -230,6 +231,7 @@ static void *run_reading(void *context)
     CHECK(reading->magic == READING_MAGIC);
     (void)pthread_setname_np(pthread_self(), "reading");
     while (!atomic_load(&reading->finishing)) {
+        reading_take_pending(reading);
         gate_pass(&reading->gate);
         tend_positions(reading);
         if (may_collect(reading)) {
@@ -432,6 +434,8 @@ void reading_free(struct reading **readingp)
     if (reading == NULL)
         return;
     CHECK(!reading->has_thread);
+    struct reading_change *pending = atomic_exchange(&reading->pending, NULL);
+    reading_change_free(&pending);
     struct sources_ask *question = atomic_exchange(&reading->question, NULL);
     sources_ask_release(&question);
     if (reading->file != NULL)
