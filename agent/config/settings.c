@@ -7,6 +7,7 @@
 #include "config/nearest.h"
 #include "config/settings_check.h"
 #include "config/substitute.h"
+#include "config/text_hash.h"
 
 #include <stdio.h>
 
@@ -328,16 +329,6 @@ static bool is_secret(const void *context, const char *key)
 
 /* ---- loading ---- */
 
-/* FNV-1a, 64 bits: tells texts apart, guards against nothing. */
-static void hash_text(struct slice text, char ret_hash[17])
-{
-    uint64_t hash = UINT64_C(14695981039346656037);
-
-    for (size_t i = 0; i < text.bytes; i++)
-        hash = (hash ^ (unsigned char)text.data[i]) * UINT64_C(1099511628211);
-    (void)snprintf(ret_hash, 17, "%016llx", (unsigned long long)hash);
-}
-
 static void report(struct loader *loader, struct buf *ret_problems)
 {
     bool is_short =
@@ -368,9 +359,10 @@ static bool parse(const char *name, struct slice text, const struct catalog *cat
                                                    .text = text,
                                                    .is_secret = is_secret,
                                                    .context = catalog };
-        loader.reader = (struct reader){ &loader.diagnostics, ret->memory, &ret->origins };
-        hash_text(text, ret->hash);
+        uint64_t hash = text_hash_add(text_hash_of_nothing, text);
+        loader.reader = (struct reader){ &loader.diagnostics, ret->memory, &ret->origins, &hash };
         read_it(&loader);
+        (void)snprintf(ret->hash, sizeof(ret->hash), "%016llx", (unsigned long long)hash);
         report(&loader, ret_problems);
         ok = diagnostics_is_clean(&loader.diagnostics);
         diagnostics_fini(&loader.diagnostics);

@@ -319,20 +319,6 @@ void reading_close_processors(struct processor_instance **processorsp, size_t co
     *processorsp = NULL;
 }
 
-struct host *reading_make_host(const struct reading_config *config)
-{
-    struct host *host = calloc(1, sizeof(*host));
-
-    if (host != NULL)
-        *host = (struct host){ .name = config->input,
-                               .base = config->base,
-                               .base_count = config->base_count,
-                               .interval_ms = config->interval_ms,
-                               .max_event_bytes = config->max_event_bytes,
-                               .buffer_bytes = config->buffer_bytes };
-    return host;
-}
-
 static bool open_reading(struct reading *reading, struct err *err)
 {
     const struct reading_config *config = &reading->config;
