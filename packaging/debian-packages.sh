@@ -13,6 +13,11 @@ packages_test="libcmocka-dev python3 python3-pytest python3-pytest-xdist python3
   python3-jsonschema python3-prometheus-client curl openssl strace util-linux iproute2 nftables
   faketime groff-base chromium chromium-driver"
 # shellcheck disable=SC2034
+packages_package="dpkg-dev binutils file gzip rpm"
+# shellcheck disable=SC2034
+packages_package_test="lintian rpmlint man-db systemd systemd-container debootstrap zsh fish
+  ansible-core kubernetes-client npm"
+# shellcheck disable=SC2034
 packages_tools="clang clang-format clang-tidy libclang-rt-14-dev shellcheck git"
 
 # 0: the package, or one of a|b, is installed.
