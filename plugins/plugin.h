@@ -5,6 +5,7 @@
  * thread at a time: open in main, everything else in its own thread. Config and host outlive it. */
 #pragma once
 
+#include "base/auto.h"
 #include "base/buf.h"
 #include "base/check.h"
 #include "base/clock.h"
@@ -15,6 +16,7 @@
 #include "base/slice.h"
 #include "config/schema.h"
 #include "event/event.h"
+#include "event/multiline.h"
 #include "event/resource.h"
 
 #include <errno.h>
@@ -67,6 +69,7 @@ enum sink_number {
     SINK_LINES,
     SINK_LINES_TRUNCATED,
     SINK_LINES_UNPARSED,
+    SINK_EVENTS_ENDED, /* of several lines, at a bound */
     SINK_SOURCES_OPEN,
     SINK_SOURCES_UNWATCHED,
     SINK_SOURCES_ROTATED,
