@@ -31,7 +31,7 @@ void surface_show(struct surface *surface, const struct settings *settings); /* 
 bool surface_prepare(struct surface *surface, const struct settings *settings, struct err *err);
 void surface_commit(struct surface *surface);
 void surface_forget_change(struct surface *surface);
-void surface_run(struct surface *surface, struct pipeline *pipeline); /* it has started */
+void surface_run(struct surface *surface, struct pipeline *pipeline); /* started or changed */
 void surface_step(struct surface *surface, int64_t now_ms);           /* the main thread moves */
 void surface_pass_questions(
     struct surface *surface); /* on to the pipeline: not in a change of it */

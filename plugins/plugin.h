@@ -145,6 +145,12 @@ struct input {
      * kind of input, or damaged; some may have been told. */
     bool (*recall)(struct slice checkpoint, source_tell_fn *tell, void *context);
     void (*close)(void *state); /* optional */
+    /* Optional. The agent stops, or the input leaves by a reload: called in place of collect(), and
+     * again while it returns COLLECT_MORE, for what would be lost: what the kernel holds for a
+     * socket by then, a record that is not whole. Must come to its end. collect() follows only if
+     * the input comes back before it is gone (another reload); then what was closed is opened anew.
+     */
+    enum collected (*last)(void *state, struct sink *sink);
     /* Optional: goes on with another configuration and keeps its positions, and what it has read
      * and not offered. Called between two collect(). What the old config and host said is
      * forgotten: they are freed. false: out of memory, nothing has changed. Going back to a
@@ -223,3 +229,6 @@ struct output {
 
 /* A plugin file defines `const struct input input_NAME` (or processor_NAME, output_NAME); CMake
  * finds it by its file name and builds the catalog. */
+
+/* What plugins that listen share. Last, as it is made of the above. */
+#include "net/listener.h"

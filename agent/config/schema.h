@@ -60,7 +60,8 @@ struct option {
     size_t offset;
     const char *preset; /* default as a user would write it; REQUIRED: must be given */
     /* Bounds as a user would write them; ANY: none. choice, list: min has the names that are valid,
-     * "block|drop_oldest" (a list without: any text). text, secret, map, secrets have none. */
+     * "block|drop_oldest" (a list without: any text), or of addresses the schemes, "udp://|tcp://".
+     * text, secret, map, secrets have none. */
     const char *min, *max;
     const char *doc;
 };
@@ -83,7 +84,6 @@ enum plugin_traits {
 };
 
 struct err;
-
 /* What the configuration needs to know of a plugin. Everything else is in plugins/plugin.h. */
 struct plugin_type {
     const char *name, *doc;       /* value of `type:`; one line */
@@ -113,8 +113,8 @@ bool schema_parse(const struct option *option, const char *text, const char *sho
 const char *schema_type_name(enum option_type type);    /* "duration" */
 const char *schema_type_help(enum option_type type);    /* how it is written: "80% or 0.8" */
 const char *schema_type_pattern(enum option_type type); /* regex of its form; NULL: any text */
-/* Bytes as a user would write them: "8MiB", "1536B", or rounded down: "3.5MiB". */
-enum { SIZE_TEXT_BYTES = 24 };
+enum { SIZE_TEXT_BYTES = 24 }; /* "8MiB", "1536B", or rounded down: "3.5MiB" */
 const char *schema_size_text(uint64_t bytes, char ret_text[SIZE_TEXT_BYTES]);
+bool schema_has_addresses(const struct option *option); /* a list of them */
 /* The name as users know it: "lane.shed.high". Cut to what fits. */
 void schema_user_name(const struct option *option, char *ret_name, size_t room);

@@ -202,6 +202,20 @@ static void collect_once(struct reading *reading)
     rest(reading, &waits, reading->next_collect_ms);
 }
 
+/* Also after an abort: then nothing waits, and what comes is counted as dropped. true: once more.
+ */
+static bool collect_last(struct reading *reading)
+{
+    const struct input *plugin = reading->config.plugin;
+
+    if (plugin->last == NULL || reading->has_ended || reading->done ||
+        !atomic_load(&reading->stopping))
+        return false;
+    reading->has_ended = plugin->last(reading->state, &reading->sink) != COLLECT_MORE;
+    (void)sink_flush(&reading->sink);
+    return !reading->has_ended;
+}
+
 static void tell_stopped(struct reading *reading)
 {
     if (atomic_exchange(&reading->stopped, true))
@@ -224,6 +238,8 @@ static void *run_reading(void *context)
             collect_once(reading);
             continue;
         }
+        if (collect_last(reading))
+            continue;
         if (reading->done || atomic_load(&reading->stopping))
             tell_stopped(reading);
         rest(reading, &nothing, 0);
@@ -279,44 +295,6 @@ static bool open_positions(struct reading *reading, struct err *err)
     reading->seen_disk_errors = disk_file_errors(reading->file);
     restore_positions(reading, path);
     return true;
-}
-
-bool reading_open_processors(const struct reading_config *config,
-                             struct processor_instance **ret_processors, size_t *ret_count,
-                             struct err *err)
-{
-    struct processor_instance *processors =
-        calloc(config->processor_count + 1, sizeof(*processors));
-
-    *ret_processors = processors;
-    *ret_count = 0;
-    if (processors == NULL)
-        return err_set(err, "out of memory for processors");
-    for (size_t i = 0; i < config->processor_count; i++) {
-        const struct processor *plugin = config->processors[i].plugin;
-        struct err why = { "" };
-        void *state = calloc(1, plugin->type.state_bytes);
-        if (state == NULL)
-            return err_set(err, "out of memory for processors");
-        if (!plugin->open(state, config->processors[i].config, &why)) {
-            free(state);
-            return err_set(err, "processor '%s': %s", config->processors[i].name, why.text);
-        }
-        processors[(*ret_count)++] = (struct processor_instance){ plugin, state };
-    }
-    return true;
-}
-
-void reading_close_processors(struct processor_instance **processorsp, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        struct processor_instance *processor = &(*processorsp)[i];
-        if (processor->plugin->close != NULL)
-            processor->plugin->close(processor->state);
-        free(processor->state);
-    }
-    free(*processorsp);
-    *processorsp = NULL;
 }
 
 static bool open_reading(struct reading *reading, struct err *err)

@@ -28,6 +28,7 @@ struct reading {
     /* reading's thread only, after start */
     struct sink sink;
     bool done;                 /* the plugin is at its end */
+    bool has_ended;            /* stopping, and its last() has nothing more */
     unsigned rounds_with_more; /* in a row: a backlog */
     int64_t saved_ms;          /* when positions were saved last */
     int64_t save_due_ms;       /* 0: nothing has changed since */
