@@ -23,20 +23,6 @@ struct reading_change {
     bool is_open;
 };
 
-struct host *reading_make_host(const struct reading_config *config)
-{
-    struct host *host = calloc(1, sizeof(*host));
-
-    if (host != NULL)
-        *host = (struct host){ .name = config->input,
-                               .base = config->base,
-                               .base_count = config->base_count,
-                               .interval_ms = config->interval_ms,
-                               .max_event_bytes = config->max_event_bytes,
-                               .buffer_bytes = config->buffer_bytes };
-    return host;
-}
-
 void reading_change_free(struct reading_change **changep)
 {
     struct reading_change *change = *changep;
