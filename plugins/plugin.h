@@ -14,7 +14,7 @@
 #include "base/log_ring.h"
 #include "base/patterns.h"
 #include "base/slice.h"
-#include "config/schema.h"
+#include "config/plugin_type.h"
 #include "event/event.h"
 #include "event/lines.h"
 #include "event/multiline.h"
