@@ -77,6 +77,9 @@ enum sink_number {
     SINK_SOURCES_TRUNCATED,
     SINK_LAG_BYTES,
     SINK_COLLECT_FAILURES,
+    SINK_CONNECTIONS_ACCEPTED,
+    SINK_CONNECTIONS_REFUSED,
+    SINK_CONNECTIONS_FAILED,
     SINK_NUMBERS
 };
 void sink_add(struct sink *sink, enum sink_number number, uint64_t count); /* counters */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* schema: options are declared once, in a table; field, parser, default, bounds, error text and
- * manual come from its row. Defaults and bounds are written as a user would write them and go
- * through the user's parser.
+ * manual come from its row. Defaults and bounds go through the user's parser, too.
  *     #define DEMO_OPTIONS(X, T) \
  *         X(T, url,           text,     REQUIRED, ANY,  ANY,  "Where batches are sent") \
  *         X(T, tls__ca_file,  text,     "",       ANY,  ANY,  "Certificates to trust, PEM")
@@ -84,7 +83,7 @@ enum plugin_traits {
 };
 
 struct err;
-/* What the configuration needs to know of a plugin. Everything else is in plugins/plugin.h. */
+/* What the configuration needs to know of a plugin; the rest is in plugins/plugin.h. */
 struct plugin_type {
     const char *name, *doc;       /* value of `type:`; one line */
     const struct option *options; /* ends with a row without key */
@@ -93,6 +92,7 @@ struct plugin_type {
     unsigned traits; /* enum plugin_traits */
     /* Inputs: the largest event this configuration can produce, in event_bytes(). NULL: 64 KiB. */
     uint64_t (*max_event_bytes)(const void *config);
+    uint64_t (*memory_bytes)(const void *config); /* inputs: beside the read buffer; NULL: none */
     /* Inputs: bytes to read into, where that may be more than max_event_bytes. NULL: it is not. */
     uint64_t (*buffer_bytes)(const void *config);
     /* Inputs of files: globs of what is read, and of what is left out. NULL: not of files. */

@@ -341,6 +341,9 @@ static const enum number number_of[SINK_NUMBERS] = {
     [SINK_SOURCES_TRUNCATED] = NUMBER_sources_truncated,
     [SINK_LAG_BYTES] = NUMBER_lag_bytes,
     [SINK_COLLECT_FAILURES] = NUMBER_collect_failures,
+    [SINK_CONNECTIONS_ACCEPTED] = NUMBER_connections_accepted,
+    [SINK_CONNECTIONS_REFUSED] = NUMBER_connections_refused,
+    [SINK_CONNECTIONS_FAILED] = NUMBER_connections_failed,
 };
 
 void sink_add(struct sink *sink, enum sink_number number, uint64_t count)
