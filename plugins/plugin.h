@@ -9,10 +9,14 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/line_buffer.h"
 #include "base/log.h"
 #include "base/log_ring.h"
 #include "base/patterns.h"
+#include "base/random.h"
 #include "base/slice.h"
+#include "children/child.h"
+#include "children/request.h"
 #include "config/schema.h"
 #include "event/event.h"
 #include "event/resource.h"
@@ -62,6 +66,9 @@ void sink_malformed(struct sink *sink, const char *what, uint64_t events, uint64
  */
 void sink_tell(struct sink *sink, enum log_level level, const char *msg, const char *what,
                const char *why);
+/* The same with words that are not the agent's: written, and not kept among its news. */
+void sink_quote(struct sink *sink, enum log_level level, const char *msg, const char *what,
+                struct slice words);
 /* Rows of the ledger's second table: see ledger/numbers.def, those of scope input. */
 enum sink_number {
     SINK_LINES,
@@ -73,6 +80,9 @@ enum sink_number {
     SINK_SOURCES_TRUNCATED,
     SINK_LAG_BYTES,
     SINK_COLLECT_FAILURES,
+    SINK_RUNS,
+    SINK_RUNS_FAILED,
+    SINK_RUNS_SKIPPED,
     SINK_NUMBERS
 };
 void sink_add(struct sink *sink, enum sink_number number, uint64_t count); /* counters */
@@ -102,9 +112,10 @@ struct host {
      * resource_new(). */
     const struct attribute *base;
     size_t base_count;
-    int64_t interval_ms;    /* inputs with INPUT_SAMPLES: the configured interval */
+    int64_t interval_ms;    /* inputs with INPUT_SAMPLES or INPUT_TIMED: the configured interval */
     size_t max_event_bytes; /* larger ones are dropped as oversize */
     size_t buffer_bytes;    /* what the reading may use as its read buffer */
+    const struct starter *starter; /* inputs with a command: for child_start() */
 };
 
 /* What an input knows of one of its sources, for people who ask. Borrowed while it is told. Times
@@ -145,6 +156,10 @@ struct input {
      * kind of input, or damaged; some may have been told. */
     bool (*recall)(struct slice checkpoint, source_tell_fn *tell, void *context);
     void (*close)(void *state); /* optional */
+    /* Optional, for an input that has something to end before it stops: called in place of
+     * collect(), and waited for in the same way, once the input is to read no more; until it is
+     * COLLECT_DONE, or the grace is over. collect() may be called again after it. */
+    enum collected (*finish)(void *state, struct sink *sink);
     /* Optional: goes on with another configuration and keeps its positions, and what it has read
      * and not offered. Called between two collect(). What the old config and host said is
      * forgotten: they are freed. false: out of memory, nothing has changed. Going back to a

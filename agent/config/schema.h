@@ -80,9 +80,11 @@ enum plugin_traits {
     INPUT_REREADABLE = 1, /* has positions: a reading for each output, receipts; may block */
     INPUT_SAMPLES = 2, /* makes metric samples: collected each `interval` of the common options */
     OUTPUT_STREAM = 4, /* writes to a file descriptor: no compression unless asked for */
+    INPUT_TIMED = 8,   /* keeps to the `interval` of the common options by itself */
 };
 
 struct err;
+struct command_line; /* see children/request.h */
 
 /* What the configuration needs to know of a plugin. Everything else is in plugins/plugin.h. */
 struct plugin_type {
@@ -95,6 +97,8 @@ struct plugin_type {
     uint64_t (*max_event_bytes)(const void *config);
     /* Inputs of files: globs of what is read, and of what is left out. NULL: not of files. */
     void (*globs)(const void *config, struct text_list *ret_paths, struct text_list *ret_exclude);
+    /* Inputs that start a process: which. NULL: none. */
+    void (*command)(const void *config, struct command_line *ret);
     /* Optional: what a parser of single options cannot see. No side effects, opens nothing. */
     bool (*check)(const void *config, struct err *err);
 };
@@ -110,11 +114,6 @@ struct catalog {
  * substituted one is not shown as it is. *ret is written on success only. */
 bool schema_parse(const struct option *option, const char *text, const char *shown, void *ret,
                   struct err *err);
-const char *schema_type_name(enum option_type type);    /* "duration" */
-const char *schema_type_help(enum option_type type);    /* how it is written: "80% or 0.8" */
-const char *schema_type_pattern(enum option_type type); /* regex of its form; NULL: any text */
 /* Bytes as a user would write them: "8MiB", "1536B", or rounded down: "3.5MiB". */
 enum { SIZE_TEXT_BYTES = 24 };
 const char *schema_size_text(uint64_t bytes, char ret_text[SIZE_TEXT_BYTES]);
-/* The name as users know it: "lane.shed.high". Cut to what fits. */
-void schema_user_name(const struct option *option, char *ret_name, size_t room);

@@ -2,6 +2,7 @@
 /* settings: from text to tree, from the tree to typed parts, then the checks across parts. Goes on
  * after every problem that does not make the rest meaningless, so that all are told at once. */
 #include "config/settings.h"
+#include "config/schema_names.h"
 
 #include "base/file.h"
 #include "config/nearest.h"

@@ -6,8 +6,6 @@
 #include "input/checkpoint.h"
 #include "input/sources.h"
 
-#include <limits.h>
-
 enum {
     SAVE_SETTLED_MS =
         50, /* after the last save; what is settled meanwhile comes twice after a kill */
@@ -15,8 +13,7 @@ enum {
     SAVE_BYTES_PER_MS = 1024, /* of a large checkpoint: ten thousand files are a megabyte */
     RETRY_MS = 1000,
     RECEIPT_RESERVE = 64,
-    BACKLOG_ROUNDS = 16,
-    HANDED_OVER_MS = 2000
+    BACKLOG_ROUNDS = 16
 };
 
 /* ---- positions ---- */
@@ -110,11 +107,21 @@ static int64_t tend_positions(void *context)
 
 /* ---- the thread ---- */
 
+/* It reads no more, but has something to end. */
+static bool must_finish(struct reading *reading)
+{
+    return atomic_load(&reading->stopping) && !atomic_load(&reading->sink.aborting) &&
+           reading->config.plugin->finish != NULL && !reading->is_finished;
+}
+
 static bool may_collect(struct reading *reading)
 {
-    return !reading->done && !atomic_load(&reading->stopping) &&
-           (reading->sink.receipts == NULL ||
-            receipts_have_room(reading->sink.receipts, RECEIPT_RESERVE));
+    if (!atomic_load(&reading->stopping))
+        reading->is_finished = false;
+    else if (!must_finish(reading))
+        return false;
+    return !reading->done && (reading->sink.receipts == NULL ||
+                              receipts_have_room(reading->sink.receipts, RECEIPT_RESERVE));
 }
 
 static void end_source(struct reading *reading)
@@ -178,7 +185,10 @@ static void collect_once(struct reading *reading)
         rest(reading, &waits, reading->next_collect_ms);
         return;
     }
-    enum collected collected = reading->config.plugin->collect(reading->state, &reading->sink);
+    const struct input *plugin = reading->config.plugin;
+    bool finishes = atomic_load(&reading->stopping) && plugin->finish != NULL;
+    enum collected collected = finishes ? plugin->finish(reading->state, &reading->sink)
+                                        : plugin->collect(reading->state, &reading->sink);
     bool taken = sink_flush(&reading->sink);
     /* Saved also before anything is settled: the next start must know of a source to count what is
      * lost of it, should it be gone by then. */
@@ -191,7 +201,10 @@ static void collect_once(struct reading *reading)
         return;
     note_end_of_backlog(reading);
     if (collected == COLLECT_DONE) {
-        end_source(reading);
+        if (finishes)
+            reading->is_finished = true;
+        else
+            end_source(reading);
         return;
     }
     if (collected == COLLECT_FAILED)
@@ -234,50 +247,6 @@ static void *run_reading(void *context)
 }
 
 /* ---- construction ---- */
-
-static void restore_positions(struct reading *reading, const char *path)
-{
-    AUTO(buf_fini) struct buf file = { 0 };
-    struct slice text;
-    struct err err = { "" };
-    enum checkpoint_found found = checkpoint_read(path, &file, &text, &err);
-
-    if (found == CHECKPOINT_PREVIOUS)
-        LOG(LOG_ERROR, "checkpoint damaged, using the previous one",
-            LS("input", reading->config.input), LS("path", path), LS("error", err.text));
-    if (found == CHECKPOINT_DAMAGED)
-        LOG(LOG_ERROR, "checkpoint damaged, starting as without one",
-            LS("input", reading->config.input), LS("path", path), LS("error", err.text));
-    if ((found == CHECKPOINT_READ || found == CHECKPOINT_PREVIOUS) &&
-        !reading->config.plugin->restore(reading->state, text, &err))
-        LOG(LOG_ERROR, "checkpoint not understood, starting as without one",
-            LS("input", reading->config.input), LS("path", path), LS("error", err.text));
-}
-
-static bool open_positions(struct reading *reading, struct err *err)
-{
-    char path[PATH_MAX];
-
-    if (!(reading->config.plugin->type.traits & INPUT_REREADABLE))
-        return true;
-    reading->sink.rereadable = true;
-    reading->sink.receipts = receipts_new(reading_ring, reading);
-    if (reading->sink.receipts == NULL)
-        return err_set(err, "out of memory for a reading");
-    if (!checkpoint_path(reading->config.state_dir, reading->config.input, reading->config.output,
-                         path, sizeof(path)))
-        return err_set(err, "state_dir '%s' is too long", reading->config.state_dir);
-    reading->file = disk_file_new(reading->config.disk, path, reading_ring, reading);
-    if (reading->file == NULL)
-        return err_set(err, "out of memory for a reading");
-    /* One of the same name that was taken out by a reload has handed over its last positions. */
-    if (!disk_file_await(reading->file, HANDED_OVER_MS))
-        return err_set(err, "input '%s': its positions are not on disk: see the log",
-                       reading->config.input);
-    reading->seen_disk_errors = disk_file_errors(reading->file);
-    restore_positions(reading, path);
-    return true;
-}
 
 bool reading_open_processors(const struct reading_config *config,
                              struct processor_instance **ret_processors, size_t *ret_count,
@@ -327,6 +296,7 @@ struct host *reading_make_host(const struct reading_config *config)
                                .base_count = config->base_count,
                                .interval_ms = config->interval_ms,
                                .max_event_bytes = config->max_event_bytes,
+                               .starter = config->starter,
                                .buffer_bytes = config->buffer_bytes };
     return host;
 }
@@ -350,7 +320,7 @@ static bool open_reading(struct reading *reading, struct err *err)
     if (!config->plugin->open(reading->state, config->plugin_config, reading->host, &why))
         return err_set(err, "input '%s': %s", config->input, why.text);
     reading->is_open = true;
-    return open_positions(reading, err);
+    return reading_open_positions(reading, err);
 }
 
 struct reading *reading_new(const struct reading_config *config, struct err *err)

@@ -25,6 +25,7 @@ struct reading {
     /* reading's thread only, after start */
     struct sink sink;
     bool done;                 /* the plugin is at its end */
+    bool is_finished;          /* since it is to read no more */
     unsigned rounds_with_more; /* in a row: a backlog */
     int64_t saved_ms;          /* when positions were saved last */
     int64_t save_due_ms;       /* 0: nothing has changed since */
@@ -45,5 +46,7 @@ bool reading_open_processors(const struct reading_config *config,
                              struct processor_instance **ret_processors, size_t *ret_count,
                              struct err *err);
 void reading_close_processors(struct processor_instance **processorsp, size_t count);
+/* Restores what the checkpoint says. false: err says why it cannot start. */
+bool reading_open_positions(struct reading *reading, struct err *err);
 /* For its plugin, which keeps the pointer. NULL: out of memory. */
 struct host *reading_make_host(const struct reading_config *config);
