@@ -105,15 +105,16 @@ static void log_done(const struct result *result, const struct lists *lists, con
            LI("took_ms", clock_now_ms() - result->began_ms));
 }
 
-/* Each problem is told by the line that has its place; what is shown below it is for a terminal. */
+/* Each problem is told by the line that has its place; what is shown below it is for a terminal. A
+ * place is in the file or in one beside it. */
 static void log_problems(const struct reload *reload, const struct result *result)
 {
-    const char *text = buf_slice(&result->problems).data;
-    size_t logged = 0, path_bytes = strlen(reload->path);
+    const char *text = buf_slice(&result->problems).data, *slash = strrchr(reload->path, '/');
+    size_t logged = 0, path_bytes = slash == NULL ? 0 : (size_t)(slash - reload->path) + 1;
 
     while (*text != '\0' && logged < PROBLEMS_LOGGED) {
         size_t bytes = strcspn(text, "\n");
-        bool has_place = strncmp(text, reload->path, path_bytes) == 0;
+        bool has_place = strncmp(text, reload->path, path_bytes) == 0 && text[0] != ' ';
         if (bytes > 0 && (has_place || logged == 0 || result->state != BAD_CONFIG)) {
             LOG_AS(LOG_KEPT, LOG_ERROR, "reload refused, the agent goes on as it was",
                    LS("state", result->state), LB("error", ((struct slice){ text, bytes })));

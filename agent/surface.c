@@ -155,7 +155,7 @@ void surface_run(struct surface *surface, struct pipeline *pipeline)
 {
     atomic_store(&surface->pipeline, pipeline);
     surface_step(surface, clock_now_ms());
-    admin_set_phase(surface->admin, ADMIN_RUNNING);
+    admin_set_phase(surface->admin, pipeline_is_idle(pipeline) ? ADMIN_IDLE : ADMIN_RUNNING);
 }
 
 void surface_step(struct surface *surface, int64_t now_ms)

@@ -24,8 +24,8 @@ struct surface {
 bool surface_start(struct surface *surface, const struct settings *settings,
                    const struct ledger *ledger, struct reload *reload, struct err *err);
 void surface_show(struct surface *surface, const struct settings *settings); /* from now on */
-void surface_run(struct surface *surface, struct pipeline *pipeline);        /* it has started */
-void surface_step(struct surface *surface, int64_t now_ms); /* the main thread moves */
+void surface_run(struct surface *surface, struct pipeline *pipeline); /* started or changed */
+void surface_step(struct surface *surface, int64_t now_ms);           /* the main thread moves */
 void surface_pass_questions(
     struct surface *surface); /* on to the pipeline: not in a change of it */
 void surface_drain(struct surface *surface);

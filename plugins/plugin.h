@@ -95,6 +95,7 @@ enum collected {
     COLLECT_MORE,   /* there may be more at once */
     COLLECT_IDLE,   /* nothing more now: call again when wait() says so */
     COLLECT_DONE,   /* the source is at its end for good: never call again */
+    COLLECT_WAIT,   /* of last() alone: there will be more, call it again when wait() says so */
     COLLECT_FAILED, /* this round failed (told by sink_tell); call again as for IDLE */
 };
 
@@ -156,10 +157,13 @@ struct input {
      * kind of input, or damaged; some may have been told. */
     bool (*recall)(struct slice checkpoint, source_tell_fn *tell, void *context);
     void (*close)(void *state); /* optional */
-    /* Optional, for an input that has something to end before it stops: called in place of
-     * collect(), and waited for in the same way, once the input is to read no more; until it is
-     * COLLECT_DONE, or the grace is over. collect() may be called again after it. */
-    enum collected (*finish)(void *state, struct sink *sink);
+    /* Optional. The agent stops, or the input leaves by a reload: called in place of collect(), and
+     * again while it returns COLLECT_MORE or COLLECT_WAIT, for what would be lost: what the kernel
+     * holds for a socket by then, a record that is not whole, the last words of a child. Must come
+     * to its end; the grace ends its waits. collect() follows only if
+     * the input comes back before it is gone (another reload); then what was closed is opened anew.
+     */
+    enum collected (*last)(void *state, struct sink *sink);
     /* Optional: goes on with another configuration and keeps its positions, and what it has read
      * and not offered. Called between two collect(). What the old config and host said is
      * forgotten: they are freed. false: out of memory, nothing has changed. Going back to a
@@ -238,3 +242,6 @@ struct output {
 
 /* A plugin file defines `const struct input input_NAME` (or processor_NAME, output_NAME); CMake
  * finds it by its file name and builds the catalog. */
+
+/* What plugins that listen share. Last, as it is made of the above. */
+#include "net/listener.h"

@@ -5,10 +5,11 @@
  * Threads: none of its own. */
 #pragma once
 
-#include "config/schema.h"
+#include "config/schema_names.h"
 #include "config/yaml.h"
 
 struct option_origin;
+struct mark;
 
 struct reader {
     struct diagnostics *diagnostics;
@@ -38,6 +39,8 @@ bool reader_fill(const struct reader *reader, const struct section *section);
  * message. */
 const char *reader_text(const struct reader *reader, const char *name, const struct node *node,
                         bool *ret_is_substituted);
+
+struct mark reader_mark(const struct reader *reader, struct place place);
 
 /* The node at "lane.shed.high"; NULL: not given. */
 const struct node *reader_find(const struct node *map, const char *user_name);

@@ -93,7 +93,10 @@ static void add_value(struct buf *ret, const struct option *option)
         (void)buf_add_text(ret, "{\"anyOf\": [");
         for (int is_array = 0; is_array <= 1; is_array++) {
             (void)buf_add_text(ret, is_array ? ", {\"type\": \"array\", \"items\": " : "");
-            if (option->min != ANY)
+            if (schema_has_addresses(option))
+                (void)buf_printf(ret, "{\"type\": \"string\", \"pattern\": \"^(%s)|[$][{]\"}",
+                                 option->min);
+            else if (option->min != ANY)
                 add_names(ret, option->min);
             else
                 (void)buf_add_text(ret, text);

@@ -60,7 +60,8 @@ struct option {
     size_t offset;
     const char *preset; /* default as a user would write it; REQUIRED: must be given */
     /* Bounds as a user would write them; ANY: none. choice, list: min has the names that are valid,
-     * "block|drop_oldest" (a list without: any text). text, secret, map, secrets have none. */
+     * "block|drop_oldest" (a list without: any text), or of addresses the schemes, "udp://|tcp://".
+     * text, secret, map, secrets have none. */
     const char *min, *max;
     const char *doc;
 };
@@ -114,6 +115,6 @@ struct catalog {
  * substituted one is not shown as it is. *ret is written on success only. */
 bool schema_parse(const struct option *option, const char *text, const char *shown, void *ret,
                   struct err *err);
-/* Bytes as a user would write them: "8MiB", "1536B", or rounded down: "3.5MiB". */
-enum { SIZE_TEXT_BYTES = 24 };
+enum { SIZE_TEXT_BYTES = 24 }; /* "8MiB", "1536B", or rounded down: "3.5MiB" */
 const char *schema_size_text(uint64_t bytes, char ret_text[SIZE_TEXT_BYTES]);
+bool schema_has_addresses(const struct option *option); /* a list of them */

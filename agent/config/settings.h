@@ -9,6 +9,7 @@
 struct mark { /* a place in a configuration file */
     const char *file;
     unsigned line, column; /* from 1 */
+    unsigned file_number;  /* private to the loading */
 };
 
 struct settings_part {              /* an input, processor or output */
@@ -45,7 +46,8 @@ struct settings {
     struct settings_memory *memory; /* private: everything above lives here */
 };
 
-/* How a problem is shown: file:line:column: text, the line, a caret, a suggestion; each ends with
+/* The file at `path` with those of conf.d beside it: see texts.h and merge.h.
+ * How a problem is shown: file:line:column: text, the line, a caret, a suggestion; each ends with
  * a newline. All problems are appended to ret_problems. */
 bool settings_load(const char *path, const struct catalog *catalog, struct settings *ret,
                    struct buf *ret_problems);

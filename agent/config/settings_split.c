@@ -132,8 +132,7 @@ static uint64_t readings_bytes(const struct settings *settings)
 static struct split split_at(const struct settings *settings, uint64_t limit_bytes)
 {
     uint64_t lanes = count_lanes(settings);
-    CHECK(lanes > 0); /* without outputs it was refused before */
-    uint64_t part = limit_bytes / 2 / lanes;
+    uint64_t part = limit_bytes / 2 / (lanes > 0 ? lanes : 1); /* an idle agent has none */
     struct split split = { .automatic_bytes =
                                part < lane_automatic_bytes ? part : lane_automatic_bytes,
                            .readings = readings_bytes(settings),

@@ -6,6 +6,8 @@
 #include "input/checkpoint.h"
 #include "input/sources.h"
 
+#include <limits.h>
+
 enum {
     SAVE_SETTLED_MS =
         50, /* after the last save; what is settled meanwhile comes twice after a kill */
@@ -13,7 +15,8 @@ enum {
     SAVE_BYTES_PER_MS = 1024, /* of a large checkpoint: ten thousand files are a megabyte */
     RETRY_MS = 1000,
     RECEIPT_RESERVE = 64,
-    BACKLOG_ROUNDS = 16
+    BACKLOG_ROUNDS = 16,
+    HANDED_OVER_MS = 2000
 };
 
 /* ---- positions ---- */
@@ -107,21 +110,12 @@ static int64_t tend_positions(void *context)
 
 /* ---- the thread ---- */
 
-/* It reads no more, but has something to end. */
-static bool must_finish(struct reading *reading)
-{
-    return atomic_load(&reading->stopping) && !atomic_load(&reading->sink.aborting) &&
-           reading->config.plugin->finish != NULL && !reading->is_finished;
-}
-
 static bool may_collect(struct reading *reading)
 {
-    if (!atomic_load(&reading->stopping))
-        reading->is_finished = false;
-    else if (!must_finish(reading))
-        return false;
-    return !reading->done && (reading->sink.receipts == NULL ||
-                              receipts_have_room(reading->sink.receipts, RECEIPT_RESERVE));
+    return !reading->done && !atomic_load(&reading->stopping) &&
+           !atomic_load(&reading->sink.gives_way) &&
+           (reading->sink.receipts == NULL ||
+            receipts_have_room(reading->sink.receipts, RECEIPT_RESERVE));
 }
 
 static void end_source(struct reading *reading)
@@ -185,10 +179,7 @@ static void collect_once(struct reading *reading)
         rest(reading, &waits, reading->next_collect_ms);
         return;
     }
-    const struct input *plugin = reading->config.plugin;
-    bool finishes = atomic_load(&reading->stopping) && plugin->finish != NULL;
-    enum collected collected = finishes ? plugin->finish(reading->state, &reading->sink)
-                                        : plugin->collect(reading->state, &reading->sink);
+    enum collected collected = reading->config.plugin->collect(reading->state, &reading->sink);
     bool taken = sink_flush(&reading->sink);
     /* Saved also before anything is settled: the next start must know of a source to count what is
      * lost of it, should it be gone by then. */
@@ -201,10 +192,7 @@ static void collect_once(struct reading *reading)
         return;
     note_end_of_backlog(reading);
     if (collected == COLLECT_DONE) {
-        if (finishes)
-            reading->is_finished = true;
-        else
-            end_source(reading);
+        end_source(reading);
         return;
     }
     if (collected == COLLECT_FAILED)
@@ -212,6 +200,27 @@ static void collect_once(struct reading *reading)
     reading->next_collect_ms = plan_next(reading, collected, &waits);
     tend_positions(reading);
     rest(reading, &waits, reading->next_collect_ms);
+}
+
+/* Also after an abort: then nothing waits, and what comes is counted as dropped. true: once more.
+ */
+static bool collect_last(struct reading *reading)
+{
+    const struct input *plugin = reading->config.plugin;
+
+    if (plugin->last == NULL || reading->has_ended || reading->done ||
+        !atomic_load(&reading->stopping))
+        return false;
+    enum collected collected = plugin->last(reading->state, &reading->sink);
+    (void)sink_flush(&reading->sink);
+    if (collected == COLLECT_WAIT && !atomic_load(&reading->sink.aborting)) {
+        struct waits waits = { .fd_count = 0 };
+        plugin->wait(reading->state, &waits);
+        rest(reading, &waits, waits.until_ms);
+    } else {
+        reading->has_ended = collected != COLLECT_MORE;
+    }
+    return !reading->has_ended;
 }
 
 static void tell_stopped(struct reading *reading)
@@ -229,12 +238,15 @@ static void *run_reading(void *context)
     CHECK(reading->magic == READING_MAGIC);
     (void)pthread_setname_np(pthread_self(), "reading");
     while (!atomic_load(&reading->finishing)) {
+        reading_take_pending(reading);
         gate_pass(&reading->gate);
         tend_positions(reading);
         if (may_collect(reading)) {
             collect_once(reading);
             continue;
         }
+        if (collect_last(reading))
+            continue;
         if (reading->done || atomic_load(&reading->stopping))
             tell_stopped(reading);
         rest(reading, &nothing, 0);
@@ -248,57 +260,48 @@ static void *run_reading(void *context)
 
 /* ---- construction ---- */
 
-bool reading_open_processors(const struct reading_config *config,
-                             struct processor_instance **ret_processors, size_t *ret_count,
-                             struct err *err)
+static void restore_positions(struct reading *reading, const char *path)
 {
-    struct processor_instance *processors =
-        calloc(config->processor_count + 1, sizeof(*processors));
+    AUTO(buf_fini) struct buf file = { 0 };
+    struct slice text;
+    struct err err = { "" };
+    enum checkpoint_found found = checkpoint_read(path, &file, &text, &err);
 
-    *ret_processors = processors;
-    *ret_count = 0;
-    if (processors == NULL)
-        return err_set(err, "out of memory for processors");
-    for (size_t i = 0; i < config->processor_count; i++) {
-        const struct processor *plugin = config->processors[i].plugin;
-        struct err why = { "" };
-        void *state = calloc(1, plugin->type.state_bytes);
-        if (state == NULL)
-            return err_set(err, "out of memory for processors");
-        if (!plugin->open(state, config->processors[i].config, &why)) {
-            free(state);
-            return err_set(err, "processor '%s': %s", config->processors[i].name, why.text);
-        }
-        processors[(*ret_count)++] = (struct processor_instance){ plugin, state };
-    }
+    if (found == CHECKPOINT_PREVIOUS)
+        LOG(LOG_ERROR, "checkpoint damaged, using the previous one",
+            LS("input", reading->config.input), LS("path", path), LS("error", err.text));
+    if (found == CHECKPOINT_DAMAGED)
+        LOG(LOG_ERROR, "checkpoint damaged, starting as without one",
+            LS("input", reading->config.input), LS("path", path), LS("error", err.text));
+    if ((found == CHECKPOINT_READ || found == CHECKPOINT_PREVIOUS) &&
+        !reading->config.plugin->restore(reading->state, text, &err))
+        LOG(LOG_ERROR, "checkpoint not understood, starting as without one",
+            LS("input", reading->config.input), LS("path", path), LS("error", err.text));
+}
+
+static bool open_positions(struct reading *reading, struct err *err)
+{
+    char path[PATH_MAX];
+
+    if (!(reading->config.plugin->type.traits & INPUT_REREADABLE))
+        return true;
+    reading->sink.rereadable = true;
+    reading->sink.receipts = receipts_new(reading_ring, reading);
+    if (reading->sink.receipts == NULL)
+        return err_set(err, "out of memory for a reading");
+    if (!checkpoint_path(reading->config.state_dir, reading->config.input, reading->config.output,
+                         path, sizeof(path)))
+        return err_set(err, "state_dir '%s' is too long", reading->config.state_dir);
+    reading->file = disk_file_new(reading->config.disk, path, reading_ring, reading);
+    if (reading->file == NULL)
+        return err_set(err, "out of memory for a reading");
+    /* One of the same name that was taken out by a reload has handed over its last positions. */
+    if (!disk_file_await(reading->file, HANDED_OVER_MS))
+        return err_set(err, "input '%s': its positions are not on disk: see the log",
+                       reading->config.input);
+    reading->seen_disk_errors = disk_file_errors(reading->file);
+    restore_positions(reading, path);
     return true;
-}
-
-void reading_close_processors(struct processor_instance **processorsp, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        struct processor_instance *processor = &(*processorsp)[i];
-        if (processor->plugin->close != NULL)
-            processor->plugin->close(processor->state);
-        free(processor->state);
-    }
-    free(*processorsp);
-    *processorsp = NULL;
-}
-
-struct host *reading_make_host(const struct reading_config *config)
-{
-    struct host *host = calloc(1, sizeof(*host));
-
-    if (host != NULL)
-        *host = (struct host){ .name = config->input,
-                               .base = config->base,
-                               .base_count = config->base_count,
-                               .interval_ms = config->interval_ms,
-                               .max_event_bytes = config->max_event_bytes,
-                               .starter = config->starter,
-                               .buffer_bytes = config->buffer_bytes };
-    return host;
 }
 
 static bool open_reading(struct reading *reading, struct err *err)
@@ -320,7 +323,7 @@ static bool open_reading(struct reading *reading, struct err *err)
     if (!config->plugin->open(reading->state, config->plugin_config, reading->host, &why))
         return err_set(err, "input '%s': %s", config->input, why.text);
     reading->is_open = true;
-    return reading_open_positions(reading, err);
+    return open_positions(reading, err);
 }
 
 struct reading *reading_new(const struct reading_config *config, struct err *err)
@@ -438,6 +441,8 @@ void reading_free(struct reading **readingp)
     if (reading == NULL)
         return;
     CHECK(!reading->has_thread);
+    struct reading_change *pending = atomic_exchange(&reading->pending, NULL);
+    reading_change_free(&pending);
     struct sources_ask *question = atomic_exchange(&reading->question, NULL);
     sources_ask_release(&question);
     if (reading->file != NULL)

@@ -159,7 +159,7 @@ static bool wait_for_room(struct sink *sink, int64_t deadline_ms)
 
     /* Not at the first signal: the drain makes room, and what was taken of a read in part would
      * come again after the next start. */
-    if (atomic_load(&sink->aborting))
+    if (atomic_load(&sink->aborting) || atomic_load(&sink->gives_way))
         return false;
     if (deadline_ms > 0) {
         wait_ms = deadline_ms - clock_now_ms();

@@ -155,7 +155,7 @@ static enum collected exec_collect(void *state, struct sink *sink)
     return exec->run.child == NULL ? COLLECT_IDLE : step(exec, sink);
 }
 
-static enum collected exec_finish(void *state, struct sink *sink)
+static enum collected exec_last(void *state, struct sink *sink)
 {
     struct exec *exec = state;
 
@@ -163,7 +163,9 @@ static enum collected exec_finish(void *state, struct sink *sink)
         return COLLECT_DONE;
     run_tell_to_end(&exec->run);
     enum collected collected = step(exec, sink);
-    return exec->run.child == NULL ? COLLECT_DONE : collected;
+    if (exec->run.child == NULL)
+        return COLLECT_DONE;
+    return collected == COLLECT_MORE ? COLLECT_MORE : COLLECT_WAIT;
 }
 
 static void exec_wait(void *state, struct waits *waits)
@@ -195,6 +197,6 @@ const struct input input_exec = {
     .collect = exec_collect,
     .wait = exec_wait,
     .close = exec_close,
-    .finish = exec_finish,
+    .last = exec_last,
     .change = exec_change,
 };

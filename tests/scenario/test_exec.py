@@ -70,8 +70,8 @@ def test_lines_the_standard_error_and_the_exit_status_arrive(rig):
         "lines": shell("echo one; echo two; echo 'it broke' >&2; printf three; exit 3", interval="1h"),
         "whole": shell("echo a; echo b; echo; exit 0", interval="1h", event_per="run",
                        exit_event="always"),
-        "words": command("printf", "%s|", "a b", "$HOME", "*", "'", interval="1h"),
-        "around": shell("echo $PWD $NAME ${SECRET-unset}; cat", interval="1h",
+        "words": command("printf", "%s|", "a b", "$$HOME", "*", "'", interval="1h"),
+        "around": shell("echo $$PWD $$NAME $${SECRET-unset}; cat", interval="1h",
                         working_directory="/", environment={"NAME": "value"}),
     }, {"main": rig.http(receiver)})
     agent.env["SECRET"] = "of the agent alone"
@@ -162,7 +162,7 @@ def test_slow_deaf_and_endless_children_end_and_do_not_hold_others(rig):
 def test_after_a_kill_no_process_is_left(rig):
     mark = rig.folder / "mark"
     agent = rig.agent({
-        "family": kept(f"trap '' TERM HUP; (trap '' TERM; sleep 1000 {mark}) & "
+        "family": kept(f"trap '' TERM HUP; sh -c 'sleep 1000; : {mark}' & "
                        f"setsid sh -c 'sleep 1001; : {mark}' & sleep 1002; : {mark}"),
     }, {"main": rig.http(rig.receiver())})
     agent.start()
@@ -204,15 +204,13 @@ def test_many_runs_leave_no_zombie_and_no_descriptor(rig, count):
 
     def look():
         for pid in (agent.process.pid, starter):
-            count = len(os.listdir(f"/proc/{pid}/fd"))
-            most[pid] = max(most.get(pid, 0), count)
+            most[pid] = max(most.get(pid, 0), len(os.listdir(f"/proc/{pid}/fd")))
         zombies = [pid for pid, (_, state, _) in below(starter).items() if state == "Z"]
         assert len(zombies) <= 16, zombies  # those that end just now
         return runs() >= count
     wait_until(look, "so many runs", pause=0.2, timeout=60)
     assert most[starter] <= 5 + 8 * 5 and most[agent.process.pid] <= 120, most
-    books = agent.stop()
-    books.agree_with(receiver)
+    agent.stop().agree_with(receiver)
     assert len(receiver.events()) >= count
 
 

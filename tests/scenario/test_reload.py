@@ -191,6 +191,20 @@ def test_a_reload_is_asked_for_on_the_socket_only(rig):
     agent.stop()
 
 
+def await_rest(agent):
+    """Until nothing is read any more: the lane is full, and the read in hand waits."""
+    since = [0, time.monotonic()]
+
+    def is_at_rest():
+        metrics = agent.metrics()
+        lane = {"input": "app", "output": "main"}
+        moved = metrics.get("spillway_received_events_total", **lane)
+        if moved != since[0] or metrics.get("spillway_lane_used_bytes", **lane) < 980 << 10:
+            since[:] = [moved, time.monotonic()]
+        return time.monotonic() - since[1] > 0.5
+    wait_until(is_at_rest, "a full lane", timeout=40, pause=0.05)
+
+
 # ---- what changed ----
 
 @pytest.mark.quick
@@ -262,36 +276,68 @@ def test_a_lane_that_is_full_is_changed_with_all_it_holds(rig):
     agent = make(rig, receiver, batch={"max_events": 1000, "max_bytes": "64KiB"}).start()
     agent.config["inputs"]["app"]["lane"] = {"capacity": "1MiB"}
     reload(agent)
-    append_lines(rig.folder / "app.log", 0, 8000, bytes_=300)
-    wait_until(lambda: agent.metrics().get("spillway_lane_used_bytes", input="app", output="main")
-               > 900 << 10, "a full lane", timeout=40)
+    append_lines(rig.folder / "app.log", 0, 20)
+    agent.wait_log(msg="circuit breaker opened")
+    append_lines(rig.folder / "app.log", 20, 9980, bytes_=300)
+    await_rest(agent)
     agent.config["inputs"]["app"]["lane"] = {"capacity": "4MiB", "classes": {"by": "severity"}}
     reload(agent)
     receiver.always(200)
-    await_all(receiver, 8000)
+    await_all(receiver, 10000)
     agent.stop().agree_with(receiver)
-    check_exact(receiver.bodies(), 8000, in_order=False)
+    check_exact(receiver.bodies(), 10000, in_order=False)
 
 
-@pytest.mark.long
-def test_an_input_that_waits_for_its_full_lane_is_not_changed_and_says_so(rig):
+@pytest.mark.threads
+def test_an_input_that_waits_for_its_full_lane_changes_when_the_read_in_hand_is_over(rig):
     receiver = rig.receiver()
     receiver.always(503)
     agent = make(rig, receiver, batch={"max_bytes": "64KiB"})
-    agent.config["inputs"]["app"]["lane"] = {"capacity": "1MiB"}
+    app = agent.config["inputs"]["app"]
+    app["lane"] = {"capacity": "1MiB"}
     agent.start()
-    append_lines(rig.folder / "app.log", 0, 8000, bytes_=300)
-    wait_until(lambda: agent.metrics().get("spillway_lane_used_bytes", input="app", output="main")
-               > 900 << 10, "a full lane", timeout=40)
+    append_lines(rig.folder / "app.log", 0, 20)
+    agent.wait_log(msg="circuit breaker opened")
+    append_lines(rig.folder / "app.log", 20, 9980, bytes_=300)
+    await_rest(agent)
+    append_lines(rig.folder / "more.log", 0, 10, run="m")
     agent.config["processors"] = {"mark": {"type": "set", "attributes": {"a": "b"}}}
-    agent.config["inputs"]["app"]["processors"] = ["mark"]
-    assert "its lane is full" in reload(agent, expect=1)
-    assert generation(agent) == 1
+    app["processors"] = ["mark"]
+    begin = time.monotonic()
+    reload(agent)
+    assert time.monotonic() - begin < 3
+    app["paths"].append(str(rig.folder / "more.log"))  # a second change goes past the first
+    reload(agent)
+    assert generation(agent) == 3
     receiver.always(200)
-    wait_until(lambda: "its lane is full" not in reload(agent, expect=None), "a reload")
-    await_all(receiver, 8000)
+    wait_until(lambda: len(numbers(receiver.bodies(), "m")) == 10, "the file that was added")
+    await_all(receiver, 10000)
     agent.stop().agree_with(receiver)
-    check_exact(receiver.bodies(), 8000, in_order=False)
+    check_exact(receiver.bodies(), 10000, in_order=False)
+    assert receiver.events()[-1]["attributes"]["a"] == "b"
+
+
+def test_what_waits_for_a_lane_that_is_taken_out_gives_way_and_is_counted(rig):
+    dead, alive = rig.receiver(), rig.receiver()
+    dead.always(503)
+    agent = rig.agent({"app": {"type": "stdin", "lane": {"overflow": "block", "capacity": "1MiB"}}},
+                      {"main": rig.http(dead, batch={"max_bytes": "64KiB"})},
+                      shutdown_grace="1s").start_piped()
+    agent.feed(lines(0, 20))
+    agent.wait_log(msg="circuit breaker opened")
+    feeder = threading.Thread(target=lambda: agent.feed(lines(20, 9980, bytes_=300)))
+    feeder.start()
+    await_rest(agent)
+    agent.config["outputs"] = {"other": rig.http(alive, batch={"max_bytes": "64KiB"})}
+    reload(agent)
+    feeder.join()
+    agent.wait_log(msg="output taken out")
+    agent.end_input()
+    books = agent.finish()
+    books.agree_with(alive, "other")
+    old, new = books.lane("app", "main"), books.lane("app", "other")
+    assert old.block_timeout > 0 and old.dropped == old.received
+    assert old.received + new.delivered == 10000 and new.delivered > 0
 
 
 # ---- what came and went ----

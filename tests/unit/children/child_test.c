@@ -117,7 +117,7 @@ static void a_child_inherits_nothing_but_its_three_descriptors(void **unused)
 
     (void)unused;
     struct child *child = start(fixture, "ls /proc/$$/fd | tr '\\n' ' '; "
-                                         "grep -E 'SigBlk|SigIgn' /proc/$$/status; "
+                                         "grep -E 'SigBlk|SigIgn' /proc/self/status; "
                                          "cut -d' ' -f1,5 /proc/$$/stat; readlink /proc/$$/fd/0");
     read_all(child, text, sizeof(text));
     assert_ptr_equal(strstr(text, "0 1 2 "), text);
