@@ -9,7 +9,10 @@ enum plugin_traits {
     INPUT_REREADABLE = 1, /* has positions: a reading for each output, receipts; may block */
     INPUT_SAMPLES = 2, /* makes metric samples: collected each `interval` of the common options */
     OUTPUT_STREAM = 4, /* writes to a file descriptor: no compression unless asked for */
+    INPUT_TIMED = 8,   /* keeps to the `interval` of the common options by itself */
 };
+
+struct command_line; /* see children/request.h */
 
 struct plugin_type {
     const char *name, *doc;       /* value of `type:`; one line */
@@ -24,6 +27,8 @@ struct plugin_type {
     uint64_t (*buffer_bytes)(const void *config);
     /* Inputs of files: globs of what is read, and of what is left out. NULL: not of files. */
     void (*globs)(const void *config, struct text_list *ret_paths, struct text_list *ret_exclude);
+    /* Inputs that start a process: which. NULL: none. */
+    void (*command)(const void *config, struct command_line *ret);
     /* Optional: what a parser of single options cannot see. No side effects, opens nothing. */
     bool (*check)(const void *config, struct err *err);
 };

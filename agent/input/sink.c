@@ -8,6 +8,8 @@
 
 #include <stdio.h>
 
+enum { QUOTED_BYTES = 300 };
+
 bool sink_init(struct sink *sink, struct err *err)
 {
     sink->magic = SINK_MAGIC;
@@ -324,6 +326,18 @@ void sink_tell(struct sink *sink, enum log_level level, const char *msg, const c
     LOG(level, msg, LS("input", sink->input), LS("source", what), LS("why", why));
 }
 
+void sink_quote(struct sink *sink, enum log_level level, const char *msg, const char *what,
+                struct slice words)
+{
+    char text[QUOTED_BYTES + 1];
+
+    if (words.bytes > QUOTED_BYTES)
+        words.bytes = slice_cut(words, QUOTED_BYTES);
+    memcpy(text, words.data, words.bytes);
+    text[words.bytes] = '\0';
+    LOG(level, msg, LS("input", sink->input), LS("source", what), LF("text", text));
+}
+
 bool sink_own_metrics(struct sink *sink, struct buf *ret_text)
 {
     CHECK(sink->magic == SINK_MAGIC);
@@ -344,6 +358,9 @@ static const enum number number_of[SINK_NUMBERS] = {
     [SINK_CONNECTIONS_ACCEPTED] = NUMBER_connections_accepted,
     [SINK_CONNECTIONS_REFUSED] = NUMBER_connections_refused,
     [SINK_CONNECTIONS_FAILED] = NUMBER_connections_failed,
+    [SINK_RUNS] = NUMBER_runs,
+    [SINK_RUNS_FAILED] = NUMBER_runs_failed,
+    [SINK_RUNS_SKIPPED] = NUMBER_runs_skipped,
 };
 
 void sink_add(struct sink *sink, enum sink_number number, uint64_t count)
