@@ -83,7 +83,6 @@ enum plugin_traits {
 };
 
 struct err;
-
 /* What the configuration needs to know of a plugin. Everything else is in plugins/plugin.h. */
 struct plugin_type {
     const char *name, *doc;       /* value of `type:`; one line */
@@ -93,6 +92,7 @@ struct plugin_type {
     unsigned traits; /* enum plugin_traits */
     /* Inputs: the largest event this configuration can produce, in event_bytes(). NULL: 64 KiB. */
     uint64_t (*max_event_bytes)(const void *config);
+    uint64_t (*memory_bytes)(const void *config); /* optional, inputs: beside the read buffer */
     /* Inputs of files: globs of what is read, and of what is left out. NULL: not of files. */
     void (*globs)(const void *config, struct text_list *ret_paths, struct text_list *ret_exclude);
     /* Optional: what a parser of single options cannot see. No side effects, opens nothing. */

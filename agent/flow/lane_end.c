@@ -55,5 +55,5 @@ void lane_abandon_gathered(struct books *books, unsigned worker, struct receipt 
     ledger_move_cell(books, replay ? FLOW_replay_batch : FLOW_drain_timeout_batch, worker, events,
                      bytes);
     if (!replay)
-        receipt_release(receipt, events);
+        receipt_drop(receipt, events);
 }
