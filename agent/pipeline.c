@@ -90,8 +90,15 @@ int64_t pipeline_watch(struct pipeline *pipeline, int64_t now_ms)
     return soonest_ms;
 }
 
+bool pipeline_is_idle(const struct pipeline *pipeline)
+{
+    return pipeline->generation->settings.output_count == 0;
+}
+
 bool pipeline_has_ended(const struct pipeline *pipeline)
 {
+    if (pipeline_is_idle(pipeline)) /* it waits for a reload */
+        return false;
     for (size_t i = 0; i < pipeline->channel_count; i++) {
         const struct channel *channel = pipeline->channels[i];
         if (channel->reading != NULL && !reading_is_done(channel->reading))

@@ -41,10 +41,10 @@ static void plan_parking(const struct plan *plan)
             if (channel->strands[j]->change != NULL)
                 parking_add_workers(plan->parking, channel->strands[j]->outlet);
         }
-        channel->changes_lanes |= channel->is_wanted && loses_lanes(channel);
+        bool loses = channel->is_wanted && loses_lanes(channel);
+        channel->changes_lanes |= loses;
         if (channel->reading != NULL && channel_must_stand(channel))
-            parking_add_reading(plan->parking, channel,
-                                channel->change != NULL || channel->changes_lanes);
+            parking_add_reading(plan->parking, channel, loses);
     }
 }
 
@@ -77,6 +77,12 @@ static void await_quiet(const struct plan *plan, const struct patience *patience
 
 /* ---- commit ---- */
 
+/* One in the middle of a read changes later, by itself. */
+static bool changes_now(const struct channel *channel)
+{
+    return channel->change != NULL && !reading_is_offering(channel->reading);
+}
+
 /* Plugins that change by themselves may find no memory: before anything else, with a way back. */
 static bool change_plugins(const struct plan *plan, struct err *err)
 {
@@ -85,7 +91,7 @@ static bool change_plugins(const struct plan *plan, struct err *err)
 
     for (; i < plan->old_channels; i++) {
         struct channel *channel = pipeline->channels[i];
-        if (channel->change != NULL &&
+        if (changes_now(channel) &&
             !reading_try_change(channel->reading, channel->change, true, err))
             break;
     }
@@ -93,7 +99,7 @@ static bool change_plugins(const struct plan *plan, struct err *err)
         return true;
     while (i-- > 0) {
         struct channel *channel = pipeline->channels[i];
-        if (channel->change != NULL)
+        if (changes_now(channel))
             (void)reading_try_change(channel->reading, channel->change, false, err);
     }
     return false;

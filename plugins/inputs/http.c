@@ -15,17 +15,17 @@ static bool http_input_check(const void *config, struct err *err)
         return err_set(err, "max_pending_bytes is below max_body_bytes");
     if (cfg->max_event_bytes > cfg->max_body_bytes)
         return err_set(err, "max_event_bytes is above max_body_bytes");
-    return door_check(cfg, err) && guard_check(cfg, err) &&
+    return inlet_check(cfg, err) && guard_check(cfg, err) &&
            fields_make(&fields, &cfg->body_fields, &cfg->time_fields, &cfg->severity_fields, err);
 }
 
-static struct door_config door_config_of(struct http_input *input,
-                                         const struct http_input_config *config)
+static struct inlet_config inlet_config_of(struct http_input *input,
+                                           const struct http_input_config *config)
 {
-    return (struct door_config){ .options = config,
-                                 .on_request = request_serve,
-                                 .on_completed = request_completed,
-                                 .context = input };
+    return (struct inlet_config){ .options = config,
+                                  .on_request = request_serve,
+                                  .on_completed = request_completed,
+                                  .context = input };
 }
 
 /* What follows from the configuration without anything being opened. */
@@ -42,7 +42,7 @@ static void use_config(struct http_input *input, const struct http_input_config 
                       &config->severity_fields, &err));
     guard_make(&input->guard, config);
     resources_fini(&input->mapping.resources); /* the host's own attributes are in them */
-    door_set_options(input->door, config);
+    inlet_set_options(input->inlet, config);
     if (config->max_body_bytes == input->buffer_bytes)
         return;
     input->buffer_bytes = config->max_body_bytes;
@@ -54,29 +54,29 @@ static bool http_input_open(void *state, const void *config, const struct host *
                             struct err *err)
 {
     struct http_input *input = state;
-    struct door_config door = door_config_of(input, config);
+    struct inlet_config inlet = inlet_config_of(input, config);
 
-    input->door = door_open(&door, NULL, err);
-    if (input->door == NULL)
+    input->inlet = inlet_open(&inlet, NULL, err);
+    if (input->inlet == NULL)
         return false;
     use_config(input, config, host);
     return true;
 }
 
-static void run_doors(struct http_input *input, struct sink *sink)
+static void run_inlets(struct http_input *input, struct sink *sink)
 {
     int64_t now_ms = clock_now_ms();
 
     input->sink = sink;
-    if (input->old_door != NULL) {
+    if (input->old_inlet != NULL) {
         admit_none(input);
         admit_leave_ends(input);
-        (void)door_run(input->old_door, now_ms, &input->due_ms);
-        door_close(&input->old_door);
+        (void)inlet_run(input->old_inlet, now_ms, &input->due_ms);
+        inlet_close(&input->old_inlet);
     }
     admit_again(input, now_ms);
-    input->is_run_again = door_run(input->door, now_ms, &input->due_ms);
-    uint64_t refused = door_take_refused(input->door);
+    input->is_run_again = inlet_run(input->inlet, now_ms, &input->due_ms);
+    uint64_t refused = inlet_take_refused(input->inlet);
     if (refused > 0)
         sink_add(sink, SINK_CONNECTIONS_REFUSED, refused);
     input->sink = NULL;
@@ -87,10 +87,10 @@ static enum collected http_input_collect(void *state, struct sink *sink)
     struct http_input *input = state;
 
     if (!input->has_told)
-        sink_tell(sink, LOG_INFO, "listening", door_bound(input->door), input->config->listen);
+        sink_tell(sink, LOG_INFO, "listening", inlet_bound(input->inlet), input->config->listen);
     input->has_told = true;
     input->is_draining = false; /* a reload may have thought better of it */
-    run_doors(input, sink);
+    run_inlets(input, sink);
     return input->is_run_again ? COLLECT_MORE : COLLECT_IDLE;
 }
 
@@ -100,9 +100,9 @@ static void http_input_drain(void *state, struct sink *sink)
 
     input->is_draining = true;
     admit_none(input);
-    run_doors(input, sink);
+    run_inlets(input, sink);
     if (input->is_run_again)
-        run_doors(input, sink);
+        run_inlets(input, sink);
 }
 
 static void http_input_wait(void *state, struct waits *waits)
@@ -110,7 +110,7 @@ static void http_input_wait(void *state, struct waits *waits)
     struct http_input *input = state;
     int64_t due_ms = admit_due_ms(input);
 
-    waits->fds[waits->fd_count++] = door_fd(input->door);
+    waits->fds[waits->fd_count++] = inlet_fd(input->inlet);
     waits->until_ms = input->due_ms;
     if (due_ms != 0 && (waits->until_ms == 0 || due_ms < waits->until_ms))
         waits->until_ms = due_ms;
@@ -121,28 +121,28 @@ static void http_input_answer(void *state, uint64_t id, uint64_t dropped)
     admit_settled(state, id, dropped);
 }
 
-/* A door in another place, or with another certificate, is opened beside. The one of before stays
+/* A inlet in another place, or with another certificate, is opened beside. The one of before stays
  * until the next round: by then it is known that there is no way back. Connections go with it;
  * whoever got no answer sends again. */
-static bool change_door(struct http_input *input, const struct http_input_config *config,
-                        struct err *err)
+static bool change_inlet(struct http_input *input, const struct http_input_config *config,
+                         struct err *err)
 {
-    struct door *before = input->door;
+    struct inlet *before = input->inlet;
 
-    if (door_is_like(before, config))
+    if (inlet_is_like(before, config))
         return true;
-    if (input->old_door != NULL && door_is_like(input->old_door, config)) {
-        input->door = input->old_door;
-        input->old_door = NULL;
-        door_close(&before); /* nobody was let in yet */
+    if (input->old_inlet != NULL && inlet_is_like(input->old_inlet, config)) {
+        input->inlet = input->old_inlet;
+        input->old_inlet = NULL;
+        inlet_close(&before); /* nobody was let in yet */
         return true;
     }
-    struct door_config door = door_config_of(input, config);
-    struct door *opened = door_open(&door, before, err);
+    struct inlet_config inlet = inlet_config_of(input, config);
+    struct inlet *opened = inlet_open(&inlet, before, err);
     if (opened == NULL)
         return false;
-    input->old_door = before;
-    input->door = opened;
+    input->old_inlet = before;
+    input->inlet = opened;
     input->has_told = false;
     return true;
 }
@@ -152,7 +152,7 @@ static bool http_input_change(void *state, const void *config, const struct host
 {
     struct http_input *input = state;
 
-    if (!change_door(input, config, err))
+    if (!change_inlet(input, config, err))
         return false;
     use_config(input, config, host);
     return true;
@@ -166,8 +166,8 @@ static void http_input_close(void *state)
     input->is_draining = true;
     admit_none(input);
     admit_leave_ends(input);
-    door_close(&input->door);
-    door_close(&input->old_door);
+    inlet_close(&input->inlet);
+    inlet_close(&input->old_inlet);
     CHECK(input->pending_bytes == 0);
     resources_fini(&input->mapping.resources);
     guard_fini(&input->guard);
@@ -184,7 +184,7 @@ static uint64_t http_input_max_event_bytes(const void *config)
 static uint64_t http_input_memory_bytes(const void *config)
 {
     const struct http_input_config *cfg = config;
-    return cfg->max_pending_bytes + 2 * cfg->max_body_bytes + door_memory_bytes(cfg);
+    return cfg->max_pending_bytes + 2 * cfg->max_body_bytes + inlet_memory_bytes(cfg);
 }
 
 const struct input input_http = {

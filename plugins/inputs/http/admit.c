@@ -124,7 +124,7 @@ static struct take make_take(struct exchange *exchange, char address[INET6_ADDRS
 
     input->mapping.sink = input->sink;
     if (input->config->client_address) {
-        door_name_guest(exchange->guest, address);
+        inlet_name_guest(exchange->guest, address);
         take.client = slice_of(address);
     }
     return take;

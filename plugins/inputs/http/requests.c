@@ -81,7 +81,7 @@ static void tell(const struct exchange *exchange)
     if (exchange->status < 400 || exchange->status >= 500 ||
         exchange->status == MHD_HTTP_TOO_MANY_REQUESTS)
         return;
-    door_name_guest(exchange->guest, address);
+    inlet_name_guest(exchange->guest, address);
     sink_tell(exchange->input->sink, LOG_WARN, "request refused", address, exchange->reply);
 }
 
@@ -248,7 +248,7 @@ static enum MHD_Result begin(struct http_input *input, struct MHD_Connection *co
         return MHD_NO;
     exchange->input = input;
     exchange->connection = connection;
-    exchange->guest = door_guest(connection);
+    exchange->guest = inlet_guest(connection);
     exchange->guest->deadline_ms = clock_now_ms() + input->config->request_timeout;
     *exchangep = exchange;
     judge_headers(exchange, url, method);

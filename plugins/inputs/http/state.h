@@ -4,9 +4,9 @@
  * at once, or it is suspended: until there is room, or until all its events are settled. */
 #pragma once
 
-#include "door.h"
 #include "expand.h"
 #include "guard.h"
+#include "inlet.h"
 #include "take.h"
 
 enum { REPLY_BYTES = 256 };
@@ -41,8 +41,8 @@ struct exchange_list {
 struct http_input {
     const struct http_input_config *config;
     const struct host *host;
-    struct door *door;
-    struct door *old_door; /* until the next round: the configuration may go back to it */
+    struct inlet *inlet;
+    struct inlet *old_inlet; /* until the next round: the configuration may go back to it */
     struct guard guard;
     struct mapping mapping;
     char *expanded, *unescaped; /* each of buffer_bytes; NULL: not needed yet */
