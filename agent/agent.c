@@ -32,7 +32,7 @@ enum { DRAIN_LOOK_MS = 5, SAME_WISH_MS = 5, RELOAD_WAIT_MS = 4000 };
 
 struct agent {
     struct generation *generation;
-    struct generation *first; /* the admin endpoint borrows its settings */
+    struct generation *first;        /* the admin endpoint borrows its settings */
     const struct settings *settings; /* of the generation */
     struct reload reload;
     const char *stop_signal; /* NULL: none came */
