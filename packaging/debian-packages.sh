@@ -15,7 +15,7 @@ packages_test="libcmocka-dev python3 python3-pytest python3-yaml python3-jsonsch
 # shellcheck disable=SC2034
 packages_package="dpkg-dev binutils file gzip rpm"
 # shellcheck disable=SC2034
-packages_package_test="lintian rpmlint man-db systemd systemd-container debootstrap zsh fish
+packages_package_test="cpio lintian rpmlint man-db systemd systemd-container debootstrap zsh fish
   ansible-core kubernetes-client npm"
 # shellcheck disable=SC2034
 packages_tools="clang clang-format clang-tidy libclang-rt-14-dev shellcheck git"
