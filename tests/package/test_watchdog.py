@@ -3,14 +3,24 @@
 
 import ctypes
 import os
+import pathlib
 
 import pytest
 
 from test_service import bodies, receive, say
 
-PTRACE_SEIZE, PTRACE_INTERRUPT = 0x4206, 0x4207
+PTRACE_SEIZE, PTRACE_INTERRUPT, WALL = 0x4206, 0x4207, 0x40000000
 libc = ctypes.CDLL(None, use_errno=True)
 pytestmark = pytest.mark.long
+
+
+def reap(stopped):
+    """A thread that is traced ends when its tracer has heard of it."""
+    for thread in stopped:
+        try:
+            os.waitpid(thread, os.WNOHANG | WALL)
+        except ChildProcessError:
+            pass
 
 
 def trace(request, thread):
@@ -18,8 +28,8 @@ def trace(request, thread):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
-def threads(root):
-    """name → number on the host"""
+def readings(root):
+    """The threads that read inputs, as the host numbers them."""
     inside = root.unit("MainPID")
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -27,8 +37,8 @@ def threads(root):
                 status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
             if status["NSpid"].split()[1:] == [inside] and \
                     os.readlink(f"/proc/{pid}/ns/pid") == os.readlink(f"/proc/{root.leader}/ns/pid"):
-                return {open(f"/proc/{pid}/task/{task}/comm").read().strip(): int(task)
-                        for task in os.listdir(f"/proc/{pid}/task")}
+                return [int(task) for task in os.listdir(f"/proc/{pid}/task")
+                        if pathlib.Path(f"/proc/{pid}/task/{task}/comm").read_text() == "reading\n"]
         except (OSError, KeyError):
             continue
     raise AssertionError("the agent is not there")
@@ -43,12 +53,18 @@ def test_a_stopped_thread_is_a_restart_and_nothing_is_lost(root, deb):
     receive(root)
     say(root, "before")
     root.wait(lambda: "before" in bodies(root), "the first line")
-    pid, found = root.unit("MainPID"), threads(root)
-    stopped = next(task for name, task in found.items() if "journal" in name)
-    trace(PTRACE_SEIZE, stopped)
-    trace(PTRACE_INTERRUPT, stopped)
+    pid, stopped = root.unit("MainPID"), readings(root)
+    assert len(stopped) == 2
+    for thread in stopped:
+        trace(PTRACE_SEIZE, thread)
+        trace(PTRACE_INTERRUPT, thread)
+
+    def is_new():
+        reap(stopped)
+        return root.unit("MainPID") not in ("0", pid)
+
     say(root, "while it stands")
-    root.wait(lambda: root.unit("MainPID") not in ("0", pid), "a new process", 180)
+    root.wait(is_new, "a new process", 240)
     assert "a thread is stuck, the watchdog is not fed" in root.journal()
     assert "Watchdog timeout" in root.journal()
     root.wait(lambda: "while it stands" in bodies(root), "the line that nobody read")
