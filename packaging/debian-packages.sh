@@ -6,7 +6,7 @@
 # one that is installed already is not replaced.
 # shellcheck disable=SC2034
 packages_build="gcc libc6-dev cmake ninja-build pkg-config zlib1g-dev libyaml-dev libcjson-dev
-  libcurl4-gnutls-dev|libcurl4-openssl-dev libmicrohttpd-dev
+  libcurl4-gnutls-dev|libcurl4-openssl-dev libmicrohttpd-dev ca-certificates
   libisal-dev libdeflate-dev libzstd-dev libsystemd-dev libncurses-dev"
 # shellcheck disable=SC2034
 packages_test="libcmocka-dev python3 python3-pytest python3-yaml python3-jsonschema
