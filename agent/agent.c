@@ -9,12 +9,12 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "built_with.h"
 #include "crash.h"
 #include "ledger/ledger_start.h"
 #include "ledger/report.h"
 #include "pipeline.h"
 #include "reload.h"
+#include "service.h"
 #include "spools.h"
 #include "surface.h"
 
@@ -27,14 +27,12 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/signalfd.h>
-#if HAVE_SYSTEMD
-#include <systemd/sd-daemon.h>
-#endif
 
 enum { DRAIN_LOOK_MS = 5, SAME_WISH_MS = 5, RELOAD_WAIT_MS = 4000 };
 
 struct agent {
     struct generation *generation;
+    struct generation *first;        /* the admin endpoint borrows its settings */
     const struct settings *settings; /* of the generation */
     struct reload reload;
     const char *stop_signal; /* NULL: none came */
@@ -49,38 +47,8 @@ struct agent {
     uint64_t moved_at_save;
     uint64_t save_errors, log_held_back;
     int64_t watchdog_ms; /* 0: none asked for */
+    int64_t next_ping_ms;
 };
-
-/* ---- readiness and watchdog ---- */
-
-static void notify(const char *state)
-{
-#if HAVE_SYSTEMD
-    (void)sd_notify(0, state);
-#else
-    (void)state;
-#endif
-}
-
-/* systemd waits for READY=1 behind it: `systemctl reload` ends when the reload has. */
-static void notify_reloading(void)
-{
-    char state[64];
-    int64_t now_us = clock_now_ms() * 1000;
-
-    (void)snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)now_us);
-    notify(state);
-}
-
-static int64_t watchdog_interval_ms(void)
-{
-#if HAVE_SYSTEMD
-    uint64_t limit_us = 0;
-    if (sd_watchdog_enabled(0, &limit_us) > 0)
-        return (int64_t)(limit_us / 1000 / 2);
-#endif
-    return 0;
-}
 
 /* ---- start ---- */
 
@@ -261,15 +229,18 @@ static int64_t sooner_ms(int64_t a_ms, int64_t b_ms)
     return a_ms < b_ms ? a_ms : b_ms;
 }
 
-static int64_t ping_watchdog(struct agent *agent, int64_t now_ms)
+/* Also in the middle of a reload. */
+static void ping_watchdog(struct agent *agent, int64_t now_ms)
 {
+    if (now_ms < agent->next_ping_ms)
+        return;
+    agent->next_ping_ms = agent->watchdog_ms == 0 ? INT64_MAX : now_ms + agent->watchdog_ms;
     if (agent->watchdog_ms == 0)
-        return INT64_MAX;
+        return;
     if (surface_is_alive(&agent->surface, now_ms))
-        notify("WATCHDOG=1");
+        service_notify("WATCHDOG=1");
     else
         LOG(LOG_ERROR, "a thread is stuck, the watchdog is not fed", LS("effect", "restart"));
-    return now_ms + agent->watchdog_ms;
 }
 
 /* ---- reload ---- */
@@ -301,31 +272,46 @@ static bool is_to_stop(void *context)
 
     agent->stop_signal = take_signal(agent);
     surface_step(&agent->surface, clock_now_ms());
+    ping_watchdog(agent, clock_now_ms());
     return agent->stop_signal != NULL;
+}
+
+/* An agent that ships nothing must not look as if it did. */
+static void tell_idle(const struct agent *agent)
+{
+    if (!pipeline_is_idle(agent->pipeline)) {
+        service_notify("STATUS=");
+        return;
+    }
+    LOG_AS(LOG_ALWAYS, LOG_WARN, "idle: there is no output, nothing is read or shipped",
+           LS("fill_in", "outputs"), LS("in", agent->reload.path), LS("then", "spillway reload"));
+    service_notify("STATUS=Idle: there is no output, nothing is read or shipped. Fill in 'outputs' "
+                   "in the configuration, then reload.");
 }
 
 static void serve_reload(struct agent *agent)
 {
     struct patience patience = { clock_now_ms() + RELOAD_WAIT_MS, is_to_stop, agent };
 
-    notify_reloading();
-    struct generation *next =
-        reload_serve(&agent->reload, agent->generation, agent->pipeline, agent->ledger, &patience);
+    service_notify_reloading();
+    struct generation *next = reload_serve(&agent->reload, agent->generation, agent->pipeline,
+                                           &agent->surface, agent->ledger, &patience);
     if (next != NULL) {
         generation_release(&agent->generation);
         agent->generation = next;
         agent->settings = &next->settings;
         set_log_style(&agent->settings->agent);
         surface_show(&agent->surface, agent->settings);
+        surface_run(&agent->surface, agent->pipeline);
+        tell_idle(agent);
     }
-    notify("READY=1");
+    service_notify("READY=1");
 }
 
 /* Returns why to stop. */
 static const char *run_until_stop(struct agent *agent)
 {
     int64_t next_report_ms = clock_now_ms() + agent->settings->agent.report_interval;
-    int64_t next_ping_ms = ping_watchdog(agent, clock_now_ms());
     int64_t next_look_ms = pipeline_watch(agent->pipeline, clock_now_ms());
     int64_t next_tend_ms = INT64_MAX;
 
@@ -350,14 +336,13 @@ static const char *run_until_stop(struct agent *agent)
             report_now(agent);
             next_report_ms = now_ms + agent->settings->agent.report_interval;
         }
-        if (now_ms >= next_ping_ms)
-            next_ping_ms = ping_watchdog(agent, now_ms);
+        ping_watchdog(agent, now_ms);
         if (now_ms >= next_look_ms)
             next_look_ms = pipeline_watch(agent->pipeline, now_ms);
         if (now_ms >= next_tend_ms)
             next_tend_ms = pipeline_tend(agent->pipeline, now_ms);
         int64_t next_ms = sooner_ms(sooner_ms(next_look_ms, next_tend_ms),
-                                    sooner_ms(next_report_ms, next_ping_ms));
+                                    sooner_ms(next_report_ms, agent->next_ping_ms));
         bell_wait(agent->bell, &agent->signal_fd, 1, next_ms - now_ms);
     }
 }
@@ -369,7 +354,7 @@ static void drain(struct agent *agent, const char *why)
     int64_t deadline_ms = began_ms + grace_ms;
 
     LOG_AS(LOG_ALWAYS, LOG_INFO, "stopping", LS("reason", why), LI("grace_ms", grace_ms));
-    notify("STOPPING=1");
+    service_notify("STOPPING=1");
     surface_drain(&agent->surface);
     pipeline_drain(agent->pipeline);
     while (!pipeline_is_drained(agent->pipeline)) {
@@ -439,6 +424,7 @@ static void release(struct agent *agent)
     if (agent->report != NULL)
         report_free(&agent->report);
     generation_release(&agent->generation);
+    generation_release(&agent->first);
     reload_fini(&agent->reload);
     crash_unwatch();
     if (agent->ledger != NULL)
@@ -475,6 +461,7 @@ int agent_run(struct generation **generationp, const char *config_path)
     struct err err = { "" };
 
     *generationp = NULL;
+    agent.first = generation_hold(agent.generation);
     agent.settings = &agent.generation->settings;
     reload_init(&agent.reload, config_path, -1);
     set_up_log(&agent.settings->agent);
@@ -483,9 +470,10 @@ int agent_run(struct generation **generationp, const char *config_path)
         release(&agent);
         return EXIT_FAILED;
     }
-    agent.watchdog_ms = watchdog_interval_ms();
+    agent.watchdog_ms = service_watchdog_ms();
     tell_start(&agent);
-    notify("READY=1");
+    tell_idle(&agent);
+    service_notify("READY=1");
     const char *why = run_until_stop(&agent);
     drain(&agent, why);
     int exit_code = close_agent(&agent);

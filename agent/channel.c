@@ -140,6 +140,7 @@ void channel_free(struct channel **channelp)
     for (size_t i = 0; i < channel->strand_count; i++)
         strand_free(&channel->strands[i]);
     fini_setup(&channel->setup);
+    fini_setup(&channel->before);
     free(channel);
 }
 
@@ -373,17 +374,39 @@ static void commit_strand(struct channel *channel, struct strand *strand, struct
     strand->from = generation_hold(next);
 }
 
+void channel_settle_change(struct channel *channel)
+{
+    if (channel->before.from != NULL &&
+        (channel->reading == NULL || !reading_is_changing(channel->reading)))
+        fini_setup(&channel->before);
+}
+
+/* A change that is not taken up yet gives way to a newer one. */
+static void commit_change(struct channel *channel)
+{
+    bool is_done = reading_commit(channel->reading, &channel->change);
+
+    if (is_done || channel->before.from != NULL)
+        fini_setup(&channel->setup);
+    else
+        channel->before = channel->setup;
+    if (is_done)
+        fini_setup(&channel->before);
+    else
+        LOG_AS(LOG_KEPT, LOG_INFO,
+               "input waits for its full lane, it changes when the read in hand is over",
+               LS("input", channel->input));
+    channel->setup = channel->next;
+    channel->next = (struct channel_setup){ .from = NULL };
+    channel->part = channel->next_part;
+}
+
 void channel_commit(struct channel *channel, struct generation *next)
 {
     for (size_t i = 0; i < channel->strand_count; i++)
         commit_strand(channel, channel->strands[i], next);
-    if (channel->change != NULL) {
-        reading_commit(channel->reading, &channel->change);
-        fini_setup(&channel->setup);
-        channel->setup = channel->next;
-        channel->next = (struct channel_setup){ .from = NULL };
-        channel->part = channel->next_part;
-    }
+    if (channel->change != NULL)
+        commit_change(channel);
     if (!channel->changes_lanes)
         return; /* its reading may be at work */
     channel_list_lanes(channel);

@@ -45,6 +45,7 @@ struct channel {
     struct reading *reading; /* NULL: none any more */
     size_t part;             /* of setup.from */
     struct channel_setup setup;
+    struct channel_setup before; /* in use until the reading has taken up its change */
     struct strand *strands[LEDGER_OUTPUTS];
     size_t strand_count;
     struct lane *lanes[LEDGER_OUTPUTS]; /* of the strands, for the reading */
@@ -92,5 +93,6 @@ bool strand_prepare(struct channel *channel, struct strand *strand, struct gener
 void channel_forget_change(struct channel *channel); /* nothing came of it */
 void channel_forget_new(struct channel *channel);    /* and of the lanes that were added */
 bool channel_must_stand(const struct channel *channel);
+void channel_settle_change(struct channel *channel); /* lets go of what is not in use any more */
 /* While all threads that it concerns stand. */
 void channel_commit(struct channel *channel, struct generation *next);

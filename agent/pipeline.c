@@ -90,8 +90,15 @@ int64_t pipeline_watch(struct pipeline *pipeline, int64_t now_ms)
     return soonest_ms;
 }
 
+bool pipeline_is_idle(const struct pipeline *pipeline)
+{
+    return pipeline->generation->settings.output_count == 0;
+}
+
 bool pipeline_has_ended(const struct pipeline *pipeline)
 {
+    if (pipeline_is_idle(pipeline)) /* it waits for a reload */
+        return false;
     for (size_t i = 0; i < pipeline->channel_count; i++) {
         const struct channel *channel = pipeline->channels[i];
         if (channel->reading != NULL && !reading_is_done(channel->reading))
@@ -166,7 +173,7 @@ void pipeline_stop(struct pipeline *pipeline)
             reading_await_stop(pipeline->channels[i]->reading);
     }
     for (size_t i = 0; i < pipeline->outlet_count; i++)
-        outlet_stop(pipeline->outlets[i], FLOW_drain_timeout_ring);
+        outlet_stop(pipeline->outlets[i], false);
     tell_classes(pipeline);
     /* Last: by now every receipt that can be settled is. */
     for (size_t i = 0; i < pipeline->channel_count; i++) {

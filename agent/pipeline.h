@@ -37,6 +37,7 @@ void pipeline_audit(struct pipeline *pipeline);
 /* Looks at what holds each output up. Returns when to look again. */
 int64_t pipeline_watch(struct pipeline *pipeline, int64_t now_ms);
 /* All sources came to their end by themselves. */
+bool pipeline_is_idle(const struct pipeline *pipeline); /* it has no outputs, so nothing is read */
 bool pipeline_has_ended(const struct pipeline *pipeline);
 /* No thread is stuck: each passed a step lately, or sleeps within its deadline. */
 bool pipeline_is_alive(struct pipeline *pipeline, int64_t now_ms);

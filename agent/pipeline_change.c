@@ -41,10 +41,10 @@ static void plan_parking(const struct plan *plan)
             if (channel->strands[j]->change != NULL)
                 parking_add_workers(plan->parking, channel->strands[j]->outlet);
         }
-        channel->changes_lanes |= channel->is_wanted && loses_lanes(channel);
+        bool loses = channel->is_wanted && loses_lanes(channel);
+        channel->changes_lanes |= loses;
         if (channel->reading != NULL && channel_must_stand(channel))
-            parking_add_reading(plan->parking, channel,
-                                channel->change != NULL || channel->changes_lanes);
+            parking_add_reading(plan->parking, channel, loses);
     }
 }
 
@@ -77,6 +77,12 @@ static void await_quiet(const struct plan *plan, const struct patience *patience
 
 /* ---- commit ---- */
 
+/* One in the middle of a read changes later, by itself. */
+static bool changes_now(const struct channel *channel)
+{
+    return channel->change != NULL && !reading_is_offering(channel->reading);
+}
+
 /* Plugins that change by themselves may find no memory: before anything else, with a way back. */
 static bool change_plugins(const struct plan *plan, struct err *err)
 {
@@ -85,7 +91,7 @@ static bool change_plugins(const struct plan *plan, struct err *err)
 
     for (; i < plan->old_channels; i++) {
         struct channel *channel = pipeline->channels[i];
-        if (channel->change != NULL &&
+        if (changes_now(channel) &&
             !reading_try_change(channel->reading, channel->change, true, err))
             break;
     }
@@ -93,7 +99,7 @@ static bool change_plugins(const struct plan *plan, struct err *err)
         return true;
     while (i-- > 0) {
         struct channel *channel = pipeline->channels[i];
-        if (channel->change != NULL)
+        if (changes_now(channel))
             (void)reading_try_change(channel->reading, channel->change, false, err);
     }
     return false;
@@ -226,7 +232,7 @@ static void roll_back(const struct plan *plan)
     pipeline->outlet_count = plan->old_outlets;
     lock_drop(&pipeline->lock);
     for (size_t i = plan->old_outlets; i < outlets; i++)
-        outlet_stop(pipeline->outlets[i], FLOW_reload_drop);
+        outlet_stop(pipeline->outlets[i], true);
     for (size_t i = 0; i < plan->old_channels; i++)
         channel_forget_new(pipeline->channels[i]);
     for (size_t i = plan->old_channels; i < channels; i++)
@@ -241,8 +247,8 @@ static bool run(struct plan *plan, const struct patience *patience, struct err *
 {
     if (!plan_prepare(plan, err))
         return false;
-    if (plan->old_outlets == 0)
-        return true; /* the start: nothing stands in the way */
+    if (plan->is_start) /* nothing stands in the way */
+        return true;
     plan_parking(plan);
     hold_senders(plan, true);
     await_quiet(plan, patience);
@@ -257,7 +263,8 @@ bool pipeline_follow(struct pipeline *pipeline, struct generation *next, struct 
                          .spools = spools,
                          .parking = parking_new(),
                          .old_outlets = pipeline->outlet_count,
-                         .old_channels = pipeline->channel_count };
+                         .old_channels = pipeline->channel_count,
+                         .is_start = pipeline->generation == NULL };
 
     if (plan.parking == NULL)
         return err_set(err, "out of memory");

@@ -218,6 +218,7 @@ static void step_channel(struct pipeline *pipeline, struct channel *channel, int
 {
     bool is_spent = channel->strand_count == 0 && channel->reading == NULL;
 
+    channel_settle_change(channel);
     if (channel->state == CHANNEL_LEAVES && !is_spent)
         step_leaving(pipeline, channel, now_ms);
     if (is_spent || (channel->state == CHANNEL_SETTLES && is_settled(channel, now_ms)))
@@ -264,7 +265,7 @@ static void close_outlet(struct pipeline *pipeline, size_t index)
         if (channel_find(channel, outlet) != NULL && channel->reading != NULL)
             reading_await_stop(channel->reading);
     }
-    outlet_stop(outlet, FLOW_reload_drop);
+    outlet_stop(outlet, true);
     for (size_t i = pipeline->channel_count; i-- > 0;) {
         struct channel *channel = pipeline->channels[i];
         struct strand *strand = channel_find(channel, outlet);
@@ -301,7 +302,8 @@ static void step_outlet(struct pipeline *pipeline, size_t index, int64_t now_ms)
 static bool is_anything_leaving(const struct pipeline *pipeline)
 {
     for (size_t i = 0; i < pipeline->channel_count; i++) {
-        if (pipeline->channels[i]->state != CHANNEL_READS)
+        const struct channel *channel = pipeline->channels[i];
+        if (channel->state != CHANNEL_READS || channel->before.from != NULL)
             return true;
     }
     for (size_t i = 0; i < pipeline->outlet_count; i++) {

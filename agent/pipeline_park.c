@@ -6,15 +6,19 @@
 
 #include <stdlib.h>
 
-enum { LOOK_MS = 10, STANDS_MAX = 1024 };
+enum {
+    LOOK_MS = 10,
+    STANDS_MAX = 1024,
+    OFFER_MS = 300, /* a read is given so long to find room */
+};
 
 struct stand {
     struct gate *gate;
     void (*nudge)(void *thread);
     void *thread;
-    struct reading *reading; /* it must be between two reads; NULL: anywhere will do */
+    struct reading *reading; /* NULL: it is none */
     const char *kind, *name;
-    bool is_shut;
+    bool is_shut, loses_lanes;
 };
 
 struct parking {
@@ -39,8 +43,12 @@ void parking_free(struct parking **parkingp)
     struct parking *parking = *parkingp;
 
     *parkingp = NULL;
-    for (size_t i = 0; parking != NULL && i < parking->count; i++)
-        open_stand(&parking->stands[i]);
+    for (size_t i = 0; parking != NULL && i < parking->count; i++) {
+        struct stand *stand = &parking->stands[i];
+        if (stand->loses_lanes)
+            reading_give_way(stand->reading, false);
+        open_stand(stand);
+    }
     free(parking);
 }
 
@@ -88,12 +96,13 @@ void parking_add_sender(struct parking *parking, struct outlet *outlet)
                                   .name = outlet->name });
 }
 
-void parking_add_reading(struct parking *parking, struct channel *channel, bool between_reads)
+void parking_add_reading(struct parking *parking, struct channel *channel, bool loses_lanes)
 {
     add(parking, &(struct stand){ .gate = reading_gate(channel->reading),
                                   .nudge = nudge_reading,
                                   .thread = channel->reading,
-                                  .reading = between_reads ? channel->reading : NULL,
+                                  .reading = channel->reading,
+                                  .loses_lanes = loses_lanes,
                                   .kind = "input",
                                   .name = channel->input });
 }
@@ -105,27 +114,32 @@ static void shut_stand(struct stand *stand)
     stand->nudge(stand->thread);
 }
 
-/* One that stands in the middle of a read goes on for a moment: the lanes may have room by then. */
-static bool does_stand(struct stand *stand)
+/* One that stands in the middle of a read goes on for a moment: the lanes may have room by then.
+ * After that it may stand there, but if a lane of it is to go: then what waits gives way. */
+static bool does_stand(struct stand *stand, int64_t began_ms)
 {
+    bool is_late = clock_now_ms() - began_ms >= OFFER_MS;
+
     if (!gate_is_stood_at(stand->gate))
         return false;
-    if (stand->reading == NULL || !reading_is_offering(stand->reading))
+    if (stand->reading == NULL || !reading_is_offering(stand->reading) ||
+        (is_late && !stand->loses_lanes))
         return true;
+    if (is_late)
+        reading_give_way(stand->reading, true);
     open_stand(stand);
     stand->nudge(stand->thread);
     return false;
 }
 
-static bool await_stand(struct stand *stand, const struct patience *patience, struct err *err)
+static bool await_stand(struct stand *stand, int64_t began_ms, const struct patience *patience,
+                        struct err *err)
 {
-    while (!does_stand(stand)) {
+    while (!does_stand(stand, began_ms)) {
         if (patience->is_over(patience->context))
             return err_set(err, "the agent is stopping");
         if (clock_now_ms() >= patience->deadline_ms)
-            return err_set(err, "%s '%s' did not come to rest in time%s", stand->kind, stand->name,
-                           stand->reading == NULL ? ""
-                                                  : ": its lane is full, and what it reads waits");
+            return err_set(err, "%s '%s' did not come to rest in time", stand->kind, stand->name);
         gate_await(stand->gate, LOOK_MS);
         if (!stand->is_shut)
             shut_stand(stand);
@@ -135,6 +149,8 @@ static bool await_stand(struct stand *stand, const struct patience *patience, st
 
 bool parking_close(struct parking *parking, const struct patience *patience, struct err *err)
 {
+    int64_t began_ms = clock_now_ms();
+
     for (int readings = 1; readings >= 0; readings--) {
         for (size_t i = 0; i < parking->count; i++) {
             struct stand *stand = &parking->stands[i];
@@ -144,7 +160,7 @@ bool parking_close(struct parking *parking, const struct patience *patience, str
         for (size_t i = 0; i < parking->count; i++) {
             struct stand *stand = &parking->stands[i];
             if ((stand->nudge == nudge_reading) == (readings == 1) &&
-                !await_stand(stand, patience, err))
+                !await_stand(stand, began_ms, patience, err))
                 return false;
         }
     }

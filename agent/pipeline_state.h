@@ -33,8 +33,8 @@ struct parking *parking_new(void);
 void parking_free(struct parking **parkingp); /* opens all gates */
 void parking_add_workers(struct parking *parking, struct outlet *outlet);
 void parking_add_sender(struct parking *parking, struct outlet *outlet);
-/* between_reads: not in the middle of one either. */
-void parking_add_reading(struct parking *parking, struct channel *channel, bool between_reads);
+/* loses_lanes: not in the middle of a read either. */
+void parking_add_reading(struct parking *parking, struct channel *channel, bool loses_lanes);
 /* Waits until all stand. false: they do not, err says who. */
 bool parking_close(struct parking *parking, const struct patience *patience, struct err *err);
 
@@ -45,6 +45,7 @@ struct plan {
     struct spools *spools;
     struct parking *parking;
     size_t old_outlets, old_channels; /* in the lists before it */
+    bool is_start;
 };
 /* Opens beside what the next configuration needs. false: err says what cannot be. */
 bool plan_prepare(struct plan *plan, struct err *err);

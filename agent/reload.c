@@ -105,15 +105,16 @@ static void log_done(const struct result *result, const struct lists *lists, con
            LI("took_ms", clock_now_ms() - result->began_ms));
 }
 
-/* Each problem is told by the line that has its place; what is shown below it is for a terminal. */
+/* Each problem is told by the line that has its place; what is shown below it is for a terminal. A
+ * place is in the file or in one beside it. */
 static void log_problems(const struct reload *reload, const struct result *result)
 {
-    const char *text = buf_slice(&result->problems).data;
-    size_t logged = 0, path_bytes = strlen(reload->path);
+    const char *text = buf_slice(&result->problems).data, *slash = strrchr(reload->path, '/');
+    size_t logged = 0, path_bytes = slash == NULL ? 0 : (size_t)(slash - reload->path) + 1;
 
     while (*text != '\0' && logged < PROBLEMS_LOGGED) {
         size_t bytes = strcspn(text, "\n");
-        bool has_place = strncmp(text, reload->path, path_bytes) == 0;
+        bool has_place = strncmp(text, reload->path, path_bytes) == 0 && text[0] != ' ';
         if (bytes > 0 && (has_place || logged == 0 || result->state != BAD_CONFIG)) {
             LOG_AS(LOG_KEPT, LOG_ERROR, "reload refused, the agent goes on as it was",
                    LS("state", result->state), LB("error", ((struct slice){ text, bytes })));
@@ -180,8 +181,23 @@ static void publish(struct reload *reload, const struct result *result,
 
 /* ---- one reload ---- */
 
+/* The port first: whether it can be had is known before anything moves. */
+static bool change(struct pipeline *pipeline, struct surface *surface, struct generation *next,
+                   const struct patience *patience, struct err *err)
+{
+    if (!surface_prepare(surface, &next->settings, err))
+        return false;
+    if (!pipeline_change(pipeline, next, patience, err)) {
+        surface_forget_change(surface);
+        return false;
+    }
+    surface_commit(surface);
+    return true;
+}
+
 static void run(const struct reload *reload, const struct generation *now,
-                struct pipeline *pipeline, const struct patience *patience, struct result *ret)
+                struct pipeline *pipeline, struct surface *surface, const struct patience *patience,
+                struct result *ret)
 {
     struct generation *next = generation_load(reload->path, now->number + 1, &ret->problems);
     struct err err = { "" };
@@ -195,7 +211,7 @@ static void run(const struct reload *reload, const struct generation *now,
         generation_release(&next);
         return;
     }
-    if (!pipeline_change(pipeline, next, patience, &err)) {
+    if (!change(pipeline, surface, next, patience, &err)) {
         (void)buf_printf(&ret->problems, "%s\n", err.text);
         generation_release(&next);
         return;
@@ -213,14 +229,14 @@ static uint64_t take_wishes(struct reload *reload)
 }
 
 struct generation *reload_serve(struct reload *reload, const struct generation *now,
-                                struct pipeline *pipeline, struct ledger *ledger,
-                                const struct patience *patience)
+                                struct pipeline *pipeline, struct surface *surface,
+                                struct ledger *ledger, const struct patience *patience)
 {
     struct numbers *numbers = ledger_agent_numbers(ledger);
     struct result result = { .problems = { .limit = PROBLEM_BYTES }, .began_ms = clock_now_ms() };
 
     result.upto = take_wishes(reload);
-    run(reload, now, pipeline, patience, &result);
+    run(reload, now, pipeline, surface, patience, &result);
     numbers_add(numbers, result.next != NULL ? NUMBER_reloads : NUMBER_reload_failures, 1);
     if (result.next != NULL)
         numbers_set(numbers, NUMBER_config_generation, result.next->number);

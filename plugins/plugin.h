@@ -5,6 +5,7 @@
  * thread at a time: open in main, everything else in its own thread. Config and host outlive it. */
 #pragma once
 
+#include "base/auto.h"
 #include "base/buf.h"
 #include "base/check.h"
 #include "base/clock.h"
@@ -15,6 +16,8 @@
 #include "base/slice.h"
 #include "config/schema.h"
 #include "event/event.h"
+#include "event/lines.h"
+#include "event/multiline.h"
 #include "event/resource.h"
 
 #include <errno.h>
@@ -67,12 +70,16 @@ enum sink_number {
     SINK_LINES,
     SINK_LINES_TRUNCATED,
     SINK_LINES_UNPARSED,
+    SINK_EVENTS_ENDED, /* of several lines, at a bound */
     SINK_SOURCES_OPEN,
     SINK_SOURCES_UNWATCHED,
     SINK_SOURCES_ROTATED,
     SINK_SOURCES_TRUNCATED,
     SINK_LAG_BYTES,
     SINK_COLLECT_FAILURES,
+    SINK_CONNECTIONS_ACCEPTED,
+    SINK_CONNECTIONS_REFUSED,
+    SINK_CONNECTIONS_FAILED,
     SINK_NUMBERS
 };
 void sink_add(struct sink *sink, enum sink_number number, uint64_t count); /* counters */
@@ -145,6 +152,12 @@ struct input {
      * kind of input, or damaged; some may have been told. */
     bool (*recall)(struct slice checkpoint, source_tell_fn *tell, void *context);
     void (*close)(void *state); /* optional */
+    /* Optional. The agent stops, or the input leaves by a reload: called in place of collect(), and
+     * again while it returns COLLECT_MORE, for what would be lost: what the kernel holds for a
+     * socket by then, a record that is not whole. Must come to its end. collect() follows only if
+     * the input comes back before it is gone (another reload); then what was closed is opened anew.
+     */
+    enum collected (*last)(void *state, struct sink *sink);
     /* Optional: goes on with another configuration and keeps its positions, and what it has read
      * and not offered. Called between two collect(). What the old config and host said is
      * forgotten: they are freed. false: out of memory, nothing has changed. Going back to a
@@ -223,3 +236,6 @@ struct output {
 
 /* A plugin file defines `const struct input input_NAME` (or processor_NAME, output_NAME); CMake
  * finds it by its file name and builds the catalog. */
+
+/* What plugins that listen share. Last, as it is made of the above. */
+#include "net/listener.h"

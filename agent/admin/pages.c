@@ -85,6 +85,7 @@ bool pages_ready(const struct ledger *ledger, enum admin_phase phase, bool is_al
                  struct buf *ret, bool *ret_ready)
 {
     static const char *const phases[] = { [ADMIN_STARTING] = "the agent is still starting",
+                                          [ADMIN_IDLE] = "there is no output: nothing is read",
                                           [ADMIN_RUNNING] = "",
                                           [ADMIN_STOPPING] = "the agent is stopping" };
     struct checks checks = { ret, true };

@@ -8,7 +8,7 @@
 #include "ledger/ledger.h"
 
 enum { PAGES_FORMAT = 1 };
-enum admin_phase { ADMIN_STARTING, ADMIN_RUNNING, ADMIN_STOPPING };
+enum admin_phase { ADMIN_STARTING, ADMIN_IDLE, ADMIN_RUNNING, ADMIN_STOPPING };
 
 bool pages_health(bool is_alive, struct buf *ret);
 /* With a reason for each check that fails. *ret_ready: none does. */

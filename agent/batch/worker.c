@@ -189,12 +189,12 @@ bool worker_is_idle(struct worker *worker)
     return atomic_load(&worker->idle);
 }
 
-void worker_stop(struct worker *worker)
+void worker_stop(struct worker *worker, enum flow drop)
 {
     atomic_store(&worker->stopping, true);
     wake_bump(&worker->feed->wake);
     CHECK(pthread_join(worker->thread, NULL) == 0);
-    batcher_abandon(worker->batcher);
+    batcher_abandon(worker->batcher, drop);
     audit_own(worker);
 }
 

@@ -117,6 +117,8 @@ static void show_summary(const char *path, const struct settings *settings)
         schema_size_text(settings->agent.memory_limit - lane_bytes - sealed_bytes, buffers),
         schema_size_text(sealed_bytes, sealed));
     show_disk(settings);
+    if (settings->output_count == 0)
+        (void)printf("  %-11sthere is no output: nothing would be read or shipped\n", "idle");
 }
 
 static bool explain(const struct settings *settings)

@@ -125,21 +125,31 @@ static size_t line_bytes(struct slice text)
     return bytes;
 }
 
-struct slice diagnostics_line(const struct diagnostics *diagnostics, unsigned line)
+const char *diagnostics_file(const struct diagnostics *diagnostics, unsigned file)
 {
-    struct slice text = diagnostics->text;
+    return file == 0 ? diagnostics->file : diagnostics->others[file - 1].file;
+}
 
-    for (unsigned at = 1; at < line && text.bytes > 0; at++) {
+struct slice diagnostics_text(const struct diagnostics *diagnostics, unsigned file)
+{
+    return file == 0 ? diagnostics->text : diagnostics->others[file - 1].text;
+}
+
+struct slice diagnostics_line(const struct diagnostics *diagnostics, struct place place)
+{
+    struct slice text = diagnostics_text(diagnostics, place.file);
+
+    for (unsigned at = 1; at < place.line && text.bytes > 0; at++) {
         text = skip(text, line_bytes(text));
         text = skip(text, break_bytes(text));
     }
     return (struct slice){ text.data, line_bytes(text) };
 }
 
-struct place diagnostics_place(const struct diagnostics *diagnostics, size_t offset)
+struct place diagnostics_place(const struct diagnostics *diagnostics, unsigned file, size_t offset)
 {
-    struct slice text = diagnostics->text;
-    struct place place = { 1, 1 };
+    struct slice text = diagnostics_text(diagnostics, file);
+    struct place place = { 1, 1, file };
 
     if (offset > text.bytes)
         offset = text.bytes;
@@ -147,7 +157,7 @@ struct place diagnostics_place(const struct diagnostics *diagnostics, size_t off
     while (text.data < end) {
         size_t broken = break_bytes(text);
         if (broken > 0)
-            place = (struct place){ place.line + 1, 1 };
+            place = (struct place){ place.line + 1, 1, file };
         else
             place.column++;
         text = broken > 0 ? skip(text, broken) : skip_character(text);
@@ -159,6 +169,8 @@ struct place diagnostics_place(const struct diagnostics *diagnostics, size_t off
 
 static bool is_before(struct place a, struct place b)
 {
+    if (a.file != b.file)
+        return a.file < b.file;
     return a.line != b.line ? a.line < b.line : a.column < b.column;
 }
 
@@ -183,7 +195,7 @@ static bool is_known(const struct diagnostics *diagnostics, const struct problem
 {
     for (size_t i = 0; i < diagnostics->count; i++) {
         const struct problem *other = &diagnostics->problems[i];
-        if (other->place.line == problem->place.line &&
+        if (other->place.file == problem->place.file && other->place.line == problem->place.line &&
             other->place.column == problem->place.column && strcmp(other->text, problem->text) == 0)
             return true;
     }
@@ -261,7 +273,7 @@ static size_t public_bytes(const struct diagnostics *diagnostics, struct slice l
 
 static void write_line(const struct diagnostics *diagnostics, struct place place, struct buf *ret)
 {
-    struct slice line = diagnostics_line(diagnostics, place.line);
+    struct slice line = diagnostics_line(diagnostics, place);
     if (line.bytes > LINE_BYTES) /* no line of a human; looking for secrets in it would take long */
         return;
     size_t before = place.column > 0 ? place.column - 1 : 0;
@@ -287,12 +299,13 @@ void diagnostics_write(const struct diagnostics *diagnostics, struct buf *ret)
 {
     for (size_t i = 0; i < diagnostics->count; i++) {
         const struct problem *problem = &diagnostics->problems[i];
+        const char *file = diagnostics_file(diagnostics, problem->place.file);
         if (problem->place.line == 0) {
-            (void)buf_printf(ret, "%s: %s\n", diagnostics->file, problem->text);
+            (void)buf_printf(ret, "%s: %s\n", file, problem->text);
             continue;
         }
-        (void)buf_printf(ret, "%s:%u:%u: %s\n", diagnostics->file, problem->place.line,
-                         problem->place.column, problem->text);
+        (void)buf_printf(ret, "%s:%u:%u: %s\n", file, problem->place.line, problem->place.column,
+                         problem->text);
         write_line(diagnostics, problem->place, ret);
     }
     if (diagnostics->count == 0 && diagnostics->more > 0)

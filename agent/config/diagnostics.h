@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* diagnostics: collects what is wrong with a file and shows it all, ordered by place:
- *     agent.yaml:14:12: outputs.main.timeout: '2ms' is below the minimum 1s
- *        14 |     timeout: 2ms
- *           |              ^
- * Promise: bounded (PROBLEMS_MAX are shown, the rest is counted); control characters and invalid
- * UTF-8 never reach the terminal; what follows the key of a secret is masked in the shown line.
- * Threads: none of its own. */
+/* diagnostics: collects what is wrong with the files of a configuration and shows it all, ordered
+ * by place: agent.yaml:14:12: outputs.main.timeout: '2ms' is below the minimum 1s 14 |     timeout:
+ * 2ms |              ^ Promise: bounded (PROBLEMS_MAX are shown, the rest is counted); control
+ * characters and invalid UTF-8 never reach the terminal; what follows the key of a secret is masked
+ * in the shown line. Threads: none of its own. */
 #pragma once
 
 #include "base/buf.h"
@@ -14,12 +12,20 @@ enum { PROBLEMS_MAX = 100 };
 
 struct place { /* from 1; line 0: the file as a whole */
     unsigned line, column;
+    unsigned file; /* 0: the first one; n: others[n - 1] */
+};
+
+struct config_text { /* a file of the configuration */
+    const char *file;
+    struct slice text;
 };
 
 struct problem;
 struct diagnostics {
-    const char *file;                                        /* borrowed */
-    struct slice text;                                       /* borrowed: the whole file */
+    const char *file;                 /* borrowed */
+    struct slice text;                /* borrowed: the whole file */
+    const struct config_text *others; /* borrowed: further files */
+    size_t other_count;
     bool (*is_secret)(const void *context, const char *key); /* NULL: nothing is */
     const void *context;
     struct problem *problems; /* ordered; room for PROBLEMS_MAX, made by the first */
@@ -36,7 +42,9 @@ bool diagnostics_is_clean(const struct diagnostics *diagnostics);
 bool diagnostics_is_full(const struct diagnostics *diagnostics);
 void diagnostics_write(const struct diagnostics *diagnostics, struct buf *ret);
 
-/* The line without its break; empty if there is none. Breaks are those of YAML 1.1. */
-struct slice diagnostics_line(const struct diagnostics *diagnostics, unsigned line);
-/* Where that byte of the text is. */
-struct place diagnostics_place(const struct diagnostics *diagnostics, size_t offset);
+const char *diagnostics_file(const struct diagnostics *diagnostics, unsigned file);
+struct slice diagnostics_text(const struct diagnostics *diagnostics, unsigned file);
+/* Its line without its break; empty if there is none. Breaks are those of YAML 1.1. */
+struct slice diagnostics_line(const struct diagnostics *diagnostics, struct place place);
+/* Where that byte of the file's text is. */
+struct place diagnostics_place(const struct diagnostics *diagnostics, unsigned file, size_t offset);

@@ -7,6 +7,7 @@
 #include "config/nearest.h"
 #include "config/settings.h"
 #include "config/substitute.h"
+#include "config/text_hash.h"
 
 #include <stdio.h>
 
@@ -26,18 +27,24 @@ static void complain(struct walk *walk, struct place place, const char *name, co
 
 /* ---- one value ---- */
 
+struct mark reader_mark(const struct reader *reader, struct place place)
+{
+    return (struct mark){ diagnostics_file(reader->diagnostics, place.file), place.line,
+                          place.column, place.file };
+}
+
 /* Points at the bad ${…} where the text stands in one line of the file, else at its beginning. */
 static struct place place_inside(const struct reader *reader, const struct node *node,
                                  size_t offset)
 {
     if (diagnostics_is_full(reader->diagnostics))
         return node->place;
-    struct slice line = diagnostics_line(reader->diagnostics, node->place.line);
+    struct slice line = diagnostics_line(reader->diagnostics, node->place);
     size_t at = node->place.column - 1 + (node->is_quoted ? 1 : 0) + offset;
 
     if (at + 2 > line.bytes || memcmp(line.data + at, "${", 2) != 0)
         return node->place;
-    return (struct place){ node->place.line, (unsigned)at + 1 };
+    return (struct place){ node->place.line, (unsigned)at + 1, node->place.file };
 }
 
 const char *reader_text(const struct reader *reader, const char *name, const struct node *node,
@@ -51,6 +58,8 @@ const char *reader_text(const struct reader *reader, const char *name, const str
     if (substitute(node->text, &text, &substituted, &err)) {
         copy = settings_memory_text(reader->memory, buf_slice(&text));
         *ret_is_substituted = substituted.is_changed;
+        if (substituted.is_changed)
+            *reader->hash = text_hash_add(*reader->hash, buf_slice(&text));
     } else {
         (void)diagnostics_add(reader->diagnostics, place_inside(reader, node, substituted.offset),
                               "%s: %s", name, err.text);
@@ -168,7 +177,7 @@ static void note_origin(struct walk *walk, const char *name, const struct node *
     if (origin != NULL) {
         *origin = (struct option_origin){
             .name = settings_memory_text(reader->memory, slice_of(path)),
-            .mark = { reader->diagnostics->file, node->place.line, node->place.column },
+            .mark = reader_mark(reader, node->place),
             .taken = settings_memory_text(reader->memory, buf_slice(&sources)),
             .next = *reader->origins,
         };

@@ -9,11 +9,13 @@
 #include "config/yaml.h"
 
 struct option_origin;
+struct mark;
 
 struct reader {
     struct diagnostics *diagnostics;
     struct settings_memory *memory;
     const struct option_origin **origins; /* each option that is given is put in front */
+    uint64_t *hash;                       /* what takes the place of a ${…} is added to it */
 };
 
 struct option_table {
@@ -38,6 +40,8 @@ bool reader_fill(const struct reader *reader, const struct section *section);
  * message. */
 const char *reader_text(const struct reader *reader, const char *name, const struct node *node,
                         bool *ret_is_substituted);
+
+struct mark reader_mark(const struct reader *reader, struct place place);
 
 /* The node at "lane.shed.high"; NULL: not given. */
 const struct node *reader_find(const struct node *map, const char *user_name);

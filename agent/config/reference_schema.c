@@ -92,7 +92,10 @@ static void add_value(struct buf *ret, const struct option *option)
         (void)buf_add_text(ret, "{\"anyOf\": [");
         for (int is_array = 0; is_array <= 1; is_array++) {
             (void)buf_add_text(ret, is_array ? ", {\"type\": \"array\", \"items\": " : "");
-            if (option->min != ANY)
+            if (schema_has_addresses(option))
+                (void)buf_printf(ret, "{\"type\": \"string\", \"pattern\": \"^(%s)|[$][{]\"}",
+                                 option->min);
+            else if (option->min != ANY)
                 add_names(ret, option->min);
             else
                 (void)buf_add_text(ret, text);
@@ -268,7 +271,6 @@ void reference_json_schema(const struct catalog *catalog, struct buf *ret)
     (void)buf_add_text(ret, "{\n  \"$schema\": \"https://json-schema.org/draft/2020-12/schema\",\n"
                             "  \"title\": \"Configuration of spillway\",\n"
                             "  \"type\": \"object\", \"additionalProperties\": false,\n"
-                            "  \"required\": [\"inputs\", \"outputs\"],\n"
                             "  \"properties\": {\n    \"agent\": {\"$ref\": \"#/$defs/agent\"}");
     for (unsigned i = 0; i < REFERENCE_KINDS; i++)
         (void)buf_printf(ret,

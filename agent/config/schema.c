@@ -3,6 +3,7 @@
  * takes signs, blanks and other bases, and wraps. */
 #include "config/schema.h"
 
+#include "base/address.h"
 #include "base/check.h"
 #include "base/err.h"
 #include "base/slice.h"
@@ -80,10 +81,19 @@ static bool parse_choice(const struct wanted *wanted, const char *text, void *re
     return find_name(wanted, text, ret);
 }
 
+bool schema_has_addresses(const struct option *option)
+{
+    return option->type == OPT_list && option->min != ANY && strchr(option->min, ':') != NULL;
+}
+
 static bool parse_item(const struct wanted *wanted, const char *text, void *ret)
 {
     unsigned index;
+    struct address address;
 
+    if (schema_has_addresses(wanted->option))
+        return address_parse(text, wanted->option->min, &address, wanted->err) &&
+               parse_text(wanted, text, ret);
     if (wanted->option->min != ANY && !find_name(wanted, text, &index))
         return false;
     return parse_text(wanted, text, ret);

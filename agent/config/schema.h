@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* schema: options are declared once, in a table; field, parser, default, bounds, error text and
- * manual come from its row. Defaults and bounds are written as a user would write them and go
- * through the user's parser.
+ * manual come from its row. Defaults and bounds go through the user's parser, too.
  *     #define DEMO_OPTIONS(X, T) \
  *         X(T, url,           text,     REQUIRED, ANY,  ANY,  "Where batches are sent") \
  *         X(T, tls__ca_file,  text,     "",       ANY,  ANY,  "Certificates to trust, PEM")
@@ -60,7 +59,8 @@ struct option {
     size_t offset;
     const char *preset; /* default as a user would write it; REQUIRED: must be given */
     /* Bounds as a user would write them; ANY: none. choice, list: min has the names that are valid,
-     * "block|drop_oldest" (a list without: any text). text, secret, map, secrets have none. */
+     * "block|drop_oldest" (a list without: any text), or of addresses the schemes, "udp://|tcp://".
+     * text, secret, map, secrets have none. */
     const char *min, *max;
     const char *doc;
 };
@@ -83,8 +83,7 @@ enum plugin_traits {
 };
 
 struct err;
-
-/* What the configuration needs to know of a plugin. Everything else is in plugins/plugin.h. */
+/* What the configuration needs to know of a plugin; the rest is in plugins/plugin.h. */
 struct plugin_type {
     const char *name, *doc;       /* value of `type:`; one line */
     const struct option *options; /* ends with a row without key */
@@ -93,6 +92,9 @@ struct plugin_type {
     unsigned traits; /* enum plugin_traits */
     /* Inputs: the largest event this configuration can produce, in event_bytes(). NULL: 64 KiB. */
     uint64_t (*max_event_bytes)(const void *config);
+    uint64_t (*memory_bytes)(const void *config); /* inputs: beside the read buffer; NULL: none */
+    /* Inputs: bytes to read into, where that may be more than max_event_bytes. NULL: it is not. */
+    uint64_t (*buffer_bytes)(const void *config);
     /* Inputs of files: globs of what is read, and of what is left out. NULL: not of files. */
     void (*globs)(const void *config, struct text_list *ret_paths, struct text_list *ret_exclude);
     /* Optional: what a parser of single options cannot see. No side effects, opens nothing. */
@@ -113,8 +115,8 @@ bool schema_parse(const struct option *option, const char *text, const char *sho
 const char *schema_type_name(enum option_type type);    /* "duration" */
 const char *schema_type_help(enum option_type type);    /* how it is written: "80% or 0.8" */
 const char *schema_type_pattern(enum option_type type); /* regex of its form; NULL: any text */
-/* Bytes as a user would write them: "8MiB", "1536B", or rounded down: "3.5MiB". */
-enum { SIZE_TEXT_BYTES = 24 };
+enum { SIZE_TEXT_BYTES = 24 }; /* "8MiB", "1536B", or rounded down: "3.5MiB" */
 const char *schema_size_text(uint64_t bytes, char ret_text[SIZE_TEXT_BYTES]);
+bool schema_has_addresses(const struct option *option); /* a list of them */
 /* The name as users know it: "lane.shed.high". Cut to what fits. */
 void schema_user_name(const struct option *option, char *ret_name, size_t room);

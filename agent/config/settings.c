@@ -3,15 +3,16 @@
  * after every problem that does not make the rest meaningless, so that all are told at once. */
 #include "config/settings.h"
 
-#include "base/file.h"
+#include "config/merge.h"
 #include "config/nearest.h"
 #include "config/settings_check.h"
 #include "config/substitute.h"
+#include "config/text_hash.h"
+#include "config/texts.h"
 
 #include <stdio.h>
 
 enum {
-    FILE_BYTES_MAX = 1 << 20,
     TREE_BYTES_MAX = 48 << 20,
     SETTINGS_BYTES_MAX = 16 << 20,
     PARTS_MAX = 128,
@@ -104,8 +105,7 @@ static bool ask_type(struct loader *loader, const struct settings_part *part, co
 
     if (part->type->check == NULL || part->type->check(part->config, &err))
         return true;
-    return diagnostics_add(&loader->diagnostics,
-                           (struct place){ part->mark.line, part->mark.column }, "%s: %s", title,
+    return diagnostics_add(&loader->diagnostics, settings_part_place(part), "%s: %s", title,
                            err.text);
 }
 
@@ -149,8 +149,7 @@ static void read_part(struct loader *loader, const struct kind *kind, const stru
     part->name = settings_memory_text(loader->settings->memory, slice_of(node->key));
     if (part->name == NULL)
         return;
-    part->mark =
-        (struct mark){ loader->diagnostics.file, node->key_place.line, node->key_place.column };
+    part->mark = reader_mark(&loader->reader, node->key_place);
     *source = (struct part_source){ .node = node };
     (*kind->count)++;
     bool has_name = is_part_name(node->key);
@@ -253,13 +252,55 @@ static void read_root(struct loader *loader)
         settings_split(loader);
 }
 
+/* false: it could not be parsed. A file that has nothing but comments is an empty map. */
+static bool read_file(struct loader *loader, unsigned file, struct node **ret)
+{
+    struct diagnostics *diagnostics = &loader->diagnostics;
+    size_t problems = diagnostics->count + diagnostics->more;
+    struct node *root = yaml_read(diagnostics, file, loader->tree);
+
+    if (root != NULL && root->kind != NODE_MAP && !root->is_null)
+        return diagnostics_add(diagnostics, root->place,
+                               "a configuration is a map with inputs and outputs, not %s",
+                               node_kind_text(root));
+    if (root == NULL && diagnostics->count + diagnostics->more > problems)
+        return false;
+    if (root == NULL || root->is_null) {
+        root = settings_memory_take(loader->tree, sizeof(*root));
+        if (root == NULL)
+            return false;
+        root->kind = NODE_MAP;
+    }
+    *ret = root;
+    return true;
+}
+
+/* All files as one map; NULL: one of them could not be parsed. ret_rest: what could be. */
+static struct node *read_files(struct loader *loader, struct node **ret_rest)
+{
+    struct node *root = NULL, *more = NULL;
+    bool ok = true;
+
+    for (unsigned i = 0; i <= loader->diagnostics.other_count; i++) {
+        if (!read_file(loader, i, &more))
+            ok = false;
+        else if (root == NULL)
+            root = more;
+        else
+            merge_tree(&loader->diagnostics, root, more);
+    }
+    *ret_rest = root;
+    return ok ? root : NULL;
+}
+
 static const struct node empty_map = { .kind = NODE_MAP };
 
 static void read_agent_alone(struct loader *loader)
 {
-    loader->root = yaml_read(&loader->diagnostics, loader->tree);
-    if (loader->root == NULL || loader->root->kind != NODE_MAP)
-        loader->root = &empty_map;
+    struct node *root;
+
+    (void)read_files(loader, &root);
+    loader->root = root == NULL ? &empty_map : root;
     read_agent(loader);
 }
 
@@ -267,21 +308,20 @@ static void read_text(struct loader *loader)
 {
     struct diagnostics *diagnostics = &loader->diagnostics;
 
-    if (diagnostics->text.bytes > FILE_BYTES_MAX) {
+    if (diagnostics->text.bytes > TEXTS_BYTES_MAX) {
         (void)diagnostics_add(
             diagnostics, (struct place){ 0 },
             "the file has %zu bytes, a configuration may have %d: is it the right one?",
-            diagnostics->text.bytes, FILE_BYTES_MAX);
+            diagnostics->text.bytes, TEXTS_BYTES_MAX);
         return;
     }
-    loader->root = yaml_read(diagnostics, loader->tree);
-    if (loader->root != NULL && loader->root->kind == NODE_MAP)
+    struct node *rest;
+    loader->root = read_files(loader, &rest);
+    if (loader->root == NULL || settings_memory_failed(loader->tree))
+        return;
+    if (loader->root->children > 0 || loader->root->place.line > 0)
         read_root(loader);
-    else if (loader->root != NULL && !loader->root->is_null)
-        (void)diagnostics_add(diagnostics, loader->root->place,
-                              "a configuration is a map with inputs and outputs, not %s",
-                              node_kind_text(loader->root));
-    else if (diagnostics_is_clean(diagnostics) && !settings_memory_failed(loader->tree))
+    else if (diagnostics_is_clean(diagnostics))
         (void)diagnostics_add(diagnostics, (struct place){ 0 },
                               "the file is empty: it needs at least inputs and outputs");
 }
@@ -328,14 +368,13 @@ static bool is_secret(const void *context, const char *key)
 
 /* ---- loading ---- */
 
-/* FNV-1a, 64 bits: tells texts apart, guards against nothing. */
-static void hash_text(struct slice text, char ret_hash[17])
+static uint64_t hash_texts(const struct config_text *texts, size_t count)
 {
-    uint64_t hash = UINT64_C(14695981039346656037);
+    uint64_t hash = text_hash_of_nothing;
 
-    for (size_t i = 0; i < text.bytes; i++)
-        hash = (hash ^ (unsigned char)text.data[i]) * UINT64_C(1099511628211);
-    (void)snprintf(ret_hash, 17, "%016llx", (unsigned long long)hash);
+    for (size_t i = 0; i < count; i++)
+        hash = text_hash_add(hash, texts[i].text);
+    return hash;
 }
 
 static void report(struct loader *loader, struct buf *ret_problems)
@@ -352,25 +391,41 @@ static void report(struct loader *loader, struct buf *ret_problems)
 
 typedef void read_fn(struct loader *loader);
 
-static bool parse(const char *name, struct slice text, const struct catalog *catalog,
+/* Places name their files as long as the settings live. */
+static bool keep_names(struct settings *settings, const struct config_text *texts, size_t count,
+                       struct config_text *ret)
+{
+    for (size_t i = 0; i < count; i++) {
+        ret[i].file = settings_memory_text(settings->memory, slice_of(texts[i].file));
+        ret[i].text = texts[i].text;
+        if (ret[i].file == NULL)
+            return false;
+    }
+    return true;
+}
+
+static bool parse(const struct config_text *texts, size_t count, const struct catalog *catalog,
                   read_fn *read_it, struct settings *ret, struct buf *ret_problems)
 {
     struct loader loader = { .catalog = catalog, .settings = ret };
+    struct config_text kept[1 + TEXTS_MAX];
     bool ok = false;
 
     *ret = (struct settings){ .memory = settings_memory_new(SETTINGS_BYTES_MAX) };
     loader.tree = settings_memory_new(TREE_BYTES_MAX);
-    if (ret->memory == NULL || loader.tree == NULL) {
-        (void)buf_printf(ret_problems, "%s: out of memory\n", name);
+    if (ret->memory == NULL || loader.tree == NULL || !keep_names(ret, texts, count, kept)) {
+        (void)buf_printf(ret_problems, "%s: out of memory\n", texts[0].file);
     } else {
-        const char *file = settings_memory_text(ret->memory, slice_of(name));
-        loader.diagnostics = (struct diagnostics){ .file = file == NULL ? name : file,
-                                                   .text = text,
+        loader.diagnostics = (struct diagnostics){ .file = kept[0].file,
+                                                   .text = kept[0].text,
+                                                   .others = kept + 1,
+                                                   .other_count = count - 1,
                                                    .is_secret = is_secret,
                                                    .context = catalog };
-        loader.reader = (struct reader){ &loader.diagnostics, ret->memory, &ret->origins };
-        hash_text(text, ret->hash);
+        uint64_t hash = hash_texts(texts, count);
+        loader.reader = (struct reader){ &loader.diagnostics, ret->memory, &ret->origins, &hash };
         read_it(&loader);
+        (void)snprintf(ret->hash, sizeof(ret->hash), "%016llx", (unsigned long long)hash);
         report(&loader, ret_problems);
         ok = diagnostics_is_clean(&loader.diagnostics);
         diagnostics_fini(&loader.diagnostics);
@@ -379,42 +434,50 @@ static bool parse(const char *name, struct slice text, const struct catalog *cat
     return ok;
 }
 
-bool settings_parse(const char *name, struct slice text, const struct catalog *catalog,
-                    struct settings *ret, struct buf *ret_problems)
+static bool parse_all(const struct config_text *texts, size_t count, const struct catalog *catalog,
+                      struct settings *ret, struct buf *ret_problems)
 {
-    if (parse(name, text, catalog, read_text, ret, ret_problems))
+    if (parse(texts, count, catalog, read_text, ret, ret_problems))
         return true;
     settings_free(ret);
     return false;
 }
 
+bool settings_parse(const char *name, struct slice text, const struct catalog *catalog,
+                    struct settings *ret, struct buf *ret_problems)
+{
+    return parse_all(&(struct config_text){ name, text }, 1, catalog, ret, ret_problems);
+}
+
 bool settings_load_agent(const char *path, const struct catalog *catalog, struct settings *ret)
 {
-    struct buf text = { .limit = FILE_BYTES_MAX };
-    struct buf unused = { .limit = FILE_BYTES_MAX };
-    struct err err;
+    static const struct slice nothing = { "", 0 };
+    struct buf unused = { .limit = TEXTS_BYTES_MAX };
+    struct texts texts;
 
-    if (!file_read(path, &text, &err))
-        buf_clear(&text); /* the defaults */
-    (void)parse(path, buf_slice(&text), catalog, read_agent_alone, ret, &unused);
+    (void)texts_read(path, &texts, &unused);
+    if (texts.count > 0)
+        (void)parse(texts.items, texts.count, catalog, read_agent_alone, ret, &unused);
+    else /* the defaults */
+        (void)parse(&(struct config_text){ path, nothing }, 1, catalog, read_agent_alone, ret,
+                    &unused);
+    texts_fini(&texts);
     buf_fini(&unused);
-    buf_fini(&text);
     return ret->agent.state_dir != NULL && ret->agent.runtime_dir != NULL;
 }
 
 bool settings_load(const char *path, const struct catalog *catalog, struct settings *ret,
                    struct buf *ret_problems)
 {
-    struct buf text = { .limit = FILE_BYTES_MAX };
-    struct err err;
-    bool ok = false;
+    struct texts texts;
 
     *ret = (struct settings){ 0 };
-    if (!file_read(path, &text, &err))
-        (void)buf_printf(ret_problems, "%s\n", err.text);
-    else
-        ok = settings_parse(path, buf_slice(&text), catalog, ret, ret_problems);
-    buf_fini(&text);
+    bool ok = texts_read(path, &texts, ret_problems);
+    if (texts.count > 0) /* also where one of them cannot be read: all problems are told at once */
+        ok = parse_all(texts.items, texts.count, catalog, ret, ret_problems) && ok;
+    texts_fini(&texts);
+    if (!ok)
+        settings_free(ret);
     return ok;
 }
 

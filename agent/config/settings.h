@@ -9,6 +9,7 @@
 struct mark { /* a place in a configuration file */
     const char *file;
     unsigned line, column; /* from 1 */
+    unsigned file_number;  /* private to the loading */
 };
 
 struct settings_part {              /* an input, processor or output */
@@ -41,11 +42,13 @@ struct settings {
     size_t input_count, processor_count, output_count;
     uint64_t *sealed_bytes; /* for each output: its share for sealed batches, worked out */
     const struct option_origin *origins;
-    char hash[17];                  /* of the effective text, hex: to tell configurations apart */
+    char
+        hash[17]; /* of the text, and of what went into its ${…}, hex: tells configurations apart */
     struct settings_memory *memory; /* private: everything above lives here */
 };
 
-/* How a problem is shown: file:line:column: text, the line, a caret, a suggestion; each ends with
+/* The file at `path` with those of conf.d beside it: see texts.h and merge.h.
+ * How a problem is shown: file:line:column: text, the line, a caret, a suggestion; each ends with
  * a newline. All problems are appended to ret_problems. */
 bool settings_load(const char *path, const struct catalog *catalog, struct settings *ret,
                    struct buf *ret_problems);

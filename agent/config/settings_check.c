@@ -15,12 +15,12 @@ struct place settings_place(const struct settings_part *part, const struct part_
 {
     const struct node *node = reader_find(source->node, user_name);
 
-    return node != NULL ? node->place : (struct place){ part->mark.line, part->mark.column };
+    return node != NULL ? node->place : settings_part_place(part);
 }
 
-static struct place place_of_part(const struct settings_part *part)
+struct place settings_part_place(const struct settings_part *part)
 {
-    return (struct place){ part->mark.line, part->mark.column };
+    return (struct place){ part->mark.line, part->mark.column, part->mark.file_number };
 }
 
 /* ---- references ---- */
@@ -148,7 +148,7 @@ static void find_unused(struct loader *loader, const struct settings_part *parts
         for (size_t j = 0; j < user_count; j++)
             is_used = is_used || is_linked(&users[j], i);
         if (!is_used)
-            (void)diagnostics_add(&loader->diagnostics, place_of_part(&parts[i]), "%s.%s: %s",
+            (void)diagnostics_add(&loader->diagnostics, settings_part_place(&parts[i]), "%s.%s: %s",
                                   title, parts[i].name, what);
     }
 }
@@ -168,6 +168,12 @@ static void check_references(struct loader *loader)
                     settings->input_count, "processors", "no input uses this processor");
 }
 
+/* `outputs: {}` is a wish, not a mistake: an agent fresh from its package waits for an endpoint. */
+static bool is_idle(const struct node *outputs)
+{
+    return outputs != NULL && outputs->kind == NODE_MAP && outputs->children == 0;
+}
+
 static void check_counts(struct loader *loader)
 {
     static const struct {
@@ -178,14 +184,15 @@ static void check_counts(struct loader *loader)
 
     for (size_t i = 0; i < 2; i++) {
         const struct node *node = node_find(loader->root, wanted[i].title);
-        if (counts[i] == 0)
+        if (counts[i] == 0 && !(i == 1 && is_idle(node)))
             (void)diagnostics_add(&loader->diagnostics,
-                                  node != NULL ? node->key_place : (struct place){ 1, 1 },
+                                  node != NULL ? node->key_place : (struct place){ 1, 1, 0 },
                                   "there are no %s: at least one is needed, %s: {%s}",
                                   wanted[i].title, wanted[i].title, wanted[i].example);
     }
     if (settings->output_count > OUTPUTS_MAX)
-        (void)diagnostics_add(&loader->diagnostics, place_of_part(&settings->outputs[OUTPUTS_MAX]),
+        (void)diagnostics_add(&loader->diagnostics,
+                              settings_part_place(&settings->outputs[OUTPUTS_MAX]),
                               "outputs: more than %d", OUTPUTS_MAX);
     size_t lanes = 0;
     for (size_t i = 0; i < settings->output_count; i++)
@@ -316,6 +323,9 @@ static void check_agent(struct loader *loader)
     check_admin_tls(loader, node);
     const struct node *token = node == NULL ? NULL : reader_find(node, "admin.token");
     const char *secret = loader->settings->agent.admin__token;
+    if (is_given(secret) && is_given(loader->settings->agent.admin__token_file) && token != NULL)
+        (void)diagnostics_add(&loader->diagnostics, token->place,
+                              "agent.admin: token or token_file: one of them");
     for (size_t i = 0; token != NULL && secret != NULL && secret[i] != '\0'; i++) {
         if ((unsigned char)secret[i] > ' ' && secret[i] < 0x7f)
             continue;

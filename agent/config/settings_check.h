@@ -40,6 +40,7 @@ void settings_check_classes(struct loader *loader, size_t input);
 /* Divides memory_limit; only for settings without a problem. Fills lane_bytes and sealed_bytes. */
 void settings_split(struct loader *loader);
 
+struct place settings_part_place(const struct settings_part *part);
 /* Where an option of the part is written; else where the part is. */
 struct place settings_place(const struct settings_part *part, const struct part_source *source,
                             const char *user_name);

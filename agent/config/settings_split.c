@@ -34,8 +34,12 @@ static uint64_t largest_event(const struct settings_part *input)
 static uint64_t reading_bytes(const struct settings_part *input)
 {
     uint64_t buffer = largest_event(input) + 64 * KIB;
+    uint64_t own = input->type->memory_bytes == NULL ? 0 : input->type->memory_bytes(input->config);
+    uint64_t asked =
+        input->type->buffer_bytes == NULL ? 0 : input->type->buffer_bytes(input->config);
 
-    return scratch_bytes + (buffer > read_buffer_bytes ? buffer : read_buffer_bytes);
+    buffer = buffer > asked ? buffer : asked;
+    return own + scratch_bytes + (buffer > read_buffer_bytes ? buffer : read_buffer_bytes);
 }
 
 /* A class takes at least one piece of the lane, and a piece the largest event. Half as many again,
@@ -132,8 +136,7 @@ static uint64_t readings_bytes(const struct settings *settings)
 static struct split split_at(const struct settings *settings, uint64_t limit_bytes)
 {
     uint64_t lanes = count_lanes(settings);
-    CHECK(lanes > 0); /* without outputs it was refused before */
-    uint64_t part = limit_bytes / 2 / lanes;
+    uint64_t part = limit_bytes / 2 / (lanes > 0 ? lanes : 1); /* an idle agent has none */
     struct split split = { .automatic_bytes =
                                part < lane_automatic_bytes ? part : lane_automatic_bytes,
                            .readings = readings_bytes(settings),

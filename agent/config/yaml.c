@@ -16,6 +16,7 @@ struct level {
 
 struct builder {
     struct diagnostics *diagnostics;
+    unsigned file;
     struct settings_memory *memory;
     struct level levels[YAML_DEPTH_MAX];
     size_t depth;
@@ -24,9 +25,14 @@ struct builder {
     bool is_done;
 };
 
-static struct place place_of(yaml_mark_t mark)
+static struct place place_in(unsigned file, yaml_mark_t mark)
 {
-    return (struct place){ (unsigned)mark.line + 1, (unsigned)mark.column + 1 };
+    return (struct place){ (unsigned)mark.line + 1, (unsigned)mark.column + 1, file };
+}
+
+static struct place place_of(const struct builder *builder, yaml_mark_t mark)
+{
+    return place_in(builder->file, mark);
 }
 
 /* ---- what libyaml refuses ---- */
@@ -64,12 +70,12 @@ static const char *hint_for(const char *problem, struct slice line)
     return "";
 }
 
-static void report_bytes(struct diagnostics *diagnostics, const yaml_parser_t *parser,
-                         size_t skipped)
+static void report_bytes(struct diagnostics *diagnostics, unsigned file,
+                         const yaml_parser_t *parser, size_t skipped)
 {
     size_t offset = parser->problem_offset + skipped;
-    struct slice text = diagnostics->text;
-    struct place place = diagnostics_place(diagnostics, offset);
+    struct slice text = diagnostics_text(diagnostics, file);
+    struct place place = diagnostics_place(diagnostics, file, offset);
 
     if (text.bytes >= 2 &&
         (memcmp(text.data, "\xff\xfe", 2) == 0 || memcmp(text.data, "\xfe\xff", 2) == 0))
@@ -84,19 +90,20 @@ static void report_bytes(struct diagnostics *diagnostics, const yaml_parser_t *p
                               offset < text.bytes ? (unsigned)(unsigned char)text.data[offset] : 0);
 }
 
-static void report_syntax(struct diagnostics *diagnostics, const yaml_parser_t *parser)
+static void report_syntax(struct diagnostics *diagnostics, unsigned file,
+                          const yaml_parser_t *parser)
 {
-    struct place place = place_of(parser->problem_mark);
-    struct place begin = place_of(parser->context_mark);
-    const char *hint = hint_for(parser->problem, diagnostics_line(diagnostics, place.line));
+    struct place place = place_in(file, parser->problem_mark);
+    struct place begin = place_in(file, parser->context_mark);
+    const char *hint = hint_for(parser->problem, diagnostics_line(diagnostics, place));
     unsigned lines[] = { place.line, begin.line, place.line - 1 };
 
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
-        struct slice line = diagnostics_line(diagnostics, lines[i]);
+        struct slice line = diagnostics_line(diagnostics, (struct place){ lines[i], 1, file });
         if (lines[i] > 0 && is_tab_indented(line)) {
             unsigned column =
                 (unsigned)((const char *)memchr(line.data, '\t', line.bytes) - line.data) + 1;
-            (void)diagnostics_add(diagnostics, (struct place){ lines[i], column },
+            (void)diagnostics_add(diagnostics, (struct place){ lines[i], column, file },
                                   "the line is indented with a tab: YAML wants spaces");
             return;
         }
@@ -193,7 +200,7 @@ static bool is_null_text(const char *text)
 static bool take_text(struct builder *builder, const yaml_event_t *event)
 {
     struct slice text = { (const char *)event->data.scalar.value, event->data.scalar.length };
-    struct place place = place_of(event->start_mark);
+    struct place place = place_of(builder, event->start_mark);
 
     if (event->data.scalar.tag != NULL)
         return diagnostics_add(builder->diagnostics, place, "tags (!…) are not supported");
@@ -222,7 +229,7 @@ static bool take_text(struct builder *builder, const yaml_event_t *event)
 static bool open_container(struct builder *builder, enum node_kind kind, const yaml_char_t *tag,
                            yaml_mark_t mark)
 {
-    struct place place = place_of(mark);
+    struct place place = place_of(builder, mark);
 
     if (tag != NULL)
         return diagnostics_add(builder->diagnostics, place, "tags (!…) are not supported");
@@ -242,7 +249,7 @@ static bool begin_document(struct builder *builder, yaml_mark_t mark)
 {
     if (builder->root != NULL)
         return diagnostics_add(
-            builder->diagnostics, place_of(mark),
+            builder->diagnostics, place_of(builder, mark),
             "a second document ('---') begins here: one file is one configuration");
     return true;
 }
@@ -260,7 +267,7 @@ static bool take_event(struct builder *builder, const yaml_event_t *event)
     case YAML_DOCUMENT_START_EVENT:
         return begin_document(builder, event->start_mark);
     case YAML_ALIAS_EVENT:
-        return diagnostics_add(builder->diagnostics, place_of(event->start_mark),
+        return diagnostics_add(builder->diagnostics, place_of(builder, event->start_mark),
                                "aliases (*%.60s) are not supported: write the value out here",
                                (const char *)event->data.alias.anchor);
     case YAML_SCALAR_EVENT:
@@ -284,11 +291,12 @@ static bool build(struct builder *builder, yaml_parser_t *parser, size_t skipped
         yaml_event_t event;
         if (yaml_parser_parse(parser, &event) == 0) {
             if (parser->error == YAML_READER_ERROR)
-                report_bytes(builder->diagnostics, parser, skipped);
+                report_bytes(builder->diagnostics, builder->file, parser, skipped);
             else if (parser->error == YAML_MEMORY_ERROR)
-                (void)diagnostics_add(builder->diagnostics, (struct place){ 0 }, "out of memory");
+                (void)diagnostics_add(builder->diagnostics, (struct place){ .file = builder->file },
+                                      "out of memory");
             else
-                report_syntax(builder->diagnostics, parser);
+                report_syntax(builder->diagnostics, builder->file, parser);
             return false;
         }
         bool ok = take_event(builder, &event);
@@ -299,16 +307,17 @@ static bool build(struct builder *builder, yaml_parser_t *parser, size_t skipped
     return true;
 }
 
-const struct node *yaml_read(struct diagnostics *diagnostics, struct settings_memory *memory)
+struct node *yaml_read(struct diagnostics *diagnostics, unsigned file,
+                       struct settings_memory *memory)
 {
-    struct builder builder = { .diagnostics = diagnostics, .memory = memory };
-    struct slice text = diagnostics->text;
+    struct builder builder = { .diagnostics = diagnostics, .file = file, .memory = memory };
+    struct slice text = diagnostics_text(diagnostics, file);
     yaml_parser_t parser;
     /* libyaml would count a byte order mark as a column. */
     size_t skipped = text.bytes >= 3 && memcmp(text.data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
 
     if (yaml_parser_initialize(&parser) == 0) {
-        (void)diagnostics_add(diagnostics, (struct place){ 0 }, "out of memory");
+        (void)diagnostics_add(diagnostics, (struct place){ .file = file }, "out of memory");
         return NULL;
     }
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);

@@ -32,9 +32,10 @@ struct node {
     size_t children;
 };
 
-/* NULL: could not be parsed. Problems, also those of a tree that is returned, are in diagnostics.
- */
-const struct node *yaml_read(struct diagnostics *diagnostics, struct settings_memory *memory);
+/* Of the file with that number in diagnostics. NULL: could not be parsed. Problems, also those of a
+ * tree that is returned, are in diagnostics. */
+struct node *yaml_read(struct diagnostics *diagnostics, unsigned file,
+                       struct settings_memory *memory);
 
 const struct node *node_find(const struct node *map, const char *key); /* NULL: no such key */
 const char *node_kind_text(const struct node *node);                   /* "a map", … */

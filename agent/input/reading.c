@@ -113,6 +113,7 @@ static int64_t tend_positions(void *context)
 static bool may_collect(struct reading *reading)
 {
     return !reading->done && !atomic_load(&reading->stopping) &&
+           !atomic_load(&reading->sink.gives_way) &&
            (reading->sink.receipts == NULL ||
             receipts_have_room(reading->sink.receipts, RECEIPT_RESERVE));
 }
@@ -201,6 +202,20 @@ static void collect_once(struct reading *reading)
     rest(reading, &waits, reading->next_collect_ms);
 }
 
+/* Also after an abort: then nothing waits, and what comes is counted as dropped. true: once more.
+ */
+static bool collect_last(struct reading *reading)
+{
+    const struct input *plugin = reading->config.plugin;
+
+    if (plugin->last == NULL || reading->has_ended || reading->done ||
+        !atomic_load(&reading->stopping))
+        return false;
+    reading->has_ended = plugin->last(reading->state, &reading->sink) != COLLECT_MORE;
+    (void)sink_flush(&reading->sink);
+    return !reading->has_ended;
+}
+
 static void tell_stopped(struct reading *reading)
 {
     if (atomic_exchange(&reading->stopped, true))
@@ -216,12 +231,15 @@ static void *run_reading(void *context)
     CHECK(reading->magic == READING_MAGIC);
     (void)pthread_setname_np(pthread_self(), "reading");
     while (!atomic_load(&reading->finishing)) {
+        reading_take_pending(reading);
         gate_pass(&reading->gate);
         tend_positions(reading);
         if (may_collect(reading)) {
             collect_once(reading);
             continue;
         }
+        if (collect_last(reading))
+            continue;
         if (reading->done || atomic_load(&reading->stopping))
             tell_stopped(reading);
         rest(reading, &nothing, 0);
@@ -277,58 +295,6 @@ static bool open_positions(struct reading *reading, struct err *err)
     reading->seen_disk_errors = disk_file_errors(reading->file);
     restore_positions(reading, path);
     return true;
-}
-
-bool reading_open_processors(const struct reading_config *config,
-                             struct processor_instance **ret_processors, size_t *ret_count,
-                             struct err *err)
-{
-    struct processor_instance *processors =
-        calloc(config->processor_count + 1, sizeof(*processors));
-
-    *ret_processors = processors;
-    *ret_count = 0;
-    if (processors == NULL)
-        return err_set(err, "out of memory for processors");
-    for (size_t i = 0; i < config->processor_count; i++) {
-        const struct processor *plugin = config->processors[i].plugin;
-        struct err why = { "" };
-        void *state = calloc(1, plugin->type.state_bytes);
-        if (state == NULL)
-            return err_set(err, "out of memory for processors");
-        if (!plugin->open(state, config->processors[i].config, &why)) {
-            free(state);
-            return err_set(err, "processor '%s': %s", config->processors[i].name, why.text);
-        }
-        processors[(*ret_count)++] = (struct processor_instance){ plugin, state };
-    }
-    return true;
-}
-
-void reading_close_processors(struct processor_instance **processorsp, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        struct processor_instance *processor = &(*processorsp)[i];
-        if (processor->plugin->close != NULL)
-            processor->plugin->close(processor->state);
-        free(processor->state);
-    }
-    free(*processorsp);
-    *processorsp = NULL;
-}
-
-struct host *reading_make_host(const struct reading_config *config)
-{
-    struct host *host = calloc(1, sizeof(*host));
-
-    if (host != NULL)
-        *host = (struct host){ .name = config->input,
-                               .base = config->base,
-                               .base_count = config->base_count,
-                               .interval_ms = config->interval_ms,
-                               .max_event_bytes = config->max_event_bytes,
-                               .buffer_bytes = config->buffer_bytes };
-    return host;
 }
 
 static bool open_reading(struct reading *reading, struct err *err)
@@ -468,6 +434,8 @@ void reading_free(struct reading **readingp)
     if (reading == NULL)
         return;
     CHECK(!reading->has_thread);
+    struct reading_change *pending = atomic_exchange(&reading->pending, NULL);
+    reading_change_free(&pending);
     struct sources_ask *question = atomic_exchange(&reading->question, NULL);
     sources_ask_release(&question);
     if (reading->file != NULL)

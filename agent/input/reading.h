@@ -55,8 +55,8 @@ bool reading_has_thread(const struct reading *reading);
 void reading_free(struct reading **readingp);
 
 /* For a change: what is needed is opened beside; then the gate is shut, reading_nudge(), and while
- * the thread stands there between two reads, reading_commit(). Positions, receipts and lanes stay.
- * NULL: err says why. */
+ * the thread stands there, reading_commit(). Positions, receipts and lanes stay. NULL: err says
+ * why. */
 struct reading_change;
 struct reading_change *reading_prepare(struct reading *reading, const struct reading_config *config,
                                        struct err *err);
@@ -65,11 +65,18 @@ struct gate *reading_gate(struct reading *reading);
 void reading_nudge(struct reading *reading);
 /* While it stands: is it in the middle of a read, whose events wait for room? */
 bool reading_is_offering(struct reading *reading);
-/* The plugin goes over to the change, or with false back again (that cannot fail). */
+/* It is to lose a lane: what waits for room there waits no more, and is dropped and counted. */
+void reading_give_way(struct reading *reading, bool gives_way);
+/* Between two reads: the plugin goes over to the change, or with false back again (that cannot
+ * fail). */
 bool reading_try_change(struct reading *reading, struct reading_change *change, bool forward,
                         struct err *err);
-void reading_commit(struct reading *reading, struct reading_change **changep);
-/* While it stands: the lanes are others. */
+/* Returns whether it is done: in the middle of a read the thread takes it up by itself when that
+ * read is over, and until then what the config before points to is in use. */
+bool reading_commit(struct reading *reading, struct reading_change **changep);
+bool reading_is_changing(struct reading *reading); /* a change is not taken up yet */
+/* While it stands: the lanes are others. In the middle of a read those before are still there, in
+ * their places. */
 void reading_set_lanes(struct reading *reading, struct lane **lanes, const char **outputs,
                        size_t count);
 /* Reads on after reading_stop_input(). */

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* reading_change: a reading goes over to another configuration in place: its thread, positions,
  * receipts and lanes are the same objects before and after, so nothing is read twice and nothing
- * is waited for. Runs in the main thread, while the reading stands at its gate. */
+ * is waited for. Runs in the main thread, while the reading stands at its gate. One that stands in
+ * the middle of a read, because its lane is full, takes the change up by itself when that is over.
+ */
 #include "input/reading_state.h"
 
 #include "base/auto.h"
 #include "base/bell.h"
 #include "base/check.h"
+#include "base/log.h"
 
 #include <stdlib.h>
 
@@ -110,8 +113,14 @@ bool reading_try_change(struct reading *reading, struct reading_change *change, 
     return false;
 }
 
+void reading_give_way(struct reading *reading, bool gives_way)
+{
+    atomic_store(&reading->sink.gives_way, gives_way);
+    bell_ring(reading->sink.bell);
+}
+
 /* Its reads go on by the config of now, and what it waits for is looked at anew. */
-void reading_commit(struct reading *reading, struct reading_change **changep)
+static void swap_in(struct reading *reading, struct reading_change **changep)
 {
     struct reading_change *change = *changep;
     struct sink *sink = &reading->sink;
@@ -121,7 +130,6 @@ void reading_commit(struct reading *reading, struct reading_change **changep)
                                   .processor_count = sink->processor_count,
                                   .resource = sink->resource };
 
-    CHECK(gate_is_stood_at(&reading->gate));
     if (change->state != NULL) {
         old.state = reading->state;
         old.is_open = true;
@@ -139,10 +147,60 @@ void reading_commit(struct reading *reading, struct reading_change **changep)
     reading_change_free(changep);
 }
 
+static void forget_pending(struct reading *reading)
+{
+    struct reading_change *pending = atomic_exchange(&reading->pending, NULL);
+
+    reading_change_free(&pending);
+}
+
+bool reading_commit(struct reading *reading, struct reading_change **changep)
+{
+    CHECK(gate_is_stood_at(&reading->gate));
+    forget_pending(reading);
+    if (!reading_is_offering(reading)) {
+        swap_in(reading, changep);
+        return true;
+    }
+    reading->retry_change_ms = 0;
+    atomic_store(&reading->pending, *changep);
+    *changep = NULL;
+    return false;
+}
+
+bool reading_is_changing(struct reading *reading)
+{
+    return atomic_load(&reading->pending) != NULL;
+}
+
+/* It stays in its place until all of it is done: main looks there. */
+void reading_take_pending(struct reading *reading)
+{
+    struct reading_change *change = atomic_load(&reading->pending);
+    struct err err = { "" };
+
+    if (change == NULL || clock_now_ms() < reading->retry_change_ms)
+        return;
+    const struct input *plugin = change->config.plugin;
+    if (plugin->change != NULL &&
+        !plugin->change(reading->state, change->config.plugin_config, change->host, &err)) {
+        reading->retry_change_ms = clock_now_ms() + MS_PER_S;
+        LOG(LOG_ERROR, "input cannot be changed yet, it is tried again",
+            LS("input", reading->config.input), LS("error", err.text));
+        return;
+    }
+    swap_in(reading, &change);
+    atomic_store(&reading->pending, NULL);
+    LOG_AS(LOG_KEPT, LOG_INFO, "input changed, the read that waited for its full lane is over",
+           LS("input", reading->config.input));
+}
+
 void reading_set_lanes(struct reading *reading, struct lane **lanes, const char **outputs,
                        size_t count)
 {
-    CHECK(gate_is_stood_at(&reading->gate) && !reading_is_offering(reading) && count > 0);
+    CHECK(gate_is_stood_at(&reading->gate) && count > 0);
+    for (size_t i = 0; reading_is_offering(reading) && i < reading->sink.lane_count; i++)
+        CHECK(i < count && lanes[i] == reading->sink.lanes[i]);
     reading->sink.lanes = lanes;
     reading->sink.lane_outputs = outputs;
     reading->sink.lane_count = count;
@@ -150,6 +208,7 @@ void reading_set_lanes(struct reading *reading, struct lane **lanes, const char 
 
 void reading_go_on(struct reading *reading)
 {
+    reading->has_ended = false; /* its thread stands at the gate */
     atomic_store(&reading->stopped, false);
     atomic_store(&reading->stopping, false);
     bell_ring(reading->sink.bell);

@@ -22,14 +22,19 @@ struct reading {
     void *state;
     struct host *host;
     struct gate gate;
+    /* Prepared, and taken up by the reading's thread between two reads; NULL: nothing. Set by main
+     * while it stands at its gate. */
+    _Atomic(struct reading_change *) pending;
     /* reading's thread only, after start */
     struct sink sink;
     bool done;                 /* the plugin is at its end */
+    bool has_ended;            /* stopping, and its last() has nothing more */
     unsigned rounds_with_more; /* in a row: a backlog */
     int64_t saved_ms;          /* when positions were saved last */
     int64_t save_due_ms;       /* 0: nothing has changed since */
     int64_t save_rest_ms;      /* between two saves, by the size of the last one */
     int64_t next_collect_ms;
+    int64_t retry_change_ms; /* of a pending change that found no memory */
     uint64_t seen_disk_errors;
     /* any thread */
     _Atomic size_t open_receipts;
@@ -44,6 +49,8 @@ struct reading {
 bool reading_open_processors(const struct reading_config *config,
                              struct processor_instance **ret_processors, size_t *ret_count,
                              struct err *err);
+/* The reading's thread, between two reads. */
+void reading_take_pending(struct reading *reading);
 void reading_close_processors(struct processor_instance **processorsp, size_t count);
 /* For its plugin, which keeps the pointer. NULL: out of memory. */
 struct host *reading_make_host(const struct reading_config *config);

@@ -157,7 +157,7 @@ static bool wait_for_room(struct sink *sink, int64_t deadline_ms)
 
     /* Not at the first signal: the drain makes room, and what was taken of a read in part would
      * come again after the next start. */
-    if (atomic_load(&sink->aborting))
+    if (atomic_load(&sink->aborting) || atomic_load(&sink->gives_way))
         return false;
     if (deadline_ms > 0) {
         wait_ms = deadline_ms - clock_now_ms();
@@ -334,12 +334,16 @@ static const enum number number_of[SINK_NUMBERS] = {
     [SINK_LINES] = NUMBER_lines,
     [SINK_LINES_TRUNCATED] = NUMBER_lines_truncated,
     [SINK_LINES_UNPARSED] = NUMBER_lines_unparsed,
+    [SINK_EVENTS_ENDED] = NUMBER_events_ended,
     [SINK_SOURCES_OPEN] = NUMBER_sources_open,
     [SINK_SOURCES_UNWATCHED] = NUMBER_sources_unwatched,
     [SINK_SOURCES_ROTATED] = NUMBER_sources_rotated,
     [SINK_SOURCES_TRUNCATED] = NUMBER_sources_truncated,
     [SINK_LAG_BYTES] = NUMBER_lag_bytes,
     [SINK_COLLECT_FAILURES] = NUMBER_collect_failures,
+    [SINK_CONNECTIONS_ACCEPTED] = NUMBER_connections_accepted,
+    [SINK_CONNECTIONS_REFUSED] = NUMBER_connections_refused,
+    [SINK_CONNECTIONS_FAILED] = NUMBER_connections_failed,
 };
 
 void sink_add(struct sink *sink, enum sink_number number, uint64_t count)

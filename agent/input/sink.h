@@ -45,7 +45,8 @@ struct sink {
     struct gate *gate;
     _Atomic bool is_offering; /* waits for room; of what was read a part is not in the lanes yet */
     /* set by main, which rings the bell then */
-    _Atomic bool aborting; /* the grace is over: waits end */
+    _Atomic bool aborting;  /* the grace is over: waits end */
+    _Atomic bool gives_way; /* a lane is to be taken out: waits end */
 };
 
 enum { SINK_MAGIC = 0x51e4c0de };

@@ -5,9 +5,11 @@ swapped, what is gone drains; and nothing is lost or sent twice by it."""
 import os
 import random
 import signal
+import socket
 import subprocess
 import threading
 import time
+from http.client import HTTPConnection
 
 import pytest
 
@@ -102,7 +104,7 @@ def test_a_text_that_is_no_yaml_finds_the_agent_by_its_directory(rig):
 
 @pytest.mark.parametrize("name, change", [
     ("agent.state_dir", lambda config: config["agent"].update(state_dir="/nonexistent/other")),
-    ("agent.admin.listen", lambda config: config["agent"].update(admin={"listen": ""})),
+    ("agent.log_to", lambda config: config["agent"].update(log_to="journal")),
     ("outputs.main.type", lambda config: config["outputs"].update(main={"type": "stdout"})),
     ("outputs.main", lambda config: config["outputs"]["main"].update(spool={"max_bytes": "1GiB"})),
 ])
@@ -115,7 +117,6 @@ def test_what_a_running_agent_cannot_change_is_named(rig, name, change):
                                             str(agent.runtime_dir)))
     assert name in said and "restart" in said
     assert generation(agent) == 1
-    agent.config["agent"]["admin"] = {"listen": "127.0.0.1:0"}
     write(agent, before)
     agent.stop()
 
@@ -191,6 +192,62 @@ def test_a_reload_is_asked_for_on_the_socket_only(rig):
     agent.stop()
 
 
+def await_rest(agent):
+    """Until nothing is read any more: the lane is full, and the read in hand waits."""
+    since = [0, time.monotonic()]
+
+    def is_at_rest():
+        metrics = agent.metrics()
+        lane = {"input": "app", "output": "main"}
+        moved = metrics.get("spillway_received_events_total", **lane)
+        if moved != since[0] or metrics.get("spillway_lane_used_bytes", **lane) < 980 << 10:
+            since[:] = [moved, time.monotonic()]
+        return time.monotonic() - since[1] > 0.5
+    wait_until(is_at_rest, "a full lane", timeout=40, pause=0.05)
+
+
+# ---- the admin port ----
+
+def http(address, path, **headers):
+    host, port = address.rsplit(":", 1)
+    connection = HTTPConnection(host, int(port), timeout=20)
+    try:
+        connection.request("GET", path, headers=headers)
+        return connection.getresponse().status
+    except ConnectionRefusedError:
+        return None
+    finally:
+        connection.close()
+
+
+def test_the_admin_port_moves_and_stays_where_it_is_if_the_new_one_cannot_be_had(rig):
+    agent = make(rig, rig.receiver()).start()
+    old = agent.log.find(msg="started")[0]["metrics"]
+    admin = agent.config["agent"]["admin"]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        admin["listen"] = f"127.0.0.1:{taken.getsockname()[1]}"
+        assert "Address already in use" in reload(agent, expect=1)
+    assert generation(agent) == 1 and http(old, "/readyz") == 200
+    admin["listen"] = "localhost:0"
+    reload(agent)
+    record = agent.wait_log(msg="the admin port is another one")
+    new = record["metrics"]
+    assert record["before"] == old and new != old
+    assert (http(new, "/readyz"), http(old, "/readyz")) == (200, None)
+    admin["token"] = "secret"
+    reload(agent)
+    assert http(new, "/readyz") == 401
+    assert http(new, "/readyz", Authorization="Bearer secret") == 200
+    admin.update(listen="", token="")
+    reload(agent)
+    assert agent.wait_log(msg="the admin port is another one", metrics="off")
+    assert http(new, "/readyz") is None
+    assert ask(agent, "/readyz").status == 200, "the unix socket is always there"
+    admin["listen"] = "127.0.0.1:0"
+    reload(agent)
+    agent.stop()
+
+
 # ---- what changed ----
 
 @pytest.mark.quick
@@ -262,36 +319,68 @@ def test_a_lane_that_is_full_is_changed_with_all_it_holds(rig):
     agent = make(rig, receiver, batch={"max_events": 1000, "max_bytes": "64KiB"}).start()
     agent.config["inputs"]["app"]["lane"] = {"capacity": "1MiB"}
     reload(agent)
-    append_lines(rig.folder / "app.log", 0, 8000, bytes_=300)
-    wait_until(lambda: agent.metrics().get("spillway_lane_used_bytes", input="app", output="main")
-               > 900 << 10, "a full lane", timeout=40)
+    append_lines(rig.folder / "app.log", 0, 20)
+    agent.wait_log(msg="circuit breaker opened")
+    append_lines(rig.folder / "app.log", 20, 9980, bytes_=300)
+    await_rest(agent)
     agent.config["inputs"]["app"]["lane"] = {"capacity": "4MiB", "classes": {"by": "severity"}}
     reload(agent)
     receiver.always(200)
-    await_all(receiver, 8000)
+    await_all(receiver, 10000)
     agent.stop().agree_with(receiver)
-    check_exact(receiver.bodies(), 8000, in_order=False)
+    check_exact(receiver.bodies(), 10000, in_order=False)
 
 
-@pytest.mark.long
-def test_an_input_that_waits_for_its_full_lane_is_not_changed_and_says_so(rig):
+@pytest.mark.threads
+def test_an_input_that_waits_for_its_full_lane_changes_when_the_read_in_hand_is_over(rig):
     receiver = rig.receiver()
     receiver.always(503)
     agent = make(rig, receiver, batch={"max_bytes": "64KiB"})
-    agent.config["inputs"]["app"]["lane"] = {"capacity": "1MiB"}
+    app = agent.config["inputs"]["app"]
+    app["lane"] = {"capacity": "1MiB"}
     agent.start()
-    append_lines(rig.folder / "app.log", 0, 8000, bytes_=300)
-    wait_until(lambda: agent.metrics().get("spillway_lane_used_bytes", input="app", output="main")
-               > 900 << 10, "a full lane", timeout=40)
+    append_lines(rig.folder / "app.log", 0, 20)
+    agent.wait_log(msg="circuit breaker opened")
+    append_lines(rig.folder / "app.log", 20, 9980, bytes_=300)
+    await_rest(agent)
+    append_lines(rig.folder / "more.log", 0, 10, run="m")
     agent.config["processors"] = {"mark": {"type": "set", "attributes": {"a": "b"}}}
-    agent.config["inputs"]["app"]["processors"] = ["mark"]
-    assert "its lane is full" in reload(agent, expect=1)
-    assert generation(agent) == 1
+    app["processors"] = ["mark"]
+    begin = time.monotonic()
+    reload(agent)
+    assert time.monotonic() - begin < 3
+    app["paths"].append(str(rig.folder / "more.log"))  # a second change goes past the first
+    reload(agent)
+    assert generation(agent) == 3
     receiver.always(200)
-    wait_until(lambda: "its lane is full" not in reload(agent, expect=None), "a reload")
-    await_all(receiver, 8000)
+    wait_until(lambda: len(numbers(receiver.bodies(), "m")) == 10, "the file that was added")
+    await_all(receiver, 10000)
     agent.stop().agree_with(receiver)
-    check_exact(receiver.bodies(), 8000, in_order=False)
+    check_exact(receiver.bodies(), 10000, in_order=False)
+    assert receiver.events()[-1]["attributes"]["a"] == "b"
+
+
+def test_what_waits_for_a_lane_that_is_taken_out_gives_way_and_is_counted(rig):
+    dead, alive = rig.receiver(), rig.receiver()
+    dead.always(503)
+    agent = rig.agent({"app": {"type": "stdin", "lane": {"overflow": "block", "capacity": "1MiB"}}},
+                      {"main": rig.http(dead, batch={"max_bytes": "64KiB"})},
+                      shutdown_grace="1s").start_piped()
+    agent.feed(lines(0, 20))
+    agent.wait_log(msg="circuit breaker opened")
+    feeder = threading.Thread(target=lambda: agent.feed(lines(20, 9980, bytes_=300)))
+    feeder.start()
+    await_rest(agent)
+    agent.config["outputs"] = {"other": rig.http(alive, batch={"max_bytes": "64KiB"})}
+    reload(agent)
+    feeder.join()
+    agent.wait_log(msg="output taken out")
+    agent.end_input()
+    books = agent.finish()
+    books.agree_with(alive, "other")
+    old, new = books.lane("app", "main"), books.lane("app", "other")
+    assert old.block_timeout > 0 and old.dropped == old.received
+    assert old.received + new.delivered == 10000 and new.delivered > 0
 
 
 # ---- what came and went ----
@@ -382,7 +471,8 @@ def test_what_cannot_be_read_again_is_counted_as_reload_drop(rig):
     agent.end_input()
     books = agent.finish()
     lane = books.lane("app", "other")
-    assert lane.reload_drop > 0
+    assert lane.reload_drop > 0 and lane.reload_drop_ready > 0 and lane.reload_drop_in_flight == 100
+    assert lane.drain_timeout_batch + lane.drain_timeout_ready + lane.drain_timeout_in_flight == 0
     assert lane.received == 5000 and lane.dropped == 5000
     check_exact(receiver.bodies(), 5100)
 

@@ -74,7 +74,8 @@ static void seal_batches(struct world *world, struct fleet_agent *agent, int64_t
     }
 }
 
-static void send(struct world *world, uint32_t index, const struct step *step, int64_t now_ms)
+static void send_request(struct world *world, uint32_t index, const struct step *step,
+                         int64_t now_ms)
 {
     struct reply reply = endpoint_ask(&world->endpoint, now_ms, step->timeout_ms);
     struct second *second = &world->seconds[now_ms / 1000];
@@ -100,7 +101,7 @@ static void look(struct world *world, uint32_t index, int64_t now_ms)
         seal_batches(world, agent, now_ms);
         step = delivery_next(agent->delivery, now_ms, now_ms);
         if (step.kind == STEP_SEND)
-            send(world, index, &step, now_ms);
+            send_request(world, index, &step, now_ms);
     } while (step.kind == STEP_SEND);
     if (step.until_ms > 0)
         next_ms = step.until_ms;

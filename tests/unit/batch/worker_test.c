@@ -132,7 +132,7 @@ static void a_worker_without_memory_for_a_batch_still_cuts_another(void **unused
     struct worker *worker = start_batches_of_two(&stage, &lane, &feed, &bodies);
     wait_until_delivered(&stage, &feed, EVENTS);
     assert_int_equal(numbers_get(stage.rig.numbers, NUMBER_splits), 1);
-    worker_stop(worker);
+    worker_stop(worker, FLOW_drain_timeout_batch);
     worker_free(&worker);
     lane_free(&lane);
     body_pool_trim(&bodies);

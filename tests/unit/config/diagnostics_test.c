@@ -23,7 +23,7 @@ static void assert_shown(struct diagnostics *diagnostics, const char *wanted)
 
 static void add(struct diagnostics *diagnostics, unsigned line, unsigned column, const char *text)
 {
-    assert_false(diagnostics_add(diagnostics, (struct place){ line, column }, "%s", text));
+    assert_false(diagnostics_add(diagnostics, (struct place){ line, column, 0 }, "%s", text));
 }
 
 static bool is_password(const void *context, const char *key)
@@ -204,11 +204,12 @@ static void lines_are_found_with_any_break_of_yaml(void **unused)
                                            "e\n\nf");
     static const char *const lines[] = { "a", "b", "c", "d", "e", "", "f", "" };
     for (unsigned i = 0; i < 8; i++)
-        assert_true(slice_equals(diagnostics_line(&diagnostics, i + 1), slice_of(lines[i])));
-    struct place place = diagnostics_place(&diagnostics, diagnostics.text.bytes - 1);
+        assert_true(slice_equals(diagnostics_line(&diagnostics, (struct place){ .line = i + 1 }),
+                                 slice_of(lines[i])));
+    struct place place = diagnostics_place(&diagnostics, 0, diagnostics.text.bytes - 1);
     assert_int_equal(place.line, 7);
     assert_int_equal(place.column, 1);
-    place = diagnostics_place(&diagnostics, 1000000);
+    place = diagnostics_place(&diagnostics, 0, 1000000);
     assert_int_equal(place.line, 7);
     assert_int_equal(place.column, 2);
 }

@@ -144,7 +144,7 @@ static void a_file_without_inputs_or_outputs_is_told(void **unused)
     assert_problem("text\n", "not a single value");
     assert_problem("{}\n", "a.yaml:1:1: there are no inputs");
     assert_problem("{}\n", "a.yaml:1:1: there are no outputs");
-    assert_problem("inputs: {}\noutputs: {}\n", "a.yaml:2:1: there are no outputs");
+    assert_problem("inputs: {}\noutputs:\n", "a.yaml:2:1: outputs: wants a map of outputs by name");
     assert_problem("inputs:\noutputs: [a]\n", "a.yaml:1:1: inputs: wants a map of inputs by name");
     assert_problem("inputs:\noutputs: [a]\n",
                    "a.yaml:2:10: outputs: wants a map of outputs by name");

@@ -18,7 +18,7 @@ static struct fixture parse(struct slice text)
 {
     struct fixture fixture = { .diagnostics = { .file = "a.yaml", .text = text },
                                .memory = settings_memory_new(64 << 20) };
-    fixture.root = yaml_read(&fixture.diagnostics, fixture.memory);
+    fixture.root = yaml_read(&fixture.diagnostics, 0, fixture.memory);
     diagnostics_write(&fixture.diagnostics, &fixture.shown);
     return fixture;
 }
@@ -157,7 +157,7 @@ static void memory_that_runs_out_is_no_tree(void **unused)
     (void)unused;
     struct diagnostics diagnostics = { .file = "a", .text = slice_of("{a: [1, 2, 3], b: {c: d}}") };
     struct settings_memory *memory = settings_memory_new(0);
-    assert_null(yaml_read(&diagnostics, memory));
+    assert_null(yaml_read(&diagnostics, 0, memory));
     assert_true(settings_memory_failed(memory));
     settings_memory_free(&memory);
     diagnostics_fini(&diagnostics);

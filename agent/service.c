@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service.h"
+
+#include "base/clock.h"
+#include "built_with.h"
+
+#include <stdio.h>
+#if HAVE_SYSTEMD
+#include <systemd/sd-daemon.h>
+#endif
+
+void service_notify(const char *state)
+{
+#if HAVE_SYSTEMD
+    (void)sd_notify(0, state);
+#else
+    (void)state;
+#endif
+}
+
+void service_notify_reloading(void)
+{
+    char state[64];
+    int64_t now_us = clock_now_ms() * 1000;
+
+    (void)snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)now_us);
+    service_notify(state);
+}
+
+int64_t service_watchdog_ms(void)
+{
+#if HAVE_SYSTEMD
+    uint64_t limit_us = 0;
+    if (sd_watchdog_enabled(0, &limit_us) > 0)
+        return (int64_t)(limit_us / 1000 / 2);
+#endif
+    return 0;
+}
