@@ -186,6 +186,23 @@ static void a_rate_makes_the_sender_wait_and_loses_nothing(void **statep)
     (void)close(fd);
 }
 
+static void a_change_of_the_longest_record_is_for_connections_that_stand_too(void **statep)
+{
+    struct listener_rig *rig = *statep;
+
+    open_tcp(rig);
+    int fd = rig_connect(rig, 0);
+    rig_send(fd, "0123456789012345678901234567890123456789\n");
+    rig_await(rig, 1);
+    rig->config.framing.max_record_bytes = 32;
+    assert_true(rig_change(rig));
+    rig_send(fd, "0123456789012345678901234567890123456789\n");
+    rig_await(rig, 2);
+    assert_int_equal(rig->sink->events[0].body.bytes, 40);
+    assert_int_equal(rig->sink->events[1].body.bytes, 32);
+    (void)close(fd);
+}
+
 static void longer_lines_are_cut_however_long_they_are(void **statep)
 {
     struct listener_rig *rig = *statep;
@@ -328,6 +345,7 @@ int main(void)
         RIG_TEST(a_peer_of_no_network_is_refused),
         RIG_TEST(one_that_sends_nothing_is_closed_in_time_and_others_are_not),
         RIG_TEST(a_rate_makes_the_sender_wait_and_loses_nothing),
+        RIG_TEST(a_change_of_the_longest_record_is_for_connections_that_stand_too),
         RIG_TEST(longer_lines_are_cut_however_long_they_are),
         RIG_TEST(what_is_held_has_a_bound_and_is_cut_there),
         RIG_TEST(a_length_that_cannot_be_closes_the_connection),
