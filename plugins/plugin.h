@@ -16,6 +16,7 @@
 #include "base/slice.h"
 #include "config/schema.h"
 #include "event/event.h"
+#include "event/lines.h"
 #include "event/multiline.h"
 #include "event/resource.h"
 

@@ -368,6 +368,15 @@ static bool is_secret(const void *context, const char *key)
 
 /* ---- loading ---- */
 
+static uint64_t hash_texts(const struct config_text *texts, size_t count)
+{
+    uint64_t hash = text_hash_of_nothing;
+
+    for (size_t i = 0; i < count; i++)
+        hash = text_hash_add(hash, texts[i].text);
+    return hash;
+}
+
 static void report(struct loader *loader, struct buf *ret_problems)
 {
     bool is_short =
@@ -413,9 +422,7 @@ static bool parse(const struct config_text *texts, size_t count, const struct ca
                                                    .other_count = count - 1,
                                                    .is_secret = is_secret,
                                                    .context = catalog };
-        uint64_t hash = text_hash_of_nothing;
-        for (size_t k = 0; k < count; k++)
-            hash = text_hash_add(hash, texts[k].text);
+        uint64_t hash = hash_texts(texts, count);
         loader.reader = (struct reader){ &loader.diagnostics, ret->memory, &ret->origins, &hash };
         read_it(&loader);
         (void)snprintf(ret->hash, sizeof(ret->hash), "%016llx", (unsigned long long)hash);

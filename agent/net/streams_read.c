@@ -169,6 +169,13 @@ static void follow_handshake(const struct streams *streams, struct connection *c
     (void)streams_watch(streams, connection, EPOLL_CTL_MOD);
 }
 
+/* A whole record of TLS has to have room. */
+static size_t at_most(size_t room, size_t most)
+{
+    most = most < READ_LEAST ? READ_LEAST : most;
+    return room < most ? room : most;
+}
+
 static enum received read_some(struct streams *streams, struct connection *connection, size_t most,
                                struct sink *sink)
 {
@@ -178,8 +185,9 @@ static enum received read_some(struct streams *streams, struct connection *conne
     const char *why = "";
 
     fill_tokens(streams, connection, now_ms);
-    if (room > most)
-        room = most < READ_LEAST ? READ_LEAST : most;
+    room = at_most(room, most);
+    if (streams->rules->config.max_rate > 0)
+        room = at_most(room, connection->tokens > 0 ? (size_t)connection->tokens : 0);
     enum received received =
         connection_receive(connection, window + connection->held, room, &bytes, &why);
     if (bytes > 0) {

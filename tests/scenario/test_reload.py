@@ -471,7 +471,8 @@ def test_what_cannot_be_read_again_is_counted_as_reload_drop(rig):
     agent.end_input()
     books = agent.finish()
     lane = books.lane("app", "other")
-    assert lane.reload_drop > 0
+    assert lane.reload_drop > 0 and lane.reload_drop_ready > 0 and lane.reload_drop_in_flight == 100
+    assert lane.drain_timeout_batch + lane.drain_timeout_ready + lane.drain_timeout_in_flight == 0
     assert lane.received == 5000 and lane.dropped == 5000
     check_exact(receiver.bodies(), 5100)
 
