@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* schema: options are declared once, in a table; field, parser, default, bounds, error text and
- * manual come from its row. Defaults and bounds are written as a user would write them and go
- * through the user's parser.
+ * manual come from its row. Defaults and bounds go through the user's parser, too.
  *     #define DEMO_OPTIONS(X, T) \
  *         X(T, url,           text,     REQUIRED, ANY,  ANY,  "Where batches are sent") \
  *         X(T, tls__ca_file,  text,     "",       ANY,  ANY,  "Certificates to trust, PEM")
@@ -82,12 +81,13 @@ enum plugin_traits {
     INPUT_SAMPLES = 2, /* makes metric samples: collected each `interval` of the common options */
     OUTPUT_STREAM = 4, /* writes to a file descriptor: no compression unless asked for */
     INPUT_TIMED = 8,   /* keeps to the `interval` of the common options by itself */
+    INPUT_READS_ALL = 16,  /* reads what may belong to others, beside its globs */
+    INPUT_KERNEL_LOG = 32, /* reads the kernel's log */
 };
 
 struct err;
 struct command_line; /* see children/request.h */
-
-/* What the configuration needs to know of a plugin. Everything else is in plugins/plugin.h. */
+/* What the configuration needs to know of a plugin; the rest is in plugins/plugin.h. */
 struct plugin_type {
     const char *name, *doc;       /* value of `type:`; one line */
     const struct option *options; /* ends with a row without key */
@@ -96,6 +96,9 @@ struct plugin_type {
     unsigned traits; /* enum plugin_traits */
     /* Inputs: the largest event this configuration can produce, in event_bytes(). NULL: 64 KiB. */
     uint64_t (*max_event_bytes)(const void *config);
+    uint64_t (*memory_bytes)(const void *config); /* inputs: beside the read buffer; NULL: none */
+    /* Inputs: bytes to read into, where that may be more than max_event_bytes. NULL: it is not. */
+    uint64_t (*buffer_bytes)(const void *config);
     /* Inputs of files: globs of what is read, and of what is left out. NULL: not of files. */
     void (*globs)(const void *config, struct text_list *ret_paths, struct text_list *ret_exclude);
     /* Inputs that start a process: which. NULL: none. */
@@ -109,12 +112,6 @@ struct catalog {
     const struct plugin_type *const *inputs, *const *processors, *const *outputs;
 };
 
-/* ---- for the readers of tables; a plugin needs none of it ---- */
-/* Parses one value into *ret, an opt_<type>, and checks its bounds; of a list one item and of a map
- * one value, into a const char *. Texts are borrowed. `shown` is what messages call the value: a
- * substituted one is not shown as it is. *ret is written on success only. */
-bool schema_parse(const struct option *option, const char *text, const char *shown, void *ret,
-                  struct err *err);
+/* Bytes as a user would write them. */
 enum { SIZE_TEXT_BYTES = 24 }; /* "8MiB", "1536B", or rounded down: "3.5MiB" */
 const char *schema_size_text(uint64_t bytes, char ret_text[SIZE_TEXT_BYTES]);
-bool schema_has_addresses(const struct option *option); /* a list of them */
