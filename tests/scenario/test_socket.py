@@ -454,6 +454,7 @@ def test_what_is_no_handshake_ends_the_connection_and_nothing_else(rig, certific
 
 def test_a_reload_keeps_the_sockets_whose_address_stays(rig):
     receiver, agent = make(rig, "tcp://127.0.0.1:0", "udp://127.0.0.1:0")
+    agent.config["agent"]["sandbox"] = False  # else no socket is made where nothing was written before
     agent.start()
     before = bound(agent, "tcp")
     with connect(agent) as stream, connect(agent, "udp") as gram:
