@@ -32,7 +32,7 @@ enum { DRAIN_LOOK_MS = 5, SAME_WISH_MS = 5, RELOAD_WAIT_MS = 4000 };
 
 struct agent {
     struct generation *generation;
-    struct generation *first; /* the admin endpoint borrows its settings */
+    struct generation *first;        /* the admin endpoint borrows its settings */
     const struct settings *settings; /* of the generation */
     struct reload reload;
     const char *stop_signal; /* NULL: none came */
@@ -47,6 +47,7 @@ struct agent {
     uint64_t moved_at_save;
     uint64_t save_errors, log_held_back;
     int64_t watchdog_ms; /* 0: none asked for */
+    int64_t next_ping_ms;
 };
 
 /* ---- start ---- */
@@ -228,15 +229,18 @@ static int64_t sooner_ms(int64_t a_ms, int64_t b_ms)
     return a_ms < b_ms ? a_ms : b_ms;
 }
 
-static int64_t ping_watchdog(struct agent *agent, int64_t now_ms)
+/* Also in the middle of a reload. */
+static void ping_watchdog(struct agent *agent, int64_t now_ms)
 {
+    if (now_ms < agent->next_ping_ms)
+        return;
+    agent->next_ping_ms = agent->watchdog_ms == 0 ? INT64_MAX : now_ms + agent->watchdog_ms;
     if (agent->watchdog_ms == 0)
-        return INT64_MAX;
+        return;
     if (surface_is_alive(&agent->surface, now_ms))
         service_notify("WATCHDOG=1");
     else
         LOG(LOG_ERROR, "a thread is stuck, the watchdog is not fed", LS("effect", "restart"));
-    return now_ms + agent->watchdog_ms;
 }
 
 /* ---- reload ---- */
@@ -268,6 +272,7 @@ static bool is_to_stop(void *context)
 
     agent->stop_signal = take_signal(agent);
     surface_step(&agent->surface, clock_now_ms());
+    ping_watchdog(agent, clock_now_ms());
     return agent->stop_signal != NULL;
 }
 
@@ -289,8 +294,8 @@ static void serve_reload(struct agent *agent)
     struct patience patience = { clock_now_ms() + RELOAD_WAIT_MS, is_to_stop, agent };
 
     service_notify_reloading();
-    struct generation *next =
-        reload_serve(&agent->reload, agent->generation, agent->pipeline, agent->ledger, &patience);
+    struct generation *next = reload_serve(&agent->reload, agent->generation, agent->pipeline,
+                                           &agent->surface, agent->ledger, &patience);
     if (next != NULL) {
         generation_release(&agent->generation);
         agent->generation = next;
@@ -307,7 +312,6 @@ static void serve_reload(struct agent *agent)
 static const char *run_until_stop(struct agent *agent)
 {
     int64_t next_report_ms = clock_now_ms() + agent->settings->agent.report_interval;
-    int64_t next_ping_ms = ping_watchdog(agent, clock_now_ms());
     int64_t next_look_ms = pipeline_watch(agent->pipeline, clock_now_ms());
     int64_t next_tend_ms = INT64_MAX;
 
@@ -332,14 +336,13 @@ static const char *run_until_stop(struct agent *agent)
             report_now(agent);
             next_report_ms = now_ms + agent->settings->agent.report_interval;
         }
-        if (now_ms >= next_ping_ms)
-            next_ping_ms = ping_watchdog(agent, now_ms);
+        ping_watchdog(agent, now_ms);
         if (now_ms >= next_look_ms)
             next_look_ms = pipeline_watch(agent->pipeline, now_ms);
         if (now_ms >= next_tend_ms)
             next_tend_ms = pipeline_tend(agent->pipeline, now_ms);
         int64_t next_ms = sooner_ms(sooner_ms(next_look_ms, next_tend_ms),
-                                    sooner_ms(next_report_ms, next_ping_ms));
+                                    sooner_ms(next_report_ms, agent->next_ping_ms));
         bell_wait(agent->bell, &agent->signal_fd, 1, next_ms - now_ms);
     }
 }

@@ -264,12 +264,15 @@ bool outlet_is_drained(const struct outlet *outlet)
     return sender_is_empty(outlet->sender);
 }
 
-void outlet_stop(struct outlet *outlet, enum flow drop)
+void outlet_stop(struct outlet *outlet, bool by_reload)
 {
     for (size_t worker = 0; worker < outlet->worker_count; worker++)
-        worker_stop(outlet->workers[worker]);
+        worker_stop(outlet->workers[worker],
+                    by_reload ? FLOW_reload_drop_batch : FLOW_drain_timeout_batch);
     for (size_t lane = 0; lane < outlet->lane_count; lane++)
-        lane_abandon(outlet->lanes[lane], drop);
+        lane_abandon(outlet->lanes[lane], by_reload ? FLOW_reload_drop : FLOW_drain_timeout_ring);
+    if (outlet->sender != NULL && by_reload)
+        sender_let_leave(outlet->sender);
     if (outlet->sender != NULL)
         sender_stop(outlet->sender);
     outlet_audit(outlet);

@@ -73,8 +73,9 @@ void outlet_audit(struct outlet *outlet);
 bool outlet_is_alive(const struct outlet *outlet, int64_t now_ms, int64_t stuck_ms);
 void outlet_drain(struct outlet *outlet);
 bool outlet_is_drained(const struct outlet *outlet);
-/* Ends the threads; what is left goes back to its source or is counted, in the lanes by `drop`. */
-void outlet_stop(struct outlet *outlet, enum flow drop);
+/* Ends the threads; what is left goes back to its source or is counted: as drain_timeout_*, or
+ * reload_drop*. */
+void outlet_stop(struct outlet *outlet, bool by_reload);
 
 /* ---- another configuration: outlet_change.c ---- */
 /* What the configuration would change, prepared beside; next.lanes is filled by the caller before,

@@ -159,7 +159,7 @@ void outlet_dismiss(struct outlet *outlet)
         lock_take(outlet->list_lock);
         struct worker *last = outlet->workers[--outlet->worker_count];
         lock_drop(outlet->list_lock);
-        worker_stop(last);
+        worker_stop(last, FLOW_reload_drop_batch); /* which has nothing */
         worker_free(&last);
     }
 }

@@ -173,7 +173,7 @@ void pipeline_stop(struct pipeline *pipeline)
             reading_await_stop(pipeline->channels[i]->reading);
     }
     for (size_t i = 0; i < pipeline->outlet_count; i++)
-        outlet_stop(pipeline->outlets[i], FLOW_drain_timeout_ring);
+        outlet_stop(pipeline->outlets[i], false);
     tell_classes(pipeline);
     /* Last: by now every receipt that can be settled is. */
     for (size_t i = 0; i < pipeline->channel_count; i++) {

@@ -232,7 +232,7 @@ static void roll_back(const struct plan *plan)
     pipeline->outlet_count = plan->old_outlets;
     lock_drop(&pipeline->lock);
     for (size_t i = plan->old_outlets; i < outlets; i++)
-        outlet_stop(pipeline->outlets[i], FLOW_reload_drop);
+        outlet_stop(pipeline->outlets[i], true);
     for (size_t i = 0; i < plan->old_channels; i++)
         channel_forget_new(pipeline->channels[i]);
     for (size_t i = plan->old_channels; i < channels; i++)
@@ -247,8 +247,8 @@ static bool run(struct plan *plan, const struct patience *patience, struct err *
 {
     if (!plan_prepare(plan, err))
         return false;
-    if (plan->old_outlets == 0)
-        return true; /* the start: nothing stands in the way */
+    if (plan->is_start) /* nothing stands in the way */
+        return true;
     plan_parking(plan);
     hold_senders(plan, true);
     await_quiet(plan, patience);
@@ -263,7 +263,8 @@ bool pipeline_follow(struct pipeline *pipeline, struct generation *next, struct 
                          .spools = spools,
                          .parking = parking_new(),
                          .old_outlets = pipeline->outlet_count,
-                         .old_channels = pipeline->channel_count };
+                         .old_channels = pipeline->channel_count,
+                         .is_start = pipeline->generation == NULL };
 
     if (plan.parking == NULL)
         return err_set(err, "out of memory");

@@ -265,7 +265,7 @@ static void close_outlet(struct pipeline *pipeline, size_t index)
         if (channel_find(channel, outlet) != NULL && channel->reading != NULL)
             reading_await_stop(channel->reading);
     }
-    outlet_stop(outlet, FLOW_reload_drop);
+    outlet_stop(outlet, true);
     for (size_t i = pipeline->channel_count; i-- > 0;) {
         struct channel *channel = pipeline->channels[i];
         struct strand *strand = channel_find(channel, outlet);

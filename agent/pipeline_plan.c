@@ -75,7 +75,7 @@ static bool open_outlets(struct plan *plan, struct err *err)
         if (outlet == NULL)
             return false;
         list_outlet(pipeline, outlet);
-        if (plan->old_outlets > 0 && settings->outputs[i].output.spool__max_bytes > 0 &&
+        if (!plan->is_start && settings->outputs[i].output.spool__max_bytes > 0 &&
             !spools_open_one(plan->spools, settings, i, pipeline->ledger, err))
             return false;
     }
@@ -187,7 +187,7 @@ static bool start_outlet(struct plan *plan, struct outlet *outlet, size_t index,
     memcpy(outlet->lanes, outlet->next.lanes, outlet->next.lane_count * sizeof(struct lane *));
     outlet->lane_count = outlet->next.lane_count;
     outlet->next = (struct outlet_change){ .from = NULL };
-    if (spool->spool != NULL && !outlet_use_spool(outlet, spool, plan->old_outlets == 0, err))
+    if (spool->spool != NULL && !outlet_use_spool(outlet, spool, plan->is_start, err))
         return false;
     return outlet_start_workers(outlet, err);
 }

@@ -45,6 +45,7 @@ struct plan {
     struct spools *spools;
     struct parking *parking;
     size_t old_outlets, old_channels; /* in the lists before it */
+    bool is_start;
 };
 /* Opens beside what the next configuration needs. false: err says what cannot be. */
 bool plan_prepare(struct plan *plan, struct err *err);

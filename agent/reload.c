@@ -181,8 +181,23 @@ static void publish(struct reload *reload, const struct result *result,
 
 /* ---- one reload ---- */
 
+/* The port first: whether it can be had is known before anything moves. */
+static bool change(struct pipeline *pipeline, struct surface *surface, struct generation *next,
+                   const struct patience *patience, struct err *err)
+{
+    if (!surface_prepare(surface, &next->settings, err))
+        return false;
+    if (!pipeline_change(pipeline, next, patience, err)) {
+        surface_forget_change(surface);
+        return false;
+    }
+    surface_commit(surface);
+    return true;
+}
+
 static void run(const struct reload *reload, const struct generation *now,
-                struct pipeline *pipeline, const struct patience *patience, struct result *ret)
+                struct pipeline *pipeline, struct surface *surface, const struct patience *patience,
+                struct result *ret)
 {
     struct generation *next = generation_load(reload->path, now->number + 1, &ret->problems);
     struct err err = { "" };
@@ -196,7 +211,7 @@ static void run(const struct reload *reload, const struct generation *now,
         generation_release(&next);
         return;
     }
-    if (!pipeline_change(pipeline, next, patience, &err)) {
+    if (!change(pipeline, surface, next, patience, &err)) {
         (void)buf_printf(&ret->problems, "%s\n", err.text);
         generation_release(&next);
         return;
@@ -214,14 +229,14 @@ static uint64_t take_wishes(struct reload *reload)
 }
 
 struct generation *reload_serve(struct reload *reload, const struct generation *now,
-                                struct pipeline *pipeline, struct ledger *ledger,
-                                const struct patience *patience)
+                                struct pipeline *pipeline, struct surface *surface,
+                                struct ledger *ledger, const struct patience *patience)
 {
     struct numbers *numbers = ledger_agent_numbers(ledger);
     struct result result = { .problems = { .limit = PROBLEM_BYTES }, .began_ms = clock_now_ms() };
 
     result.upto = take_wishes(reload);
-    run(reload, now, pipeline, patience, &result);
+    run(reload, now, pipeline, surface, patience, &result);
     numbers_add(numbers, result.next != NULL ? NUMBER_reloads : NUMBER_reload_failures, 1);
     if (result.next != NULL)
         numbers_set(numbers, NUMBER_config_generation, result.next->number);

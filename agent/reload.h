@@ -10,6 +10,7 @@
 #include "generation.h"
 #include "ledger/ledger.h"
 #include "pipeline.h"
+#include "surface.h"
 
 struct reload {
     const char *path; /* of the configuration */
@@ -31,5 +32,5 @@ bool reload_is_due(struct reload *reload);
 /* Serves all wishes so far. The new generation, which the caller releases some day; NULL: nothing
  * has changed, the log and the page say why. */
 struct generation *reload_serve(struct reload *reload, const struct generation *now,
-                                struct pipeline *pipeline, struct ledger *ledger,
-                                const struct patience *patience);
+                                struct pipeline *pipeline, struct surface *surface,
+                                struct ledger *ledger, const struct patience *patience);

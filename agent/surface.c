@@ -3,8 +3,12 @@
 
 #include "base/bell.h"
 #include "base/clock.h"
+#include "base/listen.h"
+#include "base/log.h"
 #include "config/settings_show.h"
 #include "input/sources.h"
+#include "pipeline.h"
+#include "reload.h"
 #include "tap_stream.h"
 #include "version.h"
 
@@ -118,6 +122,17 @@ void surface_pass_questions(struct surface *surface)
     sources_ask_release(&question);
 }
 
+static struct admin_config port_of(const struct settings *settings)
+{
+    const struct agent_options *options = &settings->agent;
+
+    return (struct admin_config){ .listen = options->admin__listen,
+                                  .cert_file = options->admin__tls__cert_file,
+                                  .key_file = options->admin__tls__key_file,
+                                  .token = options->admin__token,
+                                  .token_file = options->admin__token_file };
+}
+
 bool surface_start(struct surface *surface, const struct settings *settings,
                    const struct ledger *ledger, struct reload *reload, struct err *err)
 {
@@ -131,24 +146,45 @@ bool surface_start(struct surface *surface, const struct settings *settings,
     surface->history = history_new();
     if (surface->history == NULL || surface->config_page.bytes == 0 || surface->version_page.failed)
         return err_set(err, "out of memory for the admin endpoint");
-    struct admin_config config = { .listen = settings->agent.admin__listen,
-                                   .cert_file = settings->agent.admin__tls__cert_file,
-                                   .key_file = settings->agent.admin__tls__key_file,
-                                   .token = settings->agent.admin__token,
-                                   .socket_folder = folder,
-                                   .state_dir = settings->agent.state_dir,
-                                   .ledger = ledger,
-                                   .history = surface->history,
-                                   .version_page = buf_slice(&surface->version_page),
-                                   .is_alive = is_alive,
-                                   .add_config = add_config,
-                                   .ask_reload = ask_reload,
-                                   .add_reload = add_reload,
-                                   .add_sources = add_sources,
-                                   .context = surface,
-                                   .taps = tap_stream_maker(ledger) };
+    struct admin_config config = port_of(settings);
+    config.socket_folder = folder;
+    config.state_dir = settings->agent.state_dir;
+    config.ledger = ledger;
+    config.history = surface->history;
+    config.version_page = buf_slice(&surface->version_page);
+    config.is_alive = is_alive;
+    config.add_config = add_config;
+    config.ask_reload = ask_reload;
+    config.add_reload = add_reload;
+    config.add_sources = add_sources;
+    config.context = surface;
+    config.taps = tap_stream_maker(ledger);
     surface->admin = admin_start(&config, err);
     return surface->admin != NULL;
+}
+
+bool surface_prepare(struct surface *surface, const struct settings *settings, struct err *err)
+{
+    struct admin_config config = port_of(settings);
+
+    surface->change = admin_prepare(surface->admin, &config, err);
+    return surface->change != NULL;
+}
+
+void surface_commit(struct surface *surface)
+{
+    char before[LISTEN_TEXT];
+
+    (void)snprintf(before, sizeof(before), "%s", admin_address(surface->admin));
+    admin_commit(surface->admin, &surface->change);
+    if (strcmp(before, admin_address(surface->admin)) != 0)
+        LOG_AS(LOG_KEPT, LOG_INFO, "the admin port is another one",
+               LS("metrics", admin_address(surface->admin)), LS("before", before));
+}
+
+void surface_forget_change(struct surface *surface)
+{
+    admin_change_free(&surface->change);
 }
 
 void surface_run(struct surface *surface, struct pipeline *pipeline)

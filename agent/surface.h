@@ -5,9 +5,11 @@
 #pragma once
 
 #include "admin/admin.h"
+#include "base/lock.h"
 #include "config/settings.h"
-#include "reload.h"
 
+struct pipeline;
+struct reload;
 struct surface {
     struct admin *admin; /* NULL: not started */
     struct history *history;
@@ -18,12 +20,17 @@ struct surface {
     struct pipeline *_Atomic pipeline;    /* NULL: none yet */
     _Atomic int64_t stepped_ms;           /* of the main thread; 0: it does not run yet */
     int bell;                             /* of the main thread */
+    struct admin_change *change;          /* main: prepared, not committed; NULL: none */
     struct sources_ask *_Atomic question; /* for it to put to the readings; NULL: none */
 };
 
 bool surface_start(struct surface *surface, const struct settings *settings,
                    const struct ledger *ledger, struct reload *reload, struct err *err);
 void surface_show(struct surface *surface, const struct settings *settings); /* from now on */
+/* For a reload: false: err says why that port cannot be had, and nothing has changed. */
+bool surface_prepare(struct surface *surface, const struct settings *settings, struct err *err);
+void surface_commit(struct surface *surface);
+void surface_forget_change(struct surface *surface);
 void surface_run(struct surface *surface, struct pipeline *pipeline); /* started or changed */
 void surface_step(struct surface *surface, int64_t now_ms);           /* the main thread moves */
 void surface_pass_questions(

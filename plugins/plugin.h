@@ -5,6 +5,7 @@
  * thread at a time: open in main, everything else in its own thread. Config and host outlive it. */
 #pragma once
 
+#include "base/auto.h"
 #include "base/buf.h"
 #include "base/check.h"
 #include "base/clock.h"
@@ -13,8 +14,10 @@
 #include "base/log_ring.h"
 #include "base/patterns.h"
 #include "base/slice.h"
-#include "config/schema.h"
+#include "config/plugin_type.h"
 #include "event/event.h"
+#include "event/lines.h"
+#include "event/multiline.h"
 #include "event/resource.h"
 
 #include <errno.h>
@@ -67,12 +70,16 @@ enum sink_number {
     SINK_LINES,
     SINK_LINES_TRUNCATED,
     SINK_LINES_UNPARSED,
+    SINK_EVENTS_ENDED, /* of several lines, at a bound */
     SINK_SOURCES_OPEN,
     SINK_SOURCES_UNWATCHED,
     SINK_SOURCES_ROTATED,
     SINK_SOURCES_TRUNCATED,
     SINK_LAG_BYTES,
     SINK_COLLECT_FAILURES,
+    SINK_CONNECTIONS_ACCEPTED,
+    SINK_CONNECTIONS_REFUSED,
+    SINK_CONNECTIONS_FAILED,
     SINK_NUMBERS
 };
 void sink_add(struct sink *sink, enum sink_number number, uint64_t count); /* counters */

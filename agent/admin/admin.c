@@ -4,6 +4,7 @@
  * so that the age of a connection is that of its request. We bind the sockets ourselves: only so
  * can an error say what was wrong. */
 #include "admin/admin_state.h"
+#include "admin/doors.h"
 #include "admin/streams.h"
 #include "base/bell.h"
 #include "base/check.h"
@@ -16,9 +17,7 @@
 #include <unistd.h>
 
 enum {
-    CONNECTIONS_PER_ADDRESS = 16,
-    CONNECTION_BYTES = 32 * 1024,
-    REQUEST_MS = 5000,
+    DOORS = 3,
     BACKLOG = 16,
     STREAM_LOOK_MS = 50, /* between two looks whether there is more */
     /* Pages that slow readers have not taken yet, together; a page alone has room for all lanes. */
@@ -101,15 +100,15 @@ static const char *find_argument(const void *source, const char *name)
                                        MHD_GET_ARGUMENT_KIND, name);
 }
 
-static enum MHD_Result answer(void *context, struct MHD_Connection *connection, const char *url,
-                              const char *method, const char *version, const char *upload,
-                              size_t *upload_bytes, void **request_context)
+enum MHD_Result admin_answer(void *context, struct MHD_Connection *connection, const char *url,
+                             const char *method, const char *version, const char *upload,
+                             size_t *upload_bytes, void **request_context)
 {
-    const struct door *door = context;
+    struct door *door = context;
     struct admin *admin = door->admin;
     struct request request = { .url = url,
                                .method = method,
-                               .bound = door->is_tcp ? admin->address : NULL,
+                               .bound = door->is_tcp ? admin->port.address : NULL,
                                .query = { find_argument, connection },
                                .now_ms = clock_now_ms() };
     struct reply reply = { .text = { .limit = PAGES_BYTES - admin->pages_bytes } };
@@ -130,84 +129,17 @@ static enum MHD_Result answer(void *context, struct MHD_Connection *connection, 
         return admin_refuse_for_now(connection);
     }
     if (reply.stream != NULL)
-        return streams_send(admin, connection, &reply, request.now_ms);
+        return streams_send(door, connection, &reply, request.now_ms);
     return send_page(admin, connection, &reply);
 }
 
-/* ---- guests ---- */
-
-static void note_guest(void *context, struct MHD_Connection *connection, void **socket_context,
-                       enum MHD_ConnectionNotificationCode code)
-{
-    struct door *door = context;
-    struct guest *guest = *socket_context;
-
-    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
-        if (guest != NULL)
-            guest->fd = -1;
-        door->has_left = true;
-        return;
-    }
-    for (guest = door->guests; guest < door->guests + CONNECTIONS_MAX && guest->fd >= 0;)
-        guest++;
-    CHECK(guest < door->guests + CONNECTIONS_MAX);
-    guest->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-    guest->deadline_ms = clock_now_ms() + REQUEST_MS;
-    *socket_context = guest;
-}
-
-/* microhttpd sees the end of the connection, and lets go of it. Returns the next deadline. */
-static int64_t cut_overdue(struct door *door, int64_t now_ms)
-{
-    int64_t next_ms = INT64_MAX;
-
-    for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
-        struct guest *guest = &door->guests[i];
-        if (guest->fd < 0)
-            continue;
-        if (now_ms >= guest->deadline_ms) {
-            (void)shutdown(guest->fd, SHUT_RDWR);
-            guest->deadline_ms = now_ms + REQUEST_MS;
-        }
-        if (guest->deadline_ms < next_ms)
-            next_ms = guest->deadline_ms;
-    }
-    return next_ms;
-}
-
 /* ---- the thread ---- */
-
-/* Returns how long may be slept; -1: until something comes. */
-static int64_t serve_door(struct door *door, int64_t now_ms)
-{
-    MHD_UNSIGNED_LONG_LONG wait_ms;
-
-    if (door->daemon == NULL)
-        return -1;
-    int64_t next_ms = cut_overdue(door, now_ms);
-    door->has_left = false;
-    (void)MHD_run(door->daemon);
-    if (door->has_left) /* a full door listens again at the next round only */
-        return 0;
-    if (MHD_get_timeout(door->daemon, &wait_ms) == MHD_YES && (int64_t)wait_ms < REQUEST_MS)
-        return (int64_t)wait_ms;
-    return next_ms == INT64_MAX ? -1 : next_ms - now_ms;
-}
 
 static int64_t sooner(int64_t a_ms, int64_t b_ms)
 {
     if (a_ms < 0)
         return b_ms;
     return b_ms < 0 || a_ms < b_ms ? a_ms : b_ms;
-}
-
-/* microhttpd does not end while a connection sleeps. */
-static void end_streams(struct admin *admin)
-{
-    streams_wake(admin);
-    (void)serve_door(&admin->tcp, clock_now_ms());
-    (void)serve_door(&admin->local, clock_now_ms());
-    streams_wake(admin);
 }
 
 /* Returns how long until the next look; -1: there is none. */
@@ -222,87 +154,73 @@ static int64_t look_at_books(struct admin *admin, int64_t now_ms)
     return admin->next_look_ms - now_ms;
 }
 
+static unsigned list_doors(const struct admin *admin, int ret_fds[DOORS])
+{
+    const struct door *doors[DOORS] = { admin->tcp, admin->local, admin->retiring };
+    unsigned count = 0;
+
+    for (size_t i = 0; i < DOORS; i++) {
+        if (doors[i] != NULL)
+            ret_fds[count++] = doors[i]->epoll_fd;
+    }
+    return count;
+}
+
 static void *run_admin(void *context)
 {
     struct admin *admin = context;
-    int fds[2];
-    unsigned count = 0;
+    int fds[DOORS];
 
-    if (admin->tcp.daemon != NULL)
-        fds[count++] = admin->tcp.epoll_fd;
-    if (admin->local.daemon != NULL)
-        fds[count++] = admin->local.epoll_fd;
     while (!atomic_load(&admin->is_stopping)) {
         int64_t now_ms = clock_now_ms();
+        admin_look_at_port(admin, now_ms);
         streams_wake(admin);
-        int64_t look_ms = look_at_books(admin, now_ms);
-        int64_t wait_ms = serve_door(&admin->tcp, now_ms);
-        wait_ms = sooner(wait_ms, serve_door(&admin->local, now_ms));
+        int64_t wait_ms = look_at_books(admin, now_ms);
+        wait_ms = sooner(wait_ms, door_serve(admin->tcp, now_ms));
+        wait_ms = sooner(wait_ms, door_serve(admin->local, now_ms));
+        wait_ms = sooner(wait_ms, door_serve(admin->retiring, now_ms));
         if (streams_flow(admin))
             wait_ms = sooner(wait_ms, STREAM_LOOK_MS);
-        bell_wait(admin->bell, fds, count, sooner(wait_ms, look_ms));
+        bell_wait(admin->bell, fds, list_doors(admin, fds), wait_ms);
     }
-    end_streams(admin);
+    door_free(&admin->retiring);
+    door_free(&admin->tcp);
+    door_free(&admin->local);
     return NULL;
 }
 
 /* ---- start and stop ---- */
 
-/* Takes the socket, also when it fails. */
-static bool open_door(struct door *door, struct admin *admin, int fd, bool is_tcp, struct err *err)
+void admin_use_port(struct admin *admin)
 {
-    door->admin = admin;
-    door->is_tcp = is_tcp;
-    for (size_t i = 0; i < CONNECTIONS_MAX; i++)
-        door->guests[i].fd = -1;
-    bool is_tls = is_tcp && admin->config.cert_file[0] != '\0';
-    struct MHD_OptionItem tls[] = {
-        { MHD_OPTION_HTTPS_MEM_CERT, 0, admin->tls.cert.data },
-        { MHD_OPTION_HTTPS_MEM_KEY, 0, admin->tls.key.data },
-        { MHD_OPTION_END, 0, NULL },
-    };
-    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | (is_tls ? MHD_USE_TLS : 0);
-    door->daemon = MHD_start_daemon(
-        flags, 0, NULL, NULL, answer, door, MHD_OPTION_LISTEN_SOCKET, fd,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-        (unsigned)(is_tcp ? CONNECTIONS_PER_ADDRESS : 0), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)CONNECTION_BYTES, MHD_OPTION_NOTIFY_CONNECTION, note_guest, door, MHD_OPTION_ARRAY,
-        is_tls ? tls : &tls[2], MHD_OPTION_END);
-    if (door->daemon == NULL && is_tls)
-        return err_set(err, "'%s' and '%s' are no certificate and key that fit, in PEM",
-                       admin->config.cert_file, admin->config.key_file);
-    if (door->daemon == NULL)
-        return err_set(err, "libmicrohttpd does not start: %s", strerror(errno));
-    door->epoll_fd = MHD_get_daemon_info(door->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
-    return true;
+    admin->config.listen = admin->port.listen;
+    admin->config.token = buf_slice(&admin->port.token).data;
 }
 
 static bool open_tcp(struct admin *admin, struct err *err)
 {
-    struct err why = { "" };
+    struct admin_tls tls;
 
-    if (admin->config.listen[0] == '\0') {
-        (void)snprintf(admin->address, sizeof(admin->address), "off");
-        return true;
-    }
-    if (!admin_tls_read(&admin->tls, admin->config.cert_file, admin->config.key_file, err))
+    if (!port_open(&admin->port, &admin->config, NULL, &tls, err))
         return false;
-    int fd = listen_open(admin->config.listen, BACKLOG, admin->address, NULL, err);
-    if (fd < 0)
-        return false;
-    return open_door(&admin->tcp, admin, fd, true, &why) ||
-           err_set(err, "cannot listen on '%s': %s", admin->config.listen, why.text);
+    admin_use_port(admin);
+    if (admin->port.fd >= 0)
+        admin->tcp = admin_open_tcp(admin, &admin->port, &tls, err);
+    admin_tls_fini(&tls);
+    return admin->port.fd < 0 || admin->tcp != NULL;
 }
 
 static void open_local(struct admin *admin)
 {
+    struct admin_tls none = { .cert = { .data = NULL } };
     struct err why = { "" };
 
     if (socket_file_open(&admin->socket, admin->config.socket_folder, admin->config.state_dir,
                          BACKLOG, &why)) {
         int fd = admin->socket.fd;
         admin->socket.fd = -1;
-        if (open_door(&admin->local, admin, fd, false, &why))
+        admin->local = door_open(admin, fd, false, &none, &why);
+        if (admin->local != NULL)
             return;
         socket_file_close(&admin->socket);
     }
@@ -319,6 +237,7 @@ struct admin *admin_start(const struct admin_config *config, struct err *err)
     }
     admin->config = *config;
     admin->bell = -1;
+    admin->port.fd = -1;
     admin->socket = (struct socket_file){ .fd = -1, .lock_fd = -1 };
     if (!open_tcp(admin, err)) {
         admin_stop(&admin);
@@ -342,7 +261,7 @@ void admin_set_phase(struct admin *admin, enum admin_phase phase)
 
 const char *admin_address(const struct admin *admin)
 {
-    return admin->address;
+    return admin->port.address;
 }
 
 const char *admin_socket(const struct admin *admin)
@@ -362,12 +281,10 @@ void admin_stop(struct admin **adminp)
         bell_ring(admin->bell);
         CHECK(pthread_join(admin->thread, NULL) == 0);
     }
-    if (admin->tcp.daemon != NULL)
-        MHD_stop_daemon(admin->tcp.daemon);
-    if (admin->local.daemon != NULL)
-        MHD_stop_daemon(admin->local.daemon);
+    door_free(&admin->tcp); /* of one whose thread did not start */
+    door_free(&admin->local);
     socket_file_close(&admin->socket);
-    admin_tls_fini(&admin->tls);
+    port_close(&admin->port);
     CHECK(admin->pages_bytes == 0);
     if (admin->bell >= 0)
         (void)close(admin->bell);

@@ -3,10 +3,10 @@
 #pragma once
 
 #include "admin/admin.h"
-#include "admin/admin_tls.h"
+#include "admin/port.h"
 #include "admin/routes.h"
 #include "admin/socket_file.h"
-#include "base/listen.h"
+#include "base/wake.h"
 
 #include <microhttpd.h>
 #include <pthread.h>
@@ -23,7 +23,7 @@ struct guest {
 
 /* An answer that goes on. */
 struct flowing {
-    struct admin *admin;
+    struct door *door;
     struct MHD_Connection *connection;
     void *stream; /* NULL: none */
     bool is_suspended;
@@ -31,33 +31,52 @@ struct flowing {
 
 struct door { /* one listening socket */
     struct admin *admin;
-    struct MHD_Daemon *daemon; /* NULL: not open */
+    struct MHD_Daemon *daemon;
     int epoll_fd;
     bool is_tcp;
-    bool has_left; /* a guest left in this round */
+    bool has_left;     /* a guest left in this round */
+    bool is_shut;      /* it listens no more */
+    bool ends_streams; /* what would go on for long ends */
+    struct admin_tls tls;
     struct guest guests[CONNECTIONS_MAX];
 };
 
 struct admin {
     /* constant after the start */
     struct admin_config config;
-    char address[LISTEN_TEXT];
     char no_socket[sizeof(struct err) + 8];
     struct socket_file socket;
-    struct admin_tls tls;
     int bell;
     bool has_thread;
     pthread_t thread;
     /* any thread */
     _Atomic bool is_stopping;
     _Atomic int phase;
-    /* the endpoint's thread only */
-    struct door tcp, local;
+    /* Handed to the endpoint's thread; NULL: none, or it has been taken. Main waits for that. */
+    _Atomic(struct admin_change *) change;
+    struct wake changed;
+    /* The endpoint's thread; main reads it too, between two changes: but for the token and what was
+     * seen of the files. */
+    struct port port;
+    /* the endpoint's thread only, after the start */
+    struct door *tcp, *local; /* NULL: there is none */
+    struct door *retiring;    /* of before: those inside may finish; NULL: none */
+    int64_t next_file_look_ms;
     size_t pages_bytes;
     struct flowing flowing[STREAMS_MAX];
     int64_t next_look_ms;
 };
 
+enum MHD_Result admin_answer(void *context, struct MHD_Connection *connection, const char *url,
+                             const char *method, const char *version, const char *upload,
+                             size_t *upload_bytes, void **request_context);
+/* What the routes are told of the port. */
+void admin_use_port(struct admin *admin);
+/* A door on a copy of the port's socket. Takes the pair. NULL: err says why. */
+struct door *admin_open_tcp(struct admin *admin, const struct port *port, struct admin_tls *tls,
+                            struct err *err);
+/* Changes that came, and files that changed. */
+void admin_look_at_port(struct admin *admin, int64_t now_ms);
 /* Takes the response. */
 enum MHD_Result admin_send(struct MHD_Connection *connection, struct MHD_Response *response,
                            const struct reply *reply);

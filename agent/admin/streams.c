@@ -12,8 +12,9 @@ enum {
 static ssize_t read_stream(void *context, uint64_t at, char *to, size_t room)
 {
     struct flowing *flowing = context;
-    const struct stream_maker *maker = &flowing->admin->config.taps;
-    bool is_over = atomic_load(&flowing->admin->is_stopping);
+    const struct admin *admin = flowing->door->admin;
+    const struct stream_maker *maker = &admin->config.taps;
+    bool is_over = atomic_load(&admin->is_stopping) || flowing->door->ends_streams;
 
     (void)at;
     size_t bytes = maker->read(flowing->stream, clock_now_ms(), to, room, &is_over);
@@ -30,7 +31,7 @@ static void free_stream(void *context)
 {
     struct flowing *flowing = context;
 
-    flowing->admin->config.taps.close(flowing->stream);
+    flowing->door->admin->config.taps.close(flowing->stream);
     flowing->stream = NULL;
     flowing->is_suspended = false;
 }
@@ -53,15 +54,16 @@ static void set_deadline(struct MHD_Connection *connection, int64_t deadline_ms)
     guest->deadline_ms = deadline_ms;
 }
 
-enum MHD_Result streams_send(struct admin *admin, struct MHD_Connection *connection,
+enum MHD_Result streams_send(struct door *door, struct MHD_Connection *connection,
                              struct reply *reply, int64_t now_ms)
 {
+    struct admin *admin = door->admin;
     struct flowing *flowing = find_free_stream(admin);
     struct MHD_Response *response = NULL;
 
     buf_fini(&reply->text);
     if (flowing != NULL) {
-        *flowing = (struct flowing){ admin, connection, reply->stream, false };
+        *flowing = (struct flowing){ door, connection, reply->stream, false };
         response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, read_stream,
                                                      flowing, free_stream);
     }

@@ -135,3 +135,16 @@ bool file_make_dirs(const char *path, unsigned mode, struct err *err)
         return err_set(err, "'%s' is not a folder", path);
     return true;
 }
+
+bool file_mark_look(struct file_mark *mark, const char *path)
+{
+    struct file_mark now = { .device = 0 }, before = *mark;
+    struct stat info;
+
+    if (stat(path, &info) == 0)
+        now = (struct file_mark){ info.st_dev, info.st_ino, info.st_size, info.st_mtim };
+    *mark = now;
+    return now.device != before.device || now.inode != before.inode || now.bytes != before.bytes ||
+           now.modified.tv_sec != before.modified.tv_sec ||
+           now.modified.tv_nsec != before.modified.tv_nsec;
+}

@@ -5,8 +5,20 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+#include <sys/types.h>
+#include <time.h>
+
 /* Appends the file's bytes to ret. false: cannot be read, or larger than ret->limit. */
 bool file_read(const char *path, struct buf *ret, struct err *err);
+
+/* What was there when it was looked at; zeroed: nothing. true: it is another one now. */
+struct file_mark {
+    dev_t device;
+    ino_t inode;
+    off_t bytes;
+    struct timespec modified;
+};
+bool file_mark_look(struct file_mark *mark, const char *path);
 
 /* Writes path.tmp, fsyncs, keeps the old file as path.previous if keep_previous, renames, and
  * fsyncs the folder. After any crash path or path.previous is whole. */

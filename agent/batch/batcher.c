@@ -311,14 +311,14 @@ void batcher_audit(const struct batcher *batcher)
     }
 }
 
-static void abandon_hand(struct batcher *batcher)
+static void abandon_hand(struct batcher *batcher, enum flow drop)
 {
     struct hand *hand = &batcher->hand;
     uint64_t bytes;
 
     for (const char *record; hand->piece != NULL && (record = piece_next(&hand->reader)) != NULL;) {
         size_t size = record_skip(record, &bytes);
-        lane_abandon_gathered(lane_books(hand->lane), batcher->config.index,
+        lane_abandon_gathered(lane_books(hand->lane), drop, batcher->config.index,
                               hand->reader.run.receipt, 1, bytes);
         hand->events--;
         hand->bytes -= bytes;
@@ -328,15 +328,15 @@ static void abandon_hand(struct batcher *batcher)
         put_down_piece(batcher);
 }
 
-void batcher_abandon(struct batcher *batcher)
+void batcher_abandon(struct batcher *batcher, enum flow drop)
 {
     for (size_t i = 0; i < batcher->open.run_count; i++) {
         const struct batch_run *run = &batcher->open.runs[i];
-        lane_abandon_gathered(run->books, batcher->config.index, run->receipt, run->events,
+        lane_abandon_gathered(run->books, drop, batcher->config.index, run->receipt, run->events,
                               run->bytes);
     }
     clear_open(batcher);
-    abandon_hand(batcher);
+    abandon_hand(batcher, drop);
 }
 
 /* ---- construction ---- */

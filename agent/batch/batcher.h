@@ -80,5 +80,6 @@ bool batcher_split(struct batcher *batcher, const struct batch *parent, struct b
 
 /* Compares its account with the books of each lane. */
 void batcher_audit(const struct batcher *batcher);
-/* What is in hand goes back to its source or is counted as drain_timeout_batch. */
-void batcher_abandon(struct batcher *batcher);
+/* What is in hand goes back to its source or is counted by that flow: drain_timeout_batch, or
+ * reload_drop_batch. */
+void batcher_abandon(struct batcher *batcher, enum flow drop);

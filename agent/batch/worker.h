@@ -23,9 +23,8 @@ struct worker *worker_start(const struct worker_config *config, struct err *err)
 void worker_drain(struct worker *worker);
 /* Nothing in hand and, at its last look, nothing in the lanes. */
 bool worker_is_idle(struct worker *worker);
-/* Ends the thread; what it has in hand goes back to its source or is counted as
- * drain_timeout_batch. */
-void worker_stop(struct worker *worker);
+/* Ends the thread; what it has in hand goes back to its source or is counted by that flow. */
+void worker_stop(struct worker *worker, enum flow drop);
 void worker_free(struct worker **workerp);
 /* For a change: shut it, worker_nudge(), and wait until the thread stands there. */
 struct gate *worker_gate(struct worker *worker);

@@ -6,7 +6,7 @@
 #include "base/auto.h"
 #include "base/clock.h"
 #include "cli/cli.h"
-#include "cli/generate_lines.h"
+#include "event/lines.h"
 #include "cli/options.h"
 
 #include <errno.h>

@@ -24,10 +24,13 @@
     X(T, admin__listen, text, "", ANY, ANY,                                                        \
       "ADDRESS:PORT of the admin endpoint; empty: only its unix socket in runtime_dir")            \
     X(T, admin__token, secret, "", ANY, ANY, "Bearer token that admin.listen wants; empty: none")  \
+    X(T, admin__token_file, text, "", ANY, ANY,                                                    \
+      "File with that token alone; read anew when it changes")                                     \
     X(T, admin__tls__cert_file, text, "", ANY, ANY,                                                \
-      "Certificate of admin.listen with its chain, PEM: HTTPS alone; empty: HTTP. Read at the "    \
-      "start")                                                                                     \
-    X(T, admin__tls__key_file, text, "", ANY, ANY, "Private key of that certificate, PEM")
+      "Certificate of admin.listen with its chain, PEM: HTTPS alone; empty: HTTP. Read anew when " \
+      "it changes")                                                                                \
+    X(T, admin__tls__key_file, text, "", ANY, ANY,                                                 \
+      "Private key of that certificate, PEM; read anew when it changes")
 DECLARE_OPTIONS(agent_options, AGENT_OPTIONS);
 
 enum log_target_option { LOG_TARGET_STDERR, LOG_TARGET_JOURNAL };

@@ -7,6 +7,7 @@
 #include "config/nearest.h"
 #include "config/settings.h"
 #include "config/substitute.h"
+#include "config/text_hash.h"
 
 #include <stdio.h>
 
@@ -57,6 +58,8 @@ const char *reader_text(const struct reader *reader, const char *name, const str
     if (substitute(node->text, &text, &substituted, &err)) {
         copy = settings_memory_text(reader->memory, buf_slice(&text));
         *ret_is_substituted = substituted.is_changed;
+        if (substituted.is_changed)
+            *reader->hash = text_hash_add(*reader->hash, buf_slice(&text));
     } else {
         (void)diagnostics_add(reader->diagnostics, place_inside(reader, node, substituted.offset),
                               "%s: %s", name, err.text);

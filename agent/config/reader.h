@@ -15,6 +15,7 @@ struct reader {
     struct diagnostics *diagnostics;
     struct settings_memory *memory;
     const struct option_origin **origins; /* each option that is given is put in front */
+    uint64_t *hash;                       /* what takes the place of a ${…} is added to it */
 };
 
 struct option_table {

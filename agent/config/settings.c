@@ -7,6 +7,7 @@
 #include "config/nearest.h"
 #include "config/settings_check.h"
 #include "config/substitute.h"
+#include "config/text_hash.h"
 #include "config/texts.h"
 
 #include <stdio.h>
@@ -367,16 +368,13 @@ static bool is_secret(const void *context, const char *key)
 
 /* ---- loading ---- */
 
-/* FNV-1a, 64 bits: tells texts apart, guards against nothing. */
-static void hash_texts(const struct config_text *texts, size_t count, char ret_hash[17])
+static uint64_t hash_texts(const struct config_text *texts, size_t count)
 {
-    uint64_t hash = UINT64_C(14695981039346656037);
+    uint64_t hash = text_hash_of_nothing;
 
-    for (size_t k = 0; k < count; k++) {
-        for (size_t i = 0; i < texts[k].text.bytes; i++)
-            hash = (hash ^ (unsigned char)texts[k].text.data[i]) * UINT64_C(1099511628211);
-    }
-    (void)snprintf(ret_hash, 17, "%016llx", (unsigned long long)hash);
+    for (size_t i = 0; i < count; i++)
+        hash = text_hash_add(hash, texts[i].text);
+    return hash;
 }
 
 static void report(struct loader *loader, struct buf *ret_problems)
@@ -424,9 +422,10 @@ static bool parse(const struct config_text *texts, size_t count, const struct ca
                                                    .other_count = count - 1,
                                                    .is_secret = is_secret,
                                                    .context = catalog };
-        loader.reader = (struct reader){ &loader.diagnostics, ret->memory, &ret->origins };
-        hash_texts(texts, count, ret->hash);
+        uint64_t hash = hash_texts(texts, count);
+        loader.reader = (struct reader){ &loader.diagnostics, ret->memory, &ret->origins, &hash };
         read_it(&loader);
+        (void)snprintf(ret->hash, sizeof(ret->hash), "%016llx", (unsigned long long)hash);
         report(&loader, ret_problems);
         ok = diagnostics_is_clean(&loader.diagnostics);
         diagnostics_fini(&loader.diagnostics);

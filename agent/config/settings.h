@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "config/plugin_type.h"
 #include "config/settings_options.h"
 
 struct mark { /* a place in a configuration file */
@@ -42,7 +43,8 @@ struct settings {
     size_t input_count, processor_count, output_count;
     uint64_t *sealed_bytes; /* for each output: its share for sealed batches, worked out */
     const struct option_origin *origins;
-    char hash[17];                  /* of the effective text, hex: to tell configurations apart */
+    char
+        hash[17]; /* of the text, and of what went into its ${…}, hex: tells configurations apart */
     struct settings_memory *memory; /* private: everything above lives here */
 };
 

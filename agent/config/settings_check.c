@@ -323,6 +323,9 @@ static void check_agent(struct loader *loader)
     check_admin_tls(loader, node);
     const struct node *token = node == NULL ? NULL : reader_find(node, "admin.token");
     const char *secret = loader->settings->agent.admin__token;
+    if (is_given(secret) && is_given(loader->settings->agent.admin__token_file) && token != NULL)
+        (void)diagnostics_add(&loader->diagnostics, token->place,
+                              "agent.admin: token or token_file: one of them");
     for (size_t i = 0; token != NULL && secret != NULL && secret[i] != '\0'; i++) {
         if ((unsigned char)secret[i] > ' ' && secret[i] < 0x7f)
             continue;

@@ -319,16 +319,12 @@ void settings_compare_agent(const struct settings *before, const struct settings
 
 /* ---- what needs a restart ---- */
 
-/* The books, the locks, the socket and the log are where they were opened; who may ask is settled
- * there. */
+/* What makes the process the one that it is, for who looks for it: the books, the locks and the
+ * unix socket are where they were opened, and so is the log. */
 static bool may_agent_follow(const struct settings *before, const struct settings *after,
                              struct buf *ret)
 {
-    static const char *const fixed[] = {
-        "state_dir",    "runtime_dir",           "admin__listen",
-        "admin__token", "admin__tls__cert_file", "admin__tls__key_file",
-        "log_to"
-    };
+    static const char *const fixed[] = { "state_dir", "runtime_dir", "log_to" };
     enum { FIXED = sizeof(fixed) / sizeof(fixed[0]) };
     bool ok = true;
 

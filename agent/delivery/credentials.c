@@ -8,17 +8,9 @@
 #include "base/file.h"
 
 #include <sys/mman.h>
-#include <sys/stat.h>
 
 enum { CA_FILE, CERT_FILE, KEY_FILE, TLS_FILES, TOKEN_FILE = TLS_FILES, FILES };
 enum { FILE_BYTES = 1 << 20, TOKEN_BYTES = 8 * 1024, PATH_BYTES = 40, LOOK_MS = 1000 };
-
-struct identity { /* all zero: not there */
-    dev_t device;
-    ino_t inode;
-    off_t bytes;
-    struct timespec modified;
-};
 
 struct set {
     unsigned number; /* 0: there is none */
@@ -34,7 +26,7 @@ struct credentials {
     bool has_failed; /* current fails: what is on disk may be better, though it has not changed */
     unsigned numbers;
     int64_t next_look_ms;
-    struct identity seen[FILES];
+    struct file_mark seen[FILES];
     struct buf token;
     enum credentials_news news;
     struct err why;
@@ -116,23 +108,7 @@ static void try_set(struct credentials *credentials, struct set *set)
 
 static bool look_at(struct credentials *credentials, size_t file, const char *path)
 {
-    struct identity now = { .device = 0 };
-    struct stat info;
-
-    if (path == NULL || path[0] == '\0')
-        return false;
-    if (stat(path, &info) == 0) {
-        now.device = info.st_dev;
-        now.inode = info.st_ino;
-        now.bytes = info.st_size;
-        now.modified = info.st_mtim;
-    }
-    struct identity *seen = &credentials->seen[file];
-    bool is_new = now.device != seen->device || now.inode != seen->inode ||
-                  now.bytes != seen->bytes || now.modified.tv_sec != seen->modified.tv_sec ||
-                  now.modified.tv_nsec != seen->modified.tv_nsec;
-    *seen = now;
-    return is_new;
+    return path != NULL && path[0] != '\0' && file_mark_look(&credentials->seen[file], path);
 }
 
 static void read_set(struct credentials *credentials, const char *const files[FILES])

@@ -347,6 +347,11 @@ void delivery_drain(struct delivery *delivery, int64_t now_ms)
     delivery_publish(delivery);
 }
 
+void delivery_let_leave(struct delivery *delivery)
+{
+    delivery->held.leaves_by_reload = true;
+}
+
 void delivery_abandon(struct delivery *delivery)
 {
     delivery->abandoned = true;

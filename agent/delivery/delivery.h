@@ -79,7 +79,8 @@ void delivery_answer(struct delivery *delivery, struct batch *batch,
  * the short base interval until delivery_abandon(). */
 void delivery_drain(struct delivery *delivery, int64_t now_ms);
 /* Ends everything: batches whose input can be read again go back (replay_*, receipts stay open),
- * the rest is drain_timeout_*. */
+ * the rest is drain_timeout_*, or after delivery_let_leave() reload_drop_*. */
+void delivery_let_leave(struct delivery *delivery);
 void delivery_abandon(struct delivery *delivery);
 bool delivery_is_empty(const struct delivery *delivery);
 /* ---- with a spool ---- */

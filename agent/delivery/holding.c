@@ -189,17 +189,20 @@ static void give_back(struct batch *batch, enum flow replay, enum flow drop)
 
 uint64_t holding_abandon(struct holding *holding)
 {
+    bool by_reload = holding->leaves_by_reload;
+    enum flow ready = by_reload ? FLOW_reload_drop_ready : FLOW_drain_timeout_ready;
+    enum flow in_flight = by_reload ? FLOW_reload_drop_in_flight : FLOW_drain_timeout_in_flight;
     struct batch *batch;
     uint64_t unburied = 0;
 
     while ((batch = batch_list_pop(&holding->ready)) != NULL)
-        give_back(batch, FLOW_replay_ready, FLOW_drain_timeout_ready);
+        give_back(batch, FLOW_replay_ready, ready);
     while ((batch = batch_list_pop(&holding->to_split)) != NULL)
-        give_back(batch, FLOW_replay_ready, FLOW_drain_timeout_ready);
+        give_back(batch, FLOW_replay_ready, ready);
     while ((batch = batch_list_pop(&holding->to_spool)) != NULL)
-        give_back(batch, FLOW_replay_ready, FLOW_drain_timeout_ready);
+        give_back(batch, FLOW_replay_ready, ready);
     while ((batch = batch_list_pop(&holding->in_flight)) != NULL)
-        give_back(batch, FLOW_replay_in_flight, FLOW_drain_timeout_in_flight);
+        give_back(batch, FLOW_replay_in_flight, in_flight);
     while ((batch = batch_list_pop(&holding->refused)) != NULL) {
         unburied += batch->events;
         give_back(batch, FLOW_replay_in_flight, batch->refusal->flow);

@@ -21,7 +21,8 @@ struct holding {
     struct batch_list refused; /* account in_flight; a worker will write them to the dead letters */
     struct batch_list burying; /* account in_flight; a worker writes it, one at a time */
     struct share share;
-    struct tally lanes; /* all that have been seen; the amounts are not used */
+    bool leaves_by_reload; /* and not at a stop */
+    struct tally lanes;    /* all that have been seen; the amounts are not used */
 };
 
 enum end { HOLDING_FRONT, HOLDING_BACK };

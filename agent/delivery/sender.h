@@ -32,6 +32,8 @@ bool sender_use_spool(struct sender *sender, struct spool **spoolp, struct spool
 struct sender *sender_start(const struct sender_config *config, struct err *err);
 /* Skip waits: the agent is stopping. */
 void sender_drain(struct sender *sender);
+/* What is left at the end was taken out by a reload, and is counted so. */
+void sender_let_leave(struct sender *sender);
 /* Joins the thread. What is left is abandoned (see delivery_abandon). */
 void sender_stop(struct sender *sender);
 void sender_free(struct sender **senderp); /* after sender_stop() */

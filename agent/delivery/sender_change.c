@@ -94,6 +94,13 @@ void sender_hold(struct sender *sender, bool holds)
     sender_wake_transport(sender);
 }
 
+void sender_let_leave(struct sender *sender)
+{
+    lock_take(&sender->lock);
+    delivery_let_leave(sender->delivery);
+    lock_drop(&sender->lock);
+}
+
 bool sender_is_quiet(struct sender *sender)
 {
     lock_take(&sender->lock);

@@ -48,12 +48,11 @@ void lane_abandon(struct lane *lane, enum flow drop)
     }
 }
 
-void lane_abandon_gathered(struct books *books, unsigned worker, struct receipt *receipt,
-                           uint64_t events, uint64_t bytes)
+void lane_abandon_gathered(struct books *books, enum flow drop, unsigned worker,
+                           struct receipt *receipt, uint64_t events, uint64_t bytes)
 {
     bool replay = ledger_is_rereadable(books);
-    ledger_move_cell(books, replay ? FLOW_replay_batch : FLOW_drain_timeout_batch, worker, events,
-                     bytes);
+    ledger_move_cell(books, replay ? FLOW_replay_batch : drop, worker, events, bytes);
     if (!replay)
         receipt_release(receipt, events);
 }

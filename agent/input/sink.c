@@ -334,12 +334,16 @@ static const enum number number_of[SINK_NUMBERS] = {
     [SINK_LINES] = NUMBER_lines,
     [SINK_LINES_TRUNCATED] = NUMBER_lines_truncated,
     [SINK_LINES_UNPARSED] = NUMBER_lines_unparsed,
+    [SINK_EVENTS_ENDED] = NUMBER_events_ended,
     [SINK_SOURCES_OPEN] = NUMBER_sources_open,
     [SINK_SOURCES_UNWATCHED] = NUMBER_sources_unwatched,
     [SINK_SOURCES_ROTATED] = NUMBER_sources_rotated,
     [SINK_SOURCES_TRUNCATED] = NUMBER_sources_truncated,
     [SINK_LAG_BYTES] = NUMBER_lag_bytes,
     [SINK_COLLECT_FAILURES] = NUMBER_collect_failures,
+    [SINK_CONNECTIONS_ACCEPTED] = NUMBER_connections_accepted,
+    [SINK_CONNECTIONS_REFUSED] = NUMBER_connections_refused,
+    [SINK_CONNECTIONS_FAILED] = NUMBER_connections_failed,
 };
 
 void sink_add(struct sink *sink, enum sink_number number, uint64_t count)

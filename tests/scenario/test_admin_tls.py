@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The admin port behind TLS: HTTPS alone, and the same bounds as without."""
 
+import os
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 
 import pytest
 
+from rig.waiting import wait_until
 from test_tls import Certificates
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
@@ -73,6 +76,70 @@ def test_a_guest_that_never_shakes_hands_is_cut_off_and_holds_up_nobody(rig, cer
     assert time.monotonic() - began < 15
     assert ask(agent, "/healthz", ca=certificates.ca)[0] == "200"
     end(agent)
+
+
+def serial(agent, ca):
+    """Of the certificate that the port shows, or None where the handshake fails."""
+    port = agent.log.find(msg="started")[0]["metrics"].rsplit(":", 1)[1]
+    context = ssl.create_default_context(cafile=ca)
+    with socket.create_connection(("localhost", int(port)), timeout=10) as plain:
+        with context.wrap_socket(plain, server_hostname="localhost") as secure:
+            return secure.getpeercert()["serialNumber"]
+
+
+def replace(source, target):
+    """As a tool for certificates does it: all of the new file at once."""
+    shutil.copy(source, f"{target}.new")
+    os.replace(f"{target}.new", target)
+
+
+def test_a_renewed_pair_and_token_are_in_use_without_a_signal_and_a_bad_one_is_not(rig, certificates, folder):
+    cert, key = certificates.issue("admin", "localhost")
+    token = folder / "token"
+    token.write_text("first\n")
+    agent = make(rig, cert, key, token_file=token)
+    agent.start_piped()
+    first = serial(agent, certificates.ca)
+    bearer = "Authorization: Bearer "
+    assert ask(agent, "/metrics", "-H", bearer + "first", ca=certificates.ca)[0] == "200"
+    other_cert, other_key = certificates.issue("other", "localhost")
+    replace(other_cert, cert)
+    wait_until(lambda: serial(agent, certificates.ca) and agent.log.find(
+        msg="changed certificate of the admin port is of no use, the old one is kept"), "the refusal")
+    assert serial(agent, certificates.ca) == first
+    replace(other_key, key)
+    wait_until(lambda: serial(agent, certificates.ca) != first, "the new pair")
+    token.write_text("sec ond")
+    wait_until(lambda: ask(agent, "/metrics", "-H", bearer + "first", ca=certificates.ca)[0] == "200" and
+               agent.log.find(msg="changed token of the admin port is of no use, the old one is kept"),
+               "the refusal")
+    token.write_text("second")
+    wait_until(lambda: ask(agent, "/metrics", "-H", bearer + "second", ca=certificates.ca)[0] == "200",
+               "the new token")
+    assert ask(agent, "/metrics", "-H", bearer + "first", ca=certificates.ca)[0] == "401"
+    end(agent)
+
+
+def test_an_answer_that_is_on_its_way_is_not_cut_off_by_a_renewal(rig, certificates, folder):
+    cert, key = certificates.issue("admin", "localhost")
+    agent = make(rig, cert, key, token="secret")
+    agent.start_piped()
+    port = agent.log.find(msg="started")[0]["metrics"].rsplit(":", 1)[1]
+    seen = folder / "tap.out"
+    tap = subprocess.Popen(["curl", "-sSN", "--cacert", certificates.ca, "-H", "Authorization: Bearer secret",
+                            "-o", seen, f"https://localhost:{port}/tap?name=app&seconds=60"])
+
+    def shows(word):
+        agent.feed(f"{word}\n")
+        return seen.exists() and word in seen.read_text()
+    wait_until(lambda: shows("before"), "the tap", pause=0.1)
+    first = serial(agent, certificates.ca)
+    other = certificates.issue("other", "localhost")
+    replace(other[0], cert), replace(other[1], key)
+    wait_until(lambda: serial(agent, certificates.ca) != first, "the new pair")
+    wait_until(lambda: shows("after"), "the tap goes on", pause=0.1)
+    end(agent)
+    assert tap.wait(20) == 0
 
 
 @pytest.mark.parametrize("cert, key, told", [

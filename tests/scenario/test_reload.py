@@ -5,9 +5,11 @@ swapped, what is gone drains; and nothing is lost or sent twice by it."""
 import os
 import random
 import signal
+import socket
 import subprocess
 import threading
 import time
+from http.client import HTTPConnection
 
 import pytest
 
@@ -102,7 +104,7 @@ def test_a_text_that_is_no_yaml_finds_the_agent_by_its_directory(rig):
 
 @pytest.mark.parametrize("name, change", [
     ("agent.state_dir", lambda config: config["agent"].update(state_dir="/nonexistent/other")),
-    ("agent.admin.listen", lambda config: config["agent"].update(admin={"listen": ""})),
+    ("agent.log_to", lambda config: config["agent"].update(log_to="journal")),
     ("outputs.main.type", lambda config: config["outputs"].update(main={"type": "stdout"})),
     ("outputs.main", lambda config: config["outputs"]["main"].update(spool={"max_bytes": "1GiB"})),
 ])
@@ -115,7 +117,6 @@ def test_what_a_running_agent_cannot_change_is_named(rig, name, change):
                                             str(agent.runtime_dir)))
     assert name in said and "restart" in said
     assert generation(agent) == 1
-    agent.config["agent"]["admin"] = {"listen": "127.0.0.1:0"}
     write(agent, before)
     agent.stop()
 
@@ -203,6 +204,48 @@ def await_rest(agent):
             since[:] = [moved, time.monotonic()]
         return time.monotonic() - since[1] > 0.5
     wait_until(is_at_rest, "a full lane", timeout=40, pause=0.05)
+
+
+# ---- the admin port ----
+
+def http(address, path, **headers):
+    host, port = address.rsplit(":", 1)
+    connection = HTTPConnection(host, int(port), timeout=20)
+    try:
+        connection.request("GET", path, headers=headers)
+        return connection.getresponse().status
+    except ConnectionRefusedError:
+        return None
+    finally:
+        connection.close()
+
+
+def test_the_admin_port_moves_and_stays_where_it_is_if_the_new_one_cannot_be_had(rig):
+    agent = make(rig, rig.receiver()).start()
+    old = agent.log.find(msg="started")[0]["metrics"]
+    admin = agent.config["agent"]["admin"]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        admin["listen"] = f"127.0.0.1:{taken.getsockname()[1]}"
+        assert "Address already in use" in reload(agent, expect=1)
+    assert generation(agent) == 1 and http(old, "/readyz") == 200
+    admin["listen"] = "localhost:0"
+    reload(agent)
+    record = agent.wait_log(msg="the admin port is another one")
+    new = record["metrics"]
+    assert record["before"] == old and new != old
+    assert (http(new, "/readyz"), http(old, "/readyz")) == (200, None)
+    admin["token"] = "secret"
+    reload(agent)
+    assert http(new, "/readyz") == 401
+    assert http(new, "/readyz", Authorization="Bearer secret") == 200
+    admin.update(listen="", token="")
+    reload(agent)
+    assert agent.wait_log(msg="the admin port is another one", metrics="off")
+    assert http(new, "/readyz") is None
+    assert ask(agent, "/readyz").status == 200, "the unix socket is always there"
+    admin["listen"] = "127.0.0.1:0"
+    reload(agent)
+    agent.stop()
 
 
 # ---- what changed ----
@@ -413,9 +456,9 @@ def test_what_is_left_of_a_lane_goes_back_to_its_files_and_comes_when_it_returns
 def test_what_cannot_be_read_again_is_counted_as_reload_drop(rig):
     receiver, other = rig.receiver(), rig.receiver()
     other.hold()
-    agent = rig.agent({"app": {"type": "stdin"}}, {"main": rig.http(receiver),
-                      "other": rig.http(other, batch={"max_events": 100},
-                                        concurrency={"min": 1, "max": 1})},
+    agent = rig.agent({"app": {"type": "stdin"}},
+                      {"main": rig.http(receiver, concurrency={"max": 1}),  # so that order is kept
+                       "other": rig.http(other, batch={"max_events": 100}, concurrency={"max": 1})},
                       shutdown_grace="1s").start_piped()
     agent.feed(lines(0, 5000, bytes_=300))
     await_all(receiver, 5000)
@@ -428,7 +471,8 @@ def test_what_cannot_be_read_again_is_counted_as_reload_drop(rig):
     agent.end_input()
     books = agent.finish()
     lane = books.lane("app", "other")
-    assert lane.reload_drop > 0
+    assert lane.reload_drop > 0 and lane.reload_drop_ready > 0 and lane.reload_drop_in_flight == 100
+    assert lane.drain_timeout_batch + lane.drain_timeout_ready + lane.drain_timeout_in_flight == 0
     assert lane.received == 5000 and lane.dropped == 5000
     check_exact(receiver.bodies(), 5100)
 

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from rig import yaml
 from rig.lines import append_lines
 from rig.waiting import wait_until
 
@@ -62,6 +63,25 @@ def test_a_reload_is_announced_and_its_end_too(rig, manager):
     stamp = said[at + 1].split("=")
     assert stamp[0] == "MONOTONIC_USEC" and abs(int(stamp[1]) / 1e6 - time.monotonic()) < 10
     assert said.index("READY=1", at) > at
+    agent.stop()
+
+
+def test_the_watchdog_is_fed_while_a_reload_waits_for_an_answer(rig, manager):
+    receiver = rig.receiver()
+    receiver.hold()
+    append_lines(rig.folder / "app.log", 0, 10)
+    agent = rig.agent({"app": rig.tail("app.log")}, {"main": rig.http(receiver)})
+    agent.env = {"NOTIFY_SOCKET": str(manager.path), "WATCHDOG_USEC": "300000"}
+    agent.start()
+    wait_until(lambda: receiver.waiting(), "a request")
+    agent.config["outputs"]["main"]["headers"] = {"X-A": "b"}
+    agent.config_path.write_text(yaml.dump(agent.config))
+    agent.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: manager.said().count("READY=1") == 2, "the end of the reload")
+    said = manager.said()
+    begin = said.index("RELOADING=1")
+    assert said[begin:said.index("READY=1", begin)].count("WATCHDOG=1") >= 3
+    receiver.release()
     agent.stop()
 
 

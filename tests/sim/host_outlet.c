@@ -78,7 +78,7 @@ void outlet_abandon(struct outlet *outlet, bool is_clean)
             end_burial(outlet, &outlet->workers[i]);
     }
     for (unsigned i = 0; i < outlet->worker_count; i++)
-        batcher_abandon(outlet->workers[i].batcher);
+        batcher_abandon(outlet->workers[i].batcher, FLOW_drain_timeout_batch);
     for (unsigned i = 0; i < outlet->source_count; i++)
         lane_abandon(outlet->sources[i].lane, FLOW_drain_timeout_ring);
     for (unsigned i = 0; i < REQUESTS_MAX; i++) {

@@ -32,7 +32,8 @@ def started(agent):
 
 
 def address(agent):
-    host, port = started(agent)["metrics"].rsplit(":", 1)
+    moved = agent.log.find(msg="the admin port is another one")
+    host, port = (moved[-1] if moved else started(agent))["metrics"].rsplit(":", 1)
     return host, int(port)
 
 

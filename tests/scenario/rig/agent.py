@@ -152,7 +152,8 @@ class Agent:
         return wait_until(look, lambda: f"a log line with {fields}\n{self.log.text()}", timeout)[0]
 
     def metrics(self):
-        address = self.log.find(msg="started")[0]["metrics"]
+        moved = self.log.find(msg="the admin port is another one")
+        address = (moved or self.log.find(msg="started"))[-1]["metrics"]
         with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
             assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
             return Metrics(answer.read().decode())

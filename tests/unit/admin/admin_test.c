@@ -61,6 +61,7 @@ static struct admin *start_admin(const char *listen_at, const struct ledger *led
                                    .cert_file = "",
                                    .key_file = "",
                                    .token = "",
+                                   .token_file = "",
                                    .socket_folder = "/proc/no-such-folder",
                                    .state_dir = "/nonexistent",
                                    .ledger = ledger,

@@ -72,7 +72,7 @@ static void check_books(struct fixture *f)
 
 static void close_fixture(struct fixture *f)
 {
-    batcher_abandon(f->batcher);
+    batcher_abandon(f->batcher, FLOW_drain_timeout_batch);
     check_books(f);
     batcher_free(&f->batcher);
     for (int i = 0; i < LANES; i++) {
@@ -357,7 +357,7 @@ static void what_is_left_goes_back_to_its_source_or_is_counted(void **unused)
     offer(&f, SOCKET, NULL, 3, BODY);
     receipts_hold_done(f.receipts, receipt, "position", 8);
     assert_int_equal(look(&f).kind, BATCHER_SEAL); /* four encoded, five in hand */
-    batcher_abandon(f.batcher);
+    batcher_abandon(f.batcher, FLOW_drain_timeout_batch);
     check_books(&f);
     assert_int_equal(rig_flow(&f.rig, FLOW_replay_batch), 6);
     assert_int_equal(rig_flow(&f.rig, FLOW_drain_timeout_batch), 3);

@@ -344,6 +344,28 @@ static void the_reference_has_a_row_for_every_option(void **unused)
     buf_fini(&text);
 }
 
+static struct settings settings_where(const char *which)
+{
+    assert_int_equal(setenv("WHICH", which, 1), 0);
+    struct settings settings =
+        settings_of("agent: {state_dir: \"/x${WHICH}\"}\n"
+                    "inputs: {a: {type: pipe}}\noutputs: {m: {type: print}}\n");
+    assert_int_equal(unsetenv("WHICH"), 0);
+    return settings;
+}
+
+static void another_value_in_the_place_of_a_variable_is_another_hash(void **unused)
+{
+    (void)unused;
+    struct settings a = settings_where("1"), b = settings_where("2"), c = settings_where("1");
+
+    assert_string_not_equal(a.hash, b.hash);
+    assert_string_equal(a.hash, c.hash);
+    settings_free(&a);
+    settings_free(&b);
+    settings_free(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -359,6 +381,7 @@ int main(void)
         cmocka_unit_test(defaults_are_those_of_the_tables_and_auto_is_resolved),
         cmocka_unit_test(values_are_substituted_and_keys_are_not),
         cmocka_unit_test(the_hash_tells_texts_apart),
+        cmocka_unit_test(another_value_in_the_place_of_a_variable_is_another_hash),
         cmocka_unit_test(a_file_is_loaded_like_a_text),
         cmocka_unit_test(the_reference_has_a_row_for_every_option),
     };
