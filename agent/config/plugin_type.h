@@ -10,6 +10,8 @@ enum plugin_traits {
     INPUT_SAMPLES = 2, /* makes metric samples: collected each `interval` of the common options */
     OUTPUT_STREAM = 4, /* writes to a file descriptor: no compression unless asked for */
     INPUT_TIMED = 8,   /* keeps to the `interval` of the common options by itself */
+    INPUT_READS_ALL = 16,  /* reads what may belong to others, beside its globs */
+    INPUT_KERNEL_LOG = 32, /* reads the kernel's log */
 };
 
 struct command_line; /* see children/request.h */
