@@ -7,11 +7,7 @@
 # shellcheck disable=SC2034
 packages_build="gcc libc6-dev cmake ninja-build pkg-config zlib1g-dev libyaml-dev libcjson-dev
   libcurl4-gnutls-dev|libcurl4-openssl-dev libmicrohttpd-dev libgnutls28-dev libpcre2-dev
-<<<<<<< HEAD
   libisal-dev libdeflate-dev libzstd-dev libsystemd-dev libncurses-dev"
-=======
-  ca-certificates libisal-dev libdeflate-dev libzstd-dev libsystemd-dev libncurses-dev"
->>>>>>> w-speed
 # shellcheck disable=SC2034
 packages_test="libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-yaml
   python3-jsonschema python3-prometheus-client python3-statsd curl openssl strace util-linux
