@@ -361,7 +361,7 @@ static void drain(struct agent *agent, const char *why)
     int64_t deadline_ms = began_ms + grace_ms;
 
     LOG_AS(LOG_ALWAYS, LOG_INFO, "stopping", LS("reason", why), LI("grace_ms", grace_ms));
-    service_notify("STOPPING=1");
+    service_notify_stopping(grace_ms);
     surface_drain(&agent->surface);
     pipeline_drain(agent->pipeline);
     while (!pipeline_is_drained(agent->pipeline)) {

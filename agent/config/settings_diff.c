@@ -372,8 +372,6 @@ bool settings_may_follow(const struct settings *before, const struct settings *a
         if (old == SETTINGS_NONE)
             continue;
         unsigned aspects = settings_compare_output(before, (size_t)old, after, i).aspects;
-        if ((aspects & DIFF_TYPE) != 0)
-            ok = refuse_part("outputs", part, ".type", other_name, ret_problems);
         if ((aspects & DIFF_SPOOL_PLACE) != 0)
             ok = refuse_part("outputs", part, ": whether it has a spool, and where", other_name,
                              ret_problems);

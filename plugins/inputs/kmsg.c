@@ -53,8 +53,10 @@ _Static_assert(sizeof(struct kmsg_mark) <= MARK_BYTES, "a mark fits");
 
 static const char *hint_for(int error)
 {
-    return error == EPERM || error == EACCES
-               ? "; reading it takes CAP_SYSLOG where kernel.dmesg_restrict is 1"
+    /* ENOENT: the service does not see devices. */
+    return error == EPERM || error == EACCES || error == ENOENT
+               ? "; reading it takes CAP_SYSLOG where kernel.dmesg_restrict is 1 (drop-in "
+                 "kernel-log.conf)"
                : "";
 }
 

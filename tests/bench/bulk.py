@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import time
 
+import sockets
 from rig import (BUILD, FILE, GIB, Agent, Receiver, Sampler, await_true, count_lines,
                  machine_busy_s)
 
@@ -57,7 +58,7 @@ def run_far(args, lines):
     return run_agent(args, lines, "--fault", f"delay={FAR_MS}ms")
 
 
-PARTS = {"limit": run_limit, "throughput": run_agent, "far": run_far}
+PARTS = {"limit": run_limit, "throughput": run_agent, "tcp": sockets.run_tcp, "far": run_far}
 
 
 # ---- all rounds ----
@@ -132,6 +133,10 @@ def rows(found):
         how = "defaults" if workers == 1 else f"{workers} workers"
         yield f"file to http, gzip, {how}", speed(found, "throughput", others), ">= 80 %"
         yield from agent_rows(found, "throughput", "<= 1.5 x", "< 32 MB")
+    if "tcp" in found:
+        others = (("limit", "the limit"), ("throughput", "tail"))
+        yield "lines over TCP, overflow: block", speed(found, "tcp", others), ">= 60 % of tail"
+        yield from agent_rows(found, "tcp", "", "")
     if "far" in found:
         others = (("limit", "the limit"), ("throughput", "near"))
         yield f"the same, answers after {FAR_MS} ms", speed(found, "far", others), ">= 400 MB/s"
