@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import time
 
+from intake import run_intake
 from rig import (BUILD, FILE, GIB, Agent, Receiver, Sampler, await_true, count_lines,
                  machine_busy_s)
 
@@ -57,7 +58,7 @@ def run_far(args, lines):
     return run_agent(args, lines, "--fault", f"delay={FAR_MS}ms")
 
 
-PARTS = {"limit": run_limit, "throughput": run_agent, "far": run_far}
+PARTS = {"limit": run_limit, "throughput": run_agent, "far": run_far, "intake": run_intake}
 
 
 # ---- all rounds ----
@@ -136,3 +137,6 @@ def rows(found):
         others = (("limit", "the limit"), ("throughput", "near"))
         yield f"the same, answers after {FAR_MS} ms", speed(found, "far", others), ">= 400 MB/s"
         yield from agent_rows(found, "far", "", "< 72 MiB")
+    if "intake" in found:
+        yield "the lines as NDJSON to an http input", speed(found, "intake", (("throughput", "near"),)), ">= 50 %"
+        yield "  CPU for a GiB", cost(found, "intake"), ""

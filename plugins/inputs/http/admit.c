@@ -101,10 +101,14 @@ static void end_taken(struct exchange *exchange, const struct take *take, uint64
 {
     unsigned long long accepted = take->events - refused;
 
+    refused += take->refused;
+    exchange->refused = refused;
     count_lines(exchange->input->sink, take);
+    if (take->refused > 0)
+        sink_malformed(exchange->input->sink, "otlp", take->refused, 0);
     if (exchange->id != 0)
         await_end(exchange, accepted);
-    else if (refused == 0)
+    else if (refused == 0 || exchange->is_otlp) /* which tells it in its own way */
         request_reply(exchange, MHD_HTTP_OK, "{\"accepted\":%llu}\n", accepted);
     else
         request_reply(exchange, MHD_HTTP_MULTI_STATUS, "{\"accepted\":%llu,\"refused\":%llu}\n",
@@ -130,6 +134,15 @@ static struct take make_take(struct exchange *exchange, char address[INET6_ADDRS
     return take;
 }
 
+static bool read_events(const struct exchange *exchange, struct take *take, struct slice text)
+{
+    enum take_format format = exchange->format;
+
+    if (exchange->is_otlp)
+        return otlp_take(take, exchange->signal, exchange->is_json, text);
+    return take_body(take, format == TAKE_AUTO ? take_look(text) : format, text);
+}
+
 /* false: it found no room; it may be tried again. */
 static bool try_once(struct exchange *exchange)
 {
@@ -145,14 +158,13 @@ static bool try_once(struct exchange *exchange)
     if (!sink_parcel_begin(input->sink, exchange->id))
         return false;
     struct take take = make_take(exchange, address);
-    enum take_format format = exchange->format;
-    bool is_whole = take_body(&take, format == TAKE_AUTO ? take_look(text) : format, text);
+    bool is_whole = read_events(exchange, &take, text);
     enum parcel parcel = sink_parcel_end(input->sink, is_whole, &refused);
     resources_tidy(&input->mapping.resources, input->sink, true);
     if (!is_whole) {
         request_reply(exchange, MHD_HTTP_BAD_REQUEST,
-                      "{\"error\":\"no JSON at byte %zu, nothing of it was taken\"}\n",
-                      take.broken_at);
+                      "{\"error\":\"no %s at byte %zu, nothing of it was taken\"}\n",
+                      exchange->is_otlp ? "OTLP" : "JSON", take.broken_at);
         return true;
     }
     if (parcel == PARCEL_FULL)
