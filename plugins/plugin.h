@@ -13,12 +13,16 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/line_buffer.h"
 #include "base/listen.h"
 #include "base/log.h"
 #include "base/log_ring.h"
 #include "base/patterns.h"
+#include "base/random.h"
 #include "base/slice.h"
-#include "config/schema.h"
+#include "children/child.h"
+#include "children/request.h"
+#include "config/plugin_type.h"
 #include "event/event.h"
 #include "event/lines.h"
 #include "event/multiline.h"
@@ -84,12 +88,18 @@ void sink_malformed(struct sink *sink, const char *what, uint64_t events, uint64
  */
 void sink_tell(struct sink *sink, enum log_level level, const char *msg, const char *what,
                const char *why);
+/* The same with words that are not the agent's: written, and not kept among its news. */
+void sink_quote(struct sink *sink, enum log_level level, const char *msg, const char *what,
+                struct slice words);
 /* Rows of the ledger's second table: see ledger/numbers.def, those of scope input. */
 enum sink_number {
     SINK_LINES,
     SINK_LINES_TRUNCATED,
     SINK_LINES_UNPARSED,
     SINK_EVENTS_ENDED, /* of several lines, at a bound */
+    SINK_SAMPLES,
+    SINK_SAMPLES_OVERFLOWED,
+    SINK_SERIES,
     SINK_SOURCES_OPEN,
     SINK_SOURCES_UNWATCHED,
     SINK_SOURCES_ROTATED,
@@ -102,6 +112,9 @@ enum sink_number {
     SINK_CONNECTIONS_ACCEPTED,
     SINK_CONNECTIONS_REFUSED,
     SINK_CONNECTIONS_FAILED,
+    SINK_RUNS,
+    SINK_RUNS_FAILED,
+    SINK_RUNS_SKIPPED,
     SINK_NUMBERS
 };
 void sink_add(struct sink *sink, enum sink_number number, uint64_t count); /* counters */
@@ -114,6 +127,7 @@ enum collected {
     COLLECT_MORE,   /* there may be more at once */
     COLLECT_IDLE,   /* nothing more now: call again when wait() says so */
     COLLECT_DONE,   /* the source is at its end for good: never call again */
+    COLLECT_WAIT,   /* of last() alone: there will be more, call it again when wait() says so */
     COLLECT_FAILED, /* this round failed (told by sink_tell); call again as for IDLE */
 };
 
@@ -131,9 +145,10 @@ struct host {
      * resource_new(). */
     const struct attribute *base;
     size_t base_count;
-    int64_t interval_ms;    /* inputs with INPUT_SAMPLES: the configured interval */
+    int64_t interval_ms;    /* inputs with INPUT_SAMPLES or INPUT_TIMED: the configured interval */
     size_t max_event_bytes; /* larger ones are dropped as oversize */
     size_t buffer_bytes;    /* what the reading may use as its read buffer */
+    const struct starter *starter; /* inputs with a command: for child_start() */
 };
 
 /* What an input knows of one of its sources, for people who ask. Borrowed while it is told. Times
@@ -181,8 +196,9 @@ struct input {
     void (*drain)(void *state, struct sink *sink);
     void (*close)(void *state); /* optional */
     /* Optional. The agent stops, or the input leaves by a reload: called in place of collect(), and
-     * again while it returns COLLECT_MORE, for what would be lost: what the kernel holds for a
-     * socket by then, a record that is not whole. Must come to its end. collect() follows only if
+     * again while it returns COLLECT_MORE or COLLECT_WAIT, for what would be lost: what the kernel
+     * holds for a socket by then, a record that is not whole, the last words of a child. Must come
+     * to its end; the grace ends its waits. collect() follows only if
      * the input comes back before it is gone (another reload); then what was closed is opened anew.
      */
     enum collected (*last)(void *state, struct sink *sink);

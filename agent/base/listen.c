@@ -159,8 +159,11 @@ static int open_at(const char *listen_at, int type, int backlog, char ret_bound[
         }
     }
     if (fd < 0)
-        (void)err_set(err, "cannot listen on '%s': %s", listen_at,
-                      error == EADDRNOTAVAIL ? "that is no address of this host" : strerror(error));
+        (void)err_set(err, "cannot listen on '%s': %s%s", listen_at,
+                      error == EADDRNOTAVAIL ? "that is no address of this host" : strerror(error),
+                      error == EACCES ? ": ports below 1024 take CAP_NET_BIND_SERVICE (drop-in "
+                                        "low-ports.conf)"
+                                      : "");
     freeaddrinfo(found);
     errno = error; /* of a failure */
     return fd;

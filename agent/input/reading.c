@@ -219,8 +219,15 @@ static bool collect_last(struct reading *reading)
     if (plugin->last == NULL || reading->has_ended || reading->done ||
         !atomic_load(&reading->stopping))
         return false;
-    reading->has_ended = plugin->last(reading->state, &reading->sink) != COLLECT_MORE;
+    enum collected collected = plugin->last(reading->state, &reading->sink);
     (void)sink_flush(&reading->sink);
+    if (collected == COLLECT_WAIT && !atomic_load(&reading->sink.aborting)) {
+        struct waits waits = { .fd_count = 0 };
+        plugin->wait(reading->state, &waits);
+        rest(reading, &waits, waits.until_ms);
+    } else {
+        reading->has_ended = collected != COLLECT_MORE;
+    }
     return !reading->has_ended;
 }
 

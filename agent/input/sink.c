@@ -8,6 +8,8 @@
 
 #include <stdio.h>
 
+enum { QUOTED_BYTES = 300 };
+
 bool sink_init(struct sink *sink, struct err *err)
 {
     sink->magic = SINK_MAGIC;
@@ -342,6 +344,18 @@ void sink_tell(struct sink *sink, enum log_level level, const char *msg, const c
     LOG(level, msg, LS("input", sink->input), LS("source", what), LS("why", why));
 }
 
+void sink_quote(struct sink *sink, enum log_level level, const char *msg, const char *what,
+                struct slice words)
+{
+    char text[QUOTED_BYTES + 1];
+
+    if (words.bytes > QUOTED_BYTES)
+        words.bytes = slice_cut(words, QUOTED_BYTES);
+    memcpy(text, words.data, words.bytes);
+    text[words.bytes] = '\0';
+    LOG(level, msg, LS("input", sink->input), LS("source", what), LF("text", text));
+}
+
 bool sink_own_metrics(struct sink *sink, struct buf *ret_text)
 {
     CHECK(sink->magic == SINK_MAGIC);
@@ -353,6 +367,9 @@ static const enum number number_of[SINK_NUMBERS] = {
     [SINK_LINES_TRUNCATED] = NUMBER_lines_truncated,
     [SINK_LINES_UNPARSED] = NUMBER_lines_unparsed,
     [SINK_EVENTS_ENDED] = NUMBER_events_ended,
+    [SINK_SAMPLES] = NUMBER_samples,
+    [SINK_SAMPLES_OVERFLOWED] = NUMBER_samples_overflowed,
+    [SINK_SERIES] = NUMBER_series,
     [SINK_SOURCES_OPEN] = NUMBER_sources_open,
     [SINK_SOURCES_UNWATCHED] = NUMBER_sources_unwatched,
     [SINK_SOURCES_ROTATED] = NUMBER_sources_rotated,
@@ -365,6 +382,9 @@ static const enum number number_of[SINK_NUMBERS] = {
     [SINK_CONNECTIONS_ACCEPTED] = NUMBER_connections_accepted,
     [SINK_CONNECTIONS_REFUSED] = NUMBER_connections_refused,
     [SINK_CONNECTIONS_FAILED] = NUMBER_connections_failed,
+    [SINK_RUNS] = NUMBER_runs,
+    [SINK_RUNS_FAILED] = NUMBER_runs_failed,
+    [SINK_RUNS_SKIPPED] = NUMBER_runs_skipped,
 };
 
 void sink_add(struct sink *sink, enum sink_number number, uint64_t count)

@@ -16,7 +16,7 @@ _spillway() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}
     COMPREPLY=()
     if [ "$COMP_CWORD" = 1 ]; then
-        mapfile -t COMPREPLY < <(compgen -W ' run check reload why top tap receive generate reference version' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W ' run check reload health why top tap receive generate reference version' -- "$word")
         return
     fi
     case ${COMP_WORDS[1]} in
@@ -42,6 +42,12 @@ _spillway() {
             --runtime-dir) _spillway_paths -d ;;
             --timeout) ;;
             *) _spillway_words '--config --state-dir --runtime-dir --timeout --help' ;;
+        esac
+        ;;
+    health)
+        case $before in
+            --config | -c) _spillway_paths -f ;;
+            *) _spillway_words '--config --ready --help' ;;
         esac
         ;;
     why)

@@ -9,7 +9,8 @@ import statistics
 import subprocess
 import time
 
-from intake import run_intake
+import intake
+import sockets
 from rig import (BUILD, FILE, GIB, Agent, Receiver, Sampler, await_true, count_lines,
                  machine_busy_s)
 
@@ -58,7 +59,8 @@ def run_far(args, lines):
     return run_agent(args, lines, "--fault", f"delay={FAR_MS}ms")
 
 
-PARTS = {"limit": run_limit, "throughput": run_agent, "far": run_far, "intake": run_intake}
+PARTS = {"limit": run_limit, "throughput": run_agent, "tcp": sockets.run_tcp,
+         "http_input": intake.run_intake, "far": run_far}
 
 
 # ---- all rounds ----
@@ -133,10 +135,15 @@ def rows(found):
         how = "defaults" if workers == 1 else f"{workers} workers"
         yield f"file to http, gzip, {how}", speed(found, "throughput", others), ">= 80 %"
         yield from agent_rows(found, "throughput", "<= 1.5 x", "< 32 MB")
+    if "tcp" in found:
+        others = (("limit", "the limit"), ("throughput", "tail"))
+        yield "lines over TCP, overflow: block", speed(found, "tcp", others), ">= 60 % of tail"
+        yield from agent_rows(found, "tcp", "", "")
     if "far" in found:
         others = (("limit", "the limit"), ("throughput", "near"))
         yield f"the same, answers after {FAR_MS} ms", speed(found, "far", others), ">= 400 MB/s"
         yield from agent_rows(found, "far", "", "< 72 MiB")
-    if "intake" in found:
-        yield "the lines as NDJSON to an http input", speed(found, "intake", (("throughput", "near"),)), ">= 50 %"
-        yield "  CPU for a GiB", cost(found, "intake"), ""
+    if "http_input" in found:
+        yield ("the lines as NDJSON to an http input",
+               speed(found, "http_input", (("throughput", "near"),)), ">= 50 %")
+        yield "  CPU for a GiB", cost(found, "http_input"), ""

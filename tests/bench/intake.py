@@ -12,11 +12,8 @@ from rig import BUILD, FILE, GIB, Agent, Receiver, await_true
 
 BODIES = BUILD / "bodies.ndjson"
 BODY_BYTES, SENDERS = 1 << 20, 2
-INPUT = """  web:
-    type: http
-    listen: tcp://127.0.0.1:{port}
-    lane: {{capacity: 8MiB}}
-"""
+INPUT = """    type: http
+    listen: tcp://127.0.0.1:{port}"""
 HEAD = ("POST / HTTP/1.1\r\nHost: bench\r\nContent-Type: application/x-ndjson\r\n"
         "Content-Length: {}\r\n\r\n")
 
@@ -89,7 +86,7 @@ def run_intake(args, lines):
     places = make_bodies()
     size, port = FILE.stat().st_size, free_port()
     receiver = Receiver("--count-only")
-    agent = Agent(FILE, receiver.url, inputs=INPUT.format(port=port), only_inputs=True)
+    agent = Agent(FILE, receiver.url, input_=INPUT.format(port=port))
     try:
         await_true("a listening agent", lambda: agent.check() and is_open(port))
         begin, senders = time.monotonic(), [Sender(port, places) for _ in range(SENDERS)]

@@ -149,8 +149,8 @@ class Receiver:
 class Agent:
     """The agent, or the one of --agent: it gets a file and a URL."""
 
-    def __init__(self, file, url, command=None, inputs="", batch="", agent="",
-                 only_inputs=False):
+    def __init__(self, file, url, command=None, inputs="", batch="", agent="", input_=None):
+        """input_: instead of tailing the file."""
         self.folder = BUILD / "agent"
         shutil.rmtree(self.folder, ignore_errors=True)
         (self.folder / "state").mkdir(parents=True)
@@ -159,10 +159,9 @@ class Agent:
                        "BENCH_STATE": str(self.folder / "state")}
         if command is None:
             config = self.folder / "agent.yaml"
-            tail = "" if only_inputs else TAIL.format(file=file)
             config.write_text(CONFIG.format(state=self.folder / "state", run=self.folder / "run",
-                                            url=url, inputs=tail + inputs, batch=batch,
-                                            agent=agent))
+                                            input=input_ or TAIL.format(file=file), url=url,
+                                            inputs=inputs, batch=batch, agent=agent))
             command = [SPILLWAY, "run", "-c", config]
         self.process = start(command, stdout=self.log, stderr=self.log, env=environment)
         self.pid = self.process.pid
@@ -179,16 +178,16 @@ class Agent:
         return cpu
 
 
-TAIL = """  file:
-    type: tail
+TAIL = """    type: tail
     paths: ["{file}"]
-    start_at: beginning
-"""
+    start_at: beginning"""
 CONFIG = """agent:
   state_dir: {state}
   runtime_dir: {run}
 {agent}
 inputs:
+  file:
+{input}
 {inputs}
 outputs:
   main:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as lines of a container's log: what is taken lies within the line, and what is escaped is
- * unescaped within its own length, also into less room. The bytes as docker's config and as a path
- * name a container or not. */
+/* Any bytes as lines of a container's log: what is taken lies within the line, and what is escaped
+ * is unescaped within its own length, also into less room. The bytes as docker's config and as a
+ * path name a container or not. */
 #include "plugins/inputs/tail/container.h"
 #include "plugins/inputs/tail/unwrap.h"
 

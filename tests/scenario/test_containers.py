@@ -3,12 +3,15 @@
 
 import json
 import os
+import pathlib
 
 import pytest
+import yaml as pyyaml
 
 from rig.lines import append, check_exact, line
 from rig.waiting import wait_until
 
+EXAMPLES = pathlib.Path(__file__).parents[2] / "config" / "examples"
 ID = "0123456789abcdef" * 4
 TIME = "2024-01-31T10:00:00.123456789Z"
 TRACE = ["Traceback (most recent call last):", '  File "/app/x.py", line 1, in <module>', "    run()",
@@ -137,3 +140,44 @@ def test_the_generator_makes_its_lines_and_ends_the_agent(rig):
     agent.finish().agree_with(receiver)
     came = [body.split(" seq=demo.")[1].split(" ")[0] for body in receiver.bodies()]
     assert came == [str(number) for number in range(1, 1001)]
+
+
+def from_example(rig, receiver, name, **env):
+    example = pyyaml.safe_load((EXAMPLES / name).read_text())
+    agent = rig.agent(example["inputs"], example["outputs"])
+    agent.env = {"ENDPOINT": receiver.url, **{key: str(rig.folder / path) for key, path in env.items()}}
+    return agent
+
+
+def test_the_example_of_a_docker_host_runs(rig):
+    receiver = rig.receiver()
+    folder = rig.folder / "docker" / "containers" / ID
+    folder.mkdir(parents=True)
+    agent = from_example(rig, receiver, "docker-host.yaml", DOCKER_ROOT="docker").start()
+    append(folder / f"{ID}-json.log", "".join(docker(text + "\n") for text in [*TRACE, line(0), line(1)]))
+    receiver.wait_events(3)
+    agent.stop().agree_with(receiver)
+    assert receiver.bodies() == ["\n".join(TRACE), line(0), line(1)]
+
+
+def test_the_example_of_a_kubernetes_node_runs_and_leaves_its_system_out(rig):
+    receiver = rig.receiver()
+    for pod in ("shop_web_1", "kube-system_dns_2"):
+        (rig.folder / "pods" / pod / "app").mkdir(parents=True)
+        append(rig.folder / "pods" / pod / "app" / "3.log", cri(line(0)))
+    agent = from_example(rig, receiver, "kubernetes-node.yaml", POD_LOGS="pods").start()
+    receiver.wait_events(1)
+    agent.stop().agree_with(receiver)
+    event, = receiver.events()
+    assert event["resource"]["k8s.namespace.name"] == "shop"
+    assert event["resource"]["k8s.container.restart_count"] == 3
+
+
+def test_the_example_of_stack_traces_runs(rig):
+    receiver = rig.receiver()
+    (rig.folder / "logs").mkdir()
+    agent = from_example(rig, receiver, "stack-traces.yaml", APP_LOGS="logs").start()
+    append(rig.folder / "logs" / "app.log", "2024-01-31 error\n  at a\nnothing\n2024-01-31 next\n")
+    wait_until(lambda: "2024-01-31 error\n  at a\nnothing" in receiver.bodies(), "the joined event")
+    wait_until(lambda: any(" seq=" in body for body in receiver.bodies()), "a line that was made up")
+    agent.stop().agree_with(receiver)

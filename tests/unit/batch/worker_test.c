@@ -158,7 +158,7 @@ static void a_worker_let_go_from_its_gate_and_stopped_at_once_ends(void **unused
         while (!gate_is_stood_at(worker_gate(worker)))
             gate_await(worker_gate(worker), 10);
         gate_open(worker_gate(worker));
-        worker_stop(worker);
+        worker_stop(worker, FLOW_drain_timeout_batch);
         worker_free(&worker);
     }
     (void)alarm(0);

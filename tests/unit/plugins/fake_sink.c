@@ -179,6 +179,15 @@ void sink_set(struct sink *sink, enum sink_number number, uint64_t value)
     sink->numbers[number] = value;
 }
 
+void sink_quote(struct sink *sink, enum log_level level, const char *msg, const char *what,
+                struct slice words)
+{
+    char text[1024];
+
+    (void)snprintf(text, sizeof(text), "%.*s", (int)words.bytes, words.data);
+    sink_tell(sink, level, msg, what, text);
+}
+
 bool sink_own_metrics(struct sink *sink, struct buf *ret_text)
 {
     return sink->own_metrics != NULL && buf_add_text(ret_text, sink->own_metrics);
