@@ -17,6 +17,14 @@ static void append(struct exchange_list *list, struct exchange *exchange)
     list->tail = exchange;
 }
 
+static void put_first(struct exchange_list *list, struct exchange *exchange)
+{
+    exchange->next = list->head;
+    list->head = exchange;
+    if (list->tail == NULL)
+        list->tail = exchange;
+}
+
 void admit_remove(struct exchange_list *list, struct exchange *exchange)
 {
     struct exchange **link = &list->head, *before = NULL;
@@ -48,6 +56,11 @@ static bool read_text(struct exchange *exchange, struct slice *ret)
 
     *ret = (struct slice){ exchange->body == NULL ? "" : exchange->body, exchange->bytes };
     enum expanded expanded = EXPANDED;
+    if (exchange->bytes > input->buffer_bytes) { /* a reload has lowered it meanwhile */
+        request_reply(exchange, MHD_HTTP_CONTENT_TOO_LARGE,
+                      "{\"error\":\"the body is larger than max_body_bytes\"}\n");
+        return false;
+    }
     if (!has_buffer(&input->unescaped, input->buffer_bytes) ||
         (exchange->coding != CODING_IDENTITY && !has_buffer(&input->expanded, input->buffer_bytes)))
         expanded = EXPAND_NO_MEMORY;
@@ -217,17 +230,14 @@ static void try_rooms(struct http_input *input, int64_t now_ms)
         bool is_late = now_ms >= exchange->deadline_ms;
         if (!is_late && now_ms < input->next_try_ms)
             return;
+        admit_remove(&input->rooms, exchange); /* it may go into the other list */
         if (is_late) {
-            admit_remove(&input->rooms, exchange);
             reply_full(exchange);
-            resume(exchange);
-            continue;
-        }
-        if (!try_once(exchange)) {
+        } else if (!try_once(exchange)) {
+            put_first(&input->rooms, exchange);
             input->next_try_ms = now_ms + TRY_REST_MS;
             return;
         }
-        admit_remove(&input->rooms, exchange);
         if (exchange->status != 0)
             resume(exchange);
     }

@@ -120,10 +120,12 @@ static bool grow(struct exchange *exchange, size_t least)
     struct http_input *input = exchange->input;
     size_t room = exchange->room == 0 ? LEAST_ROOM : 2 * exchange->room;
 
-    if (room < least)
-        room = least;
+    if (exchange->length > 0 && room > exchange->length)
+        room = exchange->length;
     if (room > input->config->max_body_bytes)
         room = input->config->max_body_bytes;
+    if (room < least)
+        room = least;
     if (input->pending_bytes - exchange->room + room > input->config->max_pending_bytes)
         return false;
     char *grown = realloc(exchange->body, room);
@@ -139,7 +141,7 @@ static void keep(struct exchange *exchange, const char *data, size_t bytes)
 {
     size_t most = exchange->input->config->max_body_bytes;
 
-    if (bytes > most - exchange->bytes)
+    if (exchange->bytes > most || bytes > most - exchange->bytes) /* a reload may lower it */
         refuse(exchange, MHD_HTTP_CONTENT_TOO_LARGE, "the body is larger than max_body_bytes");
     else if (exchange->room - exchange->bytes < bytes && !grow(exchange, exchange->bytes + bytes))
         refuse(exchange, MHD_HTTP_SERVICE_UNAVAILABLE, "no memory for more bodies at the moment");
@@ -223,11 +225,12 @@ static bool find_form(struct exchange *exchange, const char *url, const char *ty
     return find_format(type, &exchange->format) || exchange->input->config->format != TAKE_AUTO;
 }
 
-static bool is_too_large(const struct exchange *exchange)
+static bool is_too_large(struct exchange *exchange)
 {
     const char *length = header_of(exchange->connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
 
-    return length != NULL && strtoull(length, NULL, 10) > exchange->input->config->max_body_bytes;
+    exchange->length = length == NULL ? 0 : strtoull(length, NULL, 10);
+    return exchange->length > exchange->input->config->max_body_bytes;
 }
 
 static bool is_for_events(const char *method)

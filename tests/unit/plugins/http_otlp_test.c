@@ -41,28 +41,23 @@ static void expect(enum otlp_signal signal, bool is_json, struct slice body, boo
 }
 
 /* One log record with the body "abc". */
-static const char record[] = "\x0a\x0d\x12\x0b\x12\x09\x12\x07\x2a\x05\x0a\x03"
+static const char record[] = "\x0a\x0b\x12\x09\x12\x07\x2a\x05\x0a\x03"
                              "abc";
 
-static void each_part_of_a_message_is_broken_or_has_its_events(void **unused)
+static void a_part_of_a_message_is_broken_and_has_no_events(void **unused)
 {
     (void)unused;
     enum { BYTES = sizeof(record) - 1 };
-    struct slice whole = { record, BYTES };
-    uint64_t events, refused;
+    char longer[BYTES];
 
-    /* The lengths at its front are one too large. */
-    assert_false(take(OTLP_LOGS, false, whole, &events, &refused));
-    char good[BYTES];
-    memcpy(good, record, BYTES);
-    good[1] = BYTES - 2;
-    good[3] = BYTES - 4;
-    good[5] = BYTES - 6;
-    good[7] = BYTES - 8;
-    good[9] = BYTES - 10;
-    expect(OTLP_LOGS, false, (struct slice){ good, BYTES }, true, 1);
+    expect(OTLP_LOGS, false, (struct slice){ record, BYTES }, true, 1);
     for (size_t bytes = 1; bytes < BYTES; bytes++)
-        expect(OTLP_LOGS, false, (struct slice){ good, bytes }, false, 0);
+        expect(OTLP_LOGS, false, (struct slice){ record, bytes }, false, 0);
+    for (size_t length = 1; length < 10; length += 2) { /* each length one too large */
+        memcpy(longer, record, BYTES);
+        longer[length]++;
+        expect(OTLP_LOGS, false, (struct slice){ longer, BYTES }, false, 0);
+    }
     expect(OTLP_LOGS, false, SLICE(""), true, 0);
 }
 
@@ -111,7 +106,7 @@ static void points_of_which_nothing_can_be_made_are_refused_one_by_one(void **un
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_part_of_a_message_is_broken_or_has_its_events),
+        cmocka_unit_test(a_part_of_a_message_is_broken_and_has_no_events),
         cmocka_unit_test(unknown_fields_are_skipped_and_groups_are_refused),
         cmocka_unit_test(json_may_have_its_keys_in_any_order_and_null_anywhere),
         cmocka_unit_test(points_of_which_nothing_can_be_made_are_refused_one_by_one),
