@@ -4,6 +4,7 @@
 #include "base/auto.h"
 #include "base/clock.h"
 #include "base/random.h"
+#include "batch/codec.h"
 
 static enum compression compression_of(const struct output_options *options)
 {
@@ -52,6 +53,11 @@ static enum encoding encoding_of(const struct settings_part *part)
     return encoding;
 }
 
+static bool expand(const struct batch *batch, struct buf *ret)
+{
+    return codec_expand(batch->compression, (struct slice){ batch->body, batch->body_bytes }, ret);
+}
+
 struct sender_config outlet_sender_config(const struct outlet *outlet,
                                           const struct settings *settings, size_t index,
                                           const struct output *plugin, void *state)
@@ -66,7 +72,8 @@ struct sender_config outlet_sender_config(const struct outlet *outlet,
                                    .compression = compression_of(&part->output),
                                    .delivery = delivery_config_of(settings, index),
                                    .numbers = outlet->numbers,
-                                   .workers = (struct wake *)&outlet->feed.wake };
+                                   .workers = (struct wake *)&outlet->feed.wake,
+                                   .expand = expand };
 }
 
 static bool open_outlet(struct outlet *outlet, size_t index, struct err *err)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* outlet: one output as it runs: its plugin, its lanes, its batch workers and its sender.
  * A change keeps the lanes, all that is held and the spool: they belong to the output, by its name,
- * and not to its URL or its options. Only plugin, connections and workshops are replaced.
+ * and not to its type, its URL or its options. Only plugin, connections and workshops are replaced.
  * Threads: main only. */
 #pragma once
 
@@ -22,6 +22,7 @@ enum outlet_state {
 struct outlet_change {
     struct generation *from; /* NULL: the options stay */
     const struct settings_part *part;
+    const struct output *plugin;
     void *state;
     bool is_open;
     struct sender_change *sender;

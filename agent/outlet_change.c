@@ -4,7 +4,7 @@
 #include "config/settings_diff.h"
 #include "outlet.h"
 
-enum { OPTIONS = DIFF_PLUGIN | DIFF_COMMON | DIFF_SPOOL };
+enum { OPTIONS = DIFF_TYPE | DIFF_PLUGIN | DIFF_COMMON | DIFF_SPOOL };
 
 /* Another plugin state, with its transport, beside the one that runs. */
 static bool open_beside(struct outlet *outlet, size_t index, struct err *err)
@@ -12,14 +12,15 @@ static bool open_beside(struct outlet *outlet, size_t index, struct err *err)
     struct outlet_change *next = &outlet->next;
     struct err why = { "" };
 
+    next->plugin = (const struct output *)(const void *)next->part->type;
     next->state = calloc(1, next->part->type->state_bytes + 1);
     if (next->state == NULL)
         return err_set(err, "out of memory for output '%s'", outlet->name);
-    next->is_open = outlet->plugin->open(next->state, next->part->config, &outlet->host, &why);
+    next->is_open = next->plugin->open(next->state, next->part->config, &outlet->host, &why);
     if (!next->is_open)
         return err_set(err, "output '%s': %s", outlet->name, why.text);
     struct sender_config config =
-        outlet_sender_config(outlet, &next->from->settings, index, outlet->plugin, next->state);
+        outlet_sender_config(outlet, &next->from->settings, index, next->plugin, next->state);
     next->sender = sender_prepare(&config, &why);
     return next->sender != NULL || err_set(err, "output '%s': %s", outlet->name, why.text);
 }
@@ -96,8 +97,8 @@ void outlet_forget_change(struct outlet *outlet)
     sender_change_free(&next->sender);
     for (size_t i = 0; i < LEDGER_CELLS; i++)
         batcher_change_free(&next->batchers[i]);
-    if (next->is_open && outlet->plugin->close != NULL)
-        outlet->plugin->close(next->state);
+    if (next->is_open && next->plugin->close != NULL)
+        next->plugin->close(next->state);
     free(next->state);
     generation_release(&next->from);
     *next = (struct outlet_change){ .from = NULL };
@@ -114,16 +115,19 @@ static void commit_options(struct outlet *outlet)
 {
     struct outlet_change *next = &outlet->next;
     void *state_before = outlet->state;
+    const struct output *plugin_before = outlet->plugin;
     struct generation *from_before = outlet->from;
 
     sender_commit(outlet->sender, &next->sender);
     outlet->state = next->state;
+    outlet->plugin = next->plugin;
     outlet->part = next->part;
     outlet->from = next->from;
     outlet->letters = outlet_letters(outlet, outlet->part);
     outlet->feed.full_bytes = outlet->part->output.batch__max_bytes;
     outlet->feed.full_events = outlet->part->output.batch__max_events;
     next->state = state_before; /* closed with the change */
+    next->plugin = plugin_before;
     next->from = from_before;
 }
 

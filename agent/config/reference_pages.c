@@ -2,6 +2,7 @@
 /* reference_pages: the manual as a page of text and as a man page: the same order, two ways to
  * write it. */
 #include "config/reference.h"
+#include "config/schema_names.h"
 
 #include "base/man.h"
 #include "config/settings_options.h"

@@ -3,6 +3,7 @@
  * `spillway check`; here are names, types, forms, and bounds of plain numbers. Two options of one
  * group lie side by side in their table, so a nested map is closed when the group changes. */
 #include "config/reference.h"
+#include "config/schema_names.h"
 
 #include "base/json.h"
 #include "config/settings_options.h"

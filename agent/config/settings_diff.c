@@ -2,6 +2,7 @@
 /* settings_diff: the tables of options say what there is to compare; which aspect an option belongs
  * to is told from its name. */
 #include "config/settings_diff.h"
+#include "config/schema_names.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -324,7 +325,7 @@ void settings_compare_agent(const struct settings *before, const struct settings
 static bool may_agent_follow(const struct settings *before, const struct settings *after,
                              struct buf *ret)
 {
-    static const char *const fixed[] = { "state_dir", "runtime_dir", "log_to" };
+    static const char *const fixed[] = { "state_dir", "runtime_dir", "log_to", "sandbox" };
     enum { FIXED = sizeof(fixed) / sizeof(fixed[0]) };
     bool ok = true;
 
@@ -371,8 +372,6 @@ bool settings_may_follow(const struct settings *before, const struct settings *a
         if (old == SETTINGS_NONE)
             continue;
         unsigned aspects = settings_compare_output(before, (size_t)old, after, i).aspects;
-        if ((aspects & DIFF_TYPE) != 0)
-            ok = refuse_part("outputs", part, ".type", other_name, ret_problems);
         if ((aspects & DIFF_SPOOL_PLACE) != 0)
             ok = refuse_part("outputs", part, ": whether it has a spool, and where", other_name,
                              ret_problems);

@@ -22,6 +22,8 @@ struct sender_config {
     enum compression compression;
     struct delivery_config delivery;
     struct numbers *numbers;
+    /* A compressed body as it was before, for a transport that has no word for compression. */
+    bool (*expand)(const struct batch *batch, struct buf *ret);
     struct wake *workers; /* bumped when a worker may go on: memory, breaker, splits */
 };
 

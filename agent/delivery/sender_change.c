@@ -48,7 +48,7 @@ static struct transport *open_stream(const struct sender_config *config,
 {
     delivery->concurrency_min = delivery->concurrency_max = 1;
     delivery->timeout_ms = STREAM_TIMEOUT_MS;
-    return stream_writer_new(config->plugin->descriptor(config->state), err);
+    return stream_writer_new(config->plugin->descriptor(config->state), config->expand, err);
 }
 
 struct transport *sender_open_transport(const struct sender_config *config,

@@ -20,8 +20,11 @@ struct stream_writer {
     int fd;
     int wake_fd;
     size_t chunk_bytes;
+    bool (*expand)(const struct batch *batch, struct buf *ret);
     /* sender thread only */
     struct batch *batch; /* NULL: nothing to write */
+    struct slice text;   /* of it */
+    struct buf expanded;
     size_t offset;
     int64_t started_ms, deadline_ms;
     int64_t stalled_until_ms; /* after an error in the middle of a batch */
@@ -29,11 +32,26 @@ struct stream_writer {
     struct outcome outcome;
 };
 
+/* Sealed for an endpoint of before: a stream has no word for how it is compressed. */
+static bool take_text(struct stream_writer *writer, const struct batch *batch)
+{
+    writer->text = (struct slice){ batch->body, batch->body_bytes };
+    if (batch->compression == COMPRESS_NONE)
+        return true;
+    bool ok = writer->expand != NULL && writer->expand(batch, &writer->expanded);
+    writer->text = buf_slice(&writer->expanded);
+    return ok;
+}
+
 static bool send_batch(struct transport *transport, struct batch *batch, int64_t timeout_ms)
 {
     struct stream_writer *writer = (struct stream_writer *)transport;
 
     CHECK(writer->batch == NULL);
+    if (!take_text(writer, batch)) {
+        buf_fini(&writer->expanded);
+        return false;
+    }
     writer->batch = batch;
     writer->offset = 0;
     writer->started_ms = clock_now_ms();
@@ -52,6 +70,7 @@ static void end(struct stream_writer *writer, enum verdict verdict, const char *
     outcome->summary.took_ms = clock_now_ms() - writer->started_ms;
     (void)snprintf(outcome->what, sizeof(outcome->what), "%s", what);
     writer->batch = NULL;
+    buf_fini(&writer->expanded);
     writer->has_ended = true;
 }
 
@@ -69,10 +88,9 @@ static void fail(struct stream_writer *writer, int error)
 
 static void write_some(struct stream_writer *writer)
 {
-    const struct batch *batch = writer->batch;
-    CHECK(batch != NULL);
-    size_t left = batch->body_bytes - writer->offset;
-    ssize_t wrote = write(writer->fd, batch->body + writer->offset,
+    CHECK(writer->batch != NULL);
+    size_t left = writer->text.bytes - writer->offset;
+    ssize_t wrote = write(writer->fd, writer->text.data + writer->offset,
                           left < writer->chunk_bytes ? left : writer->chunk_bytes);
 
     if (wrote < 0) {
@@ -80,7 +98,7 @@ static void write_some(struct stream_writer *writer)
         return;
     }
     writer->offset += (size_t)wrote;
-    if (writer->offset == batch->body_bytes)
+    if (writer->offset == writer->text.bytes)
         end(writer, VERDICT_SENT, "written");
 }
 
@@ -143,6 +161,7 @@ static void break_off(struct transport *transport)
     struct stream_writer *writer = (struct stream_writer *)transport;
 
     writer->batch = NULL;
+    buf_fini(&writer->expanded);
     writer->has_ended = false;
 }
 
@@ -154,10 +173,13 @@ static void free_writer(struct transport **transportp)
     if (writer == NULL)
         return;
     (void)close(writer->wake_fd);
+    buf_fini(&writer->expanded);
     free(writer);
 }
 
-struct transport *stream_writer_new(int fd, struct err *err)
+struct transport *stream_writer_new(int fd,
+                                    bool (*expand)(const struct batch *batch, struct buf *ret),
+                                    struct err *err)
 {
     struct stream_writer *writer = calloc(1, sizeof(*writer));
     struct stat status;
@@ -170,6 +192,7 @@ struct transport *stream_writer_new(int fd, struct err *err)
     writer->transport = (struct transport){ send_batch, wait_for_events, take_outcome,
                                             wake_up,    break_off,       free_writer };
     writer->fd = fd;
+    writer->expand = expand;
     writer->chunk_bytes = PIPE_BUF;
     if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
         writer->chunk_bytes = FILE_CHUNK_BYTES;

@@ -10,4 +10,6 @@
 
 /* The descriptor is borrowed, and its flags are left alone: it may be shared with other processes.
  */
-struct transport *stream_writer_new(int fd, struct err *err);
+struct transport *stream_writer_new(int fd,
+                                    bool (*expand)(const struct batch *batch, struct buf *ret),
+                                    struct err *err);

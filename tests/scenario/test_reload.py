@@ -2,6 +2,7 @@
 """Another configuration for an agent that runs: what did not change is not touched, what changed is
 swapped, what is gone drains; and nothing is lost or sent twice by it."""
 
+import json
 import os
 import random
 import signal
@@ -105,7 +106,6 @@ def test_a_text_that_is_no_yaml_finds_the_agent_by_its_directory(rig):
 @pytest.mark.parametrize("name, change", [
     ("agent.state_dir", lambda config: config["agent"].update(state_dir="/nonexistent/other")),
     ("agent.log_to", lambda config: config["agent"].update(log_to="journal")),
-    ("outputs.main.type", lambda config: config["outputs"].update(main={"type": "stdout"})),
     ("outputs.main", lambda config: config["outputs"]["main"].update(spool={"max_bytes": "1GiB"})),
 ])
 def test_what_a_running_agent_cannot_change_is_named(rig, name, change):
@@ -381,6 +381,33 @@ def test_what_waits_for_a_lane_that_is_taken_out_gives_way_and_is_counted(rig):
     old, new = books.lane("app", "main"), books.lane("app", "other")
     assert old.block_timeout > 0 and old.dropped == old.received
     assert old.received + new.delivered == 10000 and new.delivered > 0
+
+
+@pytest.mark.threads
+def test_an_output_of_another_type_goes_on_with_its_lanes_and_what_it_holds(rig):
+    """What was compressed for the endpoint is plain on standard output."""
+    dead, alive = rig.receiver(), rig.receiver()
+    dead.always(503)
+    agent = make(rig, dead, batch={"max_events": 100}, compression="gzip").start()
+    append_lines(rig.folder / "app.log", 0, 1000)
+    dead.wait_requests(3)
+    agent.wait_metric(1000, "spillway_lines_total")
+    main = agent.config["outputs"]["main"]
+    agent.config["outputs"]["main"] = {"type": "stdout"}
+    assert "type" in reload(agent)
+    out = agent.folder / "stdout"
+    wait_until(lambda: out.read_bytes().count(b"\n") == 1000, "the lines on standard output")
+    append_lines(rig.folder / "app.log", 1000, 500)
+    wait_until(lambda: out.read_bytes().count(b"\n") == 1500, "more of them")
+    agent.config["outputs"]["main"] = {**main, "url": alive.url}
+    assert "type" in reload(agent)
+    append_lines(rig.folder / "app.log", 1500, 500)
+    await_all(alive, 500)
+    lane = agent.stop().lane("app", "main")
+    assert (lane.received, lane.delivered, lane.dropped) == (2000, 2000, 0)
+    bodies = [json.loads(line)["body"] for line in out.read_text().splitlines()]
+    assert sorted(numbers(bodies)) == list(range(1500))
+    assert sorted(numbers(alive.bodies())) == list(range(1500, 2000))
 
 
 # ---- what came and went ----
