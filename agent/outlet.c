@@ -29,8 +29,10 @@ static struct delivery_config delivery_config_of(const struct settings *settings
     return (struct delivery_config){
         .memory_bytes = settings->sealed_bytes[output],
         .batch_max_bytes = options->batch__max_bytes,
-        .concurrency_min = (unsigned)options->concurrency__min,
-        .concurrency_max = (unsigned)options->concurrency__max,
+        .concurrency_min = (unsigned)(options->concurrency__min < settings->connections[output]
+                                          ? options->concurrency__min
+                                          : settings->connections[output]),
+        .concurrency_max = (unsigned)settings->connections[output],
         .retry_base_ms = options->retry__base,
         .retry_cap_ms = options->retry__cap,
         .max_age_ms = options->retry__max_age,

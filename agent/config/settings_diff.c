@@ -231,6 +231,10 @@ struct part_diff settings_compare_output(const struct settings *before, size_t o
         diff.aspects |= DIFF_LINKS;
         name_text(diff.options, "inputs");
     }
+    if (before->connections[old] != after->connections[new]) {
+        diff.aspects |= DIFF_COMMON;
+        name_text(diff.options, "connections that fit");
+    }
     if (before->sealed_bytes[old] != after->sealed_bytes[new]) {
         diff.aspects |= DIFF_MEMORY;
         name_text(diff.options, "memory for sealed batches");
