@@ -14,6 +14,7 @@
 #include "ledger/report.h"
 #include "pipeline.h"
 #include "reload.h"
+#include "rights/rights.h"
 #include "service.h"
 #include "spools.h"
 #include "surface.h"
@@ -42,6 +43,7 @@ struct agent {
     struct report *report;
     struct disk *disk;
     struct disk_file *saved_books;
+    struct rights rights;
     struct surface surface;
     struct pipeline *pipeline;
     uint64_t moved_at_save;
@@ -96,6 +98,7 @@ static bool take_signals(struct agent *agent, struct err *err)
     if (agent->signal_fd < 0 || !bell_open(&agent->bell))
         return err_set(err, "cannot make a signalfd: %s", strerror(errno));
     agent->reload.bell = agent->bell;
+    agent->reload.rights = &agent->rights;
     return true;
 }
 
@@ -113,6 +116,9 @@ static bool open_books(struct agent *agent, struct err *err)
         return false;
     ledger_begin(agent->ledger, agent->spools.found, agent->spools.found_count);
     crash_watch(agent->ledger);
+    /* Here: all that starts with folders is there, and there is one thread. */
+    if (!rights_drop(&agent->rights, agent->settings, ledger_live_path(agent->ledger), err))
+        return false;
     agent->report = report_new(agent->ledger);
     agent->disk = disk_start(err);
     if (agent->report == NULL || agent->disk == NULL)
@@ -129,7 +135,8 @@ static bool start_agent(struct agent *agent, struct err *err)
     (void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
     (void)mallopt(M_ARENA_MAX, 2);
     (void)mallopt(M_TRIM_THRESHOLD, 128 * 1024);
-    if (!take_signals(agent, err) || !lock_state_dir(agent, err))
+    if (!rights_begin(&agent->rights, settings, err) || !take_signals(agent, err) ||
+        !lock_state_dir(agent, err))
         return false;
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return err_set(err, "cannot start libcurl");
@@ -140,7 +147,7 @@ static bool start_agent(struct agent *agent, struct err *err)
         return false;
     ledger_ring_at_first_drop(agent->bell);
     agent->pipeline = pipeline_start(agent->generation, agent->ledger, agent->disk, agent->bell,
-                                     &agent->spools, err);
+                                     &agent->spools, rights_starter(&agent->rights), err);
     spools_close(&agent->spools);
     if (agent->pipeline == NULL)
         return false;
@@ -354,7 +361,7 @@ static void drain(struct agent *agent, const char *why)
     int64_t deadline_ms = began_ms + grace_ms;
 
     LOG_AS(LOG_ALWAYS, LOG_INFO, "stopping", LS("reason", why), LI("grace_ms", grace_ms));
-    service_notify("STOPPING=1");
+    service_notify_stopping(grace_ms);
     surface_drain(&agent->surface);
     pipeline_drain(agent->pipeline);
     while (!pipeline_is_drained(agent->pipeline)) {
@@ -423,6 +430,7 @@ static void release(struct agent *agent)
         disk_stop(&agent->disk);
     if (agent->report != NULL)
         report_free(&agent->report);
+    rights_end(&agent->rights);
     generation_release(&agent->generation);
     generation_release(&agent->first);
     reload_fini(&agent->reload);

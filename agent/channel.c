@@ -87,6 +87,7 @@ static bool make_setup(const struct channel_place *place, struct generation *gen
                                  .block_for_ms = input->input.lane__block_for,
                                  .max_event_bytes = lane_setup_event_bytes(input),
                                  .buffer_bytes = LANE_READ_BUFFER,
+                                 .starter = place->starter,
                                  .on_done = place->on_done,
                                  .on_done_context = place->context };
     return true;

@@ -63,6 +63,7 @@ struct channel_place {
     struct ledger *ledger;
     struct disk *disk;
     const char *hostname;
+    const struct starter *starter;  /* NULL: no input has a command */
     void (*on_done)(void *context); /* a source is at its end; any thread */
     void *context;
 };

@@ -11,6 +11,7 @@ const struct command commands[] = {
     { "run", cli_run, "run the agent: spillway run -c FILE" },
     { "check", cli_check, "check a configuration: spillway check -c FILE" },
     { "reload", cli_reload, "have the running agent load its configuration again" },
+    { "health", cli_health, "is the running agent alive, and ready: for probes" },
     { "why", cli_why, "is a file read, how far, and if not, why not: spillway why FILE" },
     { "top", cli_top, "what is received, held, dropped and why, now: from the books, live" },
     { "tap", cli_tap, "events of an input or output as they pass, sampled" },

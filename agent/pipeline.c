@@ -19,7 +19,8 @@ static void note_source_end(void *context)
 }
 
 struct pipeline *pipeline_start(struct generation *generation, struct ledger *ledger,
-                                struct disk *disk, int bell, struct spools *spools, struct err *err)
+                                struct disk *disk, int bell, struct spools *spools,
+                                const struct starter *starter, struct err *err)
 {
     AUTO(pipeline_free) struct pipeline *pipeline = calloc(1, sizeof(*pipeline));
     if (pipeline == NULL) {
@@ -35,6 +36,7 @@ struct pipeline *pipeline_start(struct generation *generation, struct ledger *le
     pipeline->place = (struct channel_place){ .ledger = ledger,
                                               .disk = disk,
                                               .hostname = pipeline->hostname,
+                                              .starter = starter,
                                               .on_done = note_source_end,
                                               .context = pipeline };
     if (!pipeline_follow(pipeline, generation, spools, NULL, err))

@@ -10,13 +10,13 @@
 #include "spools.h"
 
 struct pipeline;
+struct starter;
 
 /* Opens and starts everything, and takes the spools. `bell` is rung when a source came to its end.
- * NULL: err says what.
- */
+ * starter: of the children of inputs; NULL: none has a command. NULL: err says what. */
 struct pipeline *pipeline_start(struct generation *generation, struct ledger *ledger,
                                 struct disk *disk, int bell, struct spools *spools,
-                                struct err *err);
+                                const struct starter *starter, struct err *err);
 /* How long a change may wait for threads to stand still. */
 struct patience {
     int64_t deadline_ms;            /* clock_now_ms() */

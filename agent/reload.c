@@ -207,7 +207,8 @@ static void run(const struct reload *reload, const struct generation *now,
         return;
     }
     ret->state = NOT_DONE;
-    if (!settings_may_follow(&now->settings, &next->settings, &ret->problems)) {
+    bool may = settings_may_follow(&now->settings, &next->settings, &ret->problems);
+    if (!rights_cover(reload->rights, &next->settings, &ret->problems) || !may) {
         generation_release(&next);
         return;
     }

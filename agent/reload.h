@@ -10,11 +10,13 @@
 #include "generation.h"
 #include "ledger/ledger.h"
 #include "pipeline.h"
+#include "rights/rights.h"
 #include "surface.h"
 
 struct reload {
     const char *path; /* of the configuration */
     int bell;
+    const struct rights *rights; /* what a new configuration may need */
     struct lock lock;
     /* under lock */
     uint64_t asked, served;

@@ -27,6 +27,16 @@ void service_notify_reloading(void)
     service_notify(state);
 }
 
+void service_notify_stopping(int64_t grace_ms)
+{
+    enum { CLOSING_MS = 20000 };
+    char state[64];
+
+    (void)snprintf(state, sizeof(state), "STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld",
+                   (long long)(grace_ms + CLOSING_MS) * 1000);
+    service_notify(state);
+}
+
 int64_t service_watchdog_ms(void)
 {
 #if HAVE_SYSTEMD

@@ -6,12 +6,21 @@
 # one that is installed already is not replaced.
 # shellcheck disable=SC2034
 packages_build="gcc libc6-dev cmake ninja-build pkg-config zlib1g-dev libyaml-dev libcjson-dev
-  libcurl4-gnutls-dev|libcurl4-openssl-dev libmicrohttpd-dev
+  libcurl4-gnutls-dev|libcurl4-openssl-dev libmicrohttpd-dev libgnutls28-dev libpcre2-dev
+<<<<<<< HEAD
   libisal-dev libdeflate-dev libzstd-dev libsystemd-dev libncurses-dev"
+=======
+  ca-certificates libisal-dev libdeflate-dev libzstd-dev libsystemd-dev libncurses-dev"
+>>>>>>> w-speed
 # shellcheck disable=SC2034
-packages_test="libcmocka-dev python3 python3-pytest python3-yaml python3-jsonschema
-  python3-prometheus-client curl openssl strace util-linux iproute2 nftables faketime groff-base
-  chromium chromium-driver"
+packages_test="libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-yaml
+  python3-jsonschema python3-prometheus-client python3-statsd curl openssl strace util-linux
+  iproute2 nftables faketime groff-base chromium chromium-driver"
+# shellcheck disable=SC2034
+packages_package="ca-certificates dpkg-dev binutils file gzip rpm"
+# shellcheck disable=SC2034
+packages_package_test="cpio lintian rpmlint man-db systemd systemd-container debootstrap zsh fish
+  ansible-core kubernetes-client npm"
 # shellcheck disable=SC2034
 packages_tools="clang clang-format clang-tidy libclang-rt-14-dev shellcheck git"
 

@@ -5,16 +5,26 @@
  * thread at a time: open in main, everything else in its own thread. Config and host outlive it. */
 #pragma once
 
+#include "base/address.h"
+#include "base/auto.h"
 #include "base/buf.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/file.h"
+#include "base/line_buffer.h"
+#include "base/listen.h"
 #include "base/log.h"
 #include "base/log_ring.h"
 #include "base/patterns.h"
+#include "base/random.h"
 #include "base/slice.h"
-#include "config/schema.h"
+#include "children/child.h"
+#include "children/request.h"
+#include "config/plugin_type.h"
 #include "event/event.h"
+#include "event/lines.h"
+#include "event/multiline.h"
 #include "event/resource.h"
 
 #include <errno.h>
@@ -53,6 +63,21 @@ bool sink_flush(struct sink *sink);
 enum { MARK_BYTES = 64 };
 bool sink_mark(struct sink *sink, const void *mark, size_t bytes);
 
+/* A parcel: what one request of a sender brought, taken by all lanes or by none. From begin to end
+ * nothing waits, and sink_flush() fails once a lane has no room for it. id: not 0 if answer() shall
+ * be called with it once all events of the parcel are delivered or dropped; needs answer().
+ * false: too many wait for that already, nothing was begun. */
+enum parcel {
+    PARCEL_TAKEN,
+    PARCEL_FULL,      /* a lane would shed, drop or block: nothing was taken, try again later */
+    PARCEL_TOO_LARGE, /* it would not fit into an empty lane */
+};
+bool sink_parcel_begin(struct sink *sink, uint64_t id);
+bool sink_parcel_fails(const struct sink *sink); /* what follows is in vain */
+/* keep: false: nothing is taken, whatever is returned. *ret_refused: events of a parcel that was
+ * taken that were too large for a lane, or refused by a processor; both are counted. */
+enum parcel sink_parcel_end(struct sink *sink, bool keep, uint64_t *ret_refused);
+
 /* Lost before us: `events` and `bytes` as far as they can be told (either may be 0). `what` is the
  * source's own name (a path, a unit). Counted as upstream_loss in every lane, and logged. */
 void sink_lost(struct sink *sink, const char *what, uint64_t events, uint64_t bytes);
@@ -62,17 +87,33 @@ void sink_malformed(struct sink *sink, const char *what, uint64_t events, uint64
  */
 void sink_tell(struct sink *sink, enum log_level level, const char *msg, const char *what,
                const char *why);
+/* The same with words that are not the agent's: written, and not kept among its news. */
+void sink_quote(struct sink *sink, enum log_level level, const char *msg, const char *what,
+                struct slice words);
 /* Rows of the ledger's second table: see ledger/numbers.def, those of scope input. */
 enum sink_number {
     SINK_LINES,
     SINK_LINES_TRUNCATED,
     SINK_LINES_UNPARSED,
+    SINK_EVENTS_ENDED, /* of several lines, at a bound */
+    SINK_SAMPLES,
+    SINK_SAMPLES_OVERFLOWED,
+    SINK_SERIES,
     SINK_SOURCES_OPEN,
     SINK_SOURCES_UNWATCHED,
     SINK_SOURCES_ROTATED,
     SINK_SOURCES_TRUNCATED,
     SINK_LAG_BYTES,
     SINK_COLLECT_FAILURES,
+    SINK_REQUESTS_TAKEN,
+    SINK_REQUESTS_PUT_OFF,
+    SINK_REQUESTS_BAD,
+    SINK_CONNECTIONS_ACCEPTED,
+    SINK_CONNECTIONS_REFUSED,
+    SINK_CONNECTIONS_FAILED,
+    SINK_RUNS,
+    SINK_RUNS_FAILED,
+    SINK_RUNS_SKIPPED,
     SINK_NUMBERS
 };
 void sink_add(struct sink *sink, enum sink_number number, uint64_t count); /* counters */
@@ -85,6 +126,7 @@ enum collected {
     COLLECT_MORE,   /* there may be more at once */
     COLLECT_IDLE,   /* nothing more now: call again when wait() says so */
     COLLECT_DONE,   /* the source is at its end for good: never call again */
+    COLLECT_WAIT,   /* of last() alone: there will be more, call it again when wait() says so */
     COLLECT_FAILED, /* this round failed (told by sink_tell); call again as for IDLE */
 };
 
@@ -102,9 +144,10 @@ struct host {
      * resource_new(). */
     const struct attribute *base;
     size_t base_count;
-    int64_t interval_ms;    /* inputs with INPUT_SAMPLES: the configured interval */
+    int64_t interval_ms;    /* inputs with INPUT_SAMPLES or INPUT_TIMED: the configured interval */
     size_t max_event_bytes; /* larger ones are dropped as oversize */
     size_t buffer_bytes;    /* what the reading may use as its read buffer */
+    const struct starter *starter; /* inputs with a command: for child_start() */
 };
 
 /* What an input knows of one of its sources, for people who ask. Borrowed while it is told. Times
@@ -144,10 +187,17 @@ struct input {
     /* Optional. The same from what save() wrote, without an instance. false: it is not of this
      * kind of input, or damaged; some may have been told. */
     bool (*recall)(struct slice checkpoint, source_tell_fn *tell, void *context);
+    /* Optional, for inputs that answer their senders. Of the parcel with this id all is delivered,
+     * or in the spool, but for `dropped` events. */
+    void (*answer)(void *state, uint64_t id, uint64_t dropped);
+    /* Optional: instead of collect(), when wait() says so, from the moment at which the agent takes
+     * no more until it ends. Takes nothing, and tells senders so. */
+    void (*drain)(void *state, struct sink *sink);
     void (*close)(void *state); /* optional */
     /* Optional. The agent stops, or the input leaves by a reload: called in place of collect(), and
-     * again while it returns COLLECT_MORE, for what would be lost: what the kernel holds for a
-     * socket by then, a record that is not whole. Must come to its end. collect() follows only if
+     * again while it returns COLLECT_MORE or COLLECT_WAIT, for what would be lost: what the kernel
+     * holds for a socket by then, a record that is not whole, the last words of a child. Must come
+     * to its end; the grace ends its waits. collect() follows only if
      * the input comes back before it is gone (another reload); then what was closed is opened anew.
      */
     enum collected (*last)(void *state, struct sink *sink);

@@ -138,10 +138,13 @@ static void add_advice(const struct identity *identity, const struct stat *info,
     const struct group *group = getgrgid(info->st_gid);
 
     if ((info->st_mode >> 3 & bit) != 0 && info->st_uid != identity->uid && group != NULL)
-        (void)buf_printf(ret, ": add it to the group '%s', or give it CAP_DAC_READ_SEARCH",
+        (void)buf_printf(ret,
+                         ": add it to the group '%s', or give it CAP_DAC_READ_SEARCH (drop-in "
+                         "read-all-files.conf)",
                          group->gr_name);
     else
-        (void)buf_add_text(ret, ": change the mode, or give it CAP_DAC_READ_SEARCH");
+        (void)buf_add_text(ret, ": change the mode, or give it CAP_DAC_READ_SEARCH (drop-in "
+                                "read-all-files.conf)");
 }
 
 static bool explain_one(const struct identity *identity, const char *path, bool is_folder,

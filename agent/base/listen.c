@@ -79,9 +79,9 @@ bool listen_check(const char *listen_at, struct err *err)
 }
 
 /* NULL: err says why. */
-static struct addrinfo *resolve(const char *listen_at, struct err *err)
+static struct addrinfo *resolve(const char *listen_at, int type, struct err *err)
 {
-    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV | AI_PASSIVE };
+    struct addrinfo hints = { .ai_socktype = type, .ai_flags = AI_NUMERICSERV | AI_PASSIVE };
     struct addrinfo *found = NULL;
     struct endpoint endpoint = { .port = NULL };
 
@@ -114,16 +114,24 @@ static bool show_bound(int fd, char ret_bound[LISTEN_TEXT], unsigned *ret_port)
     return true;
 }
 
+/* A restart must not wait for connections of the start before to time out. Of datagrams the same
+ * option would let a stranger share the port. */
+static bool bind_to(int fd, const struct addrinfo *at, int backlog)
+{
+    int on = 1;
+
+    if (at->ai_socktype == SOCK_DGRAM)
+        return bind(fd, at->ai_addr, at->ai_addrlen) == 0;
+    return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+           bind(fd, at->ai_addr, at->ai_addrlen) == 0 && listen(fd, backlog) == 0;
+}
+
 static int open_one(const struct addrinfo *at, int backlog, char ret_bound[LISTEN_TEXT],
                     unsigned *ret_port)
 {
-    int on = 1;
-    int fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int fd = socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-    /* A restart must not wait for connections of the start before to time out. */
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
-        bind(fd, at->ai_addr, at->ai_addrlen) != 0 || listen(fd, backlog) != 0 ||
-        !show_bound(fd, ret_bound, ret_port)) {
+    if (fd < 0 || !bind_to(fd, at, backlog) || !show_bound(fd, ret_bound, ret_port)) {
         int error = errno;
         auto_close(&fd);
         errno = error;
@@ -131,11 +139,11 @@ static int open_one(const struct addrinfo *at, int backlog, char ret_bound[LISTE
     return fd;
 }
 
-int listen_open(const char *listen_at, int backlog, char ret_bound[LISTEN_TEXT], unsigned *ret_port,
-                struct err *err)
+static int open_at(const char *listen_at, int type, int backlog, char ret_bound[LISTEN_TEXT],
+                   unsigned *ret_port, struct err *err)
 {
     static const int families[] = { AF_INET, AF_INET6 };
-    struct addrinfo *found = resolve(listen_at, err);
+    struct addrinfo *found = resolve(listen_at, type, err);
     int fd = -1, error = EADDRNOTAVAIL;
 
     if (found == NULL)
@@ -151,9 +159,24 @@ int listen_open(const char *listen_at, int backlog, char ret_bound[LISTEN_TEXT],
         }
     }
     if (fd < 0)
-        (void)err_set(err, "cannot listen on '%s': %s", listen_at,
-                      error == EADDRNOTAVAIL ? "that is no address of this host" : strerror(error));
+        (void)err_set(err, "cannot listen on '%s': %s%s", listen_at,
+                      error == EADDRNOTAVAIL ? "that is no address of this host" : strerror(error),
+                      error == EACCES ? ": ports below 1024 take CAP_NET_BIND_SERVICE (drop-in "
+                                        "low-ports.conf)"
+                                      : "");
     freeaddrinfo(found);
     errno = error; /* of a failure */
     return fd;
+}
+
+int listen_open(const char *listen_at, int backlog, char ret_bound[LISTEN_TEXT], unsigned *ret_port,
+                struct err *err)
+{
+    return open_at(listen_at, SOCK_STREAM, backlog, ret_bound, ret_port, err);
+}
+
+int listen_open_datagrams(const char *listen_at, char ret_bound[LISTEN_TEXT], unsigned *ret_port,
+                          struct err *err)
+{
+    return open_at(listen_at, SOCK_DGRAM, 0, ret_bound, ret_port, err);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* listen: a listening TCP socket from ADDRESS:PORT, with errors that say what is wrong. */
+/* listen: a listening TCP socket, or one for UDP, from ADDRESS:PORT, with errors that say what is
+ * wrong. */
 #pragma once
 
 #include "base/err.h"
@@ -16,3 +17,6 @@ bool listen_check(const char *listen_at, struct err *err);
 enum { LISTEN_TEXT = 96 };
 int listen_open(const char *listen_at, int backlog, char ret_bound[LISTEN_TEXT], unsigned *ret_port,
                 struct err *err);
+/* The same for UDP: bound, and nobody else may bind it too. */
+int listen_open_datagrams(const char *listen_at, char ret_bound[LISTEN_TEXT], unsigned *ret_port,
+                          struct err *err);

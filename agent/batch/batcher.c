@@ -104,7 +104,7 @@ static void drop_event(struct batcher *batcher, enum flow flow, struct receipt *
                        uint64_t bytes)
 {
     ledger_move_cell(lane_books(batcher->hand.lane), flow, batcher->config.index, 1, bytes);
-    receipt_release(receipt, 1);
+    receipt_drop(receipt, 1);
 }
 
 static void show(struct batcher *batcher, const struct event *event)

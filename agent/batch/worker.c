@@ -109,9 +109,8 @@ static int64_t rest_ms(int64_t until_boot_ms, int64_t boot_ms)
     return until_boot_ms > boot_ms ? until_boot_ms - boot_ms : 1;
 }
 
-static void step(struct worker *worker)
+static void step(struct worker *worker, uint32_t seen)
 {
-    uint32_t seen = wake_read(&worker->feed->wake);
     struct batcher_view view = { .now_ms = clock_now_ms(),
                                  .boot_ms = clock_boot_ms(),
                                  .is_draining = atomic_load(&worker->draining),
@@ -141,11 +140,14 @@ static void *run_worker(void *context)
     struct worker *worker = context;
     CHECK(worker->magic == WORKER_MAGIC);
     (void)pthread_setname_np(pthread_self(), "batch");
-    while (!atomic_load(&worker->stopping)) {
+    for (;;) {
+        /* First: whoever shuts the gate, or ends the thread, wakes it after having said so. */
+        uint32_t seen = wake_read(&worker->feed->wake);
         gate_pass(&worker->gate);
-        step(worker);
+        if (atomic_load(&worker->stopping))
+            return NULL;
+        step(worker, seen);
     }
-    return NULL;
 }
 
 struct worker *worker_start(const struct worker_config *config, struct err *err)

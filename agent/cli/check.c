@@ -6,6 +6,7 @@
 #include "cli/check_arguments.h"
 #include "cli/check_capacity.h"
 #include "cli/check_env.h"
+#include "cli/check_rights.h"
 #include "cli/cli.h"
 #include "cli/plain.h"
 #include "config/settings_explain.h"
@@ -135,6 +136,7 @@ static void show_summary(const char *path, const struct settings *settings)
         schema_size_text(sealed_bytes, sealed));
     show_connections(settings);
     show_disk(settings);
+    check_rights(settings);
     if (settings->output_count == 0)
         (void)printf("  %-11sthere is no output: nothing would be read or shipped\n", "idle");
 }

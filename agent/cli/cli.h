@@ -7,6 +7,7 @@ int cli_run(int argc, char **argv);
 int cli_top(int argc, char **argv);    /* the books as they are now */
 int cli_tap(int argc, char **argv);    /* events as they pass */
 int cli_reload(int argc, char **argv); /* the running agent loads its configuration again */
+int cli_health(int argc, char **argv); /* is the running agent alive, and ready */
 int cli_version(int argc, char **argv);
 int cli_generate(int argc, char **argv);
 int cli_receive(int argc, char **argv);

@@ -6,7 +6,7 @@
 #include "base/auto.h"
 #include "base/clock.h"
 #include "cli/cli.h"
-#include "cli/generate_lines.h"
+#include "event/lines.h"
 #include "cli/options.h"
 
 #include <errno.h>
@@ -305,16 +305,18 @@ static int fail(const struct err *err, int code)
 
 int cli_generate(int argc, char **argv)
 {
-    static struct generator generator = { .fd = -1,
-                                          .rate = 1000,
-                                          .keep = 5,
-                                          .lines = {
-                                              .mean_bytes = 230, .next = 1, .random = { 1 } } };
-    static char run[9]; /* the generator points to it */
+    static struct generator generator; /* large; set here, or the program had all of it */
+    static char run[9];                /* the generator points to it */
     uint32_t chance;
     struct err err = { "" };
     int option;
 
+    generator.fd = -1;
+    generator.rate = 1000;
+    generator.keep = 5;
+    generator.lines.mean_bytes = 230;
+    generator.lines.next = 1;
+    generator.lines.random = random_make(1);
     random_bytes(&chance, sizeof(chance));
     (void)snprintf(run, sizeof(run), "%08x", (unsigned)chance);
     generator.lines.run = run;

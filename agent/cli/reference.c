@@ -5,27 +5,37 @@
 #include "agent.h"
 #include "catalog.h"
 #include "cli/cli.h"
+#include "cli/completions.h"
 #include "cli/man_commands.h"
+#include "cli/man_ledger.h"
 
 #include <stdio.h>
 
 static const char help[] =
-    "usage: spillway reference [--format text|markdown|man|man-commands|json-schema]\n\n"
-    "All options of the configuration: as text (default), as Markdown, as the man page\n"
-    "spillway.yaml(5), or as a JSON Schema (draft 2020-12) for editors. With man-commands: all\n"
-    "commands, as the man page spillway(1).\n";
+    "usage: spillway reference [--format FORMAT]\n\n"
+    "  --format text|markdown|json-schema|man|man-commands|man-ledger|bash|zsh|fish  what to "
+    "print\n\n"
+    "All options of the configuration: as text (default), as Markdown, as a JSON Schema (draft\n"
+    "2020-12) for editors, or as the man page spillway.yaml(5). With man-commands and man-ledger:\n"
+    "the pages spillway(1) and spillway-ledger(7). With the name of a shell: its completions.\n";
 
 /* Beyond the formats of the options. */
-enum { MAN_COMMANDS = REFERENCE_JSON_SCHEMA + 1 };
+enum {
+    MAN_COMMANDS = REFERENCE_JSON_SCHEMA + 1,
+    MAN_LEDGER,
+    SHELLS /* and one more for each shell */
+};
 
 /* false: none of that name. */
 static bool read_format(const char *name, int *ret)
 {
-    static const char *const names[] = { [REFERENCE_TEXT] = "text",
-                                         [REFERENCE_MARKDOWN] = "markdown",
-                                         [REFERENCE_MAN] = "man",
-                                         [REFERENCE_JSON_SCHEMA] = "json-schema",
-                                         [MAN_COMMANDS] = "man-commands" };
+    static const char *const names[] = {
+        [REFERENCE_TEXT] = "text",         [REFERENCE_MARKDOWN] = "markdown",
+        [REFERENCE_MAN] = "man",           [REFERENCE_JSON_SCHEMA] = "json-schema",
+        [MAN_COMMANDS] = "man-commands",   [MAN_LEDGER] = "man-ledger",
+        [SHELLS + COMPLETE_BASH] = "bash", [SHELLS + COMPLETE_ZSH] = "zsh",
+        [SHELLS + COMPLETE_FISH] = "fish",
+    };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (strcmp(name, names[i]) == 0) {
@@ -58,15 +68,19 @@ static bool read_arguments(int argc, char **argv, int *ret)
 static bool write_page(int format, struct buf *ret)
 {
     struct err err = { 0 };
+    bool ok = true;
 
-    if (format != MAN_COMMANDS) {
+    if (format < MAN_COMMANDS)
         reference_write((enum reference_format)format, &catalog, ret);
-        return !ret->failed;
-    }
-    if (man_commands(ret, &err))
-        return true;
-    (void)fprintf(stderr, "spillway reference: %s\n", err.text);
-    return false;
+    else if (format == MAN_LEDGER)
+        man_ledger(ret);
+    else
+        ok = format == MAN_COMMANDS
+                 ? man_commands(ret, &err)
+                 : completions((enum completion_shell)(format - SHELLS), ret, &err);
+    if (!ok)
+        (void)fprintf(stderr, "spillway reference: %s\n", err.text);
+    return ok && !ret->failed;
 }
 
 int cli_reference(int argc, char **argv)

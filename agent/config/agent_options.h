@@ -21,6 +21,9 @@
     X(T, log_to, choice, "stderr", "stderr|journal", ANY,                                          \
       "Where they go; stderr that is connected to the journal has priorities; journal: straight "  \
       "to it, each field as SPILLWAY_NAME")                                                        \
+    X(T, sandbox, flag, "yes", ANY, ANY,                                                           \
+      "After the start give up all rights that this configuration does not need: capabilities, "   \
+      "system calls, writing outside its own folders, and commands that are not configured")       \
     X(T, admin__listen, text, "", ANY, ANY,                                                        \
       "ADDRESS:PORT of the admin endpoint; empty: only its unix socket in runtime_dir")            \
     X(T, admin__token, secret, "", ANY, ANY, "Bearer token that admin.listen wants; empty: none")  \

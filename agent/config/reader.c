@@ -2,6 +2,7 @@
 /* reader: walks the file's map and not the tables, so that what is in the file and in no table is
  * found. Groups ("lane", "lane.shed") exist only as the beginnings of names. */
 #include "config/reader.h"
+#include "config/schema_names.h"
 
 #include "base/check.h"
 #include "config/nearest.h"

@@ -5,7 +5,7 @@
  * Threads: none of its own. */
 #pragma once
 
-#include "config/schema.h"
+#include "config/schema_names.h"
 #include "config/yaml.h"
 
 struct option_origin;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* reference: the manual of all options, written from the same rows that parse them. */
 #include "config/reference.h"
+#include "config/schema_names.h"
 
 #include "config/settings_options.h"
 

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "base/buf.h"
-#include "config/schema.h"
+#include "config/plugin_type.h"
 
 enum reference_format {
     REFERENCE_TEXT,

@@ -2,6 +2,7 @@
 /* reference_pages: the manual as a page of text and as a man page: the same order, two ways to
  * write it. */
 #include "config/reference.h"
+#include "config/schema_names.h"
 
 #include "base/man.h"
 #include "config/settings_options.h"
@@ -135,7 +136,9 @@ void reference_pages(bool is_man, const struct catalog *catalog, struct buf *ret
         "maps by names of your own. A dot in a name below is a nested map: lane.shed.high is "
         "written lane: {shed: {high: 80%}}. In values ${VAR}, ${VAR:-default} and ${file:/path} "
         "are "
-        "replaced; $$ is a $. A secret is never shown.");
+        "replaced; $$ is a $. A secret is never shown. Files conf.d/*.yaml beside the file belong "
+        "to "
+        "it: what two of them name is a mistake. An agent with outputs: {} waits for an output.");
     start_section(&page, "types", "");
     for (enum option_type type = OPT_text; type <= OPT_choice; type++)
         add_item(&page, schema_type_name(type), "", schema_type_help(type));
@@ -144,4 +147,6 @@ void reference_pages(bool is_man, const struct catalog *catalog, struct buf *ret
     reference_kinds(catalog, kinds);
     for (unsigned i = 0; i < REFERENCE_KINDS; i++)
         add_kind(&page, &kinds[i]);
+    if (is_man)
+        (void)buf_add_text(ret, ".SH \"SEE ALSO\"\nspillway(1), spillway\\-ledger(7)\n");
 }

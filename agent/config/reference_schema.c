@@ -3,6 +3,7 @@
  * `spillway check`; here are names, types, forms, and bounds of plain numbers. Two options of one
  * group lie side by side in their table, so a nested map is closed when the group changes. */
 #include "config/reference.h"
+#include "config/schema_names.h"
 
 #include "base/json.h"
 #include "config/settings_options.h"
@@ -271,7 +272,6 @@ void reference_json_schema(const struct catalog *catalog, struct buf *ret)
     (void)buf_add_text(ret, "{\n  \"$schema\": \"https://json-schema.org/draft/2020-12/schema\",\n"
                             "  \"title\": \"Configuration of spillway\",\n"
                             "  \"type\": \"object\", \"additionalProperties\": false,\n"
-                            "  \"required\": [\"inputs\", \"outputs\"],\n"
                             "  \"properties\": {\n    \"agent\": {\"$ref\": \"#/$defs/agent\"}");
     for (unsigned i = 0; i < REFERENCE_KINDS; i++)
         (void)buf_printf(ret,

@@ -2,6 +2,7 @@
 /* schema: one parser for each type of option. Numbers are read by hand and not by strtoull(), which
  * takes signs, blanks and other bases, and wraps. */
 #include "config/schema.h"
+#include "config/schema_names.h"
 
 #include "base/address.h"
 #include "base/check.h"

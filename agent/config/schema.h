@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* schema: options are declared once, in a table; field, parser, default, bounds, error text and
- * manual come from its row. Defaults and bounds are written as a user would write them and go
- * through the user's parser.
+ * manual come from its row. Defaults and bounds go through the user's parser, too.
  *     #define DEMO_OPTIONS(X, T) \
  *         X(T, url,           text,     REQUIRED, ANY,  ANY,  "Where batches are sent") \
  *         X(T, tls__ca_file,  text,     "",       ANY,  ANY,  "Certificates to trust, PEM")
@@ -77,46 +76,8 @@ struct option {
     };                                                                                             \
     static const struct option T##_options[] __attribute__((unused)) = { LIST(OPTION_ROW, T){ 0 } }
 
-enum plugin_traits {
-    INPUT_REREADABLE = 1, /* has positions: a reading for each output, receipts; may block */
-    INPUT_SAMPLES = 2, /* makes metric samples: collected each `interval` of the common options */
-    OUTPUT_STREAM = 4, /* writes to a file descriptor: no compression unless asked for */
-};
-
 struct err;
-/* What the configuration needs to know of a plugin. Everything else is in plugins/plugin.h. */
-struct plugin_type {
-    const char *name, *doc;       /* value of `type:`; one line */
-    const struct option *options; /* ends with a row without key */
-    size_t config_bytes;
-    size_t state_bytes;
-    unsigned traits; /* enum plugin_traits */
-    /* Inputs: the largest event this configuration can produce, in event_bytes(). NULL: 64 KiB. */
-    uint64_t (*max_event_bytes)(const void *config);
-    /* Outputs: what one connection takes of memory, at most. NULL: there are none. */
-    uint64_t (*connection_bytes)(const void *config);
-    /* Inputs of files: globs of what is read, and of what is left out. NULL: not of files. */
-    void (*globs)(const void *config, struct text_list *ret_paths, struct text_list *ret_exclude);
-    /* Optional: what a parser of single options cannot see. No side effects, opens nothing. */
-    bool (*check)(const void *config, struct err *err);
-};
 
-/* All plugins that were built in; each list ends with NULL. */
-struct catalog {
-    const struct plugin_type *const *inputs, *const *processors, *const *outputs;
-};
-
-/* ---- for the readers of tables; a plugin needs none of it ---- */
-/* Parses one value into *ret, an opt_<type>, and checks its bounds; of a list one item and of a map
- * one value, into a const char *. Texts are borrowed. `shown` is what messages call the value: a
- * substituted one is not shown as it is. *ret is written on success only. */
-bool schema_parse(const struct option *option, const char *text, const char *shown, void *ret,
-                  struct err *err);
-const char *schema_type_name(enum option_type type);    /* "duration" */
-const char *schema_type_help(enum option_type type);    /* how it is written: "80% or 0.8" */
-const char *schema_type_pattern(enum option_type type); /* regex of its form; NULL: any text */
+/* Bytes as a user would write them. */
 enum { SIZE_TEXT_BYTES = 24 }; /* "8MiB", "1536B", or rounded down: "3.5MiB" */
 const char *schema_size_text(uint64_t bytes, char ret_text[SIZE_TEXT_BYTES]);
-bool schema_has_addresses(const struct option *option); /* a list of them */
-/* The name as users know it: "lane.shed.high". Cut to what fits. */
-void schema_user_name(const struct option *option, char *ret_name, size_t room);

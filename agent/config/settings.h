@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "config/plugin_type.h"
 #include "config/settings_options.h"
 
 struct mark { /* a place in a configuration file */

@@ -247,7 +247,8 @@ static void check_input(struct loader *loader, size_t index)
     check_overflow(loader, index);
     settings_check_shed(loader, index);
     settings_check_classes(loader, index);
-    if ((part->type->traits & INPUT_SAMPLES) == 0 && node_find(source->node, "interval") != NULL)
+    if ((part->type->traits & (INPUT_SAMPLES | INPUT_TIMED)) == 0 &&
+        node_find(source->node, "interval") != NULL)
         (void)diagnostics_add(&loader->diagnostics, settings_place(part, source, "interval"),
                               "inputs.%s.interval: '%s' does not sample, it reads what comes: take "
                               "the key out",

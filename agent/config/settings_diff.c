@@ -2,6 +2,7 @@
 /* settings_diff: the tables of options say what there is to compare; which aspect an option belongs
  * to is told from its name. */
 #include "config/settings_diff.h"
+#include "config/schema_names.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -328,7 +329,7 @@ void settings_compare_agent(const struct settings *before, const struct settings
 static bool may_agent_follow(const struct settings *before, const struct settings *after,
                              struct buf *ret)
 {
-    static const char *const fixed[] = { "state_dir", "runtime_dir", "log_to" };
+    static const char *const fixed[] = { "state_dir", "runtime_dir", "log_to", "sandbox" };
     enum { FIXED = sizeof(fixed) / sizeof(fixed[0]) };
     bool ok = true;
 

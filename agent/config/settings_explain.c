@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/settings_explain.h"
+#include "config/schema_names.h"
 
 #include "config/shown.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/settings_show.h"
+#include "config/schema_names.h"
 
 #include "base/check.h"
 #include "base/err.h"

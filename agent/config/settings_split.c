@@ -37,8 +37,9 @@ static uint64_t largest_event(const struct settings_part *input)
 static uint64_t reading_bytes(const struct settings_part *input)
 {
     uint64_t buffer = largest_event(input) + 64 * KIB;
+    uint64_t own = input->type->memory_bytes == NULL ? 0 : input->type->memory_bytes(input->config);
 
-    return scratch_bytes + (buffer > read_buffer_bytes ? buffer : read_buffer_bytes);
+    return own + scratch_bytes + (buffer > read_buffer_bytes ? buffer : read_buffer_bytes);
 }
 
 /* A class takes at least one piece of the lane, and a piece the largest event. Half as many again,

@@ -17,6 +17,12 @@ struct batch *batch_new(void)
     return batch;
 }
 
+void batch_note_dropped(const struct batch *batch)
+{
+    for (size_t i = 0; i < batch->run_count; i++)
+        receipt_note_dropped(batch->runs[i].receipt, batch->runs[i].events);
+}
+
 void batch_settle(const struct batch *batch)
 {
     struct receipts *to_tell = NULL;

@@ -70,4 +70,5 @@ struct batch {
 struct batch *batch_new(void); /* NULL: out of memory */
 /* Releases the receipts of all its runs. A reading is told once for all that stand together. */
 void batch_settle(const struct batch *batch);
+void batch_note_dropped(const struct batch *batch); /* before it is settled */
 void batch_free(struct batch **batchp); /* frees body and runs; CHECKs that the permit is inert */

@@ -130,6 +130,8 @@ void holding_finish(struct batch_list *list, struct batch *batch, enum flow flow
         return;
     }
     count(batch, flow);
+    if (flow_infos[flow].to == ACCOUNT_dropped)
+        batch_note_dropped(batch);
     batch_settle(batch);
     forget(batch);
 }
@@ -182,7 +184,7 @@ static void give_back(struct batch *batch, enum flow replay, enum flow drop)
     for (size_t i = 0; i < batch->run_count; i++) {
         const struct batch_run *run = &batch->runs[i];
         if (!ledger_is_rereadable(run->books))
-            receipt_release(run->receipt, run->events);
+            receipt_drop(run->receipt, run->events);
     }
     forget(batch);
 }

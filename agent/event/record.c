@@ -34,7 +34,7 @@ struct record_attribute {
     uint32_t text_bytes; /* VALUE_TEXT; else the 8 bytes of the value follow the key */
 };
 
-enum { SHORT_TEXT = 255, LONGEST_KEY = 65535 };
+enum { SHORT_TEXT = 255, LONGEST_KEY = 65535, CACHE_LINE = 64, AHEAD_BYTES = 768 };
 
 static size_t clip(size_t bytes, size_t limit)
 {
@@ -84,6 +84,15 @@ static char *put_attribute(char *to, const struct attribute *attribute)
     return put(to, &scalar, sizeof(scalar)); /* a real's bits lie in the same place */
 }
 
+/* Records lie one after the other, and the memory that the next ones go to was last read by the
+ * worker's processor: asked for early, it is here in time. The processor does not guess this by
+ * itself across pages. Beyond the end of a piece it is a hint without effect. */
+static void fetch_ahead(const char *to, size_t size)
+{
+    for (size_t at = AHEAD_BYTES; at < AHEAD_BYTES + size; at += CACHE_LINE)
+        __builtin_prefetch((const void *)((uintptr_t)to + at), 1);
+}
+
 void record_write(char *to, size_t size, const struct event *event)
 {
     struct record_head head = {
@@ -100,6 +109,7 @@ void record_write(char *to, size_t size, const struct event *event)
         .severity_text_bytes = (uint8_t)clip(event->severity_text.bytes, SHORT_TEXT),
         .unit_bytes = (uint8_t)clip(event->unit.bytes, SHORT_TEXT),
     };
+    fetch_ahead(to, size);
     char *next = put(to, &head, sizeof(head));
     if (event->kind != EVENT_LOG)
         next = put(next, &(struct record_metric){ event->start_ns, event->number },

@@ -33,7 +33,8 @@ struct classes {
     size_t bucket_count;
     size_t count, room; /* classes in use, most there can be */
     int64_t next_reclaim_ms;
-    struct classes_level level; /* without oldest_boot_ms */
+    struct classes_level level; /* without oldest_boot_ms, and without an open parcel */
+    bool is_open;               /* for a parcel */
     struct class class[];
 };
 
@@ -237,6 +238,8 @@ enum class_push classes_push(struct classes *classes, size_t i, const struct eve
     uint64_t before = class->ring.bytes;
     if (!ring_push(&class->ring, event, size, run))
         return CLASS_NO_ROOM;
+    if (classes->is_open)
+        return CLASS_PUSHED; /* counted when the parcel is kept */
     classes->level.events++;
     classes->level.bytes += class->ring.bytes - before;
     class->report.admitted++;
@@ -246,6 +249,47 @@ enum class_push classes_push(struct classes *classes, size_t i, const struct eve
 void classes_note_shed(struct classes *classes, size_t class)
 {
     classes->class[class].report.shed++;
+}
+
+/* ---- parcels ---- */
+
+void classes_open(struct classes *classes)
+{
+    classes->is_open = true;
+    for (size_t i = 0; i < classes->room; i++)
+        ring_open(&classes->class[i].ring);
+}
+
+void classes_close(struct classes *classes, bool keep)
+{
+    classes->is_open = false;
+    for (size_t i = 0; i < classes->room; i++) {
+        struct class *class = &classes->class[i];
+        ring_close(&class->ring, keep);
+        if (!keep)
+            continue;
+        classes->level.events += class->ring.parcel_events;
+        classes->level.bytes += class->ring.parcel_bytes;
+        class->report.admitted += class->ring.parcel_events;
+    }
+}
+
+uint64_t classes_held_events(const struct classes *classes)
+{
+    uint64_t events = 0;
+
+    for (size_t i = 0; classes->is_open && i < classes->room; i++)
+        events += classes->class[i].ring.mark.events;
+    return events;
+}
+
+size_t classes_pieces(const struct classes *classes)
+{
+    size_t pieces = 0;
+
+    for (size_t i = 0; i < classes->room; i++)
+        pieces += classes->class[i].ring.pieces;
+    return pieces;
 }
 
 /* ---- out ---- */
@@ -286,7 +330,7 @@ static size_t pick_class(struct classes *classes)
     if (classes->scheduler == NULL)
         return OTHERS;
     for (size_t i = 0; i < classes->room; i++)
-        classes->has_events[i] = classes->class[i].ring.pieces > 0;
+        classes->has_events[i] = ring_can_detach(&classes->class[i].ring);
     return scheduler_pick(classes->scheduler, classes->has_events);
 }
 

@@ -56,6 +56,13 @@ struct piece *classes_evict(struct classes *classes, size_t class);
 /* The next piece in turn. NULL: all are empty. */
 struct piece *classes_take(struct classes *classes, int64_t now_ms);
 
+/* A parcel: as ring_open() and ring_close(), in all rings. */
+void classes_open(struct classes *classes);
+void classes_close(struct classes *classes, bool keep);
+/* What an open parcel holds back of what was there before. */
+uint64_t classes_held_events(const struct classes *classes);
+size_t classes_pieces(const struct classes *classes); /* in all rings */
+
 struct classes_level {
     uint64_t events, bytes;
     int64_t oldest_boot_ms; /* 0: empty */

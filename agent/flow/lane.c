@@ -100,14 +100,14 @@ static double lane_fill(const struct lane *lane)
     return fill > 1 ? 1 : fill;
 }
 
-static void note_time(struct lane *lane, int64_t boot_ms) NEEDS_LOCK(&lane->lock)
+void lane_note_time(struct lane *lane, int64_t boot_ms) NEEDS_LOCK(&lane->lock)
 {
     if (boot_ms > lane->now_ms)
         lane->now_ms = boot_ms;
 }
 
 /* Looks whether shedding starts or stops; what is new waits for whoever can tell it. */
-static void step_shedder(struct lane *lane, int64_t boot_ms) NEEDS_LOCK(&lane->lock)
+void lane_step_shedder(struct lane *lane, int64_t boot_ms) NEEDS_LOCK(&lane->lock)
 {
     double fill = lane_fill(lane);
     enum shed_change change = shedder_step(lane->shedder, boot_ms, fill);
@@ -190,7 +190,7 @@ static enum admission push_event(struct lane *lane, const struct event *event, s
     return NOT_ADMITTED;
 }
 
-static size_t find_class(struct lane *lane, const struct event *event, int64_t boot_ms)
+size_t lane_find_class(struct lane *lane, const struct event *event, int64_t boot_ms)
     NEEDS_LOCK(&lane->lock)
 {
     bool is_new;
@@ -202,7 +202,7 @@ static size_t find_class(struct lane *lane, const struct event *event, int64_t b
     return class;
 }
 
-static bool may_be_shed(const struct lane *lane, const struct event *event)
+bool lane_may_shed(const struct lane *lane, const struct event *event)
 {
     return lane->weight_room != NULL && event->kind == EVENT_LOG;
 }
@@ -213,10 +213,10 @@ static enum admission admit_event(struct lane *lane, const struct event *event,
 {
     /* Asked once: an event that waits for room would else be sampled again and again. */
     double kept = lane->passed;
-    size_t class = find_class(lane, event, run->boot_ms);
+    size_t class = lane_find_class(lane, event, run->boot_ms);
     lane->passed = 0;
     if (kept <= 0)
-        kept = may_be_shed(lane, event) ? pass_shedder(lane, event, class) : 1;
+        kept = lane_may_shed(lane, event) ? pass_shedder(lane, event, class) : 1;
     if (kept <= 0) {
         tally_add(&tally->shed, event_bytes(event));
         tally->why = FLOW_shed_sample;
@@ -251,7 +251,7 @@ static void count_pass(struct lane *lane, const struct run_info *run, const stru
     move_if_any(lane->config.books, FLOW_shed_class, tally->over_share);
 }
 
-static void take_news(struct lane *lane, struct lane_news *ret_news) NEEDS_LOCK(&lane->lock)
+void lane_take_news(struct lane *lane, struct lane_news *ret_news) NEEDS_LOCK(&lane->lock)
 {
     if (!lane->has_news || ret_news == NULL)
         return;
@@ -276,8 +276,8 @@ static size_t offer_pass(struct lane *lane, const struct event *events, size_t f
     size_t at = from;
 
     lock_take(&lane->lock);
-    note_time(lane, run->boot_ms);
-    step_shedder(lane, run->boot_ms);
+    lane_note_time(lane, run->boot_ms);
+    lane_step_shedder(lane, run->boot_ms);
     for (; at < count; at++) {
         enum admission admission = admit_event(lane, &events[at], run, &tally);
         if (admission == NO_ROOM)
@@ -286,7 +286,7 @@ static size_t offer_pass(struct lane *lane, const struct event *events, size_t f
             add_example(&news->examples, at, tally.why);
     }
     count_pass(lane, run, &tally);
-    take_news(lane, news);
+    lane_take_news(lane, news);
     if (at < count && lane->config.overflow == LANE_DROP_OLDEST) {
         /* NULL while the workers have all pieces in hand: then the newest has nowhere to go. */
         *ret_victim = classes_evict(lane->classes, lane->full_class);
@@ -376,11 +376,13 @@ struct lane_level lane_level(struct lane *lane)
 {
     lock_take(&lane->lock);
     struct classes_level level = classes_level(lane->classes);
+    uint64_t held = classes_held_events(lane->classes);
+    lane->parcel.kept_workers_waiting |= held > 0;
     double fill = lane_fill(lane);
     uint64_t used = arena_lent(lane->arena) * arena_piece_bytes(lane->arena);
     lock_drop(&lane->lock);
     numbers_set(ledger_lane_numbers(lane->config.books), NUMBER_lane_used_bytes, used);
-    return (struct lane_level){ level.events, level.bytes, level.oldest_boot_ms, fill };
+    return (struct lane_level){ level.events - held, level.bytes, level.oldest_boot_ms, fill };
 }
 
 struct piece *lane_gather(struct lane *lane, unsigned worker)
@@ -427,8 +429,8 @@ void lane_give_back(struct lane *lane, struct piece **piecep)
 void lane_tell_time(struct lane *lane, int64_t boot_ms)
 {
     lock_take(&lane->lock);
-    note_time(lane, boot_ms);
-    step_shedder(lane, boot_ms);
+    lane_note_time(lane, boot_ms);
+    lane_step_shedder(lane, boot_ms);
     lock_drop(&lane->lock);
 }
 
@@ -438,7 +440,7 @@ size_t lane_report_classes(struct lane *lane, int64_t boot_ms, struct class_repo
     if (lane->config.classes.by == CLASS_BY_NOTHING)
         return 0;
     lock_take(&lane->lock);
-    note_time(lane, boot_ms);
+    lane_note_time(lane, boot_ms);
     size_t filled = classes_report(lane->classes, boot_ms, ret_reports, room);
     lock_drop(&lane->lock);
     return filled;

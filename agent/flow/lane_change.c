@@ -82,7 +82,7 @@ static void move_piece(struct lane *from, struct lane_change *change, const stru
             dropped->bytes += bytes;
             ledger_move(from->config.books, FLOW_reload_drop, 1, bytes);
             feed_take(from->config.feed, 1, bytes);
-            receipt_release(reader.run.receipt, 1);
+            receipt_drop(reader.run.receipt, 1);
         }
         piece_advance(&reader, read);
     }

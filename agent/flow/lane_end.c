@@ -54,5 +54,5 @@ void lane_abandon_gathered(struct books *books, enum flow drop, unsigned worker,
     bool replay = ledger_is_rereadable(books);
     ledger_move_cell(books, replay ? FLOW_replay_batch : drop, worker, events, bytes);
     if (!replay)
-        receipt_release(receipt, events);
+        receipt_drop(receipt, events);
 }

@@ -28,7 +28,20 @@ struct lane {
     bool has_news;
     int64_t shed_since_ms;
     bool has_waiter;
+    struct {
+        bool is_open;
+        bool kept_workers_waiting; /* they found only what is held back */
+        struct amount admitted, oversize;
+    } parcel;
 };
+
+/* For lane_parcel.c. */
+void lane_note_time(struct lane *lane, int64_t boot_ms) NEEDS_LOCK(&lane->lock);
+void lane_step_shedder(struct lane *lane, int64_t boot_ms) NEEDS_LOCK(&lane->lock);
+bool lane_may_shed(const struct lane *lane, const struct event *event);
+size_t lane_find_class(struct lane *lane, const struct event *event, int64_t boot_ms)
+    NEEDS_LOCK(&lane->lock);
+void lane_take_news(struct lane *lane, struct lane_news *ret_news) NEEDS_LOCK(&lane->lock);
 
 /* Arena, classes and shedder by its config. false: out of memory. */
 bool lane_build(struct lane *lane);

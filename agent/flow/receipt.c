@@ -15,6 +15,7 @@
 struct receipt {
     struct receipts *list; /* constant once the entry was used */
     _Atomic uint64_t open; /* events not settled, and the hold */
+    _Atomic uint64_t dropped;
     /* reading's thread only */
     struct receipt *next;
     bool held;
@@ -119,6 +120,7 @@ struct receipt *receipts_open(struct receipts *receipts)
     receipt->held = true;
     receipt->mark_bytes = 0;
     atomic_store_explicit(&receipt->open, 1, memory_order_relaxed);
+    atomic_store_explicit(&receipt->dropped, 0, memory_order_relaxed);
     if (receipts->oldest == NULL)
         receipts->oldest = receipt;
     else
@@ -157,6 +159,30 @@ size_t receipts_count(const struct receipts *receipts)
     return receipts->count;
 }
 
+uint64_t receipts_dropped(const struct receipts *receipts)
+{
+    const struct receipt *receipt = receipts->oldest;
+
+    return receipt == NULL ? 0 : atomic_load_explicit(&receipt->dropped, memory_order_relaxed);
+}
+
+void receipts_cancel(struct receipts *receipts, struct receipt *receipt)
+{
+    struct receipt *before = NULL;
+
+    CHECK(receipt == receipts->newest && receipt->held && atomic_load(&receipt->open) == 1);
+    for (struct receipt *at = receipts->oldest; at != receipt; at = at->next)
+        before = at;
+    if (before == NULL)
+        receipts->oldest = NULL;
+    else
+        before->next = NULL;
+    receipts->newest = before;
+    receipt->held = false;
+    atomic_store(&receipt->open, 0);
+    recycle(receipts, receipt);
+}
+
 bool receipt_is_of(const struct receipt *receipt, const struct receipts *receipts)
 {
     return receipt != NULL && receipt->list == receipts;
@@ -191,4 +217,16 @@ void receipts_tell(struct receipts *receipts)
 void receipt_release(struct receipt *receipt, uint64_t events)
 {
     receipts_tell(receipt_settle(receipt, events));
+}
+
+void receipt_note_dropped(struct receipt *receipt, uint64_t events)
+{
+    if (receipt != NULL)
+        atomic_fetch_add_explicit(&receipt->dropped, events, memory_order_relaxed);
+}
+
+void receipt_drop(struct receipt *receipt, uint64_t events)
+{
+    receipt_note_dropped(receipt, events);
+    receipt_release(receipt, events);
 }

@@ -32,10 +32,17 @@ void receipts_hold_done(struct receipts *receipts, struct receipt *receipt, cons
  * bytes of a mark name its stream: in a full list finished neighbours of one stream are merged. */
 bool receipts_pop_settled(struct receipts *receipts, void *ret_mark, size_t *ret_mark_bytes);
 size_t receipts_count(const struct receipts *receipts);
+/* Events of the oldest receipt that were dropped; it is settled, so this is final. */
+uint64_t receipts_dropped(const struct receipts *receipts);
+/* Takes back the newest receipt, under which nothing was offered. */
+void receipts_cancel(struct receipts *receipts, struct receipt *receipt);
 
 bool receipt_is_of(const struct receipt *receipt, const struct receipts *receipts); /* NULL: no */
 void receipt_add(struct receipt *receipt, uint64_t events);     /* NULL: nothing to do */
 void receipt_release(struct receipt *receipt, uint64_t events); /* NULL: nothing to do */
+/* The same of events that were dropped, for inputs that answer for them. */
+void receipt_drop(struct receipt *receipt, uint64_t events);
+void receipt_note_dropped(struct receipt *receipt, uint64_t events); /* before it is settled */
 /* In two steps, for many at once: each reading is woken once then. Returns the list of the receipt
  * if it reached zero, to be told later; NULL: nobody needs to know. */
 struct receipts *receipt_settle(struct receipt *receipt, uint64_t events);

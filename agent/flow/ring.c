@@ -88,15 +88,91 @@ bool ring_push(struct ring *ring, const struct event *event, size_t size,
     head_at(piece, piece->last_run)->bytes += size;
     piece->events++;
     piece->bytes += bytes;
-    ring->events++;
-    ring->bytes += bytes;
+    *(ring->is_open ? &ring->parcel_events : &ring->events) += 1;
+    *(ring->is_open ? &ring->parcel_bytes : &ring->bytes) += bytes;
     return true;
+}
+
+/* ---- parcels ---- */
+
+void ring_open(struct ring *ring)
+{
+    struct piece *tail = ring->tail;
+
+    CHECK(!ring->is_open);
+    ring->is_open = true;
+    ring->mark = (struct ring_mark){ .tail = tail };
+    ring->parcel_events = ring->parcel_bytes = 0;
+    if (tail == NULL)
+        return;
+    ring->mark.used = tail->used;
+    ring->mark.last_run = tail->last_run;
+    ring->mark.run_bytes = head_at(tail, tail->last_run)->bytes;
+    ring->mark.events = tail->events;
+    ring->mark.bytes = tail->bytes;
+}
+
+/* Drops the references of all runs that begin at `at` or behind it. */
+static void forget_runs(struct piece *piece, uint32_t at)
+{
+    while (at < piece->used) {
+        struct run_head *head = head_at(piece, at);
+        at += (uint32_t)head->bytes;
+        resource_unref(&head->info.resource);
+    }
+}
+
+static void cut_tail(struct ring *ring)
+{
+    const struct ring_mark *mark = &ring->mark;
+    struct piece *tail = mark->tail;
+    struct run_head *last = head_at(tail, mark->last_run);
+
+    /* That run may have grown by the parcel; those behind it are the parcel's own. */
+    forget_runs(tail, mark->last_run + (uint32_t)last->bytes);
+    tail->next = NULL;
+    tail->used = mark->used;
+    tail->last_run = mark->last_run;
+    tail->events = mark->events;
+    tail->bytes = mark->bytes;
+    last->bytes = mark->run_bytes;
+}
+
+void ring_close(struct ring *ring, bool keep)
+{
+    struct piece *piece = ring->mark.tail == NULL ? ring->head : ring->mark.tail->next;
+
+    CHECK(ring->is_open);
+    ring->is_open = false;
+    if (keep) {
+        ring->events += ring->parcel_events;
+        ring->bytes += ring->parcel_bytes;
+        return;
+    }
+    for (struct piece *next; piece != NULL; piece = next) {
+        next = piece->next;
+        forget_runs(piece, 0);
+        arena_give(ring->arena, piece);
+        ring->pieces--;
+    }
+    ring->tail = ring->mark.tail;
+    if (ring->tail == NULL)
+        ring->head = NULL;
+    else
+        cut_tail(ring);
+}
+
+bool ring_can_detach(const struct ring *ring)
+{
+    if (!ring->is_open)
+        return ring->head != NULL;
+    return ring->mark.tail != NULL && ring->head != ring->mark.tail;
 }
 
 struct piece *ring_detach(struct ring *ring)
 {
     struct piece *piece = ring->head;
-    if (piece == NULL)
+    if (!ring_can_detach(ring))
         return NULL;
     ring->head = piece->next;
     if (ring->head == NULL)
@@ -110,7 +186,8 @@ struct piece *ring_detach(struct ring *ring)
 
 int64_t ring_oldest_boot_ms(const struct ring *ring)
 {
-    return ring->head == NULL ? 0 : head_at(ring->head, 0)->info.boot_ms;
+    bool is_empty = ring->head == NULL || (ring->is_open && ring->mark.tail == NULL);
+    return is_empty ? 0 : head_at(ring->head, 0)->info.boot_ms;
 }
 
 const char *piece_next(struct piece_reader *reader)
@@ -143,15 +220,11 @@ void piece_release_receipts(const struct piece *piece)
             piece_advance(&reader, record_skip(record, &bytes));
             events++;
         } while (reader.at != reader.run_end && (record = piece_next(&reader)) != NULL);
-        receipt_release(receipt, events);
+        receipt_drop(receipt, events);
     }
 }
 
 void piece_forget_resources(struct piece *piece)
 {
-    for (uint32_t at = 0; at < piece->used;) {
-        struct run_head *head = head_at(piece, at);
-        at += (uint32_t)head->bytes;
-        resource_unref(&head->info.resource);
-    }
+    forget_runs(piece, 0);
 }

@@ -18,8 +18,15 @@
 struct ring {
     struct arena *arena; /* borrowed */
     struct piece *head, *tail;
-    uint64_t events, bytes;
-    size_t pieces; /* borrowed from the arena, in this ring */
+    uint64_t events, bytes; /* without those of an open parcel */
+    size_t pieces;          /* borrowed from the arena, in this ring */
+    bool is_open;           /* for a parcel */
+    struct ring_mark {      /* where its parcel begins */
+        struct piece *tail; /* NULL: the ring was empty */
+        uint32_t used, last_run;
+        uint64_t run_bytes, events, bytes; /* of that piece */
+    } mark;
+    uint64_t parcel_events, parcel_bytes;
 };
 
 /* What the events of a run have in common. */
@@ -37,7 +44,12 @@ bool ring_push(struct ring *ring, const struct event *event, size_t size,
                const struct run_info *run);
 /* Would it fit into the piece that is being filled? */
 bool ring_has_room(const struct ring *ring, size_t size, const struct run_info *run);
-struct piece *ring_detach(struct ring *ring); /* the oldest piece; NULL: empty */
+struct piece *ring_detach(struct ring *ring); /* the oldest piece; NULL: empty, or held back */
+/* A parcel: what is pushed from ring_open() to ring_close() stays or goes as a whole. Meanwhile the
+ * piece in which it begins, and those behind it, are held back from ring_detach(). */
+void ring_open(struct ring *ring);
+void ring_close(struct ring *ring, bool keep);
+bool ring_can_detach(const struct ring *ring);
 /* Admission of the oldest event; 0: empty. */
 int64_t ring_oldest_boot_ms(const struct ring *ring);
 
@@ -52,7 +64,7 @@ struct piece_reader {
 const char *piece_next(struct piece_reader *reader);
 /* Steps behind the record that piece_next() returned. */
 void piece_advance(struct piece_reader *reader, size_t record_bytes);
-/* Its events are done with: each is released by its receipt. */
+/* Its events were dropped, and counted: each is released by its receipt. */
 void piece_release_receipts(const struct piece *piece);
 /* Drops the references to the resources of all its runs: call once before the piece is given back.
  */

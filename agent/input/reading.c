@@ -15,8 +15,7 @@ enum {
     SAVE_BYTES_PER_MS = 1024, /* of a large checkpoint: ten thousand files are a megabyte */
     RETRY_MS = 1000,
     RECEIPT_RESERVE = 64,
-    BACKLOG_ROUNDS = 16,
-    HANDED_OVER_MS = 2000
+    BACKLOG_ROUNDS = 16
 };
 
 /* ---- positions ---- */
@@ -37,9 +36,17 @@ static void settle_reads(struct reading *reading)
 
     if (reading->sink.receipts == NULL)
         return;
-    while (receipts_pop_settled(reading->sink.receipts, mark, &bytes)) {
+    for (;;) {
+        uint64_t dropped = receipts_dropped(reading->sink.receipts), id;
+        if (!receipts_pop_settled(reading->sink.receipts, mark, &bytes))
+            return;
         if (bytes == 0)
             continue;
+        if (reading->config.plugin->answer != NULL) {
+            memcpy(&id, mark, sizeof(id));
+            reading->config.plugin->answer(reading->state, id, dropped);
+            continue;
+        }
         reading->config.plugin->settle(reading->state, mark, bytes);
         plan_save(reading, SAVE_SETTLED_MS);
     }
@@ -99,7 +106,8 @@ static int64_t tend_positions(void *context)
     if (reading->sink.receipts == NULL)
         return 0;
     settle_reads(reading);
-    note_disk_errors(reading);
+    if (reading->file != NULL)
+        note_disk_errors(reading);
     atomic_store(&reading->open_receipts, receipts_count(reading->sink.receipts));
     if (reading->save_due_ms != 0 && now_ms >= reading->save_due_ms) {
         reading->saved_ms = now_ms;
@@ -114,7 +122,7 @@ static bool may_collect(struct reading *reading)
 {
     return !reading->done && !atomic_load(&reading->stopping) &&
            !atomic_load(&reading->sink.gives_way) &&
-           (reading->sink.receipts == NULL ||
+           (reading->sink.receipts == NULL || !reading->sink.rereadable ||
             receipts_have_room(reading->sink.receipts, RECEIPT_RESERVE));
 }
 
@@ -211,8 +219,15 @@ static bool collect_last(struct reading *reading)
     if (plugin->last == NULL || reading->has_ended || reading->done ||
         !atomic_load(&reading->stopping))
         return false;
-    reading->has_ended = plugin->last(reading->state, &reading->sink) != COLLECT_MORE;
+    enum collected collected = plugin->last(reading->state, &reading->sink);
     (void)sink_flush(&reading->sink);
+    if (collected == COLLECT_WAIT && !atomic_load(&reading->sink.aborting)) {
+        struct waits waits = { .fd_count = 0 };
+        plugin->wait(reading->state, &waits);
+        rest(reading, &waits, waits.until_ms);
+    } else {
+        reading->has_ended = collected != COLLECT_MORE;
+    }
     return !reading->has_ended;
 }
 
@@ -223,10 +238,21 @@ static void tell_stopped(struct reading *reading)
     wake_bump(&reading->stop_wake);
 }
 
+/* Reads no more, and lives on for its receipts and its senders. */
+static void drain_once(struct reading *reading)
+{
+    struct waits waits = { .fd_count = 0 };
+
+    if (reading->config.plugin->drain != NULL && atomic_load(&reading->stopping)) {
+        reading->config.plugin->drain(reading->state, &reading->sink);
+        reading->config.plugin->wait(reading->state, &waits);
+    }
+    rest(reading, &waits, waits.until_ms);
+}
+
 static void *run_reading(void *context)
 {
     struct reading *reading = context;
-    struct waits nothing = { .fd_count = 0 };
 
     CHECK(reading->magic == READING_MAGIC);
     (void)pthread_setname_np(pthread_self(), "reading");
@@ -242,60 +268,17 @@ static void *run_reading(void *context)
             continue;
         if (reading->done || atomic_load(&reading->stopping))
             tell_stopped(reading);
-        rest(reading, &nothing, 0);
+        drain_once(reading);
     }
-    if (reading->sink.receipts != NULL) {
-        settle_reads(reading);
+    settle_reads(reading);
+    if (reading->file != NULL)
         save_positions(reading);
-    }
+    if (reading->config.plugin->drain != NULL)
+        reading->config.plugin->drain(reading->state, &reading->sink); /* the last answers */
     return NULL;
 }
 
 /* ---- construction ---- */
-
-static void restore_positions(struct reading *reading, const char *path)
-{
-    AUTO(buf_fini) struct buf file = { 0 };
-    struct slice text;
-    struct err err = { "" };
-    enum checkpoint_found found = checkpoint_read(path, &file, &text, &err);
-
-    if (found == CHECKPOINT_PREVIOUS)
-        LOG(LOG_ERROR, "checkpoint damaged, using the previous one",
-            LS("input", reading->config.input), LS("path", path), LS("error", err.text));
-    if (found == CHECKPOINT_DAMAGED)
-        LOG(LOG_ERROR, "checkpoint damaged, starting as without one",
-            LS("input", reading->config.input), LS("path", path), LS("error", err.text));
-    if ((found == CHECKPOINT_READ || found == CHECKPOINT_PREVIOUS) &&
-        !reading->config.plugin->restore(reading->state, text, &err))
-        LOG(LOG_ERROR, "checkpoint not understood, starting as without one",
-            LS("input", reading->config.input), LS("path", path), LS("error", err.text));
-}
-
-static bool open_positions(struct reading *reading, struct err *err)
-{
-    char path[PATH_MAX];
-
-    if (!(reading->config.plugin->type.traits & INPUT_REREADABLE))
-        return true;
-    reading->sink.rereadable = true;
-    reading->sink.receipts = receipts_new(reading_ring, reading);
-    if (reading->sink.receipts == NULL)
-        return err_set(err, "out of memory for a reading");
-    if (!checkpoint_path(reading->config.state_dir, reading->config.input, reading->config.output,
-                         path, sizeof(path)))
-        return err_set(err, "state_dir '%s' is too long", reading->config.state_dir);
-    reading->file = disk_file_new(reading->config.disk, path, reading_ring, reading);
-    if (reading->file == NULL)
-        return err_set(err, "out of memory for a reading");
-    /* One of the same name that was taken out by a reload has handed over its last positions. */
-    if (!disk_file_await(reading->file, HANDED_OVER_MS))
-        return err_set(err, "input '%s': its positions are not on disk: see the log",
-                       reading->config.input);
-    reading->seen_disk_errors = disk_file_errors(reading->file);
-    restore_positions(reading, path);
-    return true;
-}
 
 static bool open_reading(struct reading *reading, struct err *err)
 {
@@ -316,7 +299,7 @@ static bool open_reading(struct reading *reading, struct err *err)
     if (!config->plugin->open(reading->state, config->plugin_config, reading->host, &why))
         return err_set(err, "input '%s': %s", config->input, why.text);
     reading->is_open = true;
-    return open_positions(reading, err);
+    return reading_open_positions(reading, err);
 }
 
 struct reading *reading_new(const struct reading_config *config, struct err *err)

@@ -32,6 +32,7 @@ struct reading_config {
     struct disk *disk;
     int64_t interval_ms, block_for_ms;
     size_t max_event_bytes, buffer_bytes;
+    const struct starter *starter;  /* NULL: no input has a command */
     void (*on_done)(void *context); /* the source is at its end; any thread */
     void *on_done_context;
 };

@@ -52,6 +52,7 @@ struct host *reading_make_host(const struct reading_config *config)
                                .base_count = config->base_count,
                                .interval_ms = config->interval_ms,
                                .max_event_bytes = config->max_event_bytes,
+                               .starter = config->starter,
                                .buffer_bytes = config->buffer_bytes };
     return host;
 }

@@ -8,6 +8,8 @@
 
 #include <stdio.h>
 
+enum { QUOTED_BYTES = 300 };
+
 bool sink_init(struct sink *sink, struct err *err)
 {
     sink->magic = SINK_MAGIC;
@@ -85,9 +87,8 @@ static enum processed process_event(struct sink *sink, struct event *event)
     return processed;
 }
 
-static void process_events(struct sink *sink)
+void sink_process(struct sink *sink, struct amount *filtered, struct amount *malformed)
 {
-    struct amount filtered = { 0, 0 }, refused = { 0, 0 };
     size_t kept = 0;
 
     if (sink->processor_count == 0)
@@ -105,15 +106,26 @@ static void process_events(struct sink *sink)
         }
         if (sink->filtered.is_wanted)
             show_filtered(sink, processed, event);
-        struct amount *amount = processed == PROCESS_DROP ? &filtered : &refused;
+        struct amount *amount = processed == PROCESS_DROP ? filtered : malformed;
         amount->events++;
         amount->bytes += bytes;
     }
     sink->count = kept;
-    if (filtered.events > 0)
-        count_in_lanes(sink, FLOW_filter, filtered.events, filtered.bytes);
-    if (refused.events > 0)
-        count_in_lanes(sink, FLOW_malformed, refused.events, refused.bytes);
+}
+
+void sink_count(struct sink *sink, enum flow flow, struct amount amount)
+{
+    if (amount.events > 0)
+        count_in_lanes(sink, flow, amount.events, amount.bytes);
+}
+
+static void process_and_count(struct sink *sink)
+{
+    struct amount filtered = { 0, 0 }, malformed = { 0, 0 };
+
+    sink_process(sink, &filtered, &malformed);
+    sink_count(sink, FLOW_filter, filtered);
+    sink_count(sink, FLOW_malformed, malformed);
 }
 
 /* ---- lanes ---- */
@@ -131,7 +143,7 @@ static void write_bands(const struct lane_news *news, char *text, size_t room)
     }
 }
 
-static void tell_news(const struct sink *sink, size_t lane, const struct lane_news *news)
+void sink_tell_news(const struct sink *sink, size_t lane, const struct lane_news *news)
 {
     const char *output = sink->lane_outputs[lane];
     char bands[BANDS * 32];
@@ -190,7 +202,7 @@ static void offer_to_lane(struct sink *sink, size_t lane, const struct run_info 
             break;
     }
     atomic_store(&sink->is_offering, false);
-    tell_news(sink, lane, &news);
+    sink_tell_news(sink, lane, &news);
     for (size_t i = 0; i < news.examples.count; i++)
         show_shed(sink, lane, news.examples.items[i].why, news.examples.items[i].at, 1);
     if (at == sink->count)
@@ -251,12 +263,20 @@ static void note_run(struct sink *sink, size_t events)
 bool sink_flush(struct sink *sink)
 {
     CHECK(sink->magic == SINK_MAGIC);
+    if (sink->parcel.is_open) {
+        show(sink, TAP_READ);
+        sink_parcel_put(sink);
+        show(sink, TAP_PROCESSED);
+        sink->count = 0;
+        sink->scratch.used = 0;
+        return sink->parcel.verdict == PARCEL_TAKEN;
+    }
     if (sink->count > 0 && !sink->refused)
         set_aside_events(sink);
     if (sink->count > 0 && !sink->refused) {
         note_run(sink, sink->count);
         show(sink, TAP_READ);
-        process_events(sink);
+        process_and_count(sink);
         show(sink, TAP_PROCESSED);
         open_receipt(sink);
         struct run_info run = { sink->receipt, sink->resource, clock_boot_ms() };
@@ -324,6 +344,18 @@ void sink_tell(struct sink *sink, enum log_level level, const char *msg, const c
     LOG(level, msg, LS("input", sink->input), LS("source", what), LS("why", why));
 }
 
+void sink_quote(struct sink *sink, enum log_level level, const char *msg, const char *what,
+                struct slice words)
+{
+    char text[QUOTED_BYTES + 1];
+
+    if (words.bytes > QUOTED_BYTES)
+        words.bytes = slice_cut(words, QUOTED_BYTES);
+    memcpy(text, words.data, words.bytes);
+    text[words.bytes] = '\0';
+    LOG(level, msg, LS("input", sink->input), LS("source", what), LF("text", text));
+}
+
 bool sink_own_metrics(struct sink *sink, struct buf *ret_text)
 {
     CHECK(sink->magic == SINK_MAGIC);
@@ -334,12 +366,25 @@ static const enum number number_of[SINK_NUMBERS] = {
     [SINK_LINES] = NUMBER_lines,
     [SINK_LINES_TRUNCATED] = NUMBER_lines_truncated,
     [SINK_LINES_UNPARSED] = NUMBER_lines_unparsed,
+    [SINK_EVENTS_ENDED] = NUMBER_events_ended,
+    [SINK_SAMPLES] = NUMBER_samples,
+    [SINK_SAMPLES_OVERFLOWED] = NUMBER_samples_overflowed,
+    [SINK_SERIES] = NUMBER_series,
     [SINK_SOURCES_OPEN] = NUMBER_sources_open,
     [SINK_SOURCES_UNWATCHED] = NUMBER_sources_unwatched,
     [SINK_SOURCES_ROTATED] = NUMBER_sources_rotated,
     [SINK_SOURCES_TRUNCATED] = NUMBER_sources_truncated,
     [SINK_LAG_BYTES] = NUMBER_lag_bytes,
     [SINK_COLLECT_FAILURES] = NUMBER_collect_failures,
+    [SINK_REQUESTS_TAKEN] = NUMBER_requests_taken,
+    [SINK_REQUESTS_PUT_OFF] = NUMBER_requests_put_off,
+    [SINK_REQUESTS_BAD] = NUMBER_requests_bad,
+    [SINK_CONNECTIONS_ACCEPTED] = NUMBER_connections_accepted,
+    [SINK_CONNECTIONS_REFUSED] = NUMBER_connections_refused,
+    [SINK_CONNECTIONS_FAILED] = NUMBER_connections_failed,
+    [SINK_RUNS] = NUMBER_runs,
+    [SINK_RUNS_FAILED] = NUMBER_runs_failed,
+    [SINK_RUNS_SKIPPED] = NUMBER_runs_skipped,
 };
 
 void sink_add(struct sink *sink, enum sink_number number, uint64_t count)

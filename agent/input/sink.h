@@ -5,7 +5,7 @@
 #pragma once
 
 #include "base/gate.h"
-#include "flow/lane.h"
+#include "flow/lane_parcel.h"
 #include "flow/tap.h"
 #include "input/set_aside.h"
 #include "plugins/plugin.h"
@@ -42,6 +42,13 @@ struct sink {
     struct tap_view filtered; /* for who looks at what processors drop */
     bool refused;             /* stopping: events of this read were not taken */
     bool took_mark;           /* since the reading last looked */
+    struct sink_parcel {
+        bool is_open;
+        enum parcel verdict;
+        uint64_t id;
+        struct receipt *receipt;
+        struct amount filtered, malformed; /* counted when the parcel is taken */
+    } parcel;
     struct gate *gate;
     _Atomic bool is_offering; /* waits for room; of what was read a part is not in the lanes yet */
     /* set by main, which rings the bell then */
@@ -50,6 +57,12 @@ struct sink {
 };
 
 enum { SINK_MAGIC = 0x51e4c0de };
+
+/* For sink_parcel.c: into the lanes of an open parcel. */
+void sink_parcel_put(struct sink *sink);
+void sink_process(struct sink *sink, struct amount *filtered, struct amount *malformed);
+void sink_count(struct sink *sink, enum flow flow, struct amount amount);
+void sink_tell_news(const struct sink *sink, size_t lane, const struct lane_news *news);
 
 bool sink_init(struct sink *sink, struct err *err); /* allocates events and scratch */
 void sink_fini(struct sink *sink);

@@ -99,6 +99,7 @@ enum collected listener_last(struct listener *listener, struct sink *sink);
 bool listener_change(struct listener *listener, const struct listener_config *config,
                      const struct host *host, struct err *err);
 void listener_close(struct listener **listenerp);
+uint64_t listener_memory_bytes(const struct listener_config *config); /* beside its read buffer */
 uint64_t listener_event_bytes(uint64_t max_record_bytes); /* with what arrival_describe() adds */
 
 /* Body, truncation, network.peer.address and network.peer.port. For an event of another body:

@@ -53,8 +53,10 @@ _Static_assert(sizeof(struct kmsg_mark) <= MARK_BYTES, "a mark fits");
 
 static const char *hint_for(int error)
 {
-    return error == EPERM || error == EACCES
-               ? "; reading it takes CAP_SYSLOG where kernel.dmesg_restrict is 1"
+    /* ENOENT: the service does not see devices. */
+    return error == EPERM || error == EACCES || error == ENOENT
+               ? "; reading it takes CAP_SYSLOG where kernel.dmesg_restrict is 1 (drop-in "
+                 "kernel-log.conf)"
                : "";
 }
 
@@ -300,7 +302,8 @@ static uint64_t kmsg_max_event_bytes(const void *config)
 
 const struct input input_kmsg = {
     .type = { PLUGIN_TYPE("kmsg", "The kernel's log, /dev/kmsg", kmsg_config, kmsg),
-              .traits = INPUT_REREADABLE, .max_event_bytes = kmsg_max_event_bytes },
+              .traits = INPUT_REREADABLE | INPUT_KERNEL_LOG,
+              .max_event_bytes = kmsg_max_event_bytes },
     .open = kmsg_open,
     .restore = kmsg_restore,
     .collect = kmsg_collect,

@@ -14,12 +14,13 @@ enum { OPEN_MAX = 1024, OPEN_MIN = 16, OPEN_RESERVE = 64, SLACK_BYTES = 1024 };
 static uint64_t tail_max_event_bytes(const void *config)
 {
     const struct tail_config *cfg = config;
-    return cfg->max_line_bytes + SLACK_BYTES;
+    return tail_join_event_bytes(cfg) + SLACK_BYTES;
 }
 
 static bool tail_check(const void *config, struct err *err)
 {
     const struct tail_config *cfg = config;
+    AUTO(tail_join_free) struct tail_join *join = NULL;
 
     if (cfg->paths.count == 0)
         return err_set(err, "paths: names no file");
@@ -27,7 +28,7 @@ static bool tail_check(const void *config, struct err *err)
         if (cfg->paths.items[i][0] == '\0')
             return err_set(err, "paths: an empty pattern names no file");
     }
-    return true;
+    return tail_join_new(cfg, &join, err);
 }
 
 static void tail_globs(const void *config, struct text_list *ret_paths,
@@ -49,11 +50,50 @@ static unsigned descriptors_for_files(void)
     return roomy ? (unsigned)limit.rlim_cur - OPEN_RESERVE : OPEN_MIN;
 }
 
-static size_t buffer_bytes_for(const struct tail_config *cfg, const struct host *host)
+static uint64_t tail_memory_bytes(const void *config)
 {
-    size_t longest_line = (size_t)cfg->max_line_bytes + 2; /* with its "\r\n" */
+    return tail_join_memory_bytes(config);
+}
 
-    return host->buffer_bytes > longest_line ? host->buffer_bytes : longest_line;
+/* The buffer never shrinks, so that there is a way back. */
+static bool make_buffer(struct tail *tail, const struct tail_config *cfg, const struct host *host,
+                        struct err *err)
+{
+    size_t least = tail_join_room(cfg) * (tail_join_needs_copy(cfg) ? 2 : 1);
+    size_t room = host->buffer_bytes > least ? host->buffer_bytes : least;
+    char *larger = room > tail->buffer_room ? realloc(tail->buffer, room) : tail->buffer;
+
+    if (larger == NULL)
+        return err_set(err, "no memory for a read buffer of %zu bytes", room);
+    tail->buffer = larger;
+    tail->buffer_room = room > tail->buffer_room ? room : tail->buffer_room;
+    return true;
+}
+
+static void use_config(struct tail *tail, const struct tail_config *cfg, const struct host *host)
+{
+    tail->config = cfg;
+    tail->host = host;
+    tail->buffer_bytes = tail->buffer_room / (tail_join_needs_copy(cfg) ? 2 : 1);
+    tail->line_room = tail_join_room(cfg);
+    tail->table.max = (uint32_t)cfg->max_files;
+}
+
+/* The one of before is kept: to go back to it must not fail. */
+static bool change_join(struct tail *tail, const struct tail_config *cfg, struct err *err)
+{
+    struct tail_join *before = tail->join, *next = tail->spare_join;
+
+    if (tail_join_suits(tail->join, cfg))
+        return true;
+    if (!tail_join_suits(tail->spare_join, cfg)) {
+        if (!tail_join_new(cfg, &next, err))
+            return false;
+        tail_join_free(&tail->spare_join);
+    }
+    tail->join = next;
+    tail->spare_join = before;
+    return true;
 }
 
 static bool tail_open(void *state, const void *config, const struct host *host, struct err *err)
@@ -61,36 +101,27 @@ static bool tail_open(void *state, const void *config, const struct host *host, 
     struct tail *tail = state;
     const struct tail_config *cfg = config;
 
-    tail->config = cfg;
-    tail->host = host;
     tail->watch.fd = -1;
     tail->max_open = descriptors_for_files();
     tail->known_ns = clock_real_ns();
     tail_table_init(&tail->table, (uint32_t)cfg->max_files);
-    tail->buffer_bytes = buffer_bytes_for(cfg, host);
-    tail->buffer = malloc(tail->buffer_bytes);
-    if (tail->buffer == NULL)
-        return err_set(err, "no memory for a read buffer of %zu bytes", tail->buffer_bytes);
+    if (!make_buffer(tail, cfg, host, err) || !tail_join_new(cfg, &tail->join, err))
+        return false;
+    use_config(tail, cfg, host);
     tail_watch_open(&tail->watch);
     return true;
 }
 
 /* As after a restart: which files there are is found out by a scan, and those that were not known
- * before begin where start_at says. The buffer never shrinks, so that there is a way back. */
+ * before begin where start_at says. */
 static bool tail_change(void *state, const void *config, const struct host *host, struct err *err)
 {
     struct tail *tail = state;
     const struct tail_config *cfg = config;
-    size_t bytes = buffer_bytes_for(cfg, host);
-    char *larger = bytes > tail->buffer_bytes ? realloc(tail->buffer, bytes) : tail->buffer;
 
-    if (larger == NULL)
-        return err_set(err, "no memory for a read buffer of %zu bytes", bytes);
-    tail->buffer = larger;
-    tail->buffer_bytes = bytes > tail->buffer_bytes ? bytes : tail->buffer_bytes;
-    tail->config = cfg;
-    tail->host = host;
-    tail->table.max = (uint32_t)cfg->max_files;
+    if (!make_buffer(tail, cfg, host, err) || !change_join(tail, cfg, err))
+        return false;
+    use_config(tail, cfg, host);
     tail->told_full = tail->has_scanned = false;
     tail->has_checkpoint = true;
     for (uint32_t i = 0; i < tail->table.room; i++) {
@@ -99,6 +130,7 @@ static bool tail_change(void *state, const void *config, const struct host *host
             continue;
         resource_unref(&file->resource); /* made anew, by the host of now */
         file->ahead = AHEAD_NONE;        /* how long a line may be has changed */
+        file->hold = (struct tail_hold){ .since_ms = 0 };
         if (!file->finished)
             tail_queue_push(&tail->table, file);
     }
@@ -139,6 +171,19 @@ static void expire_rotated(struct tail *tail, int64_t now_ms)
     }
 }
 
+static void expire_held(struct tail *tail, int64_t now_ms)
+{
+    tail->next_join_ms = 0;
+    for (uint32_t i = 0; i < tail->table.room; i++) {
+        struct tail_file *file = tail_table_at(&tail->table, i);
+        int64_t due_ms = file == NULL ? 0 : tail_join_due_ms(tail->join, &file->hold);
+        if (due_ms != 0 && due_ms <= now_ms)
+            tail_queue_push(&tail->table, file);
+        else if (due_ms != 0)
+            tail_file_expect_line(tail, file);
+    }
+}
+
 static enum collected tail_collect(void *state, struct sink *sink)
 {
     struct tail *tail = state;
@@ -152,6 +197,8 @@ static enum collected tail_collect(void *state, struct sink *sink)
         tail_scan(tail, sink, now_ms);
     if (tail->next_expiry_ms != 0 && now_ms >= tail->next_expiry_ms)
         expire_rotated(tail, now_ms);
+    if (tail->next_join_ms != 0 && now_ms >= tail->next_join_ms)
+        expire_held(tail, now_ms);
     enum tail_round round = tail_read_round(tail, sink, now_ms);
     sink_set(sink, SINK_SOURCES_OPEN, tail->open_count);
     sink_set(sink, SINK_LAG_BYTES, tail->lag_bytes);
@@ -178,6 +225,7 @@ static void tail_wait(void *state, struct waits *waits)
     int64_t scan_ms = tail->scan_due ? tail->scan_rest_ms : tail->next_scan_ms;
 
     waits->until_ms = earlier(earlier(scan_ms, tail->next_expiry_ms), tail->nap_until_ms);
+    waits->until_ms = earlier(waits->until_ms, tail->next_join_ms);
     if (tail->nap_until_ms == 0 && tail->watch.fd >= 0)
         waits->fds[waits->fd_count++] = tail->watch.fd;
 }
@@ -216,6 +264,8 @@ static void tail_close(void *state)
     tail_table_fini(&tail->table);
     tail_pending_fini(&tail->pending);
     tail_watch_close(&tail->watch);
+    tail_join_free(&tail->join);
+    tail_join_free(&tail->spare_join);
     free(tail->buffer);
     tail->buffer = NULL;
 }
@@ -224,7 +274,7 @@ const struct input input_tail = {
     .type = { PLUGIN_TYPE("tail", "Lines of files, over rotation, truncation and restarts",
                           tail_config, tail),
               .traits = INPUT_REREADABLE, .max_event_bytes = tail_max_event_bytes,
-              .globs = tail_globs, .check = tail_check },
+              .memory_bytes = tail_memory_bytes, .globs = tail_globs, .check = tail_check },
     .open = tail_open,
     .restore = tail_restore,
     .collect = tail_collect,

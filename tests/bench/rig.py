@@ -149,7 +149,8 @@ class Receiver:
 class Agent:
     """The agent, or the one of --agent: it gets a file and a URL."""
 
-    def __init__(self, file, url, command=None, inputs="", batch="", agent=""):
+    def __init__(self, file, url, command=None, inputs="", batch="", agent="", input_=None):
+        """input_: instead of tailing the file."""
         self.folder = BUILD / "agent"
         shutil.rmtree(self.folder, ignore_errors=True)
         (self.folder / "state").mkdir(parents=True)
@@ -159,8 +160,8 @@ class Agent:
         if command is None:
             config = self.folder / "agent.yaml"
             config.write_text(CONFIG.format(state=self.folder / "state", run=self.folder / "run",
-                                            file=file, url=url, inputs=inputs, batch=batch,
-                                            agent=agent))
+                                            input=input_ or TAIL.format(file=file), url=url,
+                                            inputs=inputs, batch=batch, agent=agent))
             command = [SPILLWAY, "run", "-c", config]
         self.process = start(command, stdout=self.log, stderr=self.log, env=environment)
         self.pid = self.process.pid
@@ -177,15 +178,16 @@ class Agent:
         return cpu
 
 
+TAIL = """    type: tail
+    paths: ["{file}"]
+    start_at: beginning"""
 CONFIG = """agent:
   state_dir: {state}
   runtime_dir: {run}
 {agent}
 inputs:
   file:
-    type: tail
-    paths: ["{file}"]
-    start_at: beginning
+{input}
 {inputs}
 outputs:
   main:

@@ -10,6 +10,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 static const char *const paths[] = { "/nowhere/*.log" };
 static const struct tail_config config = { .paths = { (const char **)paths, 1 },
                                            .max_line_bytes = 1,
+                                           .multiline__start = "",
+                                           .multiline__continuation = "",
                                            .max_files = 100 };
 static const struct host host = { .name = "fuzz" };
 

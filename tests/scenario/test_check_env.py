@@ -108,7 +108,7 @@ def test_what_a_plain_user_cannot_read_is_named_with_what_would_help(place, rece
                                                ("logs/*.log", "closed/*.log", "none/*.log", "logs/*.txt")]}}
     done = check(place, config_of(place, main(receiver), inputs), "--env", as_nobody=True)
     assert done.returncode == 1, done.stdout + done.stderr
-    why = ": change the mode, or give it CAP_DAC_READ_SEARCH"
+    why = ": change the mode, or give it CAP_DAC_READ_SEARCH (drop-in read-all-files.conf)"
     expect_list(done, place,
                 "✗ input app: FOLDER/logs/secret.log cannot be read: 'FOLDER/logs/secret.log' (mode 0600, "
                 f"owner root:root) is not to be read by user 'nobody'{why}",

@@ -37,18 +37,25 @@ def test_an_agent_without_an_output_waits_for_one_and_says_so(rig):
     answer = ask(agent, "/readyz")
     assert answer.status == 503 and "there is no output" in answer.text
     assert run("check", "-c", str(agent.config_path))[0] == 0
+    code, said = run("health", "-c", str(agent.config_path))
+    assert code == 0 and '"alive":true' in said, said
+    code, said = run("health", "--ready", "-c", str(agent.config_path))
+    assert code == 1 and "there is no output" in said, said
 
     (conf_d / "output.yaml").write_text(yaml.dump({"outputs": {"main": rig.http(receiver)}}))
     code, said = run("reload", "-c", str(agent.config_path))
     assert code == 0 and "added    output main" in said, said
     receiver.wait_events(10)
     wait_until(lambda: ask(agent, "/readyz").status == 200, "it is ready")
+    assert run("health", "--ready", "-c", str(agent.config_path))[0] == 0
 
     (conf_d / "output.yaml").unlink()
     assert run("reload", "-c", str(agent.config_path))[0] == 0
     wait_until(lambda: len(agent.log.find(msg="idle: there is no output, nothing is read or "
                                               "shipped")) == 2, "idle again")
     agent.stop()
+    code, said = run("health", "-c", str(agent.config_path))
+    assert code == 1 and "no agent with the state directory" in said, said
 
 
 @pytest.mark.quick

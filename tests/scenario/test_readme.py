@@ -60,6 +60,7 @@ def test_a_configuration_of_a_readme_is_valid(text, folder):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.release
 def test_the_quick_start_ships_this_machine_and_its_books_balance():
     """The real one, with its build. Runs in the tree: what it writes lies in build/."""
     done = subprocess.run([ROOT / "packaging/quickstart", "--for", "12s"], capture_output=True,

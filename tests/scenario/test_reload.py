@@ -482,9 +482,9 @@ def test_what_is_left_of_a_lane_goes_back_to_its_files_and_comes_when_it_returns
 def test_what_cannot_be_read_again_is_counted_as_reload_drop(rig):
     receiver, other = rig.receiver(), rig.receiver()
     other.hold()
-    agent = rig.agent({"app": {"type": "stdin"}}, {"main": rig.http(receiver),
-                      "other": rig.http(other, batch={"max_events": 100},
-                                        concurrency={"min": 1, "max": 1})},
+    agent = rig.agent({"app": {"type": "stdin"}},
+                      {"main": rig.http(receiver, concurrency={"max": 1}),  # so that order is kept
+                       "other": rig.http(other, batch={"max_events": 100}, concurrency={"max": 1})},
                       shutdown_grace="1s").start_piped()
     agent.feed(lines(0, 5000, bytes_=300))
     await_all(receiver, 5000)

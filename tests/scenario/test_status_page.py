@@ -94,6 +94,9 @@ def picture(browser, name):
 def check_what_it_tells(browser):
     browser.wait(lambda: "dropped in 2 lanes of outputs archive, main" in browser.text("#verdict"),
                  "both lanes to shed")
+    browser.wait(lambda: any("app → archive" in text and "is held up by its endpoint" in text
+                             for text in browser.texts("#problems > li")),
+                 "the cause, which is looked for over some seconds")
     told = r"Dropping [\d.,]+/s: app → (?:main|archive)\nsince \d\d:\d\d"
     browser.wait(lambda: len(re.findall(told, browser.text("#problems > li"))) == 2, "how much and since when")
     problems = browser.texts("#problems > li")

@@ -13,7 +13,8 @@ MAX = 1024
 
 def make(rig, receiver, **options):
     tail = rig.tail("app.log", max_line_bytes=f"{MAX}B", **options)
-    return rig.agent({"app": tail}, {"main": rig.http(receiver, batch={"max_wait": "50ms"})})
+    output = rig.http(receiver, batch={"max_wait": "50ms"}, concurrency={"max": 1})  # in order
+    return rig.agent({"app": tail}, {"main": output})
 
 
 def ship(rig, data, count):

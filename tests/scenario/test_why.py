@@ -198,7 +198,7 @@ def test_a_file_that_the_agent_may_not_read_is_explained_by_its_user(rig):
            "then\n    known as device DEVICE, inode INODE\n"
            "    last error: file cannot be opened: Permission denied, SPAN ago\n"
            "  'DIR/app.log' (mode 0600, owner root:root) is not to be read by user 'nobody': change the mode, "
-           "or give it CAP_DAC_READ_SEARCH\n", rig.folder / "app.log")
+           "or give it CAP_DAC_READ_SEARCH (drop-in read-all-files.conf)\n", rig.folder / "app.log")
     agent.stop()
 
 

@@ -151,6 +151,7 @@ void tail_file_renew(struct tail *tail, struct sink *sink, struct tail_file *fil
     file->read = tail_cursor_make();
     file->settled = tail_cursor_position(&file->read);
     file->ahead = AHEAD_NONE;
+    file->hold = (struct tail_hold){ .since_ms = 0 };
     file->loaded = true;
     file->snap = false;
     file->size = 0;
@@ -165,6 +166,7 @@ void tail_file_finish(struct tail *tail, struct tail_file *file)
     tail_file_close(tail, file);
     tail_watch_drop(&tail->watch, file->watch);
     tail_table_set_watch(&tail->table, file, -1);
+    file->hold = (struct tail_hold){ .since_ms = 0 };
     file->finishing = false;
     file->finished = true;
     if (!file->seen)
@@ -187,6 +189,13 @@ void tail_file_expect(struct tail *tail, const struct tail_file *file)
     int64_t expiry_ms = file->active_ms + tail->config->rotate_wait;
     if (tail->next_expiry_ms == 0 || expiry_ms < tail->next_expiry_ms)
         tail->next_expiry_ms = expiry_ms;
+}
+
+void tail_file_expect_line(struct tail *tail, const struct tail_file *file)
+{
+    int64_t due_ms = tail_join_due_ms(tail->join, &file->hold);
+    if (due_ms != 0 && (tail->next_join_ms == 0 || due_ms < tail->next_join_ms))
+        tail->next_join_ms = due_ms;
 }
 
 void tail_file_move(struct tail *tail, struct sink *sink, struct tail_file *file)

@@ -17,6 +17,10 @@ void tail_lines_emit(struct tail_lines *lines, const char *data, uint64_t whole_
     event->body = (struct slice){ data, slice_cut(head, lines->max_line_bytes) };
     event->flags |= EVENT_TRUNCATED;
     event_integer(event, "log.record.original_bytes", (int64_t)whole_bytes);
+    if (lines->parse_error != NULL) {
+        event_text(event, "log.parse_error", slice_of(lines->parse_error));
+        lines->unparsed++;
+    }
 }
 
 size_t tail_lines_hole(const char *data, size_t bytes)

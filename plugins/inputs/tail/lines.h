@@ -15,7 +15,9 @@ struct tail_lines {
     struct resource *resource;
     const char *path;
     size_t max_line_bytes;
-    uint64_t lines, cut; /* counted here, told to the sink by the caller once a read */
+    const char *parse_error; /* NULL; or what a line too long to be looked at is flagged with */
+    /* counted here, told to the sink by the caller once a read */
+    uint64_t lines, cut, unparsed, ended;
 };
 
 /* One line of `whole_bytes`, of which `data` has at least min(whole_bytes, max_line_bytes + 1). */

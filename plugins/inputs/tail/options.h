@@ -5,6 +5,7 @@
 #include "plugin.h"
 
 enum tail_start { TAIL_START_END, TAIL_START_BEGINNING };
+enum tail_format { TAIL_LINES, TAIL_DOCKER, TAIL_CRI, TAIL_CONTAINER };
 
 #define TAIL_OPTIONS(X, T)                                                                         \
     X(T, paths, list, REQUIRED, ANY, ANY,                                                          \
@@ -17,6 +18,21 @@ enum tail_start { TAIL_START_END, TAIL_START_BEGINNING };
       "read from their beginning")                                                                 \
     X(T, max_line_bytes, size, "64KiB", "1", "1MiB",                                               \
       "Longer lines are cut here, at a whole character, and flagged")                              \
+    X(T, format, choice, "lines", "lines|docker|cri|container", ANY,                               \
+      "What a line is: the event, or what Docker (json-file) or a CRI runtime wrote around it; "   \
+      "container: one of the two, found out for each line")                                        \
+    X(T, multiline__start, text, "", ANY, ANY, "Pattern (PCRE2) of the first line of an event")    \
+    X(T, multiline__continuation, text, "", ANY, ANY,                                              \
+      "Pattern (PCRE2) of lines that belong to the event before them")                             \
+    X(T, multiline__traces, list, "", TRACE_NAMES, ANY,                                            \
+      "Languages whose stack traces are one event")                                                \
+    X(T, multiline__max_lines, count, "1000", "2", "1000",                                         \
+      "An event of more lines is ended here and flagged; what follows is another event")           \
+    X(T, multiline__max_bytes, size, "64KiB", "1KiB", "1MiB",                                      \
+      "An event of more bytes is ended before them and flagged; what follows is another event")    \
+    X(T, multiline__wait, duration, "1s", "10ms", "1m",                                            \
+      "An event whose end is not known yet, also a container's line of which a part is missing, "  \
+      "is delivered this long after its last line")                                                \
     X(T, rotate_wait, duration, "60s", "0s", "7d",                                                 \
       "Keep a renamed or removed file open until this long after its last byte; then a last line " \
       "without newline is delivered as it is")                                                     \

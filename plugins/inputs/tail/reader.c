@@ -5,6 +5,7 @@
  * the buffer's share, or a hole of NULs, is looked through ahead of what was consumed. After each
  * read, and not before, the cursor is compared with the file: so whatever a truncation falls
  * between, bytes of the new content are never taken for the old one's. */
+#include "container.h"
 #include "copy.h"
 #include "lines.h"
 
@@ -30,21 +31,29 @@ struct round {
     size_t count;
 };
 
-static size_t line_room(const struct tail *tail)
-{
-    return (size_t)tail->config->max_line_bytes + 2; /* "\r\n" */
-}
-
 static char *free_buffer(const struct round *round, size_t *ret_bytes)
 {
     *ret_bytes = round->tail->buffer_bytes - round->used;
     return round->tail->buffer + round->used;
 }
 
-static bool is_blocked(const struct tail *tail, const struct tail_file *file)
+/* The writer has gone on in the newer file: no more comes for what is not finished in the older. */
+static bool end_held(struct tail *tail, const struct tail_file *file, struct tail_file *older)
 {
-    const struct tail_file *older = tail_table_get(&tail->table, file->after);
-    return older != NULL && (older->queued || older->reading);
+    struct tail_stat stat;
+
+    if (older->hold.since_ms == 0 || older->hold.end_now || !tail_stat_path(file->path, &stat) ||
+        stat.size == 0)
+        return false;
+    older->hold.end_now = true;
+    tail_queue_push(&tail->table, older);
+    return true;
+}
+
+static bool is_blocked(struct tail *tail, const struct tail_file *file)
+{
+    struct tail_file *older = tail_table_get(&tail->table, file->after);
+    return older != NULL && (older->queued || older->reading || end_held(tail, file, older));
 }
 
 static struct attribute text_attribute(const char *key, const char *text)
@@ -56,15 +65,20 @@ static struct resource *make_resource(const struct tail *tail, const struct tail
 {
     const char *slash = strrchr(file->path, '/');
     size_t base = tail->host->base_count;
-    struct attribute *all = calloc(base + 2, sizeof(*all));
+    struct container_names names = { .count = 0 };
     struct resource *resource = NULL;
+
+    if (tail->config->format != TAIL_LINES)
+        tail_container_names(file->path, &names);
+    struct attribute *all = calloc(base + 2 + names.count, sizeof(*all));
 
     if (all != NULL) {
         if (base > 0)
             memcpy(all, tail->host->base, base * sizeof(*all));
         all[base] = text_attribute("log.file.name", slash == NULL ? file->path : slash + 1);
         all[base + 1] = text_attribute("log.file.path", file->path);
-        resource = resource_new(all, base + 2);
+        memcpy(all + base + 2, names.attributes, names.count * sizeof(*all));
+        resource = resource_new(all, base + 2 + names.count);
     }
     free(all);
     return resource;
@@ -77,6 +91,7 @@ static struct tail_lines begin_lines(const struct round *round, struct tail_file
     return (struct tail_lines){ .sink = round->sink,
                                 .resource = file->resource,
                                 .path = file->path,
+                                .parse_error = tail_join_parse_error(round->tail->join),
                                 .max_line_bytes = (size_t)round->tail->config->max_line_bytes };
 }
 
@@ -86,6 +101,10 @@ static void end_lines(const struct tail_lines *lines)
         sink_add(lines->sink, SINK_LINES, lines->lines);
     if (lines->cut > 0)
         sink_add(lines->sink, SINK_LINES_TRUNCATED, lines->cut);
+    if (lines->unparsed > 0)
+        sink_add(lines->sink, SINK_LINES_UNPARSED, lines->unparsed);
+    if (lines->ended > 0)
+        sink_add(lines->sink, SINK_EVENTS_ENDED, lines->ended);
 }
 
 /* -1: it failed, which is told. */
@@ -148,10 +167,32 @@ static void take_rest(struct round *round, struct taken *taken, const char *rest
     taken->moves = true;
 }
 
+static size_t join_lines(struct round *round, const struct taken *taken, struct tail_lines *lines,
+                         const char *data, size_t bytes)
+{
+    struct tail *tail = round->tail;
+    struct tail_hold *hold = &taken->file->hold;
+    size_t at = (size_t)(data - tail->buffer);
+    bool has_copies = tail->buffer_bytes < tail->buffer_room;
+    const struct tail_join_read read = { .lines = lines,
+                                         .data = data,
+                                         .bytes = bytes,
+                                         .copy = has_copies ? tail->buffer + tail->buffer_bytes + at
+                                                            : NULL,
+                                         .offset = taken->read.offset,
+                                         .is_full = taken->more,
+                                         .is_last = !taken->more && taken->file->finishing,
+                                         .now_ms = round->now_ms };
+    size_t consumed = tail_join_split(tail->join, &read, hold);
+    tail_file_expect_line(tail, taken->file);
+    return consumed;
+}
+
 static size_t take_lines(struct round *round, struct taken *taken, const char *data, size_t bytes)
 {
     struct tail_lines lines = begin_lines(round, taken->file);
-    size_t consumed = tail_lines_split(&lines, data, bytes);
+    size_t consumed = round->tail->join == NULL ? tail_lines_split(&lines, data, bytes)
+                                                : join_lines(round, taken, &lines, data, bytes);
 
     end_lines(&lines);
     tail_cursor_advance(&taken->read, data, consumed);
@@ -174,12 +215,12 @@ static void read_lines(struct round *round, struct taken *taken)
         start_over(taken);
         return;
     }
+    taken->more = bytes == room;
+    taken->at_end = !taken->more;
     size_t consumed = bytes == 0 ? 0 : take_lines(round, taken, data, bytes);
     const char *rest = data + consumed;
     size_t rest_bytes = bytes - consumed;
-    taken->more = bytes == room;
-    taken->at_end = !taken->more;
-    if (rest_bytes >= line_room(round->tail)) {
+    if (rest_bytes >= round->tail->line_room && file->hold.since_ms == 0) {
         bool hole = tail_lines_hole(rest, rest_bytes) == rest_bytes;
         taken->ahead = hole ? AHEAD_HOLE : AHEAD_LINE;
         taken->ahead_read = taken->read;
@@ -383,7 +424,7 @@ enum tail_round tail_read_round(struct tail *tail, struct sink *sink, int64_t no
         sink_tell(sink, LOG_ERROR, "no file is read", tail->host->name, "no memory");
         return TAIL_ROUND_FAILED;
     }
-    while (round.count < ROUND_FILES && tail->buffer_bytes - round.used >= line_room(tail)) {
+    while (round.count < ROUND_FILES && tail->buffer_bytes - round.used >= tail->line_room) {
         struct tail_file *file = tail_queue_pop(&tail->table);
         if (file == NULL)
             break;

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 
 enum { SAME_PATH_MAX = 256 }; /* files of one path that are kept in order */
+enum { LINKS_MAX = 8 };       /* one behind the other */
 static const int64_t STAMP_SLACK_NS =
     20 * NS_PER_MS; /* the kernel stamps files with a coarse clock */
 
@@ -52,6 +53,30 @@ int tail_open_same(const char *path, const struct tail_identity *identity)
     return -1;
 }
 
+/* Where the file at a path really lies: rotation happens there, and not beside a link to it, as
+ * Kubernetes makes them. Also of a link whose file is just being replaced. */
+static const char *follow_links(const char *path, char ret[PATH_MAX])
+{
+    char target[PATH_MAX];
+
+    if (strlen(path) >= PATH_MAX)
+        return path;
+    strcpy(ret, path);
+    for (int i = 0; i < LINKS_MAX; i++) {
+        ssize_t bytes = readlink(ret, target, sizeof(target) - 1);
+        if (bytes <= 0)
+            break;
+        target[bytes] = '\0';
+        char *slash = strrchr(ret, '/'), *name = ret;
+        if (target[0] != '/' && slash != NULL)
+            name = slash + 1;
+        if ((size_t)(name - ret) + (size_t)bytes >= PATH_MAX)
+            break;
+        strcpy(name, target);
+    }
+    return ret;
+}
+
 struct search {
     const struct tail_file *file;
     int fd, error;
@@ -83,8 +108,9 @@ static bool open_if_searched(void *context, const char *path, const char *name)
 int tail_rotate_open(const struct tail_file *file)
 {
     struct search search = { .file = file, .fd = -1, .error = ENOENT };
+    char real[PATH_MAX];
 
-    tail_visit_folder_of(file->path, open_if_searched, &search);
+    tail_visit_folder_of(follow_links(file->path, real), open_if_searched, &search);
     if (search.fd < 0)
         errno = search.error;
     return search.fd;
@@ -230,17 +256,18 @@ static struct tail_file *find_last(const struct tail *tail, const char *path,
 void tail_rotate_find_missed(struct tail *tail, struct sink *sink, const char *path,
                              const struct tail_file *newest)
 {
-    const char *slash = strrchr(path, '/');
+    char buffer[PATH_MAX];
+    const char *real = follow_links(path, buffer), *slash = strrchr(real, '/');
     struct missed missed = { .tail = tail,
                              .sink = sink,
                              .newest = newest,
                              .last = find_last(tail, path, newest),
                              .path = path,
-                             .base = slash == NULL ? path : slash + 1 };
+                             .base = slash == NULL ? real : slash + 1 };
 
     if (missed.last == NULL || (newest == NULL && !missed.last->moved))
         return;
-    tail_visit_folder_of(path, take_if_missed, &missed);
+    tail_visit_folder_of(real, take_if_missed, &missed);
     tail_rotate_order(tail, path);
 }
 

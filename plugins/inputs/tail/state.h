@@ -5,6 +5,7 @@
  *   file    opens, closes, starts over and gives up single files
  *   copy    knows copies of files that were then cut off (copytruncate)
  *   reader  takes files from the queue and makes events of their bytes
+ *   join    makes events of several lines, and of containers' logs
  *   account says of each file how it stands, to people who ask */
 #pragma once
 
@@ -19,7 +20,9 @@ struct tail {
     const struct tail_config *config;
     const struct host *host;
     char *buffer;
-    size_t buffer_bytes;
+    size_t buffer_bytes, buffer_room;    /* to read into; with what is behind it for joined lines */
+    size_t line_room;                    /* the longest stretch that is looked at at once */
+    struct tail_join *join, *spare_join; /* NULL: each line is an event; that of before a reload */
     unsigned max_open;
 
     struct tail_table table;
@@ -29,6 +32,7 @@ struct tail {
     int64_t next_scan_ms;   /* the slow rescan */
     int64_t scan_rest_ms;   /* no scan on news before this */
     int64_t next_expiry_ms; /* the next rotate_wait that runs out; 0: none */
+    int64_t next_join_ms;   /* the next event that has waited for its next line; 0: none */
     int64_t nap_until_ms;   /* after data: collect a few more lines before waking again; 0: awake */
     int64_t known_ns;       /* Unix; files born later are new since the checkpoint or the start */
     int64_t scan_ns;        /* Unix; when the scan that runs began */
@@ -48,8 +52,7 @@ bool tail_stat_fd(int fd, struct tail_stat *ret);
 bool tail_identity_same(const struct tail_identity *a, const struct tail_identity *b);
 
 /* ---- file ---- */
-/* A file that was not known. From its beginning or, where `from_end`, from its last line on.
- * NULL: no room; told. */
+/* Not known before. From its beginning, or from its last line on. NULL: no room; told. */
 struct tail_file *tail_file_add(struct tail *tail, struct sink *sink, const char *path,
                                 const struct tail_stat *stat, bool from_end);
 bool tail_file_open(struct tail *tail, struct sink *sink, struct tail_file *file);
@@ -61,16 +64,15 @@ void tail_file_vanish(struct tail *tail, struct sink *sink, struct tail_file *fi
 void tail_file_finish(struct tail *tail, struct tail_file *file); /* read to its end for good */
 /* It has left its path; what is left in it is read, and it is kept for rotate_wait. */
 void tail_file_move(struct tail *tail, struct sink *sink, struct tail_file *file);
-void tail_file_expect(struct tail *tail,
-                      const struct tail_file *file); /* when its rotate_wait ends */
+/* When its rotate_wait ends; when its unfinished event has waited. */
+void tail_file_expect(struct tail *tail, const struct tail_file *file);
+void tail_file_expect_line(struct tail *tail, const struct tail_file *file);
 void tail_file_failed(struct sink *sink, struct tail_file *file, const char *msg, int error);
-void tail_file_note(struct tail *tail,
-                    struct tail_file *file); /* after its size or offset changed */
+void tail_file_note(struct tail *tail, struct tail_file *file); /* its size or offset changed */
 uint64_t tail_file_offset(const struct tail_file *file);
 void tail_file_drop(struct tail *tail, struct tail_file **filep);
 
 /* ---- rotate ---- */
-
 typedef bool tail_visit_fn(void *context, const char *path, const char *name); /* true: go on */
 void tail_visit_folder_of(const char *path, tail_visit_fn *visit, void *context);
 bool tail_rotate_is_rotated(const char *name, const char *path); /* app.log.1 of …/app.log */
@@ -80,8 +82,8 @@ typedef bool tail_origin_fn(const struct tail *tail, const struct tail_file *fil
 bool tail_rotate_origin(const struct tail *tail, const struct tail_file *file,
                         tail_origin_fn *is_origin, char ret_path[PATH_MAX], uint32_t *ret_rotation);
 
-/* Opens a file that has left its path, looked for by inode in the folder. -1: errno, ENOENT if it
- * is not there. */
+/* Opens a file that has left its path, looked for by inode. -1: errno, ENOENT if it is not there.
+ */
 int tail_rotate_open(const struct tail_file *file);
 int tail_open_same(const char *path, const struct tail_identity *identity); /* -1: errno */
 /* Files of the path that no scan has seen: begun after the last known one and, if there is a file
@@ -103,7 +105,6 @@ bool tail_scan_is_ours(const struct tail *tail, const char *name); /* the last p
 bool tail_scan_excludes(const struct tail *tail, const char *path);
 
 /* ---- reader ---- */
-
 /* Reads from queued files until the buffer is full. What was not taken is read again later. */
 enum tail_round {
     TAIL_ROUND_TOOK,

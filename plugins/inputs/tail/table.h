@@ -5,6 +5,7 @@
 #pragma once
 
 #include "cursor.h"
+#include "join.h"
 #include "plugin.h"
 
 struct tail_identity {
@@ -66,6 +67,7 @@ struct tail_file {
     int error;
     int64_t error_ms;
 
+    struct tail_hold hold; /* events of several lines: what waits for more */
     struct tail_cut cut;
     struct resource *resource; /* made at its first event */
     struct tail_file *next_queued, *next_inode, *next_path, *next_watch;

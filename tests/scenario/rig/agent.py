@@ -56,6 +56,7 @@ class Agent:
         self.peak_bytes = 0
         self.command = [BINARY]  # a scenario may put a tracer or a namespace before it
         self.env = {}
+        self.config_text = None  # instead of the configuration as a map
         self.config = {"agent": {"state_dir": self.state_dir, "runtime_dir": self.runtime_dir,
                                  "report_interval": "1s", "shutdown_grace": "10s",
                                  "admin": {"listen": "127.0.0.1:0"}, **options},
@@ -71,7 +72,7 @@ class Agent:
         assert self.process is None, "it runs already"
         self.starts += 1
         self.runtime_dir.mkdir(exist_ok=True)
-        self.config_path.write_text(yaml.dump(self.config))
+        self.config_path.write_text(self.config_text or yaml.dump(self.config))
         self.log = LogFile(self.folder / f"agent.{self.starts}.log")
         self.logs.append(self.log)
         with open(self.log.path, "wb") as log, open(self.folder / "stdout", "ab") as out:

@@ -139,10 +139,38 @@ static void a_worker_without_memory_for_a_batch_still_cuts_another(void **unused
     close_stage(&stage);
 }
 
+/* It is woken once for both, between the gate and its next sleep. */
+static void a_worker_let_go_from_its_gate_and_stopped_at_once_ends(void **unused)
+{
+    (void)unused;
+    const struct reply script[] = { { OK, AFTER_KEEP } };
+    struct stage stage = { 0 };
+    struct body_pool bodies = { .spares = { NULL } };
+    struct feed feed = { .full_bytes = 1, .full_events = 1 };
+
+    start_stage(&stage, script, 1, &feed);
+    struct lane *lane = make_lane(&stage, &feed);
+    (void)alarm(PATIENCE_MS / 1000); /* instead of waiting for its end for ever */
+    for (int i = 0; i < 20; i++) {
+        struct worker *worker = start_batches_of_two(&stage, &lane, &feed, &bodies);
+        gate_shut(worker_gate(worker));
+        worker_nudge(worker);
+        while (!gate_is_stood_at(worker_gate(worker)))
+            gate_await(worker_gate(worker), 10);
+        gate_open(worker_gate(worker));
+        worker_stop(worker, FLOW_drain_timeout_batch);
+        worker_free(&worker);
+    }
+    (void)alarm(0);
+    lane_free(&lane);
+    close_stage(&stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_worker_without_memory_for_a_batch_still_cuts_another),
+        cmocka_unit_test(a_worker_let_go_from_its_gate_and_stopped_at_once_ends),
     };
     (void)signal(SIGPIPE, SIG_IGN);
     (void)curl_global_init(CURL_GLOBAL_DEFAULT);

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "base/err.h"
-#include "config/schema.h"
+#include "config/plugin_type.h"
 
 #define FILES_OPTIONS(X, T)                                                                        \
     X(T, paths, list, REQUIRED, ANY, ANY, "Files to read")                                         \

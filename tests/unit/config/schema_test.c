@@ -3,7 +3,7 @@
 
 #include "base/err.h"
 #include "config/nearest.h"
-#include "config/schema.h"
+#include "config/schema_names.h"
 
 #include <string.h>
 

@@ -94,6 +94,41 @@ bool sink_flush(struct sink *sink)
     return !sink->stopping;
 }
 
+static void forget_events(struct sink *sink, size_t from)
+{
+    while (sink->event_count > from)
+        free_event(&sink->events[--sink->event_count]);
+}
+
+bool sink_parcel_begin(struct sink *sink, uint64_t id)
+{
+    assert_false(sink->parcel_is_open);
+    pass_on(sink);
+    sink->parcel_is_open = true;
+    sink->parcel_fails = sink->next_parcel != PARCEL_TAKEN;
+    sink->parcel_id = id;
+    sink->parcel_begin = sink->event_count;
+    return true;
+}
+
+bool sink_parcel_fails(const struct sink *sink)
+{
+    return sink->parcel_is_open && sink->parcel_fails;
+}
+
+/* Of one that is not taken nothing stays. */
+enum parcel sink_parcel_end(struct sink *sink, bool keep, uint64_t *ret_refused)
+{
+    assert_true(sink->parcel_is_open);
+    pass_on(sink);
+    sink->parcel_is_open = false;
+    if (keep && sink->next_parcel == PARCEL_TAKEN)
+        *ret_refused = 0;
+    else
+        forget_events(sink, sink->parcel_begin);
+    return sink->next_parcel;
+}
+
 bool sink_mark(struct sink *sink, const void *mark, size_t bytes)
 {
     assert_true(bytes <= MARK_BYTES);
@@ -144,6 +179,15 @@ void sink_set(struct sink *sink, enum sink_number number, uint64_t value)
     sink->numbers[number] = value;
 }
 
+void sink_quote(struct sink *sink, enum log_level level, const char *msg, const char *what,
+                struct slice words)
+{
+    char text[1024];
+
+    (void)snprintf(text, sizeof(text), "%.*s", (int)words.bytes, words.data);
+    sink_tell(sink, level, msg, what, text);
+}
+
 bool sink_own_metrics(struct sink *sink, struct buf *ret_text)
 {
     return sink->own_metrics != NULL && buf_add_text(ret_text, sink->own_metrics);
@@ -182,6 +226,7 @@ void fake_sink_clear(struct sink *sink)
     struct scratch scratch = { sink->scratch.memory, sink->scratch.room, 0 };
     *sink = (struct sink){ .stopping = sink->stopping,
                            .count_only = sink->count_only,
+                           .next_parcel = sink->next_parcel,
                            .scratch = scratch };
 }
 

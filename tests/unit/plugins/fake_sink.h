@@ -39,6 +39,10 @@ struct sink {
     size_t tell_count;
     uint64_t numbers[SINK_NUMBERS]; /* sums of sink_add(), last values of sink_set() */
 
+    bool parcel_is_open, parcel_fails;
+    uint64_t parcel_id;      /* of the last one */
+    size_t parcel_begin;     /* event_count at its begin */
+    enum parcel next_parcel; /* set by a test: what the next one becomes */
     const char *own_metrics; /* set by a test: what sink_own_metrics() gives; NULL: it fails */
     bool stopping;        /* set by a test: flushes and marks are refused, events are thrown away */
     bool count_only;      /* set by a test: event_count and event_bytes alone, for long inputs */

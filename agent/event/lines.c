@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* generate_lines: text is copied, not printed: `printf` for each line would be the bottleneck when
+/* lines: text is copied, not printed: `printf` for each line would be the bottleneck when
  * the aim is to outrun a shipper. */
-#include "cli/generate_lines.h"
+#include "event/lines.h"
 
 #include "base/clock.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* generate_lines: log lines as real programs write them, each with its number in it.
+/* lines: log lines as real programs write them, each with its number in it.
  * Four kinds are mixed: an nginx access log, syslog, a JSON log, and Java with an exception. Every
  * line has ` seq=RUN.N ` in it, so that a receiver can tell which arrived, and how often.
  * Threads: none; from the same seed come the same lines (but for their times). */

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* regex: a pattern of the user's against lines (PCRE2, bytes).
+ * Promise: a look at a line ends after a bounded number of steps, whatever the pattern and the
+ * line: only the first REGEX_LINE_BYTES of it are looked at, and a match that goes astray is given
+ * up. Threads: one at a time for each pattern; it owns the memory that a match needs. */
+#pragma once
+
+#include "base/slice.h"
+
+struct err;
+struct regex;
+
+enum { REGEX_LINE_BYTES = 1024 };
+
+struct regex *regex_new(const char *pattern, struct err *err); /* NULL: not a pattern, no memory */
+void regex_free(struct regex **regexp);
+
+enum regex_found { REGEX_NO, REGEX_YES, REGEX_GAVE_UP };
+enum regex_found regex_find(struct regex *regex, struct slice line); /* anywhere, as grep */

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* http: events that applications and other agents send over HTTP, answered honestly: 200 is said
+ * only for what all lanes have taken. Runs in its reading's thread, which sleeps on the descriptor
+ * of libmicrohttpd; while the agent drains, too. */
+#include "http/state.h"
+
+enum { EVENT_EXTRA = 128 };
+
+static bool http_input_check(const void *config, struct err *err)
+{
+    const struct http_input_config *cfg = config;
+    struct fields fields;
+
+    if (cfg->max_pending_bytes < cfg->max_body_bytes)
+        return err_set(err, "max_pending_bytes is below max_body_bytes");
+    if (cfg->max_event_bytes > cfg->max_body_bytes)
+        return err_set(err, "max_event_bytes is above max_body_bytes");
+    return inlet_check(cfg, err) && guard_check(cfg, err) &&
+           fields_make(&fields, &cfg->body_fields, &cfg->time_fields, &cfg->severity_fields, err);
+}
+
+static struct inlet_config inlet_config_of(struct http_input *input,
+                                           const struct http_input_config *config)
+{
+    return (struct inlet_config){ .options = config,
+                                  .on_request = request_serve,
+                                  .on_completed = request_completed,
+                                  .context = input };
+}
+
+/* What follows from the configuration without anything being opened. */
+static void use_config(struct http_input *input, const struct http_input_config *config,
+                       const struct host *host)
+{
+    struct err err = { "" };
+
+    input->config = config;
+    input->host = host;
+    input->mapping.host = host;
+    input->mapping.max_event_bytes = config->max_event_bytes;
+    CHECK(fields_make(&input->mapping.fields, &config->body_fields, &config->time_fields,
+                      &config->severity_fields, &err));
+    guard_make(&input->guard, config);
+    resources_fini(&input->mapping.resources); /* the host's own attributes are in them */
+    inlet_set_options(input->inlet, config);
+    if (config->max_body_bytes == input->buffer_bytes)
+        return;
+    input->buffer_bytes = config->max_body_bytes;
+    auto_free(&input->expanded);
+    auto_free(&input->unescaped);
+}
+
+static bool http_input_open(void *state, const void *config, const struct host *host,
+                            struct err *err)
+{
+    struct http_input *input = state;
+    struct inlet_config inlet = inlet_config_of(input, config);
+
+    input->inlet = inlet_open(&inlet, NULL, err);
+    if (input->inlet == NULL)
+        return false;
+    use_config(input, config, host);
+    return true;
+}
+
+static void run_inlets(struct http_input *input, struct sink *sink)
+{
+    int64_t now_ms = clock_now_ms();
+
+    input->sink = sink;
+    if (input->old_inlet != NULL) {
+        admit_none(input);
+        admit_leave_ends(input);
+        (void)inlet_run(input->old_inlet, now_ms, &input->due_ms);
+        inlet_close(&input->old_inlet);
+    }
+    admit_again(input, now_ms);
+    input->is_run_again = inlet_run(input->inlet, now_ms, &input->due_ms);
+    uint64_t refused = inlet_take_refused(input->inlet);
+    if (refused > 0)
+        sink_add(sink, SINK_CONNECTIONS_REFUSED, refused);
+    input->sink = NULL;
+}
+
+static enum collected http_input_collect(void *state, struct sink *sink)
+{
+    struct http_input *input = state;
+
+    if (!input->has_told)
+        sink_tell(sink, LOG_INFO, "listening", inlet_bound(input->inlet), input->config->listen);
+    input->has_told = true;
+    input->is_draining = false; /* a reload may have thought better of it */
+    run_inlets(input, sink);
+    return input->is_run_again ? COLLECT_MORE : COLLECT_IDLE;
+}
+
+static void http_input_drain(void *state, struct sink *sink)
+{
+    struct http_input *input = state;
+
+    input->is_draining = true;
+    admit_none(input);
+    run_inlets(input, sink);
+    if (input->is_run_again)
+        run_inlets(input, sink);
+}
+
+static void http_input_wait(void *state, struct waits *waits)
+{
+    struct http_input *input = state;
+    int64_t due_ms = admit_due_ms(input);
+
+    waits->fds[waits->fd_count++] = inlet_fd(input->inlet);
+    waits->until_ms = input->due_ms;
+    if (due_ms != 0 && (waits->until_ms == 0 || due_ms < waits->until_ms))
+        waits->until_ms = due_ms;
+}
+
+static void http_input_answer(void *state, uint64_t id, uint64_t dropped)
+{
+    admit_settled(state, id, dropped);
+}
+
+/* A inlet in another place, or with another certificate, is opened beside. The one of before stays
+ * until the next round: by then it is known that there is no way back. Connections go with it;
+ * whoever got no answer sends again. */
+static bool change_inlet(struct http_input *input, const struct http_input_config *config,
+                         struct err *err)
+{
+    struct inlet *before = input->inlet;
+
+    if (inlet_is_like(before, config))
+        return true;
+    if (input->old_inlet != NULL && inlet_is_like(input->old_inlet, config)) {
+        input->inlet = input->old_inlet;
+        input->old_inlet = NULL;
+        inlet_close(&before); /* nobody was let in yet */
+        return true;
+    }
+    struct inlet_config inlet = inlet_config_of(input, config);
+    struct inlet *opened = inlet_open(&inlet, before, err);
+    if (opened == NULL)
+        return false;
+    input->old_inlet = before;
+    input->inlet = opened;
+    input->has_told = false;
+    return true;
+}
+
+static bool http_input_change(void *state, const void *config, const struct host *host,
+                              struct err *err)
+{
+    struct http_input *input = state;
+
+    if (!change_inlet(input, config, err))
+        return false;
+    use_config(input, config, host);
+    return true;
+}
+
+/* libmicrohttpd does not end while a connection is suspended. */
+static void http_input_close(void *state)
+{
+    struct http_input *input = state;
+
+    input->is_draining = true;
+    admit_none(input);
+    admit_leave_ends(input);
+    inlet_close(&input->inlet);
+    inlet_close(&input->old_inlet);
+    CHECK(input->pending_bytes == 0);
+    resources_fini(&input->mapping.resources);
+    guard_fini(&input->guard);
+    free(input->expanded);
+    free(input->unescaped);
+}
+
+static uint64_t http_input_max_event_bytes(const void *config)
+{
+    const struct http_input_config *cfg = config;
+    return cfg->max_event_bytes + EVENT_EXTRA;
+}
+
+static uint64_t http_input_memory_bytes(const void *config)
+{
+    const struct http_input_config *cfg = config;
+    return cfg->max_pending_bytes + 2 * cfg->max_body_bytes + inlet_memory_bytes(cfg);
+}
+
+const struct input input_http = {
+    .type = { PLUGIN_TYPE("http", "Events sent over HTTP: NDJSON, JSON or lines", http_input_config,
+                          http_input),
+              .max_event_bytes = http_input_max_event_bytes,
+              .memory_bytes = http_input_memory_bytes, .check = http_input_check },
+    .open = http_input_open,
+    .collect = http_input_collect,
+    .wait = http_input_wait,
+    .answer = http_input_answer,
+    .drain = http_input_drain,
+    .change = http_input_change,
+    .close = http_input_close,
+};
