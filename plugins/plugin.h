@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/line_buffer.h"
 #include "base/listen.h"
 #include "base/log.h"
