@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import time
 
+import intake
 import sockets
 from rig import (BUILD, FILE, GIB, Agent, Receiver, Sampler, await_true, count_lines,
                  machine_busy_s)
@@ -65,8 +66,8 @@ def run_far_filled(args, lines):
     return run_agent(args, lines, "--fault", f"delay={FAR_MS}ms", **FILLED)
 
 
-PARTS = {"limit": run_limit, "throughput": run_agent, "tcp": sockets.run_tcp, "far": run_far,
-         "far_filled": run_far_filled}
+PARTS = {"limit": run_limit, "throughput": run_agent, "tcp": sockets.run_tcp,
+         "http_input": intake.run_intake, "far": run_far, "far_filled": run_far_filled}
 
 
 # ---- all rounds ----
@@ -154,3 +155,7 @@ def rows(found):
         how = f"{FILLED['workers']} workers, max {FILLED['concurrency_max']}"
         yield f"answers after {FAR_MS} ms, {how}", speed(found, "far_filled", others), ">= 400 MB/s"
         yield from agent_rows(found, "far_filled", "", "< 72 MiB")
+    if "http_input" in found:
+        yield ("the lines as NDJSON to an http input",
+               speed(found, "http_input", (("throughput", "near"),)), ">= 50 %")
+        yield "  CPU for a GiB", cost(found, "http_input"), ""
