@@ -6,7 +6,8 @@
 # one that is installed already is not replaced.
 # shellcheck disable=SC2034
 packages_build="gcc libc6-dev cmake ninja-build pkg-config zlib1g-dev libyaml-dev libcjson-dev
-  libcurl4-gnutls-dev|libcurl4-openssl-dev libmicrohttpd-dev libpcre2-dev ca-certificates
+  libcurl4-gnutls-dev|libcurl4-openssl-dev libmicrohttpd-dev libgnutls28-dev libpcre2-dev
+  ca-certificates
   libisal-dev libdeflate-dev libzstd-dev libsystemd-dev libncurses-dev"
 # shellcheck disable=SC2034
 packages_test="libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-yaml

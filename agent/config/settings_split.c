@@ -35,10 +35,7 @@ static uint64_t reading_bytes(const struct settings_part *input)
 {
     uint64_t buffer = largest_event(input) + 64 * KIB;
     uint64_t own = input->type->memory_bytes == NULL ? 0 : input->type->memory_bytes(input->config);
-    uint64_t asked =
-        input->type->buffer_bytes == NULL ? 0 : input->type->buffer_bytes(input->config);
 
-    buffer = buffer > asked ? buffer : asked;
     return own + scratch_bytes + (buffer > read_buffer_bytes ? buffer : read_buffer_bytes);
 }
 

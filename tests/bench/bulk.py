@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import time
 
+import protocols
 import sockets
 from rig import (BUILD, FILE, GIB, Agent, Receiver, Sampler, await_true, count_lines,
                  machine_busy_s)
@@ -58,7 +59,8 @@ def run_far(args, lines):
     return run_agent(args, lines, "--fault", f"delay={FAR_MS}ms")
 
 
-PARTS = {"limit": run_limit, "throughput": run_agent, "tcp": sockets.run_tcp, "far": run_far}
+PARTS = {"limit": run_limit, "throughput": run_agent, "tcp": sockets.run_tcp,
+         "syslog": protocols.run_syslog, "far": run_far}
 
 
 # ---- all rounds ----
@@ -137,6 +139,10 @@ def rows(found):
         others = (("limit", "the limit"), ("throughput", "tail"))
         yield "lines over TCP, overflow: block", speed(found, "tcp", others), ">= 60 % of tail"
         yield from agent_rows(found, "tcp", "", "")
+    if "syslog" in found:
+        others = (("limit", "the limit"), ("throughput", "tail"))
+        yield "syslog over TCP, RFC 5424", speed(found, "syslog", others), ">= 60 % of tail"
+        yield from agent_rows(found, "syslog", "", "")
     if "far" in found:
         others = (("limit", "the limit"), ("throughput", "near"))
         yield f"the same, answers after {FAR_MS} ms", speed(found, "far", others), ">= 400 MB/s"

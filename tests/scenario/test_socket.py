@@ -2,12 +2,12 @@
 """The input `socket`: every kind of address, real senders, and where each record went."""
 
 import os
+import pathlib
 import shutil
 import signal
 import socket
 import ssl
 import struct
-import subprocess
 import time
 
 import pytest
@@ -19,6 +19,7 @@ from rig.waiting import wait_until
 from test_reload import reload
 from test_tls import Certificates
 
+EXAMPLE = pathlib.Path(__file__).parents[2] / "config" / "examples" / "sockets.yaml"
 REFUSED = "spillway_connections_refused_total"
 
 
@@ -57,6 +58,22 @@ def test_each_kind_of_address_takes_records_and_tells_who_sent_them(rig):
     assert "network.peer.address" not in by_body["over unix"]
     assert agent.stop().agree_with(receiver).lane().received == 7
     assert not os.path.exists(rig.folder / "s"), "its socket goes with it"
+
+
+def test_the_example_runs(rig):
+    config = pytest.importorskip("yaml").safe_load(EXAMPLE.read_text())
+    receiver = rig.receiver()
+    agent = rig.agent(config["inputs"], config["outputs"])
+    agent.env = {"PORT": "0", "RUN_DIR": str(rig.folder), "ENDPOINT": receiver.url}
+    agent.start()
+    with connect(agent, "tcp") as tcp, connect(agent, "udp") as udp:
+        tcp.sendall(b"over tcp\n")
+        udp.send(b"over udp")
+        with socket.socket(socket.AF_UNIX) as stream:
+            stream.connect(str(rig.folder / "applications.sock"))
+            stream.sendall(b"over unix\n")
+        receiver.wait_events(3)
+    agent.stop().agree_with(receiver)
 
 
 def test_programs_that_people_have_send_to_it(rig):
@@ -193,6 +210,30 @@ def test_what_the_kernel_has_when_it_stops_is_read(rig):
     assert books.agree_with(receiver).lane().received == 15
     for stream in streams:
         stream.close()
+
+
+def test_a_stop_in_the_middle_of_it_all_ends_in_time_and_counts_what_was_read(rig):
+    """The endpoint refuses, the lane is full, the sender waits: what the kernel had is read and counted."""
+    receiver = rig.receiver()
+    receiver.always(503)
+    agent = rig.agent(listen("tcp://127.0.0.1:0", lane={"capacity": "1MiB", "overflow": "block"}),
+                      {"main": rig.http(receiver, batch={"max_bytes": "64KiB"})}, memory_limit="16MiB",
+                      shutdown_grace="1s")
+    agent.start()
+    with connect(agent) as stream:
+        stream.settimeout(1)
+        sent = 0
+        with pytest.raises(TimeoutError):
+            while True:
+                sent += stream.send(b"x" * 199 + b"\n")
+        begin = time.monotonic()
+        agent.process.send_signal(signal.SIGTERM)
+        books = agent.finish(expect=3)
+        assert time.monotonic() - begin < 5
+    lane = books.lane()
+    assert lane.delivered == 0 and lane.received == lane.dropped
+    # All but what was on its way to the other side's buffers, which nobody can see from here.
+    assert 0.3 * sent / 200 < lane.received <= sent / 200 + 1
 
 
 # ---- bad guests ----

@@ -118,7 +118,7 @@ struct item {
     uint32_t id;
 };
 
-struct request {
+struct sim_request {
     struct batch *batch; /* NULL: free */
     bool is_old;         /* sealed by an earlier start */
     bool is_from_disk;
@@ -207,7 +207,7 @@ struct outlet {
     size_t unsynced_count, unsynced_room;
     struct lane *lanes[OUTLET_SOURCES];
     struct sim_worker workers[OUTLET_WORKERS];
-    struct request requests[REQUESTS_MAX];
+    struct sim_request requests[REQUESTS_MAX];
     unsigned request_count;
     bool sender_is_awake, any_answer, has_launched, workers_may_go_on;
     int64_t sender_until_ms;
@@ -302,14 +302,14 @@ bool worker_may_step(const struct outlet *outlet, const struct sim_worker *worke
 void worker_step(struct outlet *outlet, struct sim_worker *worker);
 bool sender_may_step(const struct outlet *outlet);
 void sender_step(struct outlet *outlet);
-void request_end(struct outlet *outlet, struct request *request);
+void request_end(struct outlet *outlet, struct sim_request *request);
 
 /* host_endpoint.c */
 void endpoint_change_weather(struct outlet *outlet);
-void endpoint_read_body(const struct outlet *outlet, struct request *request);
-void endpoint_take(struct outlet *outlet, struct request *request, int64_t timeout_ms);
-void endpoint_acknowledge(struct outlet *outlet, const struct request *request);
-void endpoint_forget(struct outlet *outlet, const struct request *request);
+void endpoint_read_body(const struct outlet *outlet, struct sim_request *request);
+void endpoint_take(struct outlet *outlet, struct sim_request *request, int64_t timeout_ms);
+void endpoint_acknowledge(struct outlet *outlet, const struct sim_request *request);
+void endpoint_forget(struct outlet *outlet, const struct sim_request *request);
 
 /* host_spool.c */
 void spool_find(struct outlet *outlet);

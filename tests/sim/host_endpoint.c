@@ -42,7 +42,7 @@ static const char *read_line(const struct outlet *outlet, bool is_old, const cha
     return at == NULL ? end : at + 1;
 }
 
-static void read_text(const struct outlet *outlet, struct slice text, struct request *request)
+static void read_text(const struct outlet *outlet, struct slice text, struct sim_request *request)
 {
     const char *at = text.data, *end = text.data + text.bytes;
 
@@ -63,7 +63,7 @@ static void read_text(const struct outlet *outlet, struct slice text, struct req
     }
 }
 
-void endpoint_read_body(const struct outlet *outlet, struct request *request)
+void endpoint_read_body(const struct outlet *outlet, struct sim_request *request)
 {
     const struct batch *batch = request->batch;
     AUTO(buf_fini) struct buf text = { .limit = batch->raw_bytes + 1 };
@@ -113,7 +113,7 @@ static void check_receipt(const struct source *source, const struct item *item,
 }
 
 /* Classes are read in turns: order is kept in each, not in the lane. */
-static void check_run(const struct outlet *outlet, const struct request *request, unsigned at,
+static void check_run(const struct outlet *outlet, const struct sim_request *request, unsigned at,
                       const struct batch_run *run)
 {
     const struct item *first = &request->items[at], *end = first + run->events;
@@ -136,7 +136,7 @@ static void check_run(const struct outlet *outlet, const struct request *request
     }
 }
 
-static void check_runs(const struct outlet *outlet, const struct request *request)
+static void check_runs(const struct outlet *outlet, const struct sim_request *request)
 {
     const struct batch *batch = request->batch;
     unsigned at = 0;
@@ -154,12 +154,12 @@ static void check_runs(const struct outlet *outlet, const struct request *reques
 
 /* A batch of an earlier start may be sent twice, when what became of it was not noted in time;
  * never in two requests at a time. */
-static void check_old(const struct outlet *outlet, const struct request *request)
+static void check_old(const struct outlet *outlet, const struct sim_request *request)
 {
     if (request->batch->pin == NULL)
         host_fail(outlet->host, "%s: a batch of an earlier start is in memory", outlet->name);
     for (unsigned i = 0; i < REQUESTS_MAX; i++) {
-        const struct request *other = &outlet->requests[i];
+        const struct sim_request *other = &outlet->requests[i];
         if (other != request && other->batch != NULL &&
             strcmp(other->batch->key, request->batch->key) == 0)
             host_fail(outlet->host, "%s: a batch is in two requests", outlet->name);
@@ -187,7 +187,7 @@ static void check_item(const struct outlet *outlet, const struct item *item)
     fate->in_flight = true;
 }
 
-static void note_arrival(struct outlet *outlet, const struct request *request)
+static void note_arrival(struct outlet *outlet, const struct sim_request *request)
 {
     for (unsigned i = 0; i < request->count; i++) {
         const struct item *item = &request->items[i];
@@ -214,7 +214,7 @@ static void check_order(const struct outlet *outlet, struct source *source, uint
     source->last_acked = id;
 }
 
-void endpoint_acknowledge(struct outlet *outlet, const struct request *request)
+void endpoint_acknowledge(struct outlet *outlet, const struct sim_request *request)
 {
     for (unsigned i = 0; i < request->count; i++) {
         const struct item *item = &request->items[i];
@@ -228,7 +228,7 @@ void endpoint_acknowledge(struct outlet *outlet, const struct request *request)
     }
 }
 
-void endpoint_forget(struct outlet *outlet, const struct request *request)
+void endpoint_forget(struct outlet *outlet, const struct sim_request *request)
 {
     if (request->count == 1 && request->answer.verdict == VERDICT_REJECTED)
         outlet->sources[request->items[0].source].fates[request->items[0].id].was_refused = true;
@@ -262,7 +262,7 @@ void endpoint_change_weather(struct outlet *outlet)
     TRACE(host, "%s: the weather is %s", outlet->name, weather_names[outlet->weather]);
 }
 
-static bool has_poison(const struct outlet *outlet, const struct request *request)
+static bool has_poison(const struct outlet *outlet, const struct sim_request *request)
 {
     for (unsigned i = 0; i < request->count; i++) {
         if (source_is_poison(&outlet->sources[request->items[i].source], request->items[i].id))
@@ -272,8 +272,8 @@ static bool has_poison(const struct outlet *outlet, const struct request *reques
 }
 
 /* Sets verdict and took_ms; returns whether the data arrive. */
-static bool meet_weather(struct outlet *outlet, const struct request *request, int64_t timeout_ms,
-                         struct answer_summary *answer)
+static bool meet_weather(struct outlet *outlet, const struct sim_request *request,
+                         int64_t timeout_ms, struct answer_summary *answer)
 {
     struct sim *host = outlet->host;
     bool strikes = percent(host, outlet->chance);
@@ -330,7 +330,7 @@ static bool meet_weather(struct outlet *outlet, const struct request *request, i
     return true;
 }
 
-void endpoint_take(struct outlet *outlet, struct request *request, int64_t timeout_ms)
+void endpoint_take(struct outlet *outlet, struct sim_request *request, int64_t timeout_ms)
 {
     struct sim *host = outlet->host;
     int64_t latency_ms = outlet->latency_ms;

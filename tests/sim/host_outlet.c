@@ -205,7 +205,7 @@ bool sender_may_step(const struct outlet *outlet)
     return outlet->sender_is_awake || outlet->host->now_ms >= outlet->sender_until_ms;
 }
 
-static struct request *find_free_request(struct outlet *outlet)
+static struct sim_request *find_free_request(struct outlet *outlet)
 {
     for (unsigned i = 0; i < REQUESTS_MAX; i++) {
         if (outlet->requests[i].batch == NULL)
@@ -256,7 +256,7 @@ static void expect_launch(struct outlet *outlet, const struct batch *batch, int6
 static void launch(struct outlet *outlet, const struct step *step)
 {
     struct sim *host = outlet->host;
-    struct request *request = find_free_request(outlet);
+    struct sim_request *request = find_free_request(outlet);
 
     expect_launch(outlet, step->batch, step->timeout_ms);
     request->batch = step->batch;
@@ -312,7 +312,7 @@ static void expect_pause(struct outlet *outlet, const struct answer_summary *ans
             host->now_ms + (answer->retry_after_ms < hour_ms ? answer->retry_after_ms : hour_ms);
 }
 
-void request_end(struct outlet *outlet, struct request *request)
+void request_end(struct outlet *outlet, struct sim_request *request)
 {
     struct batch *batch = request->batch;
 

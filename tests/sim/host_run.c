@@ -62,7 +62,7 @@ struct actor {
     struct outlet *outlet;
     struct source *source; /* one of these four, or the sender */
     struct sim_worker *worker;
-    struct request *request;
+    struct sim_request *request;
     bool is_spooler;
 };
 
@@ -85,7 +85,7 @@ static unsigned find_actors(struct sim *host, struct actor actors[ACTORS_MAX])
         if (spooler_may_step(outlet))
             actors[count++] = (struct actor){ outlet, .is_spooler = true };
         for (unsigned j = 0; j < REQUESTS_MAX && outlet->request_count > 0; j++) {
-            struct request *request = &outlet->requests[j];
+            struct sim_request *request = &outlet->requests[j];
             if (request->batch != NULL && host->now_ms >= request->answer_ms)
                 actors[count++] = (struct actor){ outlet, .request = request };
         }

@@ -237,7 +237,7 @@ static void note_safe(struct outlet *outlet, const struct unsynced_item *at)
 
 static void note_written(struct outlet *outlet, const struct spool_job *job, uint64_t bytes)
 {
-    static struct request request;
+    static struct sim_request request;
 
     request.batch = job->batch;
     endpoint_read_body(outlet, &request);

@@ -34,6 +34,7 @@ uint64_t tail_join_event_bytes(const struct tail_config *config); /* of the long
 size_t tail_join_room(const struct tail_config *config);
 /* Of a read buffer as much again is needed, for bodies that are not in the file as they are. */
 bool tail_join_needs_copy(const struct tail_config *config);
+uint64_t tail_join_memory_bytes(const struct tail_config *config); /* beside the read buffer */
 
 struct tail_join_read {
     struct tail_lines *lines; /* where events go; counts */

@@ -22,7 +22,7 @@ struct reply {
     enum after after; /* REPEAT: the text again and again, until the other side has enough */
 };
 
-enum { SCRIPT_MAX = 8, REQUESTS_MAX = 16, REQUEST_BYTES = 4096 };
+enum { SCRIPT_MAX = 8, REQUESTS_MAX = 16, SCRIPT_REQUEST_BYTES = 4096 };
 
 struct script_server {
     struct reply script[SCRIPT_MAX];
@@ -35,7 +35,7 @@ struct script_server {
     bool stopping;
     int connection_fd;
     unsigned request_count;
-    char requests[REQUESTS_MAX][REQUEST_BYTES]; /* header and body */
+    char requests[REQUESTS_MAX][SCRIPT_REQUEST_BYTES]; /* header and body */
 };
 
 /* Until the header is whole and the body as long as it says. false: the connection ended. */
@@ -118,7 +118,8 @@ static inline bool server_keep(struct script_server *server, const char *request
                                                         : server->script_lines - 1;
     *ret_reply = server->script[line];
     if (server->request_count < REQUESTS_MAX)
-        (void)snprintf(server->requests[server->request_count], REQUEST_BYTES, "%s", request);
+        (void)snprintf(server->requests[server->request_count], SCRIPT_REQUEST_BYTES, "%s",
+                       request);
     server->request_count++;
     (void)pthread_mutex_unlock(&server->mutex);
     return true;
@@ -138,7 +139,7 @@ static inline bool server_set_connection(struct script_server *server, int fd)
 static inline void *server_run(void *context)
 {
     struct script_server *server = context;
-    static _Thread_local char request[REQUEST_BYTES];
+    static _Thread_local char request[SCRIPT_REQUEST_BYTES];
     struct reply reply;
     int fd;
 
