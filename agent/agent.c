@@ -116,6 +116,9 @@ static bool open_books(struct agent *agent, struct err *err)
         return false;
     ledger_begin(agent->ledger, agent->spools.found, agent->spools.found_count);
     crash_watch(agent->ledger);
+    /* Here: all that starts with folders is there, and there is one thread. */
+    if (!rights_drop(&agent->rights, agent->settings, ledger_live_path(agent->ledger), err))
+        return false;
     agent->report = report_new(agent->ledger);
     agent->disk = disk_start(err);
     if (agent->report == NULL || agent->disk == NULL)

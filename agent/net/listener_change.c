@@ -321,5 +321,6 @@ void listener_settle(struct listener *listener, struct sink *sink)
         begin_socket(listener, listener->sockets[i], sink);
     }
     streams_change(listener->streams);
+    streams_end_strangers(listener->streams);
     listener->has_changed = false;
 }

@@ -188,11 +188,17 @@ static uint64_t exec_max_event_bytes(const void *config)
     return cfg->max_event_bytes + RUN_EVENT_EXTRA;
 }
 
+static uint64_t exec_memory_bytes(const void *config)
+{
+    const struct exec_config *cfg = config;
+    return cfg->max_event_bytes + RUN_READ_BYTES + RUN_ERROR_BYTES + 2 * REQUEST_BYTES;
+}
+
 const struct input input_exec = {
     .type = { PLUGIN_TYPE("exec", "What a command writes, at an interval or kept running",
                           exec_config, exec),
-              .traits = INPUT_TIMED, .max_event_bytes = exec_max_event_bytes, .check = exec_check,
-              .command = exec_command },
+              .traits = INPUT_TIMED, .max_event_bytes = exec_max_event_bytes,
+              .memory_bytes = exec_memory_bytes, .check = exec_check, .command = exec_command },
     .open = exec_open,
     .collect = exec_collect,
     .wait = exec_wait,

@@ -178,7 +178,7 @@ const struct input input_host_metrics = {
     .type = { PLUGIN_TYPE("host_metrics",
                           "Processor, memory, disks, network and processes of this host",
                           host_metrics_config, host_metrics),
-              .traits = INPUT_SAMPLES, .check = host_metrics_check },
+              .traits = INPUT_SAMPLES | INPUT_READS_ALL, .check = host_metrics_check },
     .open = host_metrics_open,
     .collect = host_metrics_collect,
     .close = host_metrics_close,

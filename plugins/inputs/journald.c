@@ -396,8 +396,8 @@ static uint64_t journald_max_event_bytes(const void *config)
 
 const struct input input_journald = {
     .type = { PLUGIN_TYPE("journald", "Entries of systemd's journal", journald_config, journald),
-              .traits = INPUT_REREADABLE, .max_event_bytes = journald_max_event_bytes,
-              .check = journald_check },
+              .traits = INPUT_REREADABLE | INPUT_READS_ALL,
+              .max_event_bytes = journald_max_event_bytes, .check = journald_check },
     .open = journald_open,
     .restore = journald_restore,
     .collect = journald_collect,

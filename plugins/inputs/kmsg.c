@@ -302,7 +302,8 @@ static uint64_t kmsg_max_event_bytes(const void *config)
 
 const struct input input_kmsg = {
     .type = { PLUGIN_TYPE("kmsg", "The kernel's log, /dev/kmsg", kmsg_config, kmsg),
-              .traits = INPUT_REREADABLE, .max_event_bytes = kmsg_max_event_bytes },
+              .traits = INPUT_REREADABLE | INPUT_KERNEL_LOG,
+              .max_event_bytes = kmsg_max_event_bytes },
     .open = kmsg_open,
     .restore = kmsg_restore,
     .collect = kmsg_collect,

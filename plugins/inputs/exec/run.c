@@ -5,7 +5,6 @@
 
 enum {
     ERROR_LINE_BYTES = 256,
-    ERROR_READ_BYTES = 4096,
     LINGER_MS = 2500,      /* what holds the output after the end is killed before that */
     LATE_BYTES = 1 << 20,  /* and what is left in the pipe is no more than this */
     NOTE_BLOCKED_MS = 100, /* shorter ones are no waits for a lane */
@@ -20,7 +19,7 @@ bool run_change(struct run *run, const struct exec_config *config)
 bool run_init(struct run *run, const struct exec_config *config)
 {
     return line_buffer_init(&run->output, config->max_event_bytes, RUN_READ_BYTES) &&
-           line_buffer_init(&run->errors, ERROR_LINE_BYTES, ERROR_READ_BYTES);
+           line_buffer_init(&run->errors, ERROR_LINE_BYTES, RUN_ERROR_BYTES);
 }
 
 void run_fini(struct run *run)

@@ -4,7 +4,7 @@
 
 #include "options.h"
 
-enum { RUN_READ_BYTES = 64 * 1024, RUN_EVENT_EXTRA = 1024 };
+enum { RUN_READ_BYTES = 64 * 1024, RUN_ERROR_BYTES = 4096, RUN_EVENT_EXTRA = 1024 };
 
 struct run {
     struct child *child;       /* NULL: none runs */

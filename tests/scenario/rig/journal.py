@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real systemd-journald of a scenario's own: in a mount namespace with a /run of its own, so that the
-machine's journal is not touched. The agent, which lives elsewhere, reads its folder by /proc."""
+machine's journal is not touched. Its folder is one of the outside too: what an agent has given up keeps
+it out of another process's /proc/PID/root."""
 
 import os
 import pathlib
@@ -9,6 +10,7 @@ import signal
 import socket
 import struct
 import subprocess
+import tempfile
 
 import pytest
 
@@ -45,17 +47,18 @@ class Journal:
                   'printf "[Journal]\\nStorage=volatile\\nReadKMsg=no\\nAudit=no\\n'
                   'RateLimitBurst=0\\nForwardToSyslog=no\\n" '
                   '>/run/systemd/journald.conf.d/test.conf && '
-                  'mkdir -p "/run/log/journal/$(cat /etc/machine-id)" && exec "$0"')
-        self.process = subprocess.Popen(["unshare", "-m", "sh", "-c", script, find_journald()],
+                  'mkdir -p /run/log/journal && mount --bind "$1" /run/log/journal && exec "$0"')
+        journald = find_journald()
+        machine = pathlib.Path("/etc/machine-id").read_text().strip()
+        base = "/dev/shm" if pathlib.Path("/dev/shm").is_dir() else None
+        self.outside = pathlib.Path(tempfile.mkdtemp(prefix="spillway-journal-", dir=base))
+        self.folder = self.outside / machine
+        self.folder.mkdir()
+        self.process = subprocess.Popen(["unshare", "-m", "sh", "-c", script, journald, self.outside],
                                         env=ENVIRONMENT, stderr=subprocess.DEVNULL)
         self.root = pathlib.Path(f"/proc/{self.process.pid}/root")
         self.socket = self.root / "run/systemd/journal/socket"
         wait_until(lambda: self.socket.exists() and self.files(), "journald")
-
-    @property
-    def folder(self):
-        machine = pathlib.Path("/etc/machine-id").read_text().strip()
-        return self.root / "run/log/journal" / machine
 
     def files(self, pattern="*.journal"):
         """Archived ones are named by the number of their first entry."""
@@ -99,3 +102,4 @@ class Journal:
     def close(self):
         self.process.kill()
         self.process.wait()
+        shutil.rmtree(self.outside, ignore_errors=True)

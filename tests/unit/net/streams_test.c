@@ -142,6 +142,23 @@ static void a_peer_of_no_network_is_refused(void **statep)
     (void)close(fd);
 }
 
+static void a_peer_that_may_not_send_any_more_is_read_to_its_end(void **statep)
+{
+    struct listener_rig *rig = *statep;
+
+    open_tcp(rig);
+    int fd = rig_connect(rig, 0);
+    rig_send(fd, "first\n");
+    rig_await(rig, 1);
+    rig_send(fd, "last\n");
+    rig->networks[0] = "192.0.2.0/24";
+    rig->allow.count = 1;
+    assert_true(rig_change(rig));
+    rig_await(rig, 2);
+    assert_true(rig_is_closed(fd));
+    (void)close(fd);
+}
+
 static void one_that_sends_nothing_is_closed_in_time_and_others_are_not(void **statep)
 {
     struct listener_rig *rig = *statep;
@@ -343,6 +360,7 @@ int main(void)
         RIG_TEST(some_descriptors_are_left_for_others),
         RIG_TEST(one_peer_may_not_take_all_places),
         RIG_TEST(a_peer_of_no_network_is_refused),
+        RIG_TEST(a_peer_that_may_not_send_any_more_is_read_to_its_end),
         RIG_TEST(one_that_sends_nothing_is_closed_in_time_and_others_are_not),
         RIG_TEST(a_rate_makes_the_sender_wait_and_loses_nothing),
         RIG_TEST(a_change_of_the_longest_record_is_for_connections_that_stand_too),
