@@ -63,7 +63,7 @@ static void read_file(const struct plan *plan, struct slice file, struct sink *s
 {
     struct err err;
     struct tail_join *join = NULL;
-    struct tail_hold hold = { .since_ms = 0 };
+    struct tail_hold hold = { .any = false };
     size_t at = 0, visible = 0, rounds = 0;
 
     sink->scratch =
@@ -90,7 +90,9 @@ static void read_file(const struct plan *plan, struct slice file, struct sink *s
                                              .now_ms = 1 };
         at += tail_join_split(join, &read, &hold);
         flush(sink);
-        CHECK(at <= before + bytes && (hold.since_ms == 0 || (hold.start >= at && hold.end > at)));
+        CHECK(at <= before + bytes);
+        for (size_t i = 0; i < TAIL_HOLD_STREAMS; i++)
+            CHECK(hold.of[i].since_ms == 0 || (hold.any && hold.of[i].start >= at));
         CHECK(!last || at == file.bytes);
         if (at == before && bytes == plan->window) /* the reader looks over such a line by itself */
             last = true;
