@@ -10,8 +10,8 @@ packages_build="gcc libc6-dev cmake ninja-build pkg-config zlib1g-dev libyaml-de
   libisal-dev libdeflate-dev libzstd-dev libsystemd-dev libncurses-dev"
 # shellcheck disable=SC2034
 packages_test="libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-yaml
-  python3-jsonschema python3-prometheus-client python3-statsd curl openssl strace util-linux
-  iproute2 nftables faketime groff-base chromium chromium-driver"
+  python3-jsonschema python3-prometheus-client python3-statsd protobuf-compiler python3-protobuf
+  curl openssl strace util-linux iproute2 nftables faketime groff-base chromium chromium-driver"
 # shellcheck disable=SC2034
 packages_package="ca-certificates dpkg-dev binutils file gzip rpm"
 # shellcheck disable=SC2034

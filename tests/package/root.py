@@ -14,9 +14,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BASE = ROOT / "build/package-root"
-DEPENDENCIES = ["adduser", "ca-certificates", "libcap2", "libcjson1", "libcurl3-gnutls", "libgnutls30",
-                "libisal2", "libmicrohttpd12", "libncursesw6", "libpcre2-8-0", "libseccomp2", "libsystemd0", "libyaml-0-2",
-                "libzstd1", "zlib1g"]
+DEPENDENCIES = """adduser ca-certificates libcap2 libcjson1 libcurl3-gnutls libgnutls30 libisal2 libmicrohttpd12
+libncursesw6 libpcre2-8-0 libseccomp2 libsystemd0 libyaml-0-2 libzstd1 zlib1g""".split()
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 

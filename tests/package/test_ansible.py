@@ -33,8 +33,8 @@ def play(host, deb, **variables):
     inventory = host.folder.with_suffix(".inventory")
     inventory.write_text(f"[spillway_hosts]\nclean ansible_connection=clean_root ansible_host={host.folder} "
                          "ansible_python_interpreter=/usr/bin/python3\n")
-    extra = [word for name, value in {"spillway_deb": str(deb), "spillway_service": "false", **variables}.items()
-             for word in ("-e", f"{name}={value}")]
+    given = {"spillway_deb": str(deb), "spillway_service": "false", "ansible_become": "false", **variables}
+    extra = [word for name, value in given.items() for word in ("-e", f"{name}={value}")]
     done = subprocess.run(["ansible-playbook", "-i", inventory, PLAYBOOK, *extra], capture_output=True, text=True,
                           timeout=400, env={**os.environ, "ANSIBLE_NOCOWS": "1",
                                             "ANSIBLE_CONNECTION_PLUGINS": ROOT / "tests/package/ansible"})
