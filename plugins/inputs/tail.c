@@ -130,7 +130,7 @@ static bool tail_change(void *state, const void *config, const struct host *host
             continue;
         resource_unref(&file->resource); /* made anew, by the host of now */
         file->ahead = AHEAD_NONE;        /* how long a line may be has changed */
-        file->hold = (struct tail_hold){ .since_ms = 0 };
+        file->hold = (struct tail_hold){ .any = false };
         if (!file->finished)
             tail_queue_push(&tail->table, file);
     }

@@ -151,7 +151,7 @@ void tail_file_renew(struct tail *tail, struct sink *sink, struct tail_file *fil
     file->read = tail_cursor_make();
     file->settled = tail_cursor_position(&file->read);
     file->ahead = AHEAD_NONE;
-    file->hold = (struct tail_hold){ .since_ms = 0 };
+    file->hold = (struct tail_hold){ .any = false };
     file->loaded = true;
     file->snap = false;
     file->size = 0;
@@ -166,7 +166,7 @@ void tail_file_finish(struct tail *tail, struct tail_file *file)
     tail_file_close(tail, file);
     tail_watch_drop(&tail->watch, file->watch);
     tail_table_set_watch(&tail->table, file, -1);
-    file->hold = (struct tail_hold){ .since_ms = 0 };
+    file->hold = (struct tail_hold){ .any = false };
     file->finishing = false;
     file->finished = true;
     if (!file->seen)

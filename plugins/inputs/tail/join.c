@@ -3,6 +3,7 @@
  * event waits, and is forgotten at the end of the read. */
 #include "join_state.h"
 
+_Static_assert((int)TAIL_HOLD_STREAMS == (int)STREAMS, "one of each stream");
 static const char PARSE_ERROR[] = "not a line of a container's log";
 
 const char *tail_join_parse_error(const struct tail_join *join)
@@ -12,7 +13,14 @@ const char *tail_join_parse_error(const struct tail_join *join)
 
 int64_t tail_join_due_ms(const struct tail_join *join, const struct tail_hold *hold)
 {
-    return join == NULL || hold->since_ms == 0 ? 0 : hold->since_ms + join->wait_ms;
+    int64_t since_ms = 0;
+
+    for (size_t i = 0; join != NULL && hold->any && i < TAIL_HOLD_STREAMS; i++) {
+        int64_t its_ms = hold->of[i].is_over ? 0 : hold->of[i].since_ms;
+        if (its_ms != 0 && (since_ms == 0 || its_ms < since_ms))
+            since_ms = its_ms;
+    }
+    return since_ms == 0 ? 0 : since_ms + join->wait_ms;
 }
 
 /* ---- bodies ---- */
@@ -361,6 +369,7 @@ static const char *skip_hole(struct tail_join *join, const char *at, const char 
     if (run <= TAIL_HOLE_BYTES || (at + run == end && !join->read->is_last))
         return at;
     emit_all(join);
+    memset(join->states, 0, sizeof(join->states)); /* as where a read begins behind it */
     sink_malformed(join->read->lines->sink, join->read->lines->path, 0, run);
     return at + run;
 }
@@ -385,38 +394,54 @@ static const char *take_lines(struct tail_join *join)
 
 /* ---- what is not finished ---- */
 
-/* Is the oldest one as it was, and for long enough? */
-static bool has_waited(const struct tail_join *join, const struct tail_hold *hold, uint64_t start,
-                       uint64_t end)
+/* The unfinished event of each stream: one that is as it was before for long enough is finished. It
+ * may still have to wait for another one, and then is so judged again. */
+static void look_at_waits(struct tail_join *join, const struct tail_hold *before,
+                          struct tail_hold *ret)
 {
-    return hold->since_ms != 0 && hold->start == start && hold->end == end &&
-           join->read->now_ms - hold->since_ms >= join->wait_ms;
+    const struct tail_join_read *read = join->read;
+
+    for (unsigned i = 0; i < TAIL_HOLD_STREAMS; i++) {
+        struct joined *joined = open_of(join, i);
+        if (joined == NULL)
+            continue;
+        uint64_t start = read->offset + (uint64_t)(joined->start - read->data);
+        uint64_t end = read->offset + (uint64_t)(joined->end - read->data);
+        bool same =
+            before->of[i].since_ms != 0 && before->of[i].start == start && before->of[i].end == end;
+        ret->of[i].start = start;
+        ret->of[i].end = end;
+        ret->of[i].since_ms = same ? before->of[i].since_ms : read->now_ms;
+        ret->of[i].is_over = same && read->now_ms - ret->of[i].since_ms >= join->wait_ms;
+        if (ret->of[i].is_over)
+            finish(join, joined);
+    }
+    emit_finished(join);
+}
+
+static void forget_before(struct tail_hold *hold, uint64_t offset)
+{
+    for (size_t i = 0; i < TAIL_HOLD_STREAMS; i++) {
+        if (hold->of[i].start < offset)
+            hold->of[i].since_ms = 0;
+    }
 }
 
 static size_t hold_back(struct tail_join *join, const char *at, struct tail_hold *hold)
 {
     const struct tail_join_read *read = join->read;
+    struct tail_hold next = { .any = false };
 
     if (read->is_last || (hold->end_now && !read->is_full))
         emit_all(join);
-    while (join->count > 0) {
-        struct joined *oldest = oldest_open(join);
-        size_t consumed = (size_t)(event_at(join, 0)->start - read->data);
-        uint64_t start = read->offset + (uint64_t)(oldest->start - read->data);
-        uint64_t end = read->offset + (uint64_t)(oldest->end - read->data);
-        if (has_waited(join, hold, start, end)) {
-            finish(join, oldest);
-            emit_finished(join);
-        } else if (read->is_full && consumed == 0) {
-            end_at_bound(join, oldest);
-        } else {
-            bool same = hold->since_ms != 0 && hold->start == start && hold->end == end;
-            *hold = (struct tail_hold){ start, end, same ? hold->since_ms : read->now_ms, false };
-            return consumed;
-        }
-    }
-    *hold = (struct tail_hold){ .since_ms = 0 };
-    return (size_t)(at - read->data);
+    look_at_waits(join, hold, &next);
+    while (join->count > 0 && read->is_full && event_at(join, 0)->start == read->data)
+        end_at_bound(join, oldest_open(join));
+    size_t consumed = (size_t)((join->count > 0 ? event_at(join, 0)->start : at) - read->data);
+    next.any = join->count > 0;
+    forget_before(&next, read->offset + consumed);
+    *hold = next.any ? next : (struct tail_hold){ .any = false };
+    return consumed;
 }
 
 size_t tail_join_split(struct tail_join *join, const struct tail_join_read *read,

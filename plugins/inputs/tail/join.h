@@ -16,10 +16,15 @@
 #include "options.h"
 
 /* What of a file waits for more: part of the file's state. Zeroed: nothing. */
+enum { TAIL_HOLD_STREAMS = 3 };
 struct tail_hold {
-    uint64_t start, end; /* offsets of the oldest unfinished event */
-    int64_t since_ms;    /* its last line was found; 0: nothing is held */
-    bool end_now;        /* the file goes on elsewhere: no more comes */
+    struct {
+        uint64_t start, end; /* offsets of the unfinished event of this stream */
+        int64_t since_ms;    /* its last line was found; 0: there is none */
+        bool is_over;        /* it has waited, and waits for one that its lines overlap with */
+    } of[TAIL_HOLD_STREAMS];
+    bool any;
+    bool end_now; /* the file goes on elsewhere: no more comes */
 };
 
 struct tail_join;

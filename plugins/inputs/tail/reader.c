@@ -42,7 +42,7 @@ static bool end_held(struct tail *tail, const struct tail_file *file, struct tai
 {
     struct tail_stat stat;
 
-    if (older->hold.since_ms == 0 || older->hold.end_now || !tail_stat_path(file->path, &stat) ||
+    if (!older->hold.any || older->hold.end_now || !tail_stat_path(file->path, &stat) ||
         stat.size == 0)
         return false;
     older->hold.end_now = true;
@@ -220,7 +220,7 @@ static void read_lines(struct round *round, struct taken *taken)
     size_t consumed = bytes == 0 ? 0 : take_lines(round, taken, data, bytes);
     const char *rest = data + consumed;
     size_t rest_bytes = bytes - consumed;
-    if (rest_bytes >= round->tail->line_room && file->hold.since_ms == 0) {
+    if (rest_bytes >= round->tail->line_room && !file->hold.any) {
         bool hole = tail_lines_hole(rest, rest_bytes) == rest_bytes;
         taken->ahead = hole ? AHEAD_HOLE : AHEAD_LINE;
         taken->ahead_read = taken->read;

@@ -268,6 +268,19 @@ static void of_events_that_overlap_none_comes_twice(void **unused)
     expect("[a\n\tat b][x\n\tat y][c]");
 }
 
+/* None of the two can go before the other is whole. */
+static void events_that_overlap_end_by_time(void **unused)
+{
+    (void)unused;
+    use_java(TAIL_CRI);
+    rig.config.multiline__wait = 0;
+    begin_with(T "stderr F a\n" T "stdout F x\n" T "stderr F \tat b\n");
+    expect("[a\n\tat b][x]");
+    rig_append(&rig, "app.log", T "stdout F y\n" T "stderr F c\n" T "stdout F \tat z\n");
+    rig_drain(&rig);
+    expect("[a\n\tat b][x][y\n\tat z][c]");
+}
+
 static void what_does_not_parse_is_shipped_raw_flagged_and_counted(void **unused)
 {
     (void)unused;
@@ -380,6 +393,7 @@ int main(void)
         TEST(a_line_in_parts_that_gets_too_long_is_ended),
         TEST(traces_of_a_container_are_joined_by_stream),
         TEST(of_events_that_overlap_none_comes_twice),
+        TEST(events_that_overlap_end_by_time),
         TEST(what_does_not_parse_is_shipped_raw_flagged_and_counted),
         TEST(a_line_longer_than_any_of_a_container_is_cut_and_flagged),
         TEST(a_stream_that_stands_still_does_not_hold_the_other_for_ever),
