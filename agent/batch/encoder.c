@@ -223,6 +223,8 @@ static char *put_metric(struct encoder *encoder, char *to, const struct event *e
     to = put_time(to, SLICE(",\"start_time\":\""), &encoder->start, event->start_ns);
     to = put_text(to, SLICE(",\"name\":\""), event->body);
     to = put(to, types[event->kind]);
+    if ((event->flags & EVENT_DELTA) != 0)
+        to = put(to, SLICE(",\"temporality\":\"delta\""));
     to = put_text(to, SLICE(",\"unit\":\""), event->unit);
     to = put(to, SLICE(",\"value\":"));
     to += json_real(to, event->number);

@@ -30,12 +30,13 @@ struct attribute {
 };
 
 enum event_kind { EVENT_LOG, EVENT_SUM, EVENT_UPDOWN, EVENT_GAUGE };
-/* EVENT_SUM: monotonic cumulative sum; EVENT_UPDOWN: non-monotonic cumulative sum; EVENT_GAUGE:
- * gauge. */
+/* EVENT_SUM: monotonic sum; EVENT_UPDOWN: non-monotonic sum; both cumulative without EVENT_DELTA.
+ * EVENT_GAUGE: gauge. */
 
 enum event_flags {
     EVENT_TRUNCATED = 1, /* the body was cut; attribute log.record.original_bytes has the length */
     EVENT_HAS_TRACE = 2, /* trace_id and span_id are set */
+    EVENT_DELTA = 4,     /* of a sum: since start_ns, which is when the sample before it ended */
 };
 
 enum {

@@ -115,7 +115,6 @@ size_t lane_capacity(struct lane *lane); /* as it was asked for */
 bool lane_is_free(struct lane *lane);    /* empty, and no worker has a piece of it in hand */
 /* Another reading offers to it, or with NULL none: then nobody waits for room any more. */
 void lane_set_reading(struct lane *lane, void (*on_room)(void *context), void *context);
-/* Gives everything back that a worker had in hand and did not seal; what cannot go back is counted
- * by that flow. */
+/* Gives back what a worker had in hand and did not seal; what cannot go back is counted so. */
 void lane_abandon_gathered(struct books *books, enum flow drop, unsigned worker,
                            struct receipt *receipt, uint64_t events, uint64_t bytes);

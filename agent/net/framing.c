@@ -87,8 +87,9 @@ static bool take_counted(struct taking *taking, size_t prefix, uint64_t whole_by
     if (there > whole_bytes)
         there = (size_t)whole_bytes;
     uint64_t shown = whole_bytes;
-    if (taking->framing->kind == FRAMING_SYSLOG && there == whole_bytes && data[there - 1] == '\n')
-        shown--; /* some senders count a newline in */
+    /* Some senders count a newline in. Of one that is cut the end may not be here yet. */
+    if (taking->framing->kind == FRAMING_SYSLOG && whole_bytes <= enough && data[there - 1] == '\n')
+        shown--;
     give_record(taking->framing, data, shown, there, false, taking->give, taking->context);
     taking->at = data + there;
     taking->framer->skip = whole_bytes - there;

@@ -109,10 +109,31 @@ static bool is_open_in(struct socket *const *sockets, size_t count, const char *
     return false;
 }
 
+static bool is_wanted(const struct listener_config *config, const char *address)
+{
+    for (size_t i = 0; i < config->listen->count; i++) {
+        if (strcmp(config->listen->items[i], address) == 0)
+            return true;
+    }
+    return false;
+}
+
+static size_t count_wanted(struct socket *const *sockets, size_t count,
+                           const struct listener_config *config)
+{
+    size_t wanted = 0;
+
+    for (size_t i = 0; i < count; i++)
+        wanted += is_wanted(config, sockets[i]->address) ? 1 : 0;
+    return wanted;
+}
+
 static bool open_missing(const struct listener *listener, const struct listener_config *config,
                          struct socket **opened, size_t *count, struct err *err)
 {
     struct socket_wishes wishes = wishes_of(config);
+    size_t room = SOCKETS_MAX - count_wanted(listener->sockets, listener->socket_count, config) -
+                  count_wanted(listener->parked, listener->parked_count, config);
 
     for (size_t i = 0; i < config->listen->count; i++) {
         const char *address = config->listen->items[i];
@@ -120,7 +141,7 @@ static bool open_missing(const struct listener *listener, const struct listener_
         if (is_open_in(listener->sockets, listener->socket_count, address) ||
             is_open_in(listener->parked, listener->parked_count, address))
             continue;
-        if (!socket_open(address, &wishes, opened + *count, SOCKETS_MAX - *count, &more, err))
+        if (!socket_open(address, &wishes, opened + *count, room - *count, &more, err))
             return false;
         *count += more;
     }
@@ -138,15 +159,6 @@ static void park(struct listener *listener, struct socket *socket)
     listener->parked[listener->parked_count++] = socket;
 }
 
-static bool is_wanted(const struct listener_config *config, const char *address)
-{
-    for (size_t i = 0; i < config->listen->count; i++) {
-        if (strcmp(config->listen->items[i], address) == 0)
-            return true;
-    }
-    return false;
-}
-
 /* What is wanted of those that are open or were just opened is in use, the rest is parked. */
 static void sort_sockets(struct listener *listener, const struct listener_config *config,
                          struct socket *const *opened, size_t opened_count)
@@ -162,7 +174,7 @@ static void sort_sockets(struct listener *listener, const struct listener_config
         pool[count++] = opened[i];
     listener->socket_count = listener->parked_count = 0;
     for (size_t i = 0; i < count; i++) {
-        if (is_wanted(config, pool[i]->address) && listener->socket_count < SOCKETS_MAX)
+        if (is_wanted(config, pool[i]->address))
             listener->sockets[listener->socket_count++] = pool[i];
         else
             park(listener, pool[i]);
@@ -309,5 +321,6 @@ void listener_settle(struct listener *listener, struct sink *sink)
         begin_socket(listener, listener->sockets[i], sink);
     }
     streams_change(listener->streams);
+    streams_end_strangers(listener->streams);
     listener->has_changed = false;
 }

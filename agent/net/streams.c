@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/streams_state.h"
 
+#include "base/process.h"
+
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -12,6 +14,7 @@ enum {
     ACCEPTS_AT_ONCE = 64,
     HANDSHAKE_MS = 10 * 1000,
     KEEPALIVE_S = 60,
+    DESCRIPTORS_RESERVED = 64,
     TLS_CONNECTION_BYTES = 48 * 1024, /* of GnuTLS */
 };
 
@@ -169,11 +172,20 @@ static size_t count_of_peer(const struct streams *streams, const struct peer *pe
     return count;
 }
 
+/* Descriptors are given from the lowest on: a high one says that the rest is nearly used up, which
+ * the outputs need, too. */
+static bool is_reserved(int fd)
+{
+    return (uint64_t)fd + DESCRIPTORS_RESERVED >= process_max_fds();
+}
+
 /* NULL: it may come in. */
-static const char *find_objection(const struct streams *streams, const struct peer *peer)
+static const char *find_objection(const struct streams *streams, int fd, const struct peer *peer)
 {
     const struct listener_config *config = &streams->rules->config;
 
+    if (is_reserved(fd))
+        return "the rest of the descriptors is for other uses: raise the limit (LimitNOFILE)";
     if (!streams_may_send(streams->rules, peer))
         return "it is in no network of 'allow'";
     if (streams->count >= config->max_connections || streams->count == streams->room)
@@ -245,7 +257,7 @@ static void take_connection(struct streams *streams, int fd, const struct peer *
     connection->peer = *peer;
     const char *objection = connection->is_pipe && streams->count < streams->room
                                 ? NULL
-                                : find_objection(streams, peer);
+                                : find_objection(streams, fd, peer);
     if (objection == NULL && !start_tls(streams, connection, socket, sink))
         objection = "out of memory";
     if (objection == NULL && !streams_watch(streams, connection, EPOLL_CTL_ADD))

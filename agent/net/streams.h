@@ -26,7 +26,8 @@ void streams_free(struct streams **streamsp);                             /* clo
 /* Before rules say so. false: out of memory, nothing has changed; never for what it had before. */
 bool streams_make_room(struct streams *streams, const struct listener_config *config,
                        size_t buffer_bytes);
-void streams_change(struct streams *streams); /* rules have changed */
+void streams_change(
+    struct streams *streams); /* rules have changed; framing is of new connections */
 
 /* Takes what waits to be accepted, a few at a time. false: no descriptor can be had; wait a little.
  */
@@ -47,4 +48,5 @@ bool streams_may_send(const struct stream_rules *rules, const struct peer *peer)
 /* Connections of sockets with that address (NULL: all) end when what the kernel has by now is read.
  * true: there is more to do. */
 void streams_end(struct streams *streams, const char *address);
+void streams_end_strangers(struct streams *streams); /* those that may not send any more */
 bool streams_read_ending(struct streams *streams, struct sink *sink);

@@ -222,16 +222,30 @@ void streams_read(struct streams *streams, struct connection *connection, size_t
 
 /* ---- the end ---- */
 
+static void begin_ending(struct streams *streams, struct connection *connection)
+{
+    if (connection->is_ending)
+        return;
+    connection->is_ending = true;
+    connection->left = connection_waiting_bytes(connection);
+    streams->endings++;
+}
+
 void streams_end(struct streams *streams, const char *address)
 {
     for (size_t i = 0; i < streams->count; i++) {
         struct connection *connection = streams->table[i];
-        if (connection->is_ending ||
-            (address != NULL && strcmp(connection->socket_address, address) != 0))
-            continue;
-        connection->is_ending = true;
-        connection->left = connection_waiting_bytes(connection);
-        streams->endings++;
+        if (address == NULL || strcmp(connection->socket_address, address) == 0)
+            begin_ending(streams, connection);
+    }
+}
+
+void streams_end_strangers(struct streams *streams)
+{
+    for (size_t i = 0; i < streams->count; i++) {
+        struct connection *connection = streams->table[i];
+        if (!streams_may_send(streams->rules, &connection->peer))
+            begin_ending(streams, connection);
     }
 }
 

@@ -66,8 +66,8 @@ bool unix_file_owner(const char *text, struct unix_owner *ret, struct err *err)
 
 bool unix_file_own(const char *path, const struct socket_wishes *wishes, struct err *err)
 {
-    struct unix_owner owner;
-    unsigned mode;
+    struct unix_owner owner = { (uid_t)-1, (gid_t)-1 };
+    unsigned mode = 0;
 
     if (!unix_file_mode(wishes->mode, &mode, err) || !unix_file_owner(wishes->owner, &owner, err))
         return false;

@@ -50,17 +50,16 @@ static unsigned descriptors_for_files(void)
     return roomy ? (unsigned)limit.rlim_cur - OPEN_RESERVE : OPEN_MIN;
 }
 
-static uint64_t tail_buffer_bytes(const void *config)
+static uint64_t tail_memory_bytes(const void *config)
 {
-    const struct tail_config *cfg = config;
-    return tail_join_room(cfg) * (tail_join_needs_copy(cfg) ? 2 : 1);
+    return tail_join_memory_bytes(config);
 }
 
 /* The buffer never shrinks, so that there is a way back. */
 static bool make_buffer(struct tail *tail, const struct tail_config *cfg, const struct host *host,
                         struct err *err)
 {
-    size_t least = (size_t)tail_buffer_bytes(cfg);
+    size_t least = tail_join_room(cfg) * (tail_join_needs_copy(cfg) ? 2 : 1);
     size_t room = host->buffer_bytes > least ? host->buffer_bytes : least;
     char *larger = room > tail->buffer_room ? realloc(tail->buffer, room) : tail->buffer;
 
@@ -275,7 +274,7 @@ const struct input input_tail = {
     .type = { PLUGIN_TYPE("tail", "Lines of files, over rotation, truncation and restarts",
                           tail_config, tail),
               .traits = INPUT_REREADABLE, .max_event_bytes = tail_max_event_bytes,
-              .buffer_bytes = tail_buffer_bytes, .globs = tail_globs, .check = tail_check },
+              .memory_bytes = tail_memory_bytes, .globs = tail_globs, .check = tail_check },
     .open = tail_open,
     .restore = tail_restore,
     .collect = tail_collect,

@@ -33,7 +33,8 @@ static int connect_to(const char *port)
 static void write_texts(char texts[RUN][DATAGRAM_BYTES], uint64_t first)
 {
     for (uint64_t i = 0; i < RUN; i++) {
-        int bytes = snprintf(texts[i], DATAGRAM_BYTES, "r.%llu.", (unsigned long long)(first + i));
+        unsigned long long number = first + i;
+        int bytes = snprintf(texts[i], DATAGRAM_BYTES, "r.%llu.", number);
         texts[i][bytes] = 'x'; /* over the NUL */
     }
 }

@@ -2,12 +2,13 @@
 """The input `socket`: every kind of address, real senders, and where each record went."""
 
 import os
+import pathlib
+import resource
 import shutil
 import signal
 import socket
 import ssl
 import struct
-import subprocess
 import time
 
 import pytest
@@ -19,6 +20,8 @@ from rig.waiting import wait_until
 from test_reload import reload
 from test_tls import Certificates
 
+EXAMPLE = pathlib.Path(__file__).parents[2] / "config" / "examples" / "sockets.yaml"
+SOON = {"max_wait": "30ms"}
 REFUSED = "spillway_connections_refused_total"
 
 
@@ -28,7 +31,8 @@ def listen(*addresses, **options):
 
 def make(rig, *addresses, grace="10s", **options):
     receiver = rig.receiver()
-    agent = rig.agent(listen(*addresses, **options), {"main": rig.http(receiver)}, shutdown_grace=grace)
+    agent = rig.agent(listen(*addresses, **options), {"main": rig.http(receiver, batch=SOON)},
+                      shutdown_grace=grace)
     return receiver, agent
 
 
@@ -59,6 +63,22 @@ def test_each_kind_of_address_takes_records_and_tells_who_sent_them(rig):
     assert not os.path.exists(rig.folder / "s"), "its socket goes with it"
 
 
+def test_the_example_runs(rig):
+    config = pytest.importorskip("yaml").safe_load(EXAMPLE.read_text())
+    receiver = rig.receiver()
+    agent = rig.agent(config["inputs"], config["outputs"])
+    agent.env = {"PORT": "0", "RUN_DIR": str(rig.folder), "ENDPOINT": receiver.url}
+    agent.start()
+    with connect(agent, "tcp") as tcp, connect(agent, "udp") as udp:
+        tcp.sendall(b"over tcp\n")
+        udp.send(b"over udp")
+        with socket.socket(socket.AF_UNIX) as stream:
+            stream.connect(str(rig.folder / "applications.sock"))
+            stream.sendall(b"over unix\n")
+        receiver.wait_events(3)
+    agent.stop().agree_with(receiver)
+
+
 def test_programs_that_people_have_send_to_it(rig):
     """netcat, socat, logger, over every transport."""
     for name in ("nc.openbsd", "socat", "logger"):
@@ -86,7 +106,7 @@ def test_records_by_length_and_by_nul_are_taken_apart(rig):
     receiver = rig.receiver()
     inputs = {"length": listen("tcp://127.0.0.1:0", framing="length32", max_record_bytes="64")["app"],
               "nul": listen(f"unix://{rig.folder}/s", framing="nul")["app"]}
-    agent = rig.agent(inputs, {"main": rig.http(receiver)})
+    agent = rig.agent(inputs, {"main": rig.http(receiver, batch=SOON)})
     agent.start()
     with connect(agent, "tcp") as tcp, connect(agent, "unix") as stream:
         for text in (b"one\ntwo", b"", b"x" * 100000, b"last"):
@@ -141,6 +161,26 @@ def test_what_tcp_sent_is_delivered_or_counted_while_the_endpoint_refuses(rig, o
         assert len(set(numbers(receiver.bodies()))) == lane.delivered
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("overflow", ["block", "drop_oldest"])
+def test_thirty_seconds_of_a_refusing_endpoint_at_20000_lines_a_second(rig, overflow):
+    count = 30 * 20000
+    receiver = rig.receiver()
+    receiver.always(503)
+    agent = rig.agent(listen("tcp://127.0.0.1:0", lane={"overflow": overflow}), {"main": rig.http(receiver)})
+    agent.start()
+    begin = time.monotonic()
+    sender = LineSender(connect(agent), count, rate=20000)
+    wait_until(lambda: time.monotonic() - begin > 30, "half a minute", timeout=60, pause=0.5)
+    receiver.always(200)
+    sender.join(timeout=300)
+    wait_until(lambda: agent.metrics().get("spillway_lines_total") == count, "all lines read", timeout=120)
+    lane = agent.stop(timeout=120).agree_with(receiver).lane()
+    assert lane.received == count == lane.delivered + lane.dropped
+    assert (lane.dropped == 0) == (overflow == "block")
+    assert len(set(numbers(receiver.bodies()))) == lane.delivered
+
+
 def test_what_udp_sent_is_delivered_or_counted_while_the_agent_is_stopped(rig):
     """For two seconds nobody reads: the kernel drops, and says how much."""
     receiver, agent = make(rig, "udp://127.0.0.1:0", receive_buffer="128KiB")
@@ -168,10 +208,45 @@ def test_what_udp_sent_is_delivered_or_counted_while_the_agent_is_stopped(rig):
     assert told["source"].startswith("udp://127.0.0.1:")
 
 
+def test_what_udp_loses_while_a_lane_blocks_is_told_meanwhile(rig):
+    receiver = rig.receiver()
+    receiver.always(503)
+    agent = rig.agent(listen("udp://127.0.0.1:0", receive_buffer="64KiB",
+                             lane={"capacity": "1MiB", "overflow": "block"}),
+                      {"main": rig.http(receiver, batch={"max_bytes": "64KiB"})}, memory_limit="16MiB")
+    agent.start()
+    sent = 0
+
+    def lost():
+        return agent.metrics().get("spillway_dropped_events_total", reason="upstream_loss")
+
+    def read():
+        return agent.metrics().get("spillway_lines_total")
+    with connect(agent, "udp") as sender:
+        while True:  # until nobody reads any more, and the kernel's buffer is full
+            before = read()
+            for _ in range(3000):
+                sender.send(b"x" * 1000)
+            sent += 3000
+            if before > 0 and is_still(read) and read() == before:
+                break
+        told = lost()
+        for _ in range(1000):
+            sender.send(b"x" * 1000)
+        wait_until(lambda: lost() >= told + 1000, "what is lost now")
+        assert read() == before, "and still nobody reads"
+        sent += 1000
+    receiver.always(200)
+    wait_until(lambda: agent.metrics().get("spillway_received_events_total") == sent, "all accounted for")
+    lane = agent.stop().agree_with(receiver).lane()
+    assert lane.delivered + lane.upstream_loss == sent
+
+
 def test_what_the_kernel_has_when_it_stops_is_read(rig):
     """Connections that wait to be accepted, half lines, datagrams: while the endpoint holds it up."""
     receiver = rig.receiver()
-    agent = rig.agent(listen("tcp://127.0.0.1:0", "udp://127.0.0.1:0"), {"main": rig.http(receiver)})
+    agent = rig.agent(listen("tcp://127.0.0.1:0", "udp://127.0.0.1:0"),
+                      {"main": rig.http(receiver, batch=SOON)})
     agent.start()
     streams = []
     for number in range(3):
@@ -193,6 +268,30 @@ def test_what_the_kernel_has_when_it_stops_is_read(rig):
     assert books.agree_with(receiver).lane().received == 15
     for stream in streams:
         stream.close()
+
+
+def test_a_stop_in_the_middle_of_it_all_ends_in_time_and_counts_what_was_read(rig):
+    """The endpoint refuses, the lane is full, the sender waits: what the kernel had is read and counted."""
+    receiver = rig.receiver()
+    receiver.always(503)
+    agent = rig.agent(listen("tcp://127.0.0.1:0", lane={"capacity": "1MiB", "overflow": "block"}),
+                      {"main": rig.http(receiver, batch={"max_bytes": "64KiB"})}, memory_limit="16MiB",
+                      shutdown_grace="1s")
+    agent.start()
+    with connect(agent) as stream:
+        stream.settimeout(1)
+        sent = 0
+        with pytest.raises(TimeoutError):
+            while True:
+                sent += stream.send(b"x" * 199 + b"\n")
+        begin = time.monotonic()
+        agent.process.send_signal(signal.SIGTERM)
+        books = agent.finish(expect=3)
+        assert time.monotonic() - begin < 5
+    lane = books.lane()
+    assert lane.delivered == 0 and lane.received == lane.dropped
+    # All but what was on its way to the other side's buffers, which nobody can see from here.
+    assert 0.3 * sent / 200 < lane.received <= sent / 200 + 1
 
 
 # ---- bad guests ----
@@ -220,6 +319,34 @@ def test_guests_over_the_bound_slow_and_silent_ones_hold_up_nobody(rig):
     assert set(receiver.bodies()) == {"hello", "half a ", "xxxx"}
     assert agent.metrics().get("spillway_connections_accepted_total") == 20
     assert agent.stop().lane().received == 3
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("bound_", [100, 8000])
+def test_ten_thousand_connections_are_taken_or_refused(rig, bound_, request):
+    """Those that are taken all get through; memory has its bound (looked at by the rig)."""
+    count = 10000
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if before[1] < count + 1000:
+        pytest.skip(f"only {before[1]} descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count + 1000, before[1]))
+    request.addfinalizer(lambda: resource.setrlimit(resource.RLIMIT_NOFILE, before))
+    receiver, agent = make(rig, "tcp://127.0.0.1:0", max_connections=bound_)
+    agent.start()
+    where, guests = bound(agent, "tcp"), []
+    for _ in range(count):
+        guests.append(socket.create_connection(where, timeout=60))
+    agent.wait_metric(count - bound_, REFUSED)
+    assert agent.metrics().get("spillway_connections_accepted_total") == bound_
+    for number, guest in enumerate(guests):
+        try:
+            guest.sendall(b"r.%d.half a line" % number)
+        except OSError:
+            pass  # one that was refused
+    for guest in guests:
+        guest.close()
+    wait_until(lambda: agent.metrics().get("spillway_sources_open") == 1, "all are gone", timeout=60)
+    assert agent.stop(timeout=60).agree_with(receiver).lane().received == bound_
 
 
 def test_garbage_comes_as_it_is(rig):

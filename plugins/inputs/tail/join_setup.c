@@ -41,6 +41,12 @@ bool tail_join_needs_copy(const struct tail_config *config)
     return config->format != TAIL_LINES;
 }
 
+uint64_t tail_join_memory_bytes(const struct tail_config *config)
+{
+    uint64_t bytes = tail_join_is_wanted(config) ? sizeof(struct tail_join) : 0;
+    return bytes + (tail_join_needs_copy(config) ? tail_join_room(config) : 0);
+}
+
 size_t tail_join_room(const struct tail_config *config)
 {
     size_t longest = (size_t)tail_join_event_bytes(config);

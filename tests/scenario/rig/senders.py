@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -34,21 +35,25 @@ def run(name, *arguments, data=b"", timeout=30):
 
 
 class LineSender:
-    """Sends `count` numbered lines over a connected stream, as fast as they are taken, and closes it."""
+    """Sends `count` numbered lines over a connected stream, as fast as they are taken or at so many a
+    second, and closes it."""
 
-    def __init__(self, stream, count, bytes_=200):
-        self.stream, self.count, self.bytes_ = stream, count, bytes_
+    def __init__(self, stream, count, bytes_=200, rate=0):
+        self.stream, self.count, self.bytes_, self.rate = stream, count, bytes_, rate
         self.sent, self.failure = 0, None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _run(self):
+        begin = time.monotonic()
         try:
             while self.sent < self.count:
                 some = min(500, self.count - self.sent)
                 self.stream.sendall("".join(f"{text}\n" for text in
                                             lines(self.sent, some, "r", self.bytes_)).encode())
                 self.sent += some
+                if self.rate:
+                    time.sleep(max(0, begin + self.sent / self.rate - time.monotonic()))
             self.stream.close()
         except OSError as error:
             self.failure = error

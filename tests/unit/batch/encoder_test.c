@@ -235,6 +235,21 @@ static void a_metric_has_its_fields_in_order(void **unused)
                "\"type\":\"sum\",\"unit\":\"s\",\"value\":1.5,\"attributes\":{\"cpu\":0}}\n");
 }
 
+static void the_delta_of_a_sum_says_so(void **unused)
+{
+    (void)unused;
+    struct event event = { .kind = EVENT_SUM,
+                           .flags = EVENT_DELTA,
+                           .body = SLICE("hits"),
+                           .time_ns = 2000000,
+                           .start_ns = 1000000,
+                           .number = 2 };
+
+    check_line(&event, "{\"time\":\"1970-01-01T00:00:00.002Z\","
+                       "\"start_time\":\"1970-01-01T00:00:00.001Z\",\"name\":\"hits\","
+                       "\"type\":\"sum\",\"temporality\":\"delta\",\"value\":2}\n");
+}
+
 static void a_metric_without_a_time_has_the_time_it_was_observed(void **unused)
 {
     (void)unused;
@@ -463,6 +478,7 @@ int main(void)
         cmocka_unit_test(empty_fields_are_left_out),
         cmocka_unit_test(a_log_event_has_its_fields_in_order),
         cmocka_unit_test(a_metric_has_its_fields_in_order),
+        cmocka_unit_test(the_delta_of_a_sum_says_so),
         cmocka_unit_test(a_metric_without_a_time_has_the_time_it_was_observed),
         cmocka_unit_test(an_array_is_valid_json_with_none_one_and_many_events),
         cmocka_unit_test(any_events_fill_batches_exactly_and_every_line_is_json),

@@ -61,7 +61,7 @@ static inline void put(struct stage *stage, const char *body, uint64_t events)
     struct batch *batch = rig_empty_batch(&stage->rig, body);
 
     rig_add_run(&stage->rig, batch, 0, NULL, events);
-    batch->compression = COMPRESS_GZIP;
+    batch->compression = stage->fds[1] == 0 ? COMPRESS_GZIP : COMPRESS_NONE;
     assert_true(sender_reserve(stage->sender, 0, batch->body_bytes, &batch->permit));
     sender_put(stage->sender, &batch);
 }

@@ -87,6 +87,19 @@ static void what_the_kernel_drops_is_counted_exactly_and_once(void **statep)
     (void)close(fd);
 }
 
+/* It has 32 bits: after years, or a morning of a flood. */
+static void the_kernels_count_goes_round(void **statep)
+{
+    struct listener_rig *rig = *statep;
+
+    rig_listen_at(rig, "udp://127.0.0.1:0");
+    rig_open(rig);
+    assert_int_equal(rig_collect(rig), COLLECT_IDLE);
+    rig->listener->sockets[0]->drops = UINT32_MAX - 4; /* and now it is at 0 */
+    assert_int_equal(datagrams_dropped(rig->listener->sockets[0]), 5);
+    assert_int_equal(datagrams_dropped(rig->listener->sockets[0]), 0);
+}
+
 /* Nothing comes in any more that would tell of it. */
 static void drops_are_told_without_a_datagram_after_them(void **statep)
 {
@@ -104,6 +117,25 @@ static void drops_are_told_without_a_datagram_after_them(void **statep)
     struct waits waits = { .fd_count = 0 };
     listener_wait(rig->listener, &waits);
     assert_true(waits.until_ms > clock_now_ms() && waits.until_ms <= clock_now_ms() + 5000);
+    (void)close(fd);
+}
+
+/* The collect() of before waits for room in a lane, as it were. */
+static void drops_are_told_while_nobody_reads(void **statep)
+{
+    struct listener_rig *rig = *statep;
+
+    rig_listen_at(rig, "udp://127.0.0.1:0");
+    rig_open(rig);
+    (void)rig_collect(rig);
+    int fd = rig_connect(rig, 0);
+    datagrams_shut(rig->listener->sockets[0]);
+    rig_send(fd, "lost");
+    listener_attend(rig->listener, rig->sink);
+    assert_int_equal(rig_sum(rig->sink->losses, rig->sink->loss_count), 1);
+    listener_attend(rig->listener, rig->sink);
+    (void)rig_collect(rig);
+    assert_int_equal(rig_sum(rig->sink->losses, rig->sink->loss_count), 1);
     (void)close(fd);
 }
 
@@ -211,7 +243,9 @@ int main(void)
         RIG_TEST(what_is_no_record_is_counted),
         RIG_TEST(a_longer_one_is_cut_and_its_length_is_told),
         RIG_TEST(what_the_kernel_drops_is_counted_exactly_and_once),
+        RIG_TEST(the_kernels_count_goes_round),
         RIG_TEST(drops_are_told_without_a_datagram_after_them),
+        RIG_TEST(drops_are_told_while_nobody_reads),
         RIG_TEST(only_peers_of_the_networks_may_send),
         RIG_TEST(framed_datagrams_have_several_records),
         RIG_TEST(each_record_has_its_own_peer),

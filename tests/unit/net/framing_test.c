@@ -97,6 +97,8 @@ static void syslog_finds_the_kind_of_each_record(void **unused)
     assert_frames(&syslog, SLICE("2026 is\n05 <1>\n7x\n123456789 <\n"), true,
                   "2026 is/7;05 <1>/6;7x/2;12345678/11;");
     assert_frames(&syslog, SLICE("19 <1>456789abcdefghij3 <1>"), true, "<1>45678/19;<1>/3;");
+    assert_frames(&syslog, SLICE("20 <1>456789abcdefghij\n9 <1>45678\n"), true,
+                  "<1>45678/20;<1>45678/8;");
     assert_frames(&syslog, SLICE("9 <1>ab"), true, "<1>ab/9!;");
     assert_frames(&syslog, SLICE("12"), true, "12/2;");
 }

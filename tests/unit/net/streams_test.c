@@ -2,6 +2,8 @@
 /* streams, by way of a listener: connections with their bounds, and what is held of records. */
 #include "listener_rig.h"
 
+#include <sys/resource.h>
+
 static void open_tcp(struct listener_rig *rig)
 {
     rig_listen_at(rig, "tcp://127.0.0.1:0");
@@ -87,6 +89,28 @@ static void connections_over_the_bound_are_closed_and_counted(void **statep)
     (void)close(late);
 }
 
+/* Outputs connect, files are opened: connections do not take the last descriptors. */
+static void some_descriptors_are_left_for_others(void **statep)
+{
+    struct listener_rig *rig = *statep;
+    struct rlimit before, tight;
+    int fds[8];
+
+    open_tcp(rig);
+    for (int i = 0; i < 8; i++)
+        fds[i] = rig_connect(rig, 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    tight = (struct rlimit){ (rlim_t)fds[7] + 64 + 4, before.rlim_max };
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    while (rig->sink->numbers[SINK_CONNECTIONS_REFUSED] < 5)
+        (void)rig_collect(rig);
+    assert_int_equal(rig->sink->numbers[SINK_CONNECTIONS_ACCEPTED], 3);
+    assert_true(fake_sink_told(rig->sink, "LimitNOFILE"));
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    for (int i = 0; i < 8; i++)
+        (void)close(fds[i]);
+}
+
 static void one_peer_may_not_take_all_places(void **statep)
 {
     struct listener_rig *rig = *statep;
@@ -114,6 +138,23 @@ static void a_peer_of_no_network_is_refused(void **statep)
     int fd = rig_connect(rig, 0);
     while (rig->sink->numbers[SINK_CONNECTIONS_REFUSED] < 1)
         (void)rig_collect(rig);
+    assert_true(rig_is_closed(fd));
+    (void)close(fd);
+}
+
+static void a_peer_that_may_not_send_any_more_is_read_to_its_end(void **statep)
+{
+    struct listener_rig *rig = *statep;
+
+    open_tcp(rig);
+    int fd = rig_connect(rig, 0);
+    rig_send(fd, "first\n");
+    rig_await(rig, 1);
+    rig_send(fd, "last\n");
+    rig->networks[0] = "192.0.2.0/24";
+    rig->allow.count = 1;
+    assert_true(rig_change(rig));
+    rig_await(rig, 2);
     assert_true(rig_is_closed(fd));
     (void)close(fd);
 }
@@ -159,6 +200,23 @@ static void a_rate_makes_the_sender_wait_and_loses_nothing(void **statep)
         rig_send(fd, line);
     rig_await(rig, LINES + LINES / 4);
     assert_in_range(clock_now_ms() - begin_ms, 100, 5000);
+    (void)close(fd);
+}
+
+static void a_change_of_the_longest_record_is_for_connections_that_stand_too(void **statep)
+{
+    struct listener_rig *rig = *statep;
+
+    open_tcp(rig);
+    int fd = rig_connect(rig, 0);
+    rig_send(fd, "0123456789012345678901234567890123456789\n");
+    rig_await(rig, 1);
+    rig->config.framing.max_record_bytes = 32;
+    assert_true(rig_change(rig));
+    rig_send(fd, "0123456789012345678901234567890123456789\n");
+    rig_await(rig, 2);
+    assert_int_equal(rig->sink->events[0].body.bytes, 40);
+    assert_int_equal(rig->sink->events[1].body.bytes, 32);
     (void)close(fd);
 }
 
@@ -299,10 +357,13 @@ int main(void)
         RIG_TEST(the_last_record_of_a_connection_needs_no_end),
         RIG_TEST(a_connection_that_breaks_gives_what_it_had_and_says_so),
         RIG_TEST(connections_over_the_bound_are_closed_and_counted),
+        RIG_TEST(some_descriptors_are_left_for_others),
         RIG_TEST(one_peer_may_not_take_all_places),
         RIG_TEST(a_peer_of_no_network_is_refused),
+        RIG_TEST(a_peer_that_may_not_send_any_more_is_read_to_its_end),
         RIG_TEST(one_that_sends_nothing_is_closed_in_time_and_others_are_not),
         RIG_TEST(a_rate_makes_the_sender_wait_and_loses_nothing),
+        RIG_TEST(a_change_of_the_longest_record_is_for_connections_that_stand_too),
         RIG_TEST(longer_lines_are_cut_however_long_they_are),
         RIG_TEST(what_is_held_has_a_bound_and_is_cut_there),
         RIG_TEST(a_length_that_cannot_be_closes_the_connection),
