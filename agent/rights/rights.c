@@ -56,9 +56,14 @@ static uint64_t capabilities_of(const struct needs *needs)
 static void list_capabilities(uint64_t set, struct buf *ret)
 {
     for (int capability = 0; capability <= CAP_LAST_CAP; capability++) {
-        if ((set & bit_of(capability)) != 0)
-            (void)buf_printf(ret, "%s%s", ret->bytes > 0 ? " " : "",
-                             need_capability_name(capability));
+        const char *name = need_capability_name(capability);
+        if ((set & bit_of(capability)) == 0)
+            continue;
+        (void)buf_add_text(ret, ret->bytes > 0 ? " " : "");
+        if (name[0] != '\0')
+            (void)buf_add_text(ret, name);
+        else
+            (void)buf_printf(ret, "%d", capability);
     }
     if (ret->bytes == 0)
         (void)buf_add_text(ret, "none");
