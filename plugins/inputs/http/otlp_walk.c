@@ -277,6 +277,13 @@ bool otlp_flag(const struct otlp_value *value)
     return value->pulled.kind == PULL_BOOLEAN && value->pulled.value.boolean;
 }
 
+int64_t otlp_time(const struct otlp_value *value)
+{
+    uint64_t ns = otlp_number(value);
+
+    return ns > INT64_MAX ? 0 : (int64_t)ns;
+}
+
 int64_t otlp_zigzag(const struct otlp_value *value)
 {
     uint64_t bits = otlp_number(value);
