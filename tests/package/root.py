@@ -4,6 +4,7 @@
 What debootstrap fetched is kept below build/, with the packages that Spillway depends on in apt's own
 cache: so `apt install` resolves and unpacks them as on a host, but for the download."""
 
+import fcntl
 import os
 import pathlib
 import shutil
@@ -13,9 +14,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BASE = ROOT / "build/package-root"
-DEPENDENCIES = ["adduser", "ca-certificates", "libcap2", "libcjson1", "libcurl3-gnutls", "libgnutls30",
-                "libisal2", "libmicrohttpd12", "libncursesw6", "libseccomp2", "libsystemd0", "libyaml-0-2",
-                "libzstd1", "zlib1g"]
+DEPENDENCIES = """adduser ca-certificates libcap2 libcjson1 libcurl3-gnutls libgnutls30 libisal2 libmicrohttpd12
+libncursesw6 libpcre2-8-0 libseccomp2 libsystemd0 libyaml-0-2 libzstd1 zlib1g""".split()
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -35,22 +35,33 @@ def call(*words, **options):
     return done.stdout
 
 
-def base():
-    """The folder to copy; made once."""
-    stamp = BASE.with_suffix(".made")
-    wanted = "with what they recommend: " + " ".join(DEPENDENCIES)
-    if stamp.exists() and stamp.read_text() == wanted:
-        return BASE
-    if BASE.exists():
-        shutil.rmtree(BASE)
-    BASE.parent.mkdir(exist_ok=True)
+def remove(folder):
+    """Never into what is mounted there."""
+    call("rm", "-rf", "--one-file-system", folder)
+
+
+def make_base(folder):
     mirror = os.environ.get("SPILLWAY_MIRROR", "http://deb.debian.org/debian")
-    call("debootstrap", "--variant=minbase", "--include=systemd,systemd-sysv,dbus", "bookworm", BASE,
-         mirror, timeout=600)
-    call("chroot", BASE, "apt-get", "-q", "update", timeout=300)
-    call("chroot", BASE, "apt-get", "-q", "-y", "--download-only", "install",
-         *DEPENDENCIES, timeout=300)
-    stamp.write_text(wanted)
+    call("debootstrap", "--variant=minbase", "--include=systemd,systemd-sysv,dbus", "bookworm", folder, mirror,
+         timeout=600)
+    call("chroot", folder, "apt-get", "-q", "update", timeout=300)
+    call("chroot", folder, "apt-get", "-q", "-y", "--download-only", "install", *DEPENDENCIES, timeout=300)
+
+
+def base():
+    """The folder to copy; made once, by whoever comes first."""
+    wanted = "with what they recommend: " + " ".join(DEPENDENCIES)
+    stamp = BASE / "made-of"
+    BASE.parent.mkdir(exist_ok=True)
+    with open(BASE.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not stamp.exists() or stamp.read_text() != wanted:
+            new = BASE.with_suffix(".new")
+            remove(new)
+            make_base(new)
+            remove(BASE)
+            (new / "made-of").write_text(wanted)
+            new.rename(BASE)
     return BASE
 
 

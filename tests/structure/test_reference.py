@@ -43,10 +43,12 @@ def test_what_is_committed_is_what_the_program_prints(form, path):
     assert committed == reference(form), f"spillway reference --format {form} > config/{path}"
 
 
-@pytest.mark.parametrize("form, path", [("man-commands", "spillway.1"), ("man", "spillway.yaml.5")])
-def test_the_man_pages_that_are_committed_are_what_the_program_prints(form, path):
-    committed = (ROOT / "packaging/man" / path).read_text(encoding="utf-8")
-    assert committed == reference(form), f"spillway reference --format {form} > packaging/man/{path}"
+@pytest.mark.parametrize("form, path", [
+    ("man-commands", "man/spillway.1"), ("man", "man/spillway.yaml.5"), ("man-ledger", "man/spillway-ledger.7"),
+    ("bash", "completions/spillway.bash"), ("zsh", "completions/_spillway"), ("fish", "completions/spillway.fish")])
+def test_the_man_pages_and_completions_that_are_committed_are_what_the_program_prints(form, path):
+    committed = (ROOT / "packaging" / path).read_text(encoding="utf-8")
+    assert committed == reference(form), f"spillway reference --format {form} > packaging/{path}"
 
 
 def test_an_unknown_form_is_told():
@@ -136,6 +138,14 @@ def test_the_man_page_is_without_warnings():
     shown = show(reference("man"))
     for wanted in ("SPILLWAY.YAML(5)", "memory_limit", "lane.shed.high", "type: tail", "${VAR:-default}"):
         assert wanted in shown, wanted
+
+
+def test_the_man_page_of_the_books_has_every_flow():
+    shown = show(reference("man-ledger"))
+    flows = re.findall(r"^FLOW\((\w+),", (ROOT / "agent/ledger/flows.def").read_text(), re.MULTILINE)
+    assert len(flows) > 30
+    missing = [flow for flow in flows if f"       {flow} (" not in shown]
+    assert not missing, missing
 
 
 def helps():
