@@ -8,6 +8,8 @@ enum { WIRE_VARINT, WIRE_EIGHT, WIRE_BYTES, WIRE_FOUR = 5 };
 struct otlp_walk otlp_begin(const struct otlp_row *rows, bool is_json, struct slice message,
                             char **room)
 {
+    if (message.bytes == 0) /* of a field that is no message there may be no data */
+        message.data = "";
     struct otlp_walk walk = { .is_json = is_json,
                               .is_first = true,
                               .rows = rows,
