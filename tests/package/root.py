@@ -126,13 +126,9 @@ class Root:
 
     def run(self, script, check=True, stdin="", timeout=120):
         done = subprocess.run(self.command(script), capture_output=True, text=True, input=stdin,
-                              timeout=timeout, errors="replace")
+                              timeout=timeout, errors="replace", start_new_session=True)
         assert not check or done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
         return Answer(done)
-
-    def start(self, script):
-        return subprocess.Popen(self.command(script), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                stderr=subprocess.DEVNULL, start_new_session=True)
 
     def path(self, inside):
         return self.folder / inside.lstrip("/")
