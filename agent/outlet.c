@@ -29,8 +29,10 @@ static struct delivery_config delivery_config_of(const struct settings *settings
     return (struct delivery_config){
         .memory_bytes = settings->sealed_bytes[output],
         .batch_max_bytes = options->batch__max_bytes,
-        .concurrency_min = (unsigned)options->concurrency__min,
-        .concurrency_max = (unsigned)options->concurrency__max,
+        .concurrency_min = (unsigned)(options->concurrency__min < settings->connections[output]
+                                          ? options->concurrency__min
+                                          : settings->connections[output]),
+        .concurrency_max = (unsigned)settings->connections[output],
         .retry_base_ms = options->retry__base,
         .retry_cap_ms = options->retry__cap,
         .max_age_ms = options->retry__max_age,
@@ -158,6 +160,7 @@ bool outlet_use_spool(struct outlet *outlet, struct opened_spool *spool, bool at
         spool_carry_again(spool->spool, outlet->numbers);
     if (at_start)
         spools_set_aside(spool, outlet->part->name, outlet->numbers);
+    (void)snprintf(outlet->spool_path, sizeof(outlet->spool_path), "%s", spool->path);
     spool_files_use_pool(spool->files, &outlet->bodies);
     return sender_use_spool(outlet->sender, &spool->spool, &spool->files, &why) ||
            err_set(err, "output '%s': %s", outlet->part->name, why.text);

@@ -32,6 +32,9 @@ struct outlet_change {
     bool changes_lanes;
     uint64_t sealed_bytes; /* 0: it stays, and so does the way its spool is used */
     struct spool_config spool;
+    struct opened_spool *opened; /* one that it did not have; borrowed. NULL: nothing */
+    struct spool_disk *moved;    /* where its spool is to be; NULL: it stays */
+    char moved_path[PATH_MAX];
 };
 
 struct outlet {
@@ -50,6 +53,7 @@ struct outlet {
     struct ledger *ledger;
     _Atomic uint64_t sequence;
     struct sender *sender;
+    char spool_path[PATH_MAX]; /* where what is new is written; "": there is none */
     struct body_pool bodies;
     struct dead_letter letters; /* of the workers, one at a time */
     struct lock *list_lock;     /* of the pipeline: held where the list of workers changes */
@@ -81,7 +85,8 @@ void outlet_stop(struct outlet *outlet, bool by_reload);
 /* ---- another configuration: outlet_change.c ---- */
 /* What the configuration would change, prepared beside; next.lanes is filled by the caller before,
  * if next.changes_lanes. false: err says why it cannot be. */
-bool outlet_prepare(struct outlet *outlet, struct generation *next, size_t index, struct err *err);
+bool outlet_prepare(struct outlet *outlet, struct generation *next, size_t index,
+                    struct spools *spools, struct err *err);
 /* With other lanes alone. */
 bool outlet_prepare_lanes(struct outlet *outlet, struct err *err);
 void outlet_forget_change(struct outlet *outlet); /* nothing came of it */

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* outlet_change: another configuration for an output that runs. */
 #include "base/auto.h"
+#include "base/log.h"
 #include "config/settings_diff.h"
+#include "delivery/spool_join.h"
 #include "outlet.h"
+#include "spool_places.h"
 
 enum { OPTIONS = DIFF_TYPE | DIFF_PLUGIN | DIFF_COMMON | DIFF_SPOOL };
 
@@ -66,7 +69,56 @@ bool outlet_prepare_lanes(struct outlet *outlet, struct err *err)
     return !outlet->next.changes_lanes || prepare_batchers(outlet, err);
 }
 
-bool outlet_prepare(struct outlet *outlet, struct generation *next, size_t index, struct err *err)
+/* Where it was is kept on disk, so that a start in between finds both. */
+static bool prepare_move(struct outlet *outlet, const struct settings *settings, const char *path,
+                         struct err *err)
+{
+    struct outlet_change *next = &outlet->next;
+    struct err why = { "" };
+    char before[PATH_MAX];
+    bool is_taken;
+
+    spool_place_before(settings, outlet->name, before);
+    if (before[0] != '\0' && strcmp(before, outlet->spool_path) != 0)
+        return err_set(err,
+                       "output '%s': what its spool had in '%s' is still being sent: reload "
+                       "again later",
+                       outlet->name, before);
+    next->moved = spool_disk_open(path, &is_taken, &why);
+    if (next->moved == NULL)
+        return err_set(err, "output '%s': spool: %s", outlet->name, why.text);
+    if (spool_has_segments(next->moved))
+        return err_set(err,
+                       "output '%s': spool: '%s' has batches of another time in it: restart "
+                       "the agent, which sends them, or give it an empty folder",
+                       outlet->name, path);
+    (void)snprintf(next->moved_path, sizeof(next->moved_path), "%s", path);
+    return spool_place_remember(settings, outlet->name, outlet->spool_path, err);
+}
+
+/* One that is to be no more stays until what it has is sent, and takes nothing. */
+static bool prepare_spool(struct outlet *outlet, const struct settings *settings, size_t index,
+                          struct spools *spools, struct err *err)
+{
+    char wanted[PATH_MAX];
+
+    if (!spool_place_wanted(settings, &settings->outputs[index], wanted))
+        return err_set(err, "output '%s': the path of its spool is too long", outlet->name);
+    if (strcmp(wanted, outlet->spool_path) == 0)
+        return true;
+    if (wanted[0] == '\0')
+        return spool_place_remember(settings, outlet->name, outlet->spool_path, err);
+    if (outlet->spool_path[0] != '\0')
+        return prepare_move(outlet, settings, wanted, err);
+    if (!spools_open_one(spools, settings, index, outlet->ledger, err))
+        return false;
+    if (spools->items[index].spool != NULL)
+        outlet->next.opened = &spools->items[index];
+    return true;
+}
+
+bool outlet_prepare(struct outlet *outlet, struct generation *next, size_t index,
+                    struct spools *spools, struct err *err)
 {
     const struct settings *settings = &outlet->from->settings;
     int old = settings_find(settings->outputs, settings->output_count, outlet->name);
@@ -77,6 +129,8 @@ bool outlet_prepare(struct outlet *outlet, struct generation *next, size_t index
         settings_compare_output(settings, (size_t)old, &next->settings, index).aspects;
     outlet->next.sealed_bytes = next->settings.sealed_bytes[index];
     outlet->next.spool = spools_config(&next->settings, index);
+    if (!prepare_spool(outlet, &next->settings, index, spools, err))
+        return false;
     if ((aspects & OPTIONS) == 0)
         return outlet_prepare_lanes(outlet, err);
     outlet->next.from = generation_hold(next);
@@ -100,6 +154,8 @@ void outlet_forget_change(struct outlet *outlet)
     if (next->is_open && next->plugin->close != NULL)
         next->plugin->close(next->state);
     free(next->state);
+    if (next->moved != NULL)
+        next->moved->free(&next->moved);
     generation_release(&next->from);
     *next = (struct outlet_change){ .from = NULL };
 }
@@ -131,6 +187,22 @@ static void commit_options(struct outlet *outlet)
     next->from = from_before;
 }
 
+/* Without memory for it, it stays as it is. */
+static void commit_spool(struct outlet *outlet)
+{
+    struct outlet_change *next = &outlet->next;
+    struct err err = { "out of memory" };
+    bool ok = true;
+
+    if (next->moved != NULL && (ok = sender_move_spool(outlet->sender, &next->moved)))
+        memcpy(outlet->spool_path, next->moved_path, sizeof(outlet->spool_path));
+    if (next->opened != NULL)
+        ok = outlet_use_spool(outlet, next->opened, false, &err);
+    if (!ok)
+        LOG(LOG_ERROR, "the spool stays as it was", LS("output", outlet->name),
+            LS("error", err.text));
+}
+
 void outlet_commit(struct outlet *outlet)
 {
     struct outlet_change *change = &outlet->next;
@@ -142,6 +214,7 @@ void outlet_commit(struct outlet *outlet)
         sender_set_memory(outlet->sender, change->sealed_bytes);
     if (change->sealed_bytes > 0)
         sender_set_spool(outlet->sender, &change->spool);
+    commit_spool(outlet);
     if (change->changes_lanes) {
         memcpy(outlet->lanes, change->lanes, change->lane_count * sizeof(struct lane *));
         outlet->lane_count = change->lane_count;

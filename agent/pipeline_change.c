@@ -34,6 +34,8 @@ static void plan_parking(const struct plan *plan)
             parking_add_workers(plan->parking, outlet);
         if (outlet_changes_sender(outlet))
             parking_add_sender(plan->parking, outlet);
+        if (outlet->next.moved != NULL)
+            parking_add_spool(plan->parking, outlet);
     }
     for (size_t i = 0; i < plan->old_channels; i++) {
         struct channel *channel = pipeline->channels[i];

@@ -96,6 +96,20 @@ void parking_add_sender(struct parking *parking, struct outlet *outlet)
                                   .name = outlet->name });
 }
 
+static void nudge_spool(void *thread)
+{
+    sender_nudge_spool(thread);
+}
+
+void parking_add_spool(struct parking *parking, struct outlet *outlet)
+{
+    add(parking, &(struct stand){ .gate = sender_spool_gate(outlet->sender),
+                                  .nudge = nudge_spool,
+                                  .thread = outlet->sender,
+                                  .kind = "the spool of output",
+                                  .name = outlet->name });
+}
+
 void parking_add_reading(struct parking *parking, struct channel *channel, bool loses_lanes)
 {
     add(parking, &(struct stand){ .gate = reading_gate(channel->reading),

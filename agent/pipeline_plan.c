@@ -75,8 +75,7 @@ static bool open_outlets(struct plan *plan, struct err *err)
         if (outlet == NULL)
             return false;
         list_outlet(pipeline, outlet);
-        if (!plan->is_start && settings->outputs[i].output.spool__max_bytes > 0 &&
-            !spools_open_one(plan->spools, settings, i, pipeline->ledger, err))
+        if (!plan->is_start && !spools_open_one(plan->spools, settings, i, pipeline->ledger, err))
             return false;
     }
     return true;
@@ -199,8 +198,9 @@ static bool prepare_outlets(struct plan *plan, struct err *err)
     for (size_t i = 0; i < settings->output_count; i++) {
         struct outlet *outlet = find_outlet(plan->pipeline, settings->outputs[i].name);
         plan_lanes_of(plan->pipeline, outlet);
-        if (outlet->state_now == OUTLET_NEW ? !start_outlet(plan, outlet, i, err)
-                                            : !outlet_prepare(outlet, plan->next, i, err))
+        if (outlet->state_now == OUTLET_NEW
+                ? !start_outlet(plan, outlet, i, err)
+                : !outlet_prepare(outlet, plan->next, i, plan->spools, err))
             return false;
     }
     return true;

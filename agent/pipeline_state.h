@@ -33,6 +33,7 @@ struct parking *parking_new(void);
 void parking_free(struct parking **parkingp); /* opens all gates */
 void parking_add_workers(struct parking *parking, struct outlet *outlet);
 void parking_add_sender(struct parking *parking, struct outlet *outlet);
+void parking_add_spool(struct parking *parking, struct outlet *outlet); /* which it has */
 /* loses_lanes: not in the middle of a read either. */
 void parking_add_reading(struct parking *parking, struct channel *channel, bool loses_lanes);
 /* Waits until all stand. false: they do not, err says who. */

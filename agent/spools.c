@@ -6,7 +6,9 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "delivery/spool_aside.h"
+#include "delivery/spool_join.h"
 #include "ledger/ledger_start.h"
+#include "spool_places.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -32,17 +34,6 @@ static void find_boot(unsigned char ret[SPOOL_BOOT_BYTES])
         ret[digits / 2] = (unsigned char)(ret[digits / 2] << 4 | digit);
         digits++;
     }
-}
-
-static bool path_of(const struct settings *settings, const struct settings_part *part,
-                    char ret[PATH_MAX])
-{
-    int length =
-        part->output.spool__path[0] != '\0'
-            ? snprintf(ret, PATH_MAX, "%s", part->output.spool__path)
-            : snprintf(ret, PATH_MAX, "%s/spool/%s", settings->agent.state_dir, part->name);
-
-    return length < PATH_MAX;
 }
 
 /* Of a mixed output the others' events would be dropped while those that can wait hold its memory,
@@ -117,6 +108,56 @@ static struct spool_place left_before(const struct ledger *ledger, const char *o
                                  ledger_before(ledger, output, NUMBER_spool_left_at) };
 }
 
+/* NULL in *ret: there is none, or it cannot be had, which is said. false: another has it. */
+static bool open_place(const char *output, const char *path, struct spool_disk **ret,
+                       struct err *err)
+{
+    struct err why = { "" };
+    bool is_taken = false;
+
+    *ret = path[0] == '\0' ? NULL : spool_disk_open(path, &is_taken, &why);
+    if (*ret == NULL && is_taken)
+        return err_set(err, "output '%s': spool: %s", output, why.text);
+    if (*ret == NULL && path[0] != '\0')
+        LOG(LOG_ERROR, "spool cannot be opened, batches are held in memory", LS("output", output),
+            LS("error", why.text));
+    return true;
+}
+
+/* Where it is to be, and where it was before a reload: if it is to be nowhere there alone, and
+ * nothing is added. path: where it is to be, in return where it is. */
+static bool open_places(const struct settings *settings, const struct settings_part *part,
+                        char path[PATH_MAX], struct spool_disk **ret, struct err *err)
+{
+    struct spool_disk *first = NULL, *second = NULL;
+    char before[PATH_MAX];
+
+    spool_place_before(settings, part->name, before);
+    if (strcmp(before, path) == 0)
+        before[0] = '\0';
+    if (!open_place(part->name, path, &first, err))
+        return false;
+    if (!open_place(part->name, before, &second, err)) {
+        if (first != NULL)
+            first->free(&first);
+        return false;
+    }
+    if (second != NULL)
+        LOG(LOG_INFO, "what lies in the spool of before is sent too", LS("output", part->name),
+            LS("path", before), LS("new", path[0] == '\0' ? "none" : path));
+    if (first != NULL && second != NULL)
+        *ret = spool_join(&first, &second);
+    else if (path[0] == '\0')
+        *ret = second;
+    else
+        *ret = first;
+    if (path[0] == '\0')
+        (void)snprintf(path, PATH_MAX, "%s", before);
+    else if (second != NULL) /* without the first it waits for a start that has it */
+        second->free(&second);
+    return *ret != NULL || first == NULL || err_set(err, "out of memory for a spool");
+}
+
 bool spools_open_one(struct spools *spools, const struct settings *settings, size_t output,
                      const struct ledger *ledger, struct err *err)
 {
@@ -126,20 +167,14 @@ bool spools_open_one(struct spools *spools, const struct settings *settings, siz
     int64_t began_ms = clock_now_ms();
     struct spool_disk *disk = NULL;
     struct spool_scan scan;
-    struct err why = { "" };
-    bool is_taken = false;
     char *path = item->path;
 
-    if (!path_of(settings, part, path))
+    if (!spool_place_wanted(settings, part, path))
         return err_set(err, "output '%s': the path of its spool is too long", part->name);
-    disk = spool_disk_open(path, &is_taken, &why);
-    if (disk == NULL && is_taken)
-        return err_set(err, "output '%s': spool: %s", part->name, why.text);
-    if (disk == NULL) {
-        LOG(LOG_ERROR, "spool cannot be opened, batches are held in memory",
-            LS("output", part->name), LS("error", why.text));
+    if (!open_places(settings, part, path, &disk, err))
+        return false;
+    if (disk == NULL)
         return true;
-    }
     struct spool_config config = spools_config(settings, output);
     item->spool = spool_new(&config);
     item->files = spool_files_new(&disk);
@@ -162,8 +197,10 @@ static bool is_configured(const struct settings *settings, const char *folder)
 
     for (size_t i = 0; i < settings->output_count; i++) {
         const struct settings_part *part = &settings->outputs[i];
-        if (part->output.spool__max_bytes > 0 && path_of(settings, part, path) &&
-            strcmp(path, folder) == 0)
+        if (spool_place_wanted(settings, part, path) && strcmp(path, folder) == 0)
+            return true;
+        spool_place_before(settings, part->name, path);
+        if (strcmp(path, folder) == 0)
             return true;
     }
     return false;
@@ -227,8 +264,7 @@ bool spools_open(struct spools *spools, const struct settings *settings,
         return false;
     tell_forgotten(settings);
     for (size_t i = 0; i < settings->output_count; i++) {
-        if (settings->outputs[i].output.spool__max_bytes > 0 &&
-            !spools_open_one(spools, settings, i, ledger, err))
+        if (!spools_open_one(spools, settings, i, ledger, err))
             return false;
     }
     return true;

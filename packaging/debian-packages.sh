@@ -7,14 +7,13 @@
 # shellcheck disable=SC2034
 packages_build="gcc libc6-dev cmake ninja-build pkg-config zlib1g-dev libyaml-dev libcjson-dev
   libcurl4-gnutls-dev|libcurl4-openssl-dev libmicrohttpd-dev libgnutls28-dev libpcre2-dev
-  ca-certificates
   libisal-dev libdeflate-dev libzstd-dev libsystemd-dev libncurses-dev"
 # shellcheck disable=SC2034
 packages_test="libcmocka-dev python3 python3-pytest python3-pytest-xdist python3-yaml
-  python3-jsonschema python3-prometheus-client python3-statsd curl openssl strace util-linux iproute2 nftables
-  faketime groff-base chromium chromium-driver"
+  python3-jsonschema python3-prometheus-client python3-statsd protobuf-compiler python3-protobuf
+  curl openssl strace util-linux iproute2 nftables faketime groff-base chromium chromium-driver"
 # shellcheck disable=SC2034
-packages_package="dpkg-dev binutils file gzip rpm"
+packages_package="ca-certificates dpkg-dev binutils file gzip rpm"
 # shellcheck disable=SC2034
 packages_package_test="cpio lintian rpmlint man-db systemd systemd-container debootstrap zsh fish
   ansible-core kubernetes-client npm"

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/line_buffer.h"
 #include "base/listen.h"
 #include "base/log.h"
@@ -201,6 +202,10 @@ struct input {
      * the input comes back before it is gone (another reload); then what was closed is opened anew.
      */
     enum collected (*last)(void *state, struct sink *sink);
+    /* Optional. Called about once a second while sink_event() and the like wait for room, for
+     * sink_lost() and the like about what is lost meanwhile. Must not move what collect() is
+     * working on. */
+    void (*attend)(void *state, struct sink *sink);
     /* Optional: goes on with another configuration and keeps its positions, and what it has read
      * and not offered. Called between two collect(). What the old config and host said is
      * forgotten: they are freed. false: out of memory, nothing has changed. Going back to a

@@ -99,6 +99,23 @@ static void show_disk(const struct settings *settings)
     }
 }
 
+/* Each takes memory of its own: that of TLS holds all authorities that it trusts. */
+static void show_connections(const struct settings *settings)
+{
+    for (size_t i = 0; i < settings->output_count; i++) {
+        const struct settings_part *output = &settings->outputs[i];
+        unsigned long long fit = settings->connections[i], wanted = output->output.concurrency__max;
+        char each[SIZE_TEXT_BYTES];
+        if (fit >= wanted)
+            continue;
+        (void)printf("  %-11soutput %s: %llu requests at a time, not %llu (concurrency.max): a "
+                     "connection takes up to %s; a larger memory_limit, or a tls.ca_file with "
+                     "the endpoint's authority alone, makes room for more\n",
+                     "connections", output->name, fit, wanted,
+                     schema_size_text(output->type->connection_bytes(output->config), each));
+    }
+}
+
 static void show_summary(const char *path, const struct settings *settings)
 {
     char limit[SIZE_TEXT_BYTES], lanes[SIZE_TEXT_BYTES], sealed[SIZE_TEXT_BYTES],
@@ -117,6 +134,7 @@ static void show_summary(const char *path, const struct settings *settings)
         schema_size_text(settings->agent.memory_limit, limit), schema_size_text(lane_bytes, lanes),
         schema_size_text(settings->agent.memory_limit - lane_bytes - sealed_bytes, buffers),
         schema_size_text(sealed_bytes, sealed));
+    show_connections(settings);
     show_disk(settings);
     check_rights(settings);
     if (settings->output_count == 0)

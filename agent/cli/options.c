@@ -3,7 +3,6 @@
 #include "cli/options.h"
 
 #include "base/check.h"
-#include "config/schema_names.h"
 #include "config/settings_options.h"
 
 #include <ctype.h>

@@ -25,6 +25,8 @@ struct plugin_type {
     /* Inputs: the largest event this configuration can produce, in event_bytes(). NULL: 64 KiB. */
     uint64_t (*max_event_bytes)(const void *config);
     uint64_t (*memory_bytes)(const void *config); /* inputs: beside the read buffer; NULL: none */
+    /* Outputs: what one connection takes of memory, at most. NULL: there are none. */
+    uint64_t (*connection_bytes)(const void *config);
     /* Inputs of files: globs of what is read, and of what is left out. NULL: not of files. */
     void (*globs)(const void *config, struct text_list *ret_paths, struct text_list *ret_exclude);
     /* Inputs that start a process: which. NULL: none. */

@@ -41,6 +41,7 @@ struct settings {
     struct agent_options agent;
     struct settings_part *inputs, *processors, *outputs;
     size_t input_count, processor_count, output_count;
+    uint64_t *connections;  /* for each output: most at a time that fit in memory, worked out */
     uint64_t *sealed_bytes; /* for each output: its share for sealed batches, worked out */
     const struct option_origin *origins;
     char

@@ -232,6 +232,10 @@ struct part_diff settings_compare_output(const struct settings *before, size_t o
         diff.aspects |= DIFF_LINKS;
         name_text(diff.options, "inputs");
     }
+    if (before->connections[old] != after->connections[new]) {
+        diff.aspects |= DIFF_COMMON;
+        name_text(diff.options, "connections that fit");
+    }
     if (before->sealed_bytes[old] != after->sealed_bytes[new]) {
         diff.aspects |= DIFF_MEMORY;
         name_text(diff.options, "memory for sealed batches");
@@ -365,16 +369,6 @@ bool settings_may_follow(const struct settings *before, const struct settings *a
         int old = settings_find(before->inputs, before->input_count, part->name);
         if (old != SETTINGS_NONE && before->inputs[old].type != part->type)
             ok = refuse_part("inputs", part, ".type", other_name, ret_problems);
-    }
-    for (size_t i = 0; i < after->output_count; i++) {
-        const struct settings_part *part = &after->outputs[i];
-        int old = settings_find(before->outputs, before->output_count, part->name);
-        if (old == SETTINGS_NONE)
-            continue;
-        unsigned aspects = settings_compare_output(before, (size_t)old, after, i).aspects;
-        if ((aspects & DIFF_SPOOL_PLACE) != 0)
-            ok = refuse_part("outputs", part, ": whether it has a spool, and where", other_name,
-                             ret_problems);
     }
     return ok;
 }

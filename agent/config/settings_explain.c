@@ -156,11 +156,11 @@ static void add_batches(struct buf *ret, const struct settings_part *output)
     (void)buf_printf(ret, " old; %s\n", codings[options->compression]);
 }
 
-static void add_requests(struct buf *ret, const struct output_options *options)
+static void add_requests(struct buf *ret, const struct output_options *options, uint64_t at_once)
 {
     (void)buf_printf(ret,
                      "    at most %llu requests at a time; one that fails is repeated after up to ",
-                     (unsigned long long)options->concurrency__max);
+                     (unsigned long long)at_once);
     add_duration(ret, options->retry__base);
     (void)buf_add_text(ret, ", each time twice as long, at most ");
     add_duration(ret, options->retry__cap);
@@ -216,7 +216,7 @@ static void add_output(struct buf *ret, const struct settings *settings, size_t 
     add_batches(ret, output);
     if ((output->type->traits & OUTPUT_STREAM) != 0)
         return;
-    add_requests(ret, &output->output);
+    add_requests(ret, &output->output, settings->connections[index]);
     add_outage(ret, settings, index);
 }
 

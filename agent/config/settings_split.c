@@ -19,9 +19,12 @@ static const uint64_t read_buffer_bytes = 256 * KIB; /* or more, where a line ma
 static const uint64_t compressor_bytes = 512 * KIB;
 static const uint64_t limit_max_bytes = 64 * KIB * MIB; /* of memory_limit in its table */
 
+/* Of the 8 MiB that the agent may take beyond memory_limit, connections may have so much. */
+static const uint64_t connections_free_bytes = 4 * MIB;
+
 struct split {
     uint64_t automatic_bytes; /* of each lane without a capacity */
-    uint64_t lanes, workshops, readings, sealed;
+    uint64_t lanes, workshops, readings, connections, sealed;
     bool fits;
 };
 
@@ -88,6 +91,45 @@ static uint64_t sealed_share(const struct settings *settings, size_t output, uin
     return sealed_bytes / weight_of_all(settings) * settings->outputs[output].output.memory_weight;
 }
 
+/* ---- connections ---- */
+
+static uint64_t connection_bytes(const struct settings_part *output)
+{
+    return output->type->connection_bytes == NULL ? 0
+                                                  : output->type->connection_bytes(output->config);
+}
+
+/* What is to be put aside so that all may have as many as they are allowed: at most half of what
+ * the least of sealed batches leaves, so that no configuration needs more memory for it. */
+static uint64_t reserve_connections(const struct settings *settings, uint64_t left_bytes)
+{
+    uint64_t wanted = 0, least = 0;
+
+    for (size_t i = 0; i < settings->output_count; i++) {
+        const struct settings_part *output = &settings->outputs[i];
+        uint64_t share = weight_of_all(settings) * BATCHES_SEALED * output->output.batch__max_bytes;
+        wanted += output->output.concurrency__max * connection_bytes(output);
+        if (share / output->output.memory_weight + weight_of_all(settings) > least)
+            least = share / output->output.memory_weight + weight_of_all(settings);
+    }
+    uint64_t most = left_bytes > least ? (left_bytes - least) / 2 : 0;
+    wanted = wanted > connections_free_bytes ? wanted - connections_free_bytes : 0;
+    return wanted < most ? wanted : most;
+}
+
+/* Each has its part by weight, and one in any case. */
+static uint64_t connections_of(const struct settings *settings, size_t index, uint64_t reserved)
+{
+    const struct settings_part *output = &settings->outputs[index];
+    uint64_t each = connection_bytes(output), most = output->output.concurrency__max;
+    uint64_t part = sealed_share(settings, index, connections_free_bytes + reserved);
+    uint64_t fit = each == 0 ? most : part / each;
+
+    if (fit > most)
+        fit = most;
+    return fit == 0 ? 1 : fit;
+}
+
 /* The lanes of one output, and whether each automatic one is large enough. */
 static void add_lanes(const struct settings *settings, const struct settings_part *output,
                       struct split *split)
@@ -148,7 +190,8 @@ static struct split split_at(const struct settings *settings, uint64_t limit_byt
         split.fits = false;
         return split;
     }
-    split.sealed = limit_bytes - taken;
+    split.connections = reserve_connections(settings, limit_bytes - taken);
+    split.sealed = limit_bytes - taken - split.connections;
     for (size_t i = 0; i < settings->output_count; i++) {
         if (sealed_share(settings, i, split.sealed) <
             BATCHES_SEALED * settings->outputs[i].output.batch__max_bytes)
@@ -250,8 +293,14 @@ static void hand_out(struct settings *settings, const struct split *split)
 {
     settings->sealed_bytes =
         settings_memory_take(settings->memory, settings->output_count * sizeof(uint64_t));
-    for (size_t i = 0; settings->sealed_bytes != NULL && i < settings->output_count; i++)
+    settings->connections =
+        settings_memory_take(settings->memory, settings->output_count * sizeof(uint64_t));
+    for (size_t i = 0; settings->sealed_bytes != NULL && settings->connections != NULL &&
+                       i < settings->output_count;
+         i++) {
         settings->sealed_bytes[i] = sealed_share(settings, i, split->sealed);
+        settings->connections[i] = connections_of(settings, i, split->connections);
+    }
     for (size_t i = 0; i < settings->input_count; i++) {
         struct settings_part *input = &settings->inputs[i];
         uint64_t capacity = input->input.lane__capacity;

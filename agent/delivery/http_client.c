@@ -177,6 +177,7 @@ static bool set_connection(CURL *easy, const struct http_request *request, int64
     ok = ok && curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket) == CURLE_OK;
     ok = ok && set_text(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     ok = ok && set_long(easy, CURLOPT_BUFFERSIZE, RECEIVE_BUFFER_BYTES);
+    ok = ok && set_long(easy, CURLOPT_UPLOAD_BUFFERSIZE, 4 * RECEIVE_BUFFER_BYTES);
     ok = ok && set_long(easy, CURLOPT_NOSIGNAL, 1);
     ok = ok && set_long(easy, CURLOPT_QUICK_EXIT, 1);
     ok = ok && set_long(easy, CURLOPT_TCP_KEEPALIVE, 1);

@@ -234,16 +234,19 @@ bool sender_use_spool(struct sender *sender, struct spool **spoolp, struct spool
                                      .spool = *spoolp,
                                      .on_done = wake_all,
                                      .context = sender };
-    struct spooler *spooler;
+    struct spooler *spooler = spooler_start(&config, filesp, err);
 
-    lock_take(&sender->lock);
-    delivery_use_spool(sender->delivery, *spoolp);
-    lock_drop(&sender->lock);
+    if (spooler == NULL)
+        return false;
     sender->spool = *spoolp;
     *spoolp = NULL;
-    spooler = spooler_start(&config, filesp, err);
+    lock_take(&sender->lock);
+    delivery_use_spool(sender->delivery, sender->spool);
+    lock_drop(&sender->lock);
     atomic_store(&sender->spooler, spooler);
-    return spooler != NULL;
+    spooler_wake(spooler);
+    sender_wake_transport(sender);
+    return true;
 }
 
 /* What is in memory goes to disk; what cannot is left for delivery_abandon(). */

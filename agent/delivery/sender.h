@@ -22,13 +22,14 @@ struct sender_config {
     enum compression compression;
     struct delivery_config delivery;
     struct numbers *numbers;
-    /* A compressed body as it was before, for a transport that has no word for compression. */
+    /* A compressed body as it was before, for a transport that has no word for compression. NULL:
+     * it is sent as it is. */
     bool (*expand)(const struct batch *batch, struct buf *ret);
     struct wake *workers; /* bumped when a worker may go on: memory, breaker, splits */
 };
 
 /* Takes both: what is on disk is sent first, and there is a thread for it until sender_stop().
- * Once, before the workers start; the lanes of the spool are bound to books. */
+ * Once; the lanes of the spool are bound to books. false: no thread, and both are left. */
 bool sender_use_spool(struct sender *sender, struct spool **spoolp, struct spool_files **filesp,
                       struct err *err);
 struct sender *sender_start(const struct sender_config *config, struct err *err);
@@ -55,6 +56,10 @@ void sender_commit(struct sender *sender, struct sender_change **changep);
 /* At any time. */
 void sender_set_memory(struct sender *sender, uint64_t memory_bytes);
 void sender_set_spool(struct sender *sender, const struct spool_config *config); /* if it has one */
+struct gate *sender_spool_gate(struct sender *sender); /* of its thread; NULL: there is no spool */
+void sender_nudge_spool(struct sender *sender);
+/* While that stands: what is new is written to that disk. Takes it. false: no memory. */
+bool sender_move_spool(struct sender *sender, struct spool_disk **diskp);
 bool sender_has_receipts(struct sender *sender, const struct receipts *receipts);
 
 /* For the workers: as their namesakes in delivery.h, under the lock. */

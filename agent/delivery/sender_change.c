@@ -161,6 +161,28 @@ void sender_set_spool(struct sender *sender, const struct spool_config *config)
     sender_wake_transport(sender);
 }
 
+struct gate *sender_spool_gate(struct sender *sender)
+{
+    struct spooler *spooler = atomic_load(&sender->spooler);
+
+    return spooler == NULL ? NULL : spooler_gate(spooler);
+}
+
+void sender_nudge_spool(struct sender *sender)
+{
+    spooler_wake(atomic_load(&sender->spooler));
+}
+
+bool sender_move_spool(struct sender *sender, struct spool_disk **diskp)
+{
+    if (!spooler_move(atomic_load(&sender->spooler), diskp))
+        return false;
+    lock_take(&sender->lock);
+    spool_moved(sender->spool);
+    lock_drop(&sender->lock);
+    return true;
+}
+
 bool sender_has_receipts(struct sender *sender, const struct receipts *receipts)
 {
     lock_take(&sender->lock);

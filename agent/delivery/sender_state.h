@@ -14,8 +14,8 @@ enum { SENDER_MAGIC = 0x73656e64 };
 
 struct sender {
     uint32_t magic;
-    /* constant after start */
-    struct spool *spool; /* NULL: none */
+    /* constant after start, or once there is one */
+    struct spool *spool; /* NULL: none; main */
     _Atomic(struct spooler *) spooler;
     pthread_t thread;
     /* constant between two changes; the sender thread's */

@@ -19,7 +19,6 @@ enum {
 
 void delivery_use_spool(struct delivery *delivery, struct spool *spool)
 {
-    CHECK(holding_is_empty(&delivery->held));
     delivery->spill.spool = spool;
     spilling_audit(delivery); /* so that what was carried is seen at once */
 }
@@ -34,8 +33,8 @@ static bool is_away(const struct delivery *delivery, int64_t now_ms)
 
 bool spilling_is_on(const struct delivery *delivery, int64_t now_ms)
 {
-    return delivery->spill.spool != NULL && spool_is_usable(delivery->spill.spool, now_ms) &&
-           is_away(delivery, now_ms);
+    return delivery->spill.spool != NULL && !spool_is_closing(delivery->spill.spool) &&
+           spool_is_usable(delivery->spill.spool, now_ms) && is_away(delivery, now_ms);
 }
 
 bool spilling_may_send(const struct delivery *delivery, const struct batch *batch, int64_t now_ms)
@@ -54,7 +53,8 @@ bool spilling_wants_batches(const struct delivery *delivery, int64_t now_ms)
 {
     const struct spool *spool = delivery->spill.spool;
 
-    if (spool == NULL || !spool_is_usable(spool, now_ms) || spool_asks_to_wait(spool))
+    if (spool == NULL || spool_is_closing(spool) || !spool_is_usable(spool, now_ms) ||
+        spool_asks_to_wait(spool))
         return false;
     return is_away(delivery, now_ms) ||
            (spool_may_read(spool, now_ms) && !spool_is_nearly_full(spool));
@@ -324,7 +324,7 @@ static bool plan_write(struct delivery *delivery, const struct spool_stamp *now,
         return false;
     if (spool_plan_write(spool, batch, now, now_ms, ret))
         return true;
-    if (!spool_is_usable(spool, now_ms) ||
+    if (!spool_is_usable(spool, now_ms) || !spool_takes(spool, batch) ||
         !spool_has_room(spool, &(struct batch_list){ .count = 0 }, batch, now_ms))
         take_back(delivery);
     return false;
@@ -337,6 +337,8 @@ bool delivery_spool_job(struct delivery *delivery, const struct spool_stamp *now
     struct spool_pin *pin = pins_first(&delivery->held.pins);
 
     *ret_due_ms = INT64_MAX;
+    if (spill->spool == NULL) /* its thread is there a moment before it */
+        return false;
     spilling_choose(delivery, now_ms);
     if (pin != NULL) {
         spool_plan_mark(spill->spool, pin->done, ret);
@@ -390,6 +392,7 @@ void delivery_spool_done(struct delivery *delivery, const struct spool_job *job,
         spool_removed(spool, job, result, now_ms);
         break;
     case SPOOL_SYNC:
+    case SPOOL_REWRITE:
         if (spool_synced(spool, job, result, now_ms))
             end_sync(delivery);
         break;

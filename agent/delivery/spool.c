@@ -31,6 +31,15 @@ void spool_change(struct spool *spool, const struct spool_config *config)
         spool_publish(spool);
 }
 
+void spool_moved(struct spool *spool)
+{
+    spool_end_writing(spool);
+    spool->is_broken = false;
+    spool->failures = 0;
+    spool->free_at_ms = SPOOL_FREE_UNKNOWN_MS;
+    spool_publish(spool);
+}
+
 struct spool *spool_new(const struct spool_config *config)
 {
     struct spool *spool = calloc(1, sizeof(*spool));
@@ -244,7 +253,7 @@ bool spool_plan_write(struct spool *spool, struct batch *batch, const struct spo
 {
     uint64_t growth = spool_growth_of(batch);
 
-    if (!spool_is_usable(spool, now_ms))
+    if (!spool_is_usable(spool, now_ms) || spool_is_closing(spool))
         return false;
     if (!spool_has_looked(spool, now_ms)) {
         *ret = (struct spool_job){ .kind = SPOOL_LOOK };
@@ -300,6 +309,8 @@ bool spool_wrote(struct spool *spool, const struct spool_job *job,
         spool_disk_failed(spool, "write", result->error, now_ms);
         if (job->is_new)
             drop_empty_segment(spool);
+        else if (job->sync)
+            spool_end_writing(spool);
         spool->free_at_ms = SPOOL_FREE_UNKNOWN_MS;
         spool_publish(spool);
         return false;
@@ -321,6 +332,7 @@ void spool_sealed(struct spool *spool, const struct spool_job *job,
 {
     CHECK(spool->writing != NULL && spool->writing->id == job->place.segment);
     spool->writing->is_unsynced = result->error != 0 && job->sync && spool->unsynced_bytes > 0;
+    spool->writing->must_rewrite = spool->writing->is_unsynced;
     spool_note_left(spool, job, result);
     if (result->error != 0)
         spool_disk_failed(spool, "seal a segment", result->error, now_ms);
@@ -349,8 +361,12 @@ bool spool_plan_sync(struct spool *spool, int64_t now_ms, bool at_once, struct s
         (now_ms < spool->sync_due_ms && !at_once))
         return false;
     const struct spool_segment *segment = find_unsynced(spool);
-    *ret =
-        (struct spool_job){ .kind = SPOOL_SYNC, .place = { segment == NULL ? 0 : segment->id, 0 } };
+    *ret = (struct spool_job){ .kind = SPOOL_SYNC };
+    if (segment != NULL) {
+        ret->place.segment = segment->id;
+        ret->stop_at = segment->end_at;
+        ret->kind = segment->must_rewrite ? SPOOL_REWRITE : SPOOL_SYNC;
+    }
     return true;
 }
 
@@ -363,9 +379,13 @@ bool spool_synced(struct spool *spool, const struct spool_job *job,
     if (result->error != 0) {
         spool_disk_failed(spool, "sync", result->error, now_ms);
         spool->sync_due_ms = spool->retry_ms;
+        if (segment != NULL && segment == spool->writing)
+            spool_end_writing(spool);
+        if (segment != NULL)
+            segment->must_rewrite = true;
     } else {
         if (segment != NULL)
-            segment->is_unsynced = false;
+            segment->is_unsynced = segment->must_rewrite = false;
         segment = find_unsynced(spool);
         is_all = segment == NULL || segment->id == job->place.segment;
         spool->unsynced_bytes = is_all ? 0 : spool->unsynced_bytes;

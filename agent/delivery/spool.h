@@ -25,6 +25,8 @@ struct spool_config {
 struct spool;
 struct spool *spool_new(const struct spool_config *config);
 void spool_change(struct spool *spool, const struct spool_config *config); /* other options */
+/* Elsewhere: what is written is written no more, and the disk may be tried at once. */
+void spool_moved(struct spool *spool);
 void spool_free(struct spool **spoolp);
 struct spool_index *spool_index_of(struct spool *spool);
 
@@ -40,6 +42,7 @@ void spool_carry(struct spool *spool, struct numbers *numbers);
 void spool_carry_again(struct spool *spool, struct numbers *numbers); /* within the same start */
 
 /* ---- what next; false: nothing of this kind now ---- */
+bool spool_is_closing(const struct spool *spool); /* it has no room: only what it has is sent */
 bool spool_takes(const struct spool *spool, const struct batch *batch);
 bool spool_is_usable(const struct spool *spool, int64_t now_ms); /* not in memory mode, or try */
 bool spool_may_read(const struct spool *spool, int64_t now_ms);  /* there is something unread */
@@ -58,6 +61,9 @@ bool spool_plan_read(struct spool *spool, const struct spool_stamp *now, int64_t
 void spool_begin_load(struct spool *spool); /* this LOAD is done now; then comes spool_loaded() */
 void spool_plan_mark(struct spool *spool, struct batch *batch, struct spool_job *ret);
 bool spool_plan_tidy(struct spool *spool, int64_t now_ms, int64_t boot_ms, struct spool_job *ret);
+/* After a sync that failed the kernel takes what it could not write for clean, and the next sync
+ * says that all is well: so the segment is written no more, and one that must still be synced is
+ * written once more as it is read back, which makes it dirty again. */
 bool spool_plan_sync(struct spool *spool, int64_t now_ms, bool at_once, struct spool_job *ret);
 bool spool_plan_close(struct spool *spool, const struct spool_stamp *now, struct spool_job *ret);
 int64_t spool_due_ms(const struct spool *spool, int64_t now_ms); /* when to ask again; INT64_MAX */

@@ -2,6 +2,7 @@
 /* spool_files: one function for each kind of job. */
 #include "delivery/spool_files.h"
 
+#include "base/auto.h"
 #include "base/check.h"
 #include "delivery/spool_bytes.h"
 #include "delivery/spool_segment.h"
@@ -195,6 +196,55 @@ static int do_load(struct spool_files *files, const struct spool_job *job, struc
     return 0;
 }
 
+/* ---- after a sync that failed ---- */
+
+static int rewrite_record(struct spool_files *files, int fd, const struct spool_record *record,
+                          uint64_t at)
+{
+    size_t bytes = (size_t)spool_record_bytes(record);
+    AUTO(auto_free) char *text = malloc(bytes);
+    int64_t got = text == NULL ? -ENOMEM : files->disk->read(files->disk, fd, text, bytes, at);
+    struct slice part = { text, bytes };
+
+    if (got < 0)
+        return (int)got;
+    if ((uint64_t)got != bytes) /* its end is not there any more: told when it is read */
+        return 0;
+    return files->disk->write(files->disk, fd, &part, 1, at);
+}
+
+static int rewrite_head(struct spool_files *files, int fd)
+{
+    char head[SPOOL_SEGMENT_HEAD];
+    int64_t got = files->disk->read(files->disk, fd, head, sizeof(head), 0);
+    struct slice part = { head, sizeof(head) };
+
+    if (got < 0)
+        return (int)got;
+    return got != sizeof(head) ? -EIO : files->disk->write(files->disk, fd, &part, 1, 0);
+}
+
+/* What cannot be read any more was lost: whoever reads it to send it says so. */
+static int do_rewrite(struct spool_files *files, const struct spool_job *job)
+{
+    int fd = spool_open_segment(files, job->place.segment, false);
+    uint64_t at = SPOOL_SEGMENT_HEAD;
+    struct spool_record record;
+    enum spool_read found;
+    int failed = fd < 0 ? fd : rewrite_head(files, fd);
+
+    spool_forget_window(files);
+    while (failed == 0 && at < job->stop_at) {
+        failed =
+            spool_find_record(files, job->place.segment, at, job->stop_at, &found, &at, &record);
+        if (failed != 0 || found != SPOOL_READ)
+            break;
+        failed = rewrite_record(files, fd, &record, at);
+        at += spool_record_bytes(&record);
+    }
+    return failed != 0 ? failed : sync_written(files, fd);
+}
+
 /* ---- all ---- */
 
 void spool_result_fini(struct spool_result *result)
@@ -223,6 +273,8 @@ static int do_job(struct spool_files *files, const struct spool_job *job, struct
         return do_sync(files, job);
     case SPOOL_UNDO:
         return take_back(files, job, job->place.at == SPOOL_ALL_OF_IT);
+    case SPOOL_REWRITE:
+        return do_rewrite(files, job);
     case SPOOL_LOOK:
         return files->disk->free_bytes(files->disk, &ret->bytes);
     }

@@ -13,6 +13,8 @@ struct spool_files;
 struct spool_files *spool_files_new(struct spool_disk **diskp);
 /* Where bodies come from that are read: borrowed. Without it they are malloc'd. */
 void spool_files_use_pool(struct spool_files *files, struct body_pool *bodies);
+/* From now on what is new is written there. false: no memory, and nothing has changed. */
+bool spool_files_move(struct spool_files *files, struct spool_disk **diskp);
 void spool_files_free(struct spool_files **filesp);
 
 struct spool_scan {            /* what was found */

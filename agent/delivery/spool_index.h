@@ -34,6 +34,7 @@ struct spool_segment {
     unsigned pins;              /* records of it that are in memory to be sent */
     bool is_touched;
     bool is_unsynced;      /* its seal failed, and records in it wait for a sync */
+    bool must_rewrite;     /* a sync of it failed: see spool_plan_sync() */
     bool is_of_other_boot; /* times of its records are of another clock */
     unsigned row_count, row_room;
     struct spool_row *rows; /* what is not done, for each lane */

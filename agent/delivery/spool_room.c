@@ -51,6 +51,11 @@ uint64_t spool_growth_of(const struct batch *batch)
            spool_padded(batch->body_bytes) + SPOOL_SEGMENT_HEAD + SPOOL_TAIL + 64;
 }
 
+bool spool_is_closing(const struct spool *spool)
+{
+    return spool->config.max_bytes == 0;
+}
+
 bool spool_takes(const struct spool *spool, const struct batch *batch)
 {
     return batch->run_count <= SPOOL_RUNS_MAX && spool_growth_of(batch) <= spool->config.max_bytes;

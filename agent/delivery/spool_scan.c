@@ -264,8 +264,11 @@ void spool_files_scan(struct spool_files *files, struct spool *spool, const unsi
     if (scan.id_count > 0)
         qsort(scan.ids, scan.id_count, sizeof(*scan.ids), compare_ids);
     files->is_scanning = true;
-    for (size_t i = 0; i < scan.id_count; i++)
-        read_segment(&scan, scan.ids[i]);
+    for (size_t i = 0; i < scan.id_count; i++) {
+        if (i == 0 ||
+            scan.ids[i] != scan.ids[i - 1]) /* the same in both folders of one that moved */
+            read_segment(&scan, scan.ids[i]);
+    }
     files->is_scanning = false;
     free(scan.ids);
 }

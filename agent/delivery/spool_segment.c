@@ -4,6 +4,7 @@
 #include "delivery/spool_segment.h"
 
 #include "base/check.h"
+#include "delivery/spool_join.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -30,6 +31,17 @@ struct spool_files *spool_files_new(struct spool_disk **diskp)
 void spool_files_use_pool(struct spool_files *files, struct body_pool *bodies)
 {
     files->bodies = bodies;
+}
+
+bool spool_files_move(struct spool_files *files, struct spool_disk **diskp)
+{
+    struct spool_disk *joined = spool_join(diskp, &files->disk);
+
+    if (joined == NULL)
+        return false;
+    files->disk = joined;
+    files->is_folder_dirty = true;
+    return true;
 }
 
 void spool_files_free(struct spool_files **filesp)

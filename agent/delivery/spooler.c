@@ -15,6 +15,7 @@ struct spooler {
     struct spooler_config config;
     pthread_t thread;
     struct wake wake;
+    struct gate gate;
     /* spooler thread only */
     struct spool_files *files;
     struct spool_result result;
@@ -102,6 +103,7 @@ static void *run_spooler(void *context)
         int64_t due_ms, now_ms = clock_now_ms();
         bool has_job;
 
+        gate_pass(&spooler->gate);
         has_job = next_job(spooler, &job, &due_ms);
         if (has_job)
             do_job(spooler, &job);
@@ -136,6 +138,17 @@ struct spooler *spooler_start(const struct spooler_config *config, struct spool_
     }
     *filesp = NULL;
     return spooler;
+}
+
+struct gate *spooler_gate(struct spooler *spooler)
+{
+    return &spooler->gate;
+}
+
+bool spooler_move(struct spooler *spooler, struct spool_disk **diskp)
+{
+    CHECK(gate_is_stood_at(&spooler->gate));
+    return spool_files_move(spooler->files, diskp);
 }
 
 void spooler_wake(struct spooler *spooler)

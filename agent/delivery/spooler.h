@@ -3,6 +3,7 @@
  * a lock, tells what came of it, logs. Threads: wake() any, the others main. */
 #pragma once
 
+#include "base/gate.h"
 #include "base/lock.h"
 #include "base/wake.h"
 #include "delivery/delivery.h"
@@ -22,6 +23,9 @@ struct spooler_config {
 /* Takes the files. NULL: err says why. */
 struct spooler *spooler_start(const struct spooler_config *config, struct spool_files **filesp,
                               struct err *err);
+struct gate *spooler_gate(struct spooler *spooler); /* between two jobs */
+/* While it stands there: what is new is written to that disk. false: no memory. */
+bool spooler_move(struct spooler *spooler, struct spool_disk **diskp);
 void spooler_wake(struct spooler *spooler);
 /* Does what is left to do, for at most grace_ms, and ends the thread. */
 void spooler_stop(struct spooler *spooler, int64_t grace_ms);

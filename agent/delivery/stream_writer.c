@@ -36,9 +36,9 @@ struct stream_writer {
 static bool take_text(struct stream_writer *writer, const struct batch *batch)
 {
     writer->text = (struct slice){ batch->body, batch->body_bytes };
-    if (batch->compression == COMPRESS_NONE)
+    if (batch->compression == COMPRESS_NONE || writer->expand == NULL)
         return true;
-    bool ok = writer->expand != NULL && writer->expand(batch, &writer->expanded);
+    bool ok = writer->expand(batch, &writer->expanded);
     writer->text = buf_slice(&writer->expanded);
     return ok;
 }

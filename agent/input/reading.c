@@ -103,6 +103,8 @@ static int64_t tend_positions(void *context)
 
     atomic_store(&reading->last_step_ms, now_ms);
     answer_question(reading);
+    if (reading->config.plugin->attend != NULL && atomic_load(&reading->sink.is_offering))
+        reading->config.plugin->attend(reading->state, &reading->sink);
     if (reading->sink.receipts == NULL)
         return 0;
     settle_reads(reading);

@@ -164,6 +164,15 @@ static void look_around(struct listener *listener, struct sink *sink)
     listener->due_ms = sooner(sooner(tend_ms, listener->look_ms), listener->accept_again_ms);
 }
 
+/* The collect() that waits may be in the middle of closing them. */
+void listener_attend(struct listener *listener, struct sink *sink)
+{
+    for (size_t i = 0; i < listener->socket_count; i++) {
+        if (listener->sockets[i] != NULL)
+            tell_drops(listener->sockets[i], sink);
+    }
+}
+
 static void take_event(struct listener *listener, void *watched, size_t share, struct sink *sink)
 {
     if (*(const enum watched *)watched == WATCHED_CONNECTION) {

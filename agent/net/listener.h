@@ -93,6 +93,7 @@ struct listener *listener_open(const struct listener_config *config, const struc
                                struct err *err);
 enum collected listener_collect(struct listener *listener, struct sink *sink);
 void listener_wait(struct listener *listener, struct waits *waits); /* adds one descriptor */
+void listener_attend(struct listener *listener, struct sink *sink); /* drops while a lane is full */
 /* Accepts and reads what the kernel holds by now, then closes. */
 enum collected listener_last(struct listener *listener, struct sink *sink);
 /* Sockets whose address stays are kept, with their connections; others are read to their end. */

@@ -33,6 +33,8 @@ bool capabilities_keep(uint64_t kept, struct err *err)
     (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return err_set(err, "cannot give up gaining rights: %s", strerror(errno));
+    if (kept == capabilities_held())
+        return true; /* a service manager that gave no more may not let us ask for less either */
     return syscall(SYS_capset, &head, data) == 0 ||
            err_set(err, "cannot give up capabilities: %s", strerror(errno));
 }

@@ -64,12 +64,21 @@ static void list_capabilities(uint64_t set, struct buf *ret)
         (void)buf_add_text(ret, "none");
 }
 
+static enum log_level level_of(const struct rights *rights)
+{
+    bool is_whole = rights->no_capset[0] == '\0' && rights->no_landlock[0] == '\0' &&
+                    rights->no_filter[0] == '\0';
+
+    return is_whole ? LOG_INFO : LOG_WARN;
+}
+
 static void tell(const struct rights *rights)
 {
     struct buf kept = { 0 };
 
     list_capabilities(rights->kept, &kept);
-    LOG_AS(LOG_ALWAYS, LOG_INFO, "rights given up", LB("capabilities", buf_slice(&kept)),
+    (void)buf_add_text(&kept, rights->no_capset);
+    LOG_AS(LOG_ALWAYS, level_of(rights), "rights given up", LB("capabilities", buf_slice(&kept)),
            LS("system_calls", rights->no_filter[0] == '\0' ? "filtered" : rights->no_filter),
            LS("writing", rights->no_landlock[0] == '\0' ? "own folders" : rights->no_landlock),
            LI("landlock", rights->landlock), LU("commands", rights->commands.count));
@@ -120,8 +129,10 @@ bool rights_drop(struct rights *rights, const struct settings *settings, const c
     else if (!landlock_confine(&rights->needs, &why))
         (void)snprintf(rights->no_landlock, sizeof(rights->no_landlock), "anywhere: %.200s",
                        why.text);
-    if (!capabilities_keep(rights->kept, err))
-        return false;
+    if (!capabilities_keep(rights->kept, &why)) {
+        (void)snprintf(rights->no_capset, sizeof(rights->no_capset), ": %.200s", why.text);
+        rights->kept = rights->held;
+    }
     if (!system_calls_filter(&why))
         (void)snprintf(rights->no_filter, sizeof(rights->no_filter), "all: %.200s", why.text);
     rights->is_dropped = true;

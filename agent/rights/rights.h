@@ -11,10 +11,10 @@ struct rights {
     struct command_list commands;
     struct starter starter;
     bool is_dropped;
-    struct needs needs;                    /* what it was dropped to */
-    uint64_t held, kept;                   /* capabilities, before and after */
-    int landlock;                          /* version; 0: the kernel has none */
-    char no_landlock[256], no_filter[256]; /* why not; "": it is in force */
+    struct needs needs;                                    /* what it was dropped to */
+    uint64_t held, kept;                                   /* capabilities, before and after */
+    int landlock;                                          /* version; 0: the kernel has none */
+    char no_capset[256], no_landlock[256], no_filter[256]; /* why not; "": it is in force */
 };
 
 /* Forks the process that starts children, if the configuration has a command. false: err says why.

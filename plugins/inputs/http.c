@@ -188,8 +188,8 @@ static uint64_t http_input_memory_bytes(const void *config)
 }
 
 const struct input input_http = {
-    .type = { PLUGIN_TYPE("http", "Events sent over HTTP: NDJSON, JSON or lines", http_input_config,
-                          http_input),
+    .type = { PLUGIN_TYPE("http", "Events sent over HTTP: NDJSON, JSON, lines, OTLP",
+                          http_input_config, http_input),
               .max_event_bytes = http_input_max_event_bytes,
               .memory_bytes = http_input_memory_bytes, .check = http_input_check },
     .open = http_input_open,

@@ -89,6 +89,13 @@ static enum collected socket_last(void *state, struct sink *sink)
     return listener_last(in->listener, sink);
 }
 
+static void socket_attend(void *state, struct sink *sink)
+{
+    struct socket_input *in = state;
+
+    listener_attend(in->listener, sink);
+}
+
 static bool socket_change(void *state, const void *config, const struct host *host, struct err *err)
 {
     struct socket_input *in = state;
@@ -114,6 +121,7 @@ const struct input input_socket = {
     .collect = socket_collect,
     .wait = socket_wait,
     .last = socket_last,
+    .attend = socket_attend,
     .close = socket_close,
     .change = socket_change,
 };

@@ -227,6 +227,13 @@ static enum collected statsd_collect(void *state, struct sink *sink)
     return collected;
 }
 
+static void statsd_attend(void *state, struct sink *sink)
+{
+    struct statsd *statsd = state;
+
+    listener_attend(statsd->listener, sink);
+}
+
 static enum collected statsd_last(void *state, struct sink *sink)
 {
     struct statsd *statsd = state;
@@ -301,6 +308,7 @@ const struct input input_statsd = {
     .open = statsd_open,
     .collect = statsd_collect,
     .last = statsd_last,
+    .attend = statsd_attend,
     .wait = statsd_wait,
     .close = statsd_close,
     .change = statsd_change,

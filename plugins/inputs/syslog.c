@@ -97,6 +97,13 @@ static enum collected syslog_collect(void *state, struct sink *sink)
     return collected;
 }
 
+static void syslog_attend(void *state, struct sink *sink)
+{
+    struct syslog *syslog = state;
+
+    listener_attend(syslog->listener, sink);
+}
+
 static enum collected syslog_last(void *state, struct sink *sink)
 {
     struct syslog *syslog = state;
@@ -198,6 +205,7 @@ const struct input input_syslog = {
     .open = syslog_open,
     .collect = syslog_collect,
     .last = syslog_last,
+    .attend = syslog_attend,
     .wait = syslog_wait,
     .close = syslog_close,
     .change = syslog_change,

@@ -101,3 +101,32 @@ def test_a_disk_that_fails_at_the_stop_costs_a_second_reading_and_no_line(rig):
     wait_until(lambda: set(numbers(disk.receiver.bodies())) == set(range(3 * COUNT)), "all lines")
     disk.agent.stop()
     assert numbers(disk.receiver.bodies())[:2 * COUNT] == list(range(2 * COUNT))
+
+
+def test_a_spool_whose_sync_failed_is_written_once_more_before_it_is_believed(rig):
+    receiver = rig.receiver()
+    receiver.go_away()
+    place = rig.folder / "spool"
+    place.mkdir()
+    output = rig.http(receiver, batch={"max_events": 100}, spool={
+        "max_bytes": "64MiB", "min_free": "0", "path": place, "fsync": "interval", "fsync_interval": "50ms"})
+    agent = rig.agent({"app": rig.tail("app.log")}, {"main": output})
+    failing = FailingIo(rig.folder)
+    failing.under(agent, place)
+    failing.fail(errno.EIO, "fdatasync")
+    agent.start()
+    append_lines(rig.folder / "app.log", 0, 500)
+
+    def metric(name):
+        return agent.metrics().get(f"spillway_spool_{name}", output="main")
+    wait_until(lambda: metric("errors_total") > 0 and metric("unsynced_bytes") > 0, "a sync that fails")
+    assert len(list(place.glob("*.seg"))) == 1
+    failing.mend()
+    wait_until(lambda: metric("unsynced_bytes") == 0, "all of it written once more, and synced")
+    append_lines(rig.folder / "app.log", 500, 500)
+    wait_until(lambda: len(list(place.glob("*.seg"))) == 2, "a new segment")
+    receiver.come_back()
+    receiver.wait_events(1000)
+    agent.stop().agree_with(receiver)
+    check_exact(receiver.bodies(), 1000, in_order=False)
+    assert len(agent.log.find(msg="spool cannot be used, batches are held in memory")) == 1

@@ -220,27 +220,34 @@ def test_an_offer_goes_into_all_lanes_or_into_none(rig):
         assert books.lane(output=output).received == accepted
 
 
-def test_with_when_full_wait_a_sender_waits_and_nothing_is_refused(rig):
+@pytest.mark.parametrize("acknowledge", ["accepted", "delivered"])
+def test_with_when_full_wait_senders_wait_and_nothing_is_refused(rig, acknowledge):
     receiver = rig.receiver()
     receiver.hold()
-    agent = make_small(rig, receiver, when_full="wait").start()
-    sent, answers = [0], []
+    agent = make_small(rig, receiver, when_full="wait", acknowledge=acknowledge,
+                       **({"max_pending_bytes": "20MiB"} if acknowledge == "delivered" else {}))
+    if acknowledge == "delivered":
+        agent.config["agent"]["memory_limit"] = "34MiB"  # as much as before for the lane and its batches
+    agent.start()
+    # Who waits for a delivery sends nothing else meanwhile: it takes many to fill a lane.
+    answers, senders, each = [], *((3, 13) if acknowledge == "accepted" else (50, 1))
 
-    def send():
+    def send(first):
         sender = Sender(agent, timeout=60)
-        for _ in range(40):
-            answers.append(sender.post(ndjson(lines(sent[0], 500, bytes_=500)))[0])
-            sent[0] += 500
-    thread = threading.Thread(target=send)
-    thread.start()
+        for number in range(first, first + each * 500, 500):
+            answers.append(sender.post(ndjson(lines(number, 500, bytes_=500)))[0])
+    threads = [threading.Thread(target=send, args=(i * each * 500,)) for i in range(senders)]
+    for thread in threads:
+        thread.start()
     wait_until(lambda: agent.metrics().get("spillway_lane_used_bytes", input="web", output="out0") > 700000,
                "a lane that is full")
-    stays(thread.is_alive, 0.3, "the sender waits")
+    stays(lambda: any(thread.is_alive() for thread in threads), 0.3, "senders wait")
     receiver.release()
-    thread.join(60)
-    assert answers == [200] * 40
-    receiver.wait_events(20000)
-    check_exact(receiver.bodies(), 20000, in_order=False)
+    for thread in threads:
+        thread.join(60)
+    assert answers == [200] * senders * each
+    receiver.wait_events(senders * each * 500)
+    check_exact(receiver.bodies(), senders * each * 500, in_order=False)
     agent.stop().agree_with(receiver)
 
 

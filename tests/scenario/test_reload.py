@@ -106,7 +106,6 @@ def test_a_text_that_is_no_yaml_finds_the_agent_by_its_directory(rig):
 @pytest.mark.parametrize("name, change", [
     ("agent.state_dir", lambda config: config["agent"].update(state_dir="/nonexistent/other")),
     ("agent.log_to", lambda config: config["agent"].update(log_to="journal")),
-    ("outputs.main", lambda config: config["outputs"]["main"].update(spool={"max_bytes": "1GiB"})),
 ])
 def test_what_a_running_agent_cannot_change_is_named(rig, name, change):
     receiver = rig.receiver()
@@ -546,6 +545,119 @@ def test_a_spool_stays_with_its_output_over_a_change_and_over_an_absence(rig):
     await_all(other, 2000)
     agent.stop().agree_with(other, "other")
     check_exact(other.bodies(), 2000, in_order=False)
+
+
+# ---- spools ----
+
+SPOOL = {"max_bytes": "64MiB", "min_free": "0"}
+
+
+def segments(folder):
+    return [path for path in folder.glob("*.seg")] if folder.exists() else []
+
+
+def spill(agent, receiver, first, count, folder):
+    """Lines that go to disk, in that folder."""
+    before = sum(path.stat().st_size for path in segments(folder))
+    append_lines(agent.folder.parent / "app.log", first, count)
+    wait_until(lambda: agent.metrics().get("spillway_lines_total", input="app", output="main") ==
+               first + count and sum(path.stat().st_size for path in segments(folder)) > before and
+               agent.metrics().get("spillway_stock_events", input="app", output="main",
+                                   account="spool") == first + count, "the lines on disk")
+
+
+def make_spooled(rig, **spool):
+    receiver = rig.receiver()
+    receiver.go_away()
+    agent = make(rig, receiver, batch={"max_events": 100}, **({"spool": spool} if spool else {}))
+    return receiver, agent
+
+
+@pytest.mark.threads
+def test_a_spool_is_switched_on_moved_and_switched_off_and_loses_nothing(rig, folder):
+    receiver, agent = make_spooled(rig)
+    agent.start()
+    main = agent.config["outputs"]["main"]
+    first, second = folder / "one", folder / "two"
+    append_lines(rig.folder / "app.log", 0, 100)
+    agent.wait_log(msg="circuit breaker opened")
+    main["spool"] = {**SPOOL, "path": first}
+    assert "spool" in reload(agent)
+    spill(agent, receiver, 100, 900, first)
+    main["spool"]["path"] = second
+    assert "spool.path" in reload(agent)
+    spill(agent, receiver, 1000, 1000, second)
+    assert segments(first) and segments(second)
+    del main["spool"]
+    reload(agent)
+    sizes = sum(path.stat().st_size for path in segments(second))
+    append_lines(rig.folder / "app.log", 2000, 500)
+    receiver.come_back()
+    await_all(receiver, 2500)
+    wait_until(lambda: not segments(first) and not segments(second), "empty folders")
+    assert sizes > 0
+    agent.stop().agree_with(receiver)
+    check_exact(receiver.bodies(), 2500, in_order=False)
+
+
+@pytest.mark.parametrize("change", ["moved", "off", "back"])
+def test_a_crash_after_a_spool_was_moved_finds_both_places(rig, folder, change):
+    first, second = folder / "one", folder / "two"
+    receiver, agent = make_spooled(rig, **SPOOL, path=first)
+    agent.start()
+    main = agent.config["outputs"]["main"]
+    spill(agent, receiver, 0, 1000, first)
+    main["spool"]["path"] = second
+    if change == "off":
+        del main["spool"]
+    reload(agent)
+    if change != "off":
+        spill(agent, receiver, 1000, 500, second)
+    if change == "back":
+        main["spool"]["path"] = first
+        assert "is still being sent" in reload(agent, expect=1)
+        main["spool"]["path"] = folder / "three"
+        assert "is still being sent" in reload(agent, expect=1)
+        main["spool"]["path"] = second
+    agent.kill()
+    receiver.come_back()
+    agent.start()
+    count = 1000 if change == "off" else 1500
+    await_all(receiver, count)
+    wait_until(lambda: not segments(first) and not segments(second), "empty folders")
+    if change == "back":
+        main["spool"]["path"] = first
+        reload(agent)
+        receiver.go_away()
+        append_lines(rig.folder / "app.log", 1500, 100)
+        wait_until(lambda: segments(first), "the spool in its first place again")
+        receiver.come_back()
+        count += 100
+        await_all(receiver, count)
+    books = agent.stop()
+    lane = books.lane("app", "main")
+    assert lane.held == 0 and lane.dropped == 0
+    check_exact(sorted(set(receiver.bodies())), count, in_order=False)
+
+
+def test_a_folder_that_cannot_be_had_leaves_the_spool_where_it_is(rig, folder):
+    first, second = folder / "one", folder / "two"
+    receiver, agent = make_spooled(rig, **SPOOL, path=first)
+    agent.start()
+    spill(agent, receiver, 0, 500, first)
+    second.write_text("no folder")
+    main = agent.config["outputs"]["main"]
+    main["spool"]["path"] = second
+    assert str(second) in reload(agent, expect=1)
+    spill(agent, receiver, 500, 500, first)
+    second.unlink(), second.mkdir()
+    (second / "0000000000000001.seg").write_text("of another time")
+    assert "has batches of another time" in reload(agent, expect=1)
+    main["spool"]["path"] = first
+    receiver.come_back()
+    await_all(receiver, 1000)
+    agent.stop().agree_with(receiver)
+    check_exact(receiver.bodies(), 1000, in_order=False)
 
 
 # ---- storms ----

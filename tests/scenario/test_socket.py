@@ -208,6 +208,40 @@ def test_what_udp_sent_is_delivered_or_counted_while_the_agent_is_stopped(rig):
     assert told["source"].startswith("udp://127.0.0.1:")
 
 
+def test_what_udp_loses_while_a_lane_blocks_is_told_meanwhile(rig):
+    receiver = rig.receiver()
+    receiver.always(503)
+    agent = rig.agent(listen("udp://127.0.0.1:0", receive_buffer="64KiB",
+                             lane={"capacity": "1MiB", "overflow": "block"}),
+                      {"main": rig.http(receiver, batch={"max_bytes": "64KiB"})}, memory_limit="16MiB")
+    agent.start()
+    sent = 0
+
+    def lost():
+        return agent.metrics().get("spillway_dropped_events_total", reason="upstream_loss")
+
+    def read():
+        return agent.metrics().get("spillway_lines_total")
+    with connect(agent, "udp") as sender:
+        while True:  # until nobody reads any more, and the kernel's buffer is full
+            before = read()
+            for _ in range(3000):
+                sender.send(b"x" * 1000)
+            sent += 3000
+            if before > 0 and is_still(read) and read() == before:
+                break
+        told = lost()
+        for _ in range(1000):
+            sender.send(b"x" * 1000)
+        wait_until(lambda: lost() >= told + 1000, "what is lost now")
+        assert read() == before, "and still nobody reads"
+        sent += 1000
+    receiver.always(200)
+    wait_until(lambda: agent.metrics().get("spillway_received_events_total") == sent, "all accounted for")
+    lane = agent.stop().agree_with(receiver).lane()
+    assert lane.delivered + lane.upstream_loss == sent
+
+
 def test_what_the_kernel_has_when_it_stops_is_read(rig):
     """Connections that wait to be accepted, half lines, datagrams: while the endpoint holds it up."""
     receiver = rig.receiver()

@@ -100,7 +100,7 @@ static bool is_moving(const struct outlet *outlet)
     enum spool_job_kind kind = outlet->spooler.job.kind;
 
     return outlet->spooler.has_job && kind != SPOOL_PEEK && kind != SPOOL_LOAD &&
-           kind != SPOOL_LOOK && kind != SPOOL_SYNC;
+           kind != SPOOL_LOOK && kind != SPOOL_SYNC && kind != SPOOL_REWRITE;
 }
 
 /* What is done on disk, but for its mark, is in no account any more. */
@@ -340,7 +340,7 @@ static void tell_job(struct outlet *outlet)
             host_fail(outlet->host, "%s: a write without a sync", outlet->name);
         note_written(outlet, job, spooler->result.bytes);
     }
-    if (job->kind == SPOOL_SYNC && spooler->result.error == 0)
+    if ((job->kind == SPOOL_SYNC || job->kind == SPOOL_REWRITE) && spooler->result.error == 0)
         note_synced(outlet);
     if ((job->kind == SPOOL_PEEK || job->kind == SPOOL_LOAD) && spooler->result.error != 0)
         spooler->any_unread = true;

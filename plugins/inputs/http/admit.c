@@ -17,6 +17,14 @@ static void append(struct exchange_list *list, struct exchange *exchange)
     list->tail = exchange;
 }
 
+static void put_first(struct exchange_list *list, struct exchange *exchange)
+{
+    exchange->next = list->head;
+    list->head = exchange;
+    if (list->tail == NULL)
+        list->tail = exchange;
+}
+
 void admit_remove(struct exchange_list *list, struct exchange *exchange)
 {
     struct exchange **link = &list->head, *before = NULL;
@@ -48,6 +56,11 @@ static bool read_text(struct exchange *exchange, struct slice *ret)
 
     *ret = (struct slice){ exchange->body == NULL ? "" : exchange->body, exchange->bytes };
     enum expanded expanded = EXPANDED;
+    if (exchange->bytes > input->buffer_bytes) { /* a reload has lowered it meanwhile */
+        request_reply(exchange, MHD_HTTP_CONTENT_TOO_LARGE,
+                      "{\"error\":\"the body is larger than max_body_bytes\"}\n");
+        return false;
+    }
     if (!has_buffer(&input->unescaped, input->buffer_bytes) ||
         (exchange->coding != CODING_IDENTITY && !has_buffer(&input->expanded, input->buffer_bytes)))
         expanded = EXPAND_NO_MEMORY;
@@ -101,10 +114,14 @@ static void end_taken(struct exchange *exchange, const struct take *take, uint64
 {
     unsigned long long accepted = take->events - refused;
 
+    refused += take->refused;
+    exchange->refused = refused;
     count_lines(exchange->input->sink, take);
+    if (take->refused > 0)
+        sink_malformed(exchange->input->sink, "otlp", take->refused, 0);
     if (exchange->id != 0)
         await_end(exchange, accepted);
-    else if (refused == 0)
+    else if (refused == 0 || exchange->is_otlp) /* which tells it in its own way */
         request_reply(exchange, MHD_HTTP_OK, "{\"accepted\":%llu}\n", accepted);
     else
         request_reply(exchange, MHD_HTTP_MULTI_STATUS, "{\"accepted\":%llu,\"refused\":%llu}\n",
@@ -130,6 +147,15 @@ static struct take make_take(struct exchange *exchange, char address[INET6_ADDRS
     return take;
 }
 
+static bool read_events(const struct exchange *exchange, struct take *take, struct slice text)
+{
+    enum take_format format = exchange->format;
+
+    if (exchange->is_otlp)
+        return otlp_take(take, exchange->signal, exchange->is_json, text);
+    return take_body(take, format == TAKE_AUTO ? take_look(text) : format, text);
+}
+
 /* false: it found no room; it may be tried again. */
 static bool try_once(struct exchange *exchange)
 {
@@ -145,14 +171,13 @@ static bool try_once(struct exchange *exchange)
     if (!sink_parcel_begin(input->sink, exchange->id))
         return false;
     struct take take = make_take(exchange, address);
-    enum take_format format = exchange->format;
-    bool is_whole = take_body(&take, format == TAKE_AUTO ? take_look(text) : format, text);
+    bool is_whole = read_events(exchange, &take, text);
     enum parcel parcel = sink_parcel_end(input->sink, is_whole, &refused);
     resources_tidy(&input->mapping.resources, input->sink, true);
     if (!is_whole) {
         request_reply(exchange, MHD_HTTP_BAD_REQUEST,
-                      "{\"error\":\"no JSON at byte %zu, nothing of it was taken\"}\n",
-                      take.broken_at);
+                      "{\"error\":\"no %s at byte %zu, nothing of it was taken\"}\n",
+                      exchange->is_otlp ? "OTLP" : "JSON", take.broken_at);
         return true;
     }
     if (parcel == PARCEL_FULL)
@@ -205,17 +230,14 @@ static void try_rooms(struct http_input *input, int64_t now_ms)
         bool is_late = now_ms >= exchange->deadline_ms;
         if (!is_late && now_ms < input->next_try_ms)
             return;
+        admit_remove(&input->rooms, exchange); /* it may go into the other list */
         if (is_late) {
-            admit_remove(&input->rooms, exchange);
             reply_full(exchange);
-            resume(exchange);
-            continue;
-        }
-        if (!try_once(exchange)) {
+        } else if (!try_once(exchange)) {
+            put_first(&input->rooms, exchange);
             input->next_try_ms = now_ms + TRY_REST_MS;
             return;
         }
-        admit_remove(&input->rooms, exchange);
         if (exchange->status != 0)
             resume(exchange);
     }

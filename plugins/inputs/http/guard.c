@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "guard.h"
 
+#include "base64.h"
+
 #include <strings.h>
 
 enum { LONGEST_SECRET = GUARD_BASIC_BYTES / 4 * 3 / 2 - 4 };
@@ -17,23 +19,6 @@ bool guard_check(const struct http_input_config *config, struct err *err)
     return true;
 }
 
-/* Base64 (RFC 4648) with its padding. */
-static void encode(const char *text, char *to)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    size_t bytes = strlen(text);
-
-    for (size_t i = 0; i < bytes; i += 3) {
-        size_t count = bytes - i < 3 ? bytes - i : 3;
-        uint32_t held = 0;
-        for (size_t j = 0; j < 3; j++)
-            held = held << 8 | (j < count ? (unsigned char)text[i + j] : 0);
-        for (size_t j = 0; j < 4; j++)
-            *to++ = j <= count ? digits[held >> (18 - 6 * j) & 63] : '=';
-    }
-    *to = '\0';
-}
-
 void guard_make(struct guard *guard, const struct http_input_config *config)
 {
     char plain[2 * LONGEST_SECRET + 2];
@@ -43,7 +28,7 @@ void guard_make(struct guard *guard, const struct http_input_config *config)
     if (config->auth__user[0] == '\0')
         return;
     (void)snprintf(plain, sizeof(plain), "%s:%s", config->auth__user, config->auth__password);
-    encode(plain, guard->basic);
+    base64_encode(slice_of(plain), guard->basic);
     explicit_bzero(plain, sizeof(plain));
 }
 

@@ -12,6 +12,9 @@
       "tls.key_file")                                                                              \
     X(T, format, choice, "auto", "auto|ndjson|json|lines", ANY,                                    \
       "What bodies are. auto: by Content-Type, and where that says nothing by how they begin")     \
+    X(T, otlp, flag, "yes", ANY, ANY,                                                              \
+      "Take OTLP at /v1/logs, /v1/metrics and /v1/traces, in protobuf and JSON; metrics become "   \
+      "samples, spans become events")                                                              \
     X(T, when_full, choice, "refuse", "refuse|wait", ANY,                                          \
       "What is done with a request for which a lane has no room, sheds or would block. refuse: "   \
       "429 with Retry-After. wait: the answer waits for room, for request_timeout, then 429")      \

@@ -38,7 +38,9 @@ static void add_headers(const struct exchange *exchange, struct MHD_Response *re
     const struct http_input *input = exchange->input;
     char seconds[24];
 
-    add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+    add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
+               exchange->is_otlp && !exchange->is_json ? "application/x-protobuf"
+                                                       : "application/json");
     switch (exchange->status) {
     case MHD_HTTP_TOO_MANY_REQUESTS:
     case MHD_HTTP_SERVICE_UNAVAILABLE:
@@ -87,8 +89,10 @@ static void tell(const struct exchange *exchange)
 
 static enum MHD_Result send_reply(struct exchange *exchange)
 {
+    char text[OTLP_REPLY_BYTES];
+    size_t bytes = exchange->is_otlp ? otlp_reply(exchange, text) : strlen(exchange->reply);
     struct MHD_Response *response = MHD_create_response_from_buffer(
-        strlen(exchange->reply), exchange->reply, MHD_RESPMEM_MUST_COPY);
+        bytes, exchange->is_otlp ? text : exchange->reply, MHD_RESPMEM_MUST_COPY);
 
     if (response == NULL || exchange->input->sink == NULL) /* it closes */
         return MHD_NO;
@@ -116,10 +120,12 @@ static bool grow(struct exchange *exchange, size_t least)
     struct http_input *input = exchange->input;
     size_t room = exchange->room == 0 ? LEAST_ROOM : 2 * exchange->room;
 
-    if (room < least)
-        room = least;
+    if (exchange->length > 0 && room > exchange->length)
+        room = exchange->length;
     if (room > input->config->max_body_bytes)
         room = input->config->max_body_bytes;
+    if (room < least)
+        room = least;
     if (input->pending_bytes - exchange->room + room > input->config->max_pending_bytes)
         return false;
     char *grown = realloc(exchange->body, room);
@@ -135,7 +141,7 @@ static void keep(struct exchange *exchange, const char *data, size_t bytes)
 {
     size_t most = exchange->input->config->max_body_bytes;
 
-    if (bytes > most - exchange->bytes)
+    if (exchange->bytes > most || bytes > most - exchange->bytes) /* a reload may lower it */
         refuse(exchange, MHD_HTTP_CONTENT_TOO_LARGE, "the body is larger than max_body_bytes");
     else if (exchange->room - exchange->bytes < bytes && !grow(exchange, exchange->bytes + bytes))
         refuse(exchange, MHD_HTTP_SERVICE_UNAVAILABLE, "no memory for more bodies at the moment");
@@ -201,11 +207,30 @@ static bool find_format(const char *type, enum take_format *ret)
     return false;
 }
 
-static bool is_too_large(const struct exchange *exchange)
+/* By its path; then only the two forms of OTLP will do. */
+static bool find_form(struct exchange *exchange, const char *url, const char *type)
+{
+    static const char *const paths[] = {
+        [OTLP_LOGS] = "/v1/logs", [OTLP_METRICS] = "/v1/metrics", [OTLP_TRACES] = "/v1/traces"
+    };
+
+    for (unsigned signal = 0; exchange->input->config->otlp && signal <= OTLP_TRACES; signal++) {
+        if (strcmp(url, paths[signal]) != 0)
+            continue;
+        exchange->is_otlp = true;
+        exchange->signal = (enum otlp_signal)signal;
+        exchange->is_json = type != NULL && is_type(type, "application/json");
+        return exchange->is_json || (type != NULL && is_type(type, "application/x-protobuf"));
+    }
+    return find_format(type, &exchange->format) || exchange->input->config->format != TAKE_AUTO;
+}
+
+static bool is_too_large(struct exchange *exchange)
 {
     const char *length = header_of(exchange->connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
 
-    return length != NULL && strtoull(length, NULL, 10) > exchange->input->config->max_body_bytes;
+    exchange->length = length == NULL ? 0 : strtoull(length, NULL, 10);
+    return exchange->length > exchange->input->config->max_body_bytes;
 }
 
 static bool is_for_events(const char *method)
@@ -219,6 +244,9 @@ static void judge_headers(struct exchange *exchange, const char *url, const char
     const struct http_input *input = exchange->input;
     struct MHD_Connection *connection = exchange->connection;
 
+    const char *type = header_of(connection, MHD_HTTP_HEADER_CONTENT_TYPE);
+    bool is_known = find_form(exchange, url, type);
+
     exchange->coding = expand_coding_of(header_of(connection, MHD_HTTP_HEADER_CONTENT_ENCODING));
     if (input->is_draining)
         refuse(exchange, MHD_HTTP_SERVICE_UNAVAILABLE, "the agent is stopping");
@@ -230,8 +258,7 @@ static void judge_headers(struct exchange *exchange, const char *url, const char
         refuse(exchange, MHD_HTTP_METHOD_NOT_ALLOWED, "POST or PUT events");
     else if (exchange->coding == CODING_UNKNOWN)
         refuse(exchange, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "unknown Content-Encoding");
-    else if (!find_format(header_of(connection, MHD_HTTP_HEADER_CONTENT_TYPE), &exchange->format) &&
-             input->config->format == TAKE_AUTO)
+    else if (!is_known)
         refuse(exchange, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "unknown Content-Type");
     else if (is_too_large(exchange))
         refuse(exchange, MHD_HTTP_CONTENT_TOO_LARGE, "the body is larger than max_body_bytes");

@@ -7,6 +7,7 @@
 #include "expand.h"
 #include "guard.h"
 #include "inlet.h"
+#include "otlp.h"
 #include "take.h"
 
 enum { REPLY_BYTES = 256 };
@@ -25,8 +26,12 @@ struct exchange {
     enum stage stage;
     enum expand_coding coding;
     enum take_format format;
+    bool is_otlp, is_json; /* then in which of its two forms, and what of it */
+    enum otlp_signal signal;
+    uint64_t refused;
     char *body;
     size_t bytes, room, thrown_away;
+    uint64_t length; /* as it was announced; 0: it was not */
     uint64_t id, accepted; /* STAGE_AWAITS_END */
     int64_t deadline_ms;   /* of what it waits for */
     unsigned status;       /* of the reply; 0: there is none yet */
@@ -67,6 +72,11 @@ void request_completed(void *context, struct MHD_Connection *connection, void **
 void request_reply(struct exchange *exchange, unsigned status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void request_forget_body(struct exchange *exchange);
+
+/* ---- otlp_reply.c ---- */
+enum { OTLP_REPLY_BYTES = 2 * REPLY_BYTES };
+/* The reply in the form that OTLP has for it. Returns its bytes. */
+size_t otlp_reply(const struct exchange *exchange, char to[OTLP_REPLY_BYTES]);
 
 /* ---- admit.c: into the lanes ---- */
 /* Its body is whole. After it there is a reply, or it waits and is to be suspended. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "take.h"
 
-static struct event *next_event(struct take *take)
+struct event *take_event(struct take *take)
 {
     struct sink *sink = take->mapping->sink;
 
@@ -39,7 +39,7 @@ static void take_line(struct take *take, const char *begin, const char *end)
     if (begin < end && end[-1] == '\r')
         end--;
     if (begin < end)
-        set_body(take, next_event(take), (struct slice){ begin, (size_t)(end - begin) });
+        set_body(take, take_event(take), (struct slice){ begin, (size_t)(end - begin) });
 }
 
 /* An object, or a text; with nothing behind it. */
@@ -71,7 +71,7 @@ static void take_json_line(struct take *take, const char *begin, const char *end
 
     if (line.bytes == 0)
         return;
-    struct event *event = next_event(take);
+    struct event *event = take_event(take);
     if (read_json(take, event, line))
         return;
     event_text(event, "log.parse_error", SLICE("not a JSON object"));
@@ -101,11 +101,11 @@ static bool take_value(struct take *take, struct pull *pull)
 
     pull_space(pull);
     if (pull->at < pull->end && *pull->at == '{')
-        return object_read(take->mapping, pull, next_event(take));
+        return object_read(take->mapping, pull, take_event(take));
     struct pull_value value = pull_value(pull);
     if (value.kind == PULL_BAD)
         return false;
-    event = next_event(take);
+    event = take_event(take);
     set_body(take, event, value.kind == PULL_TEXT ? value.value.text : value.json);
     return true;
 }

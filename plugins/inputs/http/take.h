@@ -14,11 +14,14 @@ struct take {
     char *room;          /* as many bytes as the body, for texts with escapes */
     /* what was found */
     uint64_t events, unparsed, cut;
+    uint64_t refused; /* items that are no events: nothing can be made of them */
     size_t broken_at; /* of the body, when false is returned */
 };
 
 /* What a body without a telling type is: begins as an object or an array, or is lines. */
 enum take_format take_look(struct slice body);
+/* The next event of the body, with what all have. */
+struct event *take_event(struct take *take);
 /* Not TAKE_AUTO. false: it is broken, the parcel must not be kept. Also ends early, with true,
  * where the parcel fails. */
 bool take_body(struct take *take, enum take_format format, struct slice body);

@@ -15,7 +15,9 @@ static bool read_digits(struct slice text, size_t at, size_t count, int64_t *ret
     for (size_t i = at; i < at + count; i++) {
         if (text.data[i] < '0' || text.data[i] > '9')
             return false;
-        total = total * 10 + (text.data[i] - '0');
+        if (__builtin_mul_overflow(total, 10, &total) ||
+            __builtin_add_overflow(total, text.data[i] - '0', &total))
+            return false;
     }
     *ret = total;
     return true;
@@ -101,7 +103,7 @@ bool when_integer(int64_t number, int64_t *ret_ns)
 
     if (number <= 0)
         return false;
-    for (int64_t most = most_seconds; number >= most && unit > 1; most *= 1000)
+    for (int64_t rest = number; rest >= most_seconds && unit > 1; rest /= 1000)
         unit /= 1000;
     return !__builtin_mul_overflow(number, unit, ret_ns);
 }

@@ -133,9 +133,28 @@ static void emit_front(struct tail_join *join)
     join->count--;
 }
 
+static struct joined *event_at(struct tail_join *join, size_t place)
+{
+    return &join->events[(join->first + place) % JOIN_EVENTS];
+}
+
+/* So many from the front as are finished and have no line behind the begin of the next one: what is
+ * read again from there has to be all of the others, and nothing of these. */
 static void emit_finished(struct tail_join *join)
 {
-    while (join->count > 0 && !join->events[join->first].is_open)
+    const char *reach = join->read->data;
+    size_t place = 0, clear = 0;
+
+    for (; place < join->count; place++) {
+        const struct joined *joined = event_at(join, place);
+        if (joined->start >= reach)
+            clear = place;
+        if (joined->is_open)
+            break;
+        reach = joined->end > reach ? joined->end : reach;
+    }
+    clear = place == join->count ? place : clear;
+    while (clear-- > 0)
         emit_front(join);
 }
 
@@ -147,16 +166,26 @@ static void emit_all(struct tail_join *join)
 
 static void end_at_bound(struct tail_join *join, struct joined *joined)
 {
-    joined->is_incomplete = joined->is_open;
+    joined->is_incomplete = true;
     finish(join, joined);
     emit_finished(join);
+}
+
+/* NULL: all are finished, and so the queue is empty. */
+static struct joined *oldest_open(struct tail_join *join)
+{
+    for (size_t place = 0; place < join->count; place++) {
+        if (event_at(join, place)->is_open)
+            return event_at(join, place);
+    }
+    return NULL;
 }
 
 /* So many streams and events side by side are not kept: the oldest one gives way. */
 static void make_room(struct tail_join *join)
 {
     while (join->count == JOIN_EVENTS || join->free_part == JOIN_NONE)
-        end_at_bound(join, &join->events[join->first]);
+        end_at_bound(join, oldest_open(join));
 }
 
 static uint16_t take_part(struct tail_join *join, const struct unwrapped *text, size_t breaks)
@@ -356,7 +385,7 @@ static const char *take_lines(struct tail_join *join)
 
 /* ---- what is not finished ---- */
 
-/* Is the front as it was, and for long enough? */
+/* Is the oldest one as it was, and for long enough? */
 static bool has_waited(const struct tail_join *join, const struct tail_hold *hold, uint64_t start,
                        uint64_t end)
 {
@@ -368,21 +397,22 @@ static size_t hold_back(struct tail_join *join, const char *at, struct tail_hold
 {
     const struct tail_join_read *read = join->read;
 
-    if (read->is_last || hold->end_now)
+    if (read->is_last || (hold->end_now && !read->is_full))
         emit_all(join);
     while (join->count > 0) {
-        struct joined *front = &join->events[join->first];
-        uint64_t start = read->offset + (uint64_t)(front->start - read->data);
-        uint64_t end = read->offset + (uint64_t)(front->end - read->data);
+        struct joined *oldest = oldest_open(join);
+        size_t consumed = (size_t)(event_at(join, 0)->start - read->data);
+        uint64_t start = read->offset + (uint64_t)(oldest->start - read->data);
+        uint64_t end = read->offset + (uint64_t)(oldest->end - read->data);
         if (has_waited(join, hold, start, end)) {
-            finish(join, front);
+            finish(join, oldest);
             emit_finished(join);
-        } else if (read->is_full && front->start == read->data) {
-            end_at_bound(join, front);
+        } else if (read->is_full && consumed == 0) {
+            end_at_bound(join, oldest);
         } else {
             bool same = hold->since_ms != 0 && hold->start == start && hold->end == end;
             *hold = (struct tail_hold){ start, end, same ? hold->since_ms : read->now_ms, false };
-            return (size_t)(front->start - read->data);
+            return consumed;
         }
     }
     *hold = (struct tail_hold){ .since_ms = 0 };

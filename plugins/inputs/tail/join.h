@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* join: the lines of one read to events of several lines, and of containers' logs to what the
  * programs said. Made only where the configuration asks for one of the two.
+ *
  * What is not finished stays in the file: the read ends where the oldest unfinished event begins,
  * and it is read again with what has come since. So nothing is carried over, and a position is
  * never inside an event. Of the events behind an unfinished one (of a container's other stream)
- * none is taken either: they keep their order and come once. Promise: memory is fixed; an event
- * over its bounds is ended, flagged and counted, and what follows is another event; an event of
- * which no more comes for `multiline.wait` is taken as it is. Threads: none; the reading's. */
+ * none is taken, nor one before it that has lines behind its begin: all come once and in order.
+ *
+ * Promise: memory is fixed; an event over its bounds is ended, flagged and counted, and what
+ * follows is another event; one of which no more comes for `multiline.wait` is taken as it is.
+ * Threads: none; the reading's. */
 #pragma once
 
 #include "lines.h"

@@ -79,6 +79,13 @@ int fsync(int fd)
     return ((int (*)(int))next("fsync"))(fd);
 }
 
+int fdatasync(int fd)
+{
+    if (fails("fdatasync", is_open_file_meant(fd)))
+        return -1;
+    return ((int (*)(int))next("fdatasync"))(fd);
+}
+
 int rename(const char *from, const char *to)
 {
     if (fails("rename", is_meant(to)))

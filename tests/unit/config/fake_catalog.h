@@ -69,5 +69,14 @@ static const struct plugin_type fake_print = { FAKE_TYPE("print", plain_config),
 static const struct plugin_type *const fake_inputs[] = { &fake_files, &fake_pipe, &fake_gauge,
                                                          NULL };
 static const struct plugin_type *const fake_processors[] = { &fake_filter, NULL };
-static const struct plugin_type *const fake_outputs[] = { &fake_post, &fake_print, NULL };
+static inline uint64_t fake_far_connection_bytes(const void *config)
+{
+    (void)config;
+    return 4 << 20;
+}
+
+static const struct plugin_type fake_far = { FAKE_TYPE("far", plain_config),
+                                             .connection_bytes = fake_far_connection_bytes };
+static const struct plugin_type *const fake_outputs[] = { &fake_post, &fake_print, &fake_far,
+                                                          NULL };
 static const struct catalog fake_catalog = { fake_inputs, fake_processors, fake_outputs };

@@ -86,6 +86,35 @@ static void the_parts_of_the_memory_are_within_the_limit(void **unused)
     settings_free(&settings);
 }
 
+/* Those of the three outputs together have 4 MiB beyond the limit, and what was put aside. */
+static void connections_have_a_bound_in_memory_and_one_is_always_had(void **unused)
+{
+    (void)unused;
+    static const char *const limits[] = { "48MiB", "128MiB", "1GiB" };
+    uint64_t mib = 1 << 20, before = 0;
+
+    for (size_t i = 0; i < 3; i++) {
+        char text[256];
+        (void)snprintf(
+            text, sizeof(text),
+            "agent: {memory_limit: %s}\ninputs: {a: {type: pipe, lane: {capacity: 4MiB}}}\n"
+            "outputs: {m: {type: far}, n: {type: far}, o: {type: far}}\n",
+            limits[i]);
+        struct settings settings = settings_of(text);
+        uint64_t connections = 0, sealed = 0;
+        for (size_t j = 0; j < 3; j++) {
+            assert_in_range(settings.connections[j], 1, 128);
+            connections += settings.connections[j];
+            sealed += settings.sealed_bytes[j];
+        }
+        assert_true(sealed + 12 * mib + connections * 4 * mib <=
+                    settings.agent.memory_limit + 4 * mib);
+        assert_true(connections > before);
+        before = connections;
+        settings_free(&settings);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -93,6 +122,7 @@ int main(void)
         cmocka_unit_test(the_limit_that_a_message_names_is_the_least_that_is_enough),
         cmocka_unit_test(several_inputs_and_outputs_work_with_the_defaults),
         cmocka_unit_test(the_parts_of_the_memory_are_within_the_limit),
+        cmocka_unit_test(connections_have_a_bound_in_memory_and_one_is_always_had),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

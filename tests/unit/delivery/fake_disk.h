@@ -25,6 +25,7 @@ struct fake_disk {
     uint64_t capacity, calls, writes, syncs;
     uint64_t fail_at, fail_count;
     int fail_with;
+    bool fails_sync; /* whatever the number of the call */
 };
 
 static inline bool fake_fails(struct fake_disk *fake)
@@ -156,7 +157,7 @@ static inline int fake_sync(struct spool_disk *disk, int fd)
 {
     struct fake_disk *fake = (struct fake_disk *)(void *)disk;
 
-    if (fake_fails(fake))
+    if (fake_fails(fake) || fake->fails_sync)
         return -fake->fail_with;
     fake->syncs++;
     fake->files[fd].synced_bytes = fake->files[fd].bytes;

@@ -246,6 +246,42 @@ static void a_seal_that_failed_leaves_records_unsynced_and_their_receipts_wait(v
     receipts_free(&receipts);
 }
 
+/* The kernel takes for clean what it could not write: the next sync alone proves nothing. */
+static void
+after_a_sync_that_failed_all_is_written_once_more_and_a_new_segment_is_begun(void **unused)
+{
+    (void)unused;
+    struct stand stand = { .now_ms = 1000000 };
+    unsigned settled = 0;
+    struct receipts *receipts = receipts_new(count_settled, &settled);
+    struct store *store = &stand.store;
+    open_store(store, MIB);
+    store->config.fsync = SPOOL_FSYNC_INTERVAL;
+    store->config.fsync_interval_ms = 1000;
+    restart_store(store);
+    start_stand(&stand, &defaults);
+    break_endpoint(&stand);
+    struct receipt *receipt = receipts_open(receipts);
+    put_with(&stand, 5, receipt);
+    receipts_hold_done(receipts, receipt, NULL, 0);
+    (void)run_spool(&stand);
+    stand.now_ms += 1000;
+    store->fake.fails_sync = true;
+    (void)run_spool(&stand);
+    assert_int_equal(settled, 0);
+    store->fake.fails_sync = false;
+    uint64_t writes = store->fake.writes, syncs = store->fake.syncs;
+    put_with(&stand, 5, NULL);
+    stand.now_ms += 100000;
+    (void)run_spool(&stand);
+    assert_int_equal(settled, 1);
+    assert_true(store->fake.syncs >= syncs + 2);   /* of the old one and of the new one */
+    assert_true(store->fake.writes >= writes + 4); /* head and record once more, and a new one */
+    assert_int_equal(spool_index_of(store->spool)->count, 2);
+    close_stand(&stand);
+    receipts_free(&receipts);
+}
+
 /* One was read to be sent, the next is to be written, and cannot: it is not sent before it. */
 static void what_could_not_be_written_stays_behind_what_was_read(void **unused)
 {
@@ -282,6 +318,8 @@ int main(void)
         cmocka_unit_test(a_mark_that_failed_ends_its_segment_without_a_sum),
         cmocka_unit_test(a_segment_that_cannot_be_removed_is_read_on),
         cmocka_unit_test(a_seal_that_failed_leaves_records_unsynced_and_their_receipts_wait),
+        cmocka_unit_test(
+            after_a_sync_that_failed_all_is_written_once_more_and_a_new_segment_is_begun),
         cmocka_unit_test(what_could_not_be_written_stays_behind_what_was_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

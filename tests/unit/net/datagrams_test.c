@@ -120,6 +120,25 @@ static void drops_are_told_without_a_datagram_after_them(void **statep)
     (void)close(fd);
 }
 
+/* The collect() of before waits for room in a lane, as it were. */
+static void drops_are_told_while_nobody_reads(void **statep)
+{
+    struct listener_rig *rig = *statep;
+
+    rig_listen_at(rig, "udp://127.0.0.1:0");
+    rig_open(rig);
+    (void)rig_collect(rig);
+    int fd = rig_connect(rig, 0);
+    datagrams_shut(rig->listener->sockets[0]);
+    rig_send(fd, "lost");
+    listener_attend(rig->listener, rig->sink);
+    assert_int_equal(rig_sum(rig->sink->losses, rig->sink->loss_count), 1);
+    listener_attend(rig->listener, rig->sink);
+    (void)rig_collect(rig);
+    assert_int_equal(rig_sum(rig->sink->losses, rig->sink->loss_count), 1);
+    (void)close(fd);
+}
+
 static void only_peers_of_the_networks_may_send(void **statep)
 {
     struct listener_rig *rig = *statep;
@@ -226,6 +245,7 @@ int main(void)
         RIG_TEST(what_the_kernel_drops_is_counted_exactly_and_once),
         RIG_TEST(the_kernels_count_goes_round),
         RIG_TEST(drops_are_told_without_a_datagram_after_them),
+        RIG_TEST(drops_are_told_while_nobody_reads),
         RIG_TEST(only_peers_of_the_networks_may_send),
         RIG_TEST(framed_datagrams_have_several_records),
         RIG_TEST(each_record_has_its_own_peer),

@@ -6,7 +6,7 @@
 /* 2026-11-28T12:00:00Z */
 static const int64_t now_s = 1795867200;
 
-struct line {
+struct sample_line {
     const char *text;
     int facility, level; /* -1: none */
     int64_t time_ms;     /* Unix; 0: none */
@@ -31,7 +31,7 @@ static void assert_slice(const char *text, const char *what, struct slice got, c
                  got.bytes == 0 ? "" : got.data, wanted);
 }
 
-static void assert_line(const struct line *line, bool is_local)
+static void assert_line(const struct sample_line *line, bool is_local)
 {
     struct syslog_message got = parse(line->text, is_local);
 
@@ -57,7 +57,7 @@ static void assert_line(const struct line *line, bool is_local)
 static void the_older_format_is_read_as_its_rfc_has_it(void **unused)
 {
     (void)unused;
-    static const struct line lines[] = {
+    static const struct sample_line lines[] = {
         { "<34>Oct 11 22:14:15 mymachine su: 'su root' failed for lonvick on /dev/pts/8", 4, 2,
           1791756855000, "mymachine", "su", "", "", "'su root' failed for lonvick on /dev/pts/8" },
         { "<13>Feb  5 17:32:18 10.0.0.99 Use the BFG!", 1, 5, 1801848738000, "10.0.0.99", "", "",
@@ -91,7 +91,7 @@ static void the_older_format_is_read_as_its_rfc_has_it(void **unused)
 static void parts_that_are_missing_are_missed_by_nobody(void **unused)
 {
     (void)unused;
-    static const struct line lines[] = {
+    static const struct sample_line lines[] = {
         { "<13>hello", 1, 5, 0, "", "", "", "", "hello" },
         { "<13>su: hello", 1, 5, 0, "", "su", "", "", "hello" },
         { "<13>12: is no program", 1, 5, 0, "", "", "", "", "12: is no program" },
@@ -111,7 +111,7 @@ static void parts_that_are_missing_are_missed_by_nobody(void **unused)
 static void on_this_host_the_first_word_is_no_host_unless_it_is_evident(void **unused)
 {
     (void)unused;
-    static const struct line lines[] = {
+    static const struct sample_line lines[] = {
         { "<14>Nov 28 11:59:59 some words", 1, 6, 1795867199000, "", "", "", "", "some words" },
         { "<14>Nov 28 11:59:59 app[7]: text", 1, 6, 1795867199000, "", "app", "7", "", "text" },
         { "<14>Nov 28 11:59:59 host app[7]: text", 1, 6, 1795867199000, "host", "app", "7", "",
@@ -123,7 +123,7 @@ static void on_this_host_the_first_word_is_no_host_unless_it_is_evident(void **u
 static void times_with_year_and_zone_are_taken_as_they_are(void **unused)
 {
     (void)unused;
-    static const struct line lines[] = {
+    static const struct sample_line lines[] = {
         { "<14>2026-11-28T11:59:59.123456Z host app: x", 1, 6, 1795867199123, "host", "app", "", "",
           "x" },
         { "<14>2026-11-28T12:59:59+01:00 host app: x", 1, 6, 1795867199000, "host", "app", "", "",
@@ -144,7 +144,7 @@ static void times_with_year_and_zone_are_taken_as_they_are(void **unused)
 static void cisco_devices_are_understood(void **unused)
 {
     (void)unused;
-    static const struct line lines[] = {
+    static const struct sample_line lines[] = {
         { "<189>29: *Mar  1 00:00:26.259: %SYS-5-CONFIG_I: Configured from console", 23, 5,
           1803859226259, "", "", "", "SYS-5-CONFIG_I", "Configured from console" },
         { "<189>29: router1: 000031: .Nov 28 06:58:56.590 EST: %SEC-6-IPACCESSLOGP: list 102 "
@@ -182,7 +182,7 @@ static void cisco_devices_are_understood(void **unused)
 static void esxi_is_understood(void **unused)
 {
     (void)unused;
-    static const struct line lines[] = {
+    static const struct sample_line lines[] = {
         { "<166>2026-11-28T11:59:59.123Z esx1.lan Hostd: info hostd[2099895] [Originator@6876 "
           "sub=Vimsvc] x",
           20, 6, 1795867199123, "esx1.lan", "Hostd", "", "",
@@ -200,7 +200,7 @@ static void esxi_is_understood(void **unused)
 static void the_newer_format_is_read_as_its_rfc_has_it(void **unused)
 {
     (void)unused;
-    static const struct line lines[] = {
+    static const struct sample_line lines[] = {
         { "<34>1 2003-10-11T22:14:15.003Z mymachine.example.com su - ID47 - \xef\xbb\xbf'su root' "
           "failed",
           4, 2, 1065910455003, "mymachine.example.com", "su", "", "ID47", "'su root' failed" },

@@ -257,6 +257,17 @@ static void traces_of_a_container_are_joined_by_stream(void **unused)
                                   "[GET /][GET /2]");
 }
 
+/* The first is whole before the second is, and has a line behind the second's begin. */
+static void of_events_that_overlap_none_comes_twice(void **unused)
+{
+    (void)unused;
+    use_java(TAIL_CRI);
+    begin_with(T "stderr F a\n" T "stdout F x\n" T "stderr F \tat b\n" T "stderr F c\n");
+    assert_string_equal(bodies(), "");
+    rig_append(&rig, "app.log", T "stdout F \tat y\n" T "stderr F d\n" T "stdout F z\n");
+    expect("[a\n\tat b][x\n\tat y][c]");
+}
+
 static void what_does_not_parse_is_shipped_raw_flagged_and_counted(void **unused)
 {
     (void)unused;
@@ -368,6 +379,7 @@ int main(void)
         TEST(a_part_whose_rest_never_comes_is_flagged),
         TEST(a_line_in_parts_that_gets_too_long_is_ended),
         TEST(traces_of_a_container_are_joined_by_stream),
+        TEST(of_events_that_overlap_none_comes_twice),
         TEST(what_does_not_parse_is_shipped_raw_flagged_and_counted),
         TEST(a_line_longer_than_any_of_a_container_is_cut_and_flagged),
         TEST(a_stream_that_stands_still_does_not_hold_the_other_for_ever),

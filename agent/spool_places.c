@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* spool_places: one small file for each output, with a path in it. It stays until nothing lies at
+ * that path any more: then the next start takes it away. */
+#include "spool_places.h"
+
+#include "base/auto.h"
+#include "base/file.h"
+#include "delivery/spool_segment.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+bool spool_place_wanted(const struct settings *settings, const struct settings_part *part,
+                        char ret[PATH_MAX])
+{
+    int length = 0;
+
+    ret[0] = '\0';
+    if (part->output.spool__max_bytes > 0)
+        length =
+            part->output.spool__path[0] != '\0'
+                ? snprintf(ret, PATH_MAX, "%s", part->output.spool__path)
+                : snprintf(ret, PATH_MAX, "%s/spool/%s", settings->agent.state_dir, part->name);
+    return length < PATH_MAX;
+}
+
+static bool note_path(const struct settings *settings, const char *output, char ret[PATH_MAX])
+{
+    return snprintf(ret, PATH_MAX, "%s/spool-places/%s", settings->agent.state_dir, output) <
+           PATH_MAX;
+}
+
+bool spool_place_remember(const struct settings *settings, const char *output, const char *path,
+                          struct err *err)
+{
+    char note[PATH_MAX], folder[PATH_MAX];
+
+    if (!note_path(settings, output, note) ||
+        snprintf(folder, sizeof(folder), "%s/spool-places", settings->agent.state_dir) >= PATH_MAX)
+        return err_set(err, "the path of state_dir is too long");
+    return file_make_dirs(folder, 0750, err) && file_replace(note, slice_of(path), false, err);
+}
+
+static bool holds_segments(const char *path)
+{
+    DIR *folder = opendir(path);
+    const struct dirent *entry;
+    bool has_any = false;
+    uint64_t id;
+
+    while (folder != NULL && !has_any && (entry = readdir(folder)) != NULL)
+        has_any = spool_name_is_ours(entry->d_name, &id);
+    if (folder != NULL)
+        (void)closedir(folder);
+    return has_any;
+}
+
+void spool_place_before(const struct settings *settings, const char *output, char ret[PATH_MAX])
+{
+    AUTO(buf_fini) struct buf text = { .limit = PATH_MAX - 1 };
+    char note[PATH_MAX];
+    struct err ignored;
+
+    ret[0] = '\0';
+    if (!note_path(settings, output, note) || !file_read(note, &text, &ignored))
+        return;
+    if (holds_segments(buf_slice(&text).data))
+        (void)snprintf(ret, PATH_MAX, "%s", buf_slice(&text).data);
+    else
+        (void)unlink(note);
+}

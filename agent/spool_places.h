@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* spool_places: where the spool of an output was before a reload took it elsewhere, or took it
+ * away: what lies there is sent before all else, by this start and by those after it. Threads:
+ * main. */
+#pragma once
+
+#include "base/err.h"
+#include "config/settings.h"
+
+#include <limits.h>
+
+/* Where the configuration wants it; "": nowhere. false: the path is too long. */
+bool spool_place_wanted(const struct settings *settings, const struct settings_part *part,
+                        char ret[PATH_MAX]);
+/* Kept on disk, in the state directory. false: err says why not. */
+bool spool_place_remember(const struct settings *settings, const char *output, const char *path,
+                          struct err *err);
+/* What was remembered last; "": nothing, or nothing of a spool lies there any more. */
+void spool_place_before(const struct settings *settings, const char *output, char ret[PATH_MAX]);
