@@ -160,7 +160,7 @@ class Root:
     def files(self):
         """path → kind, mode and owner, of all that a package could have left."""
         found = {}
-        skipped = ("proc", "sys", "dev", "tmp", "run", "root", "var/cache", "var/log", "var/lib/apt",
+        skipped = ("proc", "sys", "dev", "tmp", "run", "root", "srv", "var/cache", "var/log", "var/lib/apt",
                    "var/lib/dpkg", "var/lib/systemd", "var/tmp")
         for folder, names, others in os.walk(self.folder):
             inside = os.path.relpath(folder, self.folder)
