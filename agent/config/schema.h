@@ -78,6 +78,12 @@ struct option {
 
 struct err;
 
-/* Bytes as a user would write them. */
+/* ---- for the readers of tables; a plugin needs none of it ---- */
+/* Parses one value into *ret, an opt_<type>, and checks its bounds; of a list one item and of a map
+ * one value, into a const char *. Texts are borrowed. `shown` is what messages call the value: a
+ * substituted one is not shown as it is. *ret is written on success only. */
+bool schema_parse(const struct option *option, const char *text, const char *shown, void *ret,
+                  struct err *err);
 enum { SIZE_TEXT_BYTES = 24 }; /* "8MiB", "1536B", or rounded down: "3.5MiB" */
 const char *schema_size_text(uint64_t bytes, char ret_text[SIZE_TEXT_BYTES]);
+bool schema_has_addresses(const struct option *option); /* a list of them */
