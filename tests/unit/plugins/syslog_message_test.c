@@ -94,6 +94,7 @@ static void parts_that_are_missing_are_missed_by_nobody(void **unused)
     static const struct sample_line lines[] = {
         { "<13>hello", 1, 5, 0, "", "", "", "", "hello" },
         { "<13>su: hello", 1, 5, 0, "", "su", "", "", "hello" },
+        { "<13>%FOO-BAR: no level", 1, 5, 0, "", "%FOO-BAR", "", "", "no level" },
         { "<13>12: is no program", 1, 5, 0, "", "", "", "", "12: is no program" },
         { "<13>2 apples", 1, 5, 0, "", "", "", "", "2 apples" },
         { "<13>{\"a\": 1}", 1, 5, 0, "", "", "", "", "{\"a\": 1}" },
