@@ -117,7 +117,10 @@ static bool open_books(struct agent *agent, struct err *err)
     ledger_begin(agent->ledger, agent->spools.found, agent->spools.found_count);
     crash_watch(agent->ledger);
     /* Here: all that starts with folders is there, and there is one thread. */
-    if (!rights_drop(&agent->rights, agent->settings, ledger_live_path(agent->ledger), err))
+    const char *folders[LEDGER_OUTPUTS];
+    size_t count = spools_list_before(&agent->spools, folders);
+    if (!rights_drop(&agent->rights, agent->settings, ledger_live_path(agent->ledger), folders,
+                     count, err))
         return false;
     agent->report = report_new(agent->ledger);
     agent->disk = disk_start(err);

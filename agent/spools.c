@@ -127,10 +127,10 @@ static bool open_place(const char *output, const char *path, struct spool_disk *
 /* Where it is to be, and where it was before a reload: if it is to be nowhere there alone, and
  * nothing is added. path: where it is to be, in return where it is. */
 static bool open_places(const struct settings *settings, const struct settings_part *part,
-                        char path[PATH_MAX], struct spool_disk **ret, struct err *err)
+                        struct opened_spool *item, struct spool_disk **ret, struct err *err)
 {
     struct spool_disk *first = NULL, *second = NULL;
-    char before[PATH_MAX];
+    char *path = item->path, *before = item->before;
 
     spool_place_before(settings, part->name, before);
     if (strcmp(before, path) == 0)
@@ -171,7 +171,7 @@ bool spools_open_one(struct spools *spools, const struct settings *settings, siz
 
     if (!spool_place_wanted(settings, part, path))
         return err_set(err, "output '%s': the path of its spool is too long", part->name);
-    if (!open_places(settings, part, path, &disk, err))
+    if (!open_places(settings, part, item, &disk, err))
         return false;
     if (disk == NULL)
         return true;
@@ -304,6 +304,17 @@ void spools_set_aside(struct opened_spool *spool, const char *output, struct num
             LS("error", why.text));
     spool_set_aside(spool->spool, spool->files, &folder, batches, &now, clock_now_ms(), &aside);
     tell_set_aside(output, path, &aside);
+}
+
+size_t spools_list_before(const struct spools *spools, const char *ret[LEDGER_OUTPUTS])
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < spools->count && count < LEDGER_OUTPUTS; i++) {
+        if (spools->items[i].before[0] != '\0')
+            ret[count++] = spools->items[i].before;
+    }
+    return count;
 }
 
 void spools_close(struct spools *spools)

@@ -13,7 +13,8 @@ struct spools {
     struct opened_spool {
         struct spool *spool; /* NULL: this output has none, or it cannot be opened */
         struct spool_files *files;
-        char path[PATH_MAX];
+        char path[PATH_MAX];   /* what is new is written there */
+        char before[PATH_MAX]; /* it has something there too; "": nowhere */
     } * items;
     struct ledger_found *found; /* what lies on disk, for the books */
     size_t found_count;
@@ -33,4 +34,6 @@ struct spool_config spools_config(const struct settings *settings, size_t output
 /* Once it is carried over: what start after start crashed on, as the numbers of its output tell,
  * is not sent again. */
 void spools_set_aside(struct opened_spool *spool, const char *output, struct numbers *numbers);
+/* Where else they are. Returns how many. */
+size_t spools_list_before(const struct spools *spools, const char *ret[LEDGER_OUTPUTS]);
 void spools_close(struct spools *spools); /* those that nobody took */

@@ -36,7 +36,7 @@ bool ask_find(const char *state_dir, const char *runtime_dir, char ret_path[PATH
 }
 
 /* By way of the folder's descriptor: the path of a unix socket has room for about 100 bytes. */
-static int connect_to(const char *path, struct err *err)
+int ask_connect(const char *path, struct err *err)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
     struct timeval limit = { .tv_sec = ANSWER_S };
@@ -74,7 +74,7 @@ bool ask_agent(const char *socket_path, const char *method, const char *url, int
                struct buf *ret_body, struct err *err)
 {
     AUTO(buf_fini) struct buf answer = { .limit = ANSWER_BYTES_MAX };
-    AUTO(auto_close) int fd = connect_to(socket_path, err);
+    AUTO(auto_close) int fd = ask_connect(socket_path, err);
     char request[256];
     int status = 0;
 

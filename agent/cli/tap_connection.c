@@ -2,16 +2,14 @@
 #include "cli/tap_connection.h"
 
 #include "base/auto.h"
+#include "cli/ask.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 enum {
@@ -31,23 +29,6 @@ void tap_target_add(struct buf *target, const char *name, const char *text)
         else
             (void)buf_printf(target, "%%%02X", (unsigned char)*c);
     }
-}
-
-/* By way of the folder's descriptor: the path of a unix socket has room for about 100 bytes. */
-static int open_socket(const char *path)
-{
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-    const char *name = strrchr(path, '/') + 1;
-    char folder[PATH_MAX];
-
-    (void)snprintf(folder, sizeof(folder), "%.*s", (int)(name - path), path);
-    AUTO(auto_close) int folder_fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    (void)snprintf(address.sun_path, sizeof(address.sun_path), "/proc/self/fd/%d/%.64s", folder_fd,
-                   name);
-    if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
-        auto_close(&fd);
-    return fd;
 }
 
 static enum tap_line read_more(struct tap_connection *connection)
@@ -112,9 +93,9 @@ bool tap_connect(struct tap_connection *connection, const char *path, const char
     tap_disconnect(connection);
     connection->in.limit = LINE_BYTES_MOST;
     (void)buf_printf(&request, "GET %s HTTP/1.0\r\nHost: localhost\r\n\r\n", target);
-    connection->fd = open_socket(path);
+    connection->fd = ask_connect(path, err);
     if (connection->fd < 0)
-        return err_set(err, "cannot ask the agent at '%s': %s", path, strerror(errno));
+        return false;
     if (request.failed ||
         send(connection->fd, request.data, request.bytes, MSG_NOSIGNAL) != (ssize_t)request.bytes ||
         !read_head(connection, &status))

@@ -58,6 +58,18 @@ static bool open_internet(struct socket *socket, const struct address *address, 
     return true;
 }
 
+/* true: it was other than that. */
+static bool note_ownership(struct socket *socket, const struct socket_wishes *wishes)
+{
+    char owned[sizeof(socket->owned)];
+
+    (void)snprintf(owned, sizeof(owned), "%s %s", wishes->mode, wishes->owner);
+    if (strcmp(owned, socket->owned) == 0)
+        return false;
+    (void)snprintf(socket->owned, sizeof(socket->owned), "%s", owned);
+    return true;
+}
+
 static bool open_unix(struct socket *socket, const struct address *address,
                       const struct socket_wishes *wishes, struct err *err)
 {
@@ -67,6 +79,7 @@ static bool open_unix(struct socket *socket, const struct address *address,
     if (!unix_file_bind(address->at, is_stream ? SOCK_STREAM : SOCK_DGRAM, wishes, &socket->fd,
                         err))
         return false;
+    (void)note_ownership(socket, wishes);
     if (is_stream && listen(socket->fd, BACKLOG) != 0)
         return err_set(err, "cannot listen on '%s': %s", address->at, strerror(errno));
     struct stat info;
@@ -236,7 +249,9 @@ bool socket_adjust(struct socket *socket, const struct socket_wishes *wishes, st
 {
     if (socket->asked_bytes != wishes->receive_buffer)
         ask_for_buffer(socket, wishes->receive_buffer);
-    return socket->path[0] == '\0' || unix_file_own(socket->path, wishes, err);
+    if (socket->path[0] == '\0' || !note_ownership(socket, wishes))
+        return true;
+    return unix_file_own(socket->path, wishes, err);
 }
 
 bool socket_check_wishes(const struct socket_wishes *wishes, struct err *err)

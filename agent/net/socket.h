@@ -34,6 +34,7 @@ struct socket {
     uint32_t drops;                      /* of the kernel's count, so many are told */
     bool is_watched, is_told;            /* for its listener */
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* made by us; "": none */
+    char owned[SOCKET_NAME_BYTES];                          /* mode and owner that it was given */
     dev_t device;
     ino_t inode;
 };

@@ -56,9 +56,14 @@ static uint64_t capabilities_of(const struct needs *needs)
 static void list_capabilities(uint64_t set, struct buf *ret)
 {
     for (int capability = 0; capability <= CAP_LAST_CAP; capability++) {
-        if ((set & bit_of(capability)) != 0)
-            (void)buf_printf(ret, "%s%s", ret->bytes > 0 ? " " : "",
-                             need_capability_name(capability));
+        const char *name = need_capability_name(capability);
+        if ((set & bit_of(capability)) == 0)
+            continue;
+        (void)buf_add_text(ret, ret->bytes > 0 ? " " : "");
+        if (name[0] != '\0')
+            (void)buf_add_text(ret, name);
+        else
+            (void)buf_printf(ret, "%d", capability);
     }
     if (ret->bytes == 0)
         (void)buf_add_text(ret, "none");
@@ -85,15 +90,10 @@ static void tell(const struct rights *rights)
     buf_fini(&kept);
 }
 
-/* Where the live books are: not always in runtime_dir. */
-static bool add_folder_of(struct needs *needs, const char *live_file)
+static bool add_folder(struct needs *needs, const char *path, size_t bytes)
 {
-    const char *slash = strrchr(live_file, '/');
-
-    if (slash == NULL)
-        return true;
     struct need *items = realloc(needs->items, (needs->count + 1) * sizeof(*items));
-    char *copy = strndup(live_file, (size_t)(slash - live_file));
+    char *copy = strndup(path, bytes);
 
     if (items != NULL)
         needs->items = items;
@@ -106,8 +106,20 @@ static bool add_folder_of(struct needs *needs, const char *live_file)
     return true;
 }
 
+/* The settings do not say of them. */
+static bool add_others(struct needs *needs, const char *live_file, const char *const *folders,
+                       size_t count)
+{
+    const char *slash = strrchr(live_file, '/');
+    bool ok = slash == NULL || add_folder(needs, live_file, (size_t)(slash - live_file));
+
+    for (size_t i = 0; ok && i < count; i++)
+        ok = add_folder(needs, folders[i], strlen(folders[i]));
+    return ok;
+}
+
 bool rights_drop(struct rights *rights, const struct settings *settings, const char *live_file,
-                 struct err *err)
+                 const char *const *folders, size_t count, struct err *err)
 {
     struct err why = { "" };
 
@@ -115,7 +127,7 @@ bool rights_drop(struct rights *rights, const struct settings *settings, const c
         return true;
     if (!needs_gather(&rights->needs, settings, err))
         return false;
-    if (!add_folder_of(&rights->needs, live_file))
+    if (!add_others(&rights->needs, live_file, folders, count))
         return err_set(err, "out of memory for the rights");
     /* The admin's socket is made there later. */
     (void)file_make_dirs(settings->agent.runtime_dir, RUNTIME_MODE, &why);

@@ -20,10 +20,11 @@ struct rights {
 /* Forks the process that starts children, if the configuration has a command. false: err says why.
  */
 bool rights_begin(struct rights *ret, const struct settings *settings, struct err *err);
-/* live_file: of the books; "": there is none. Says in the log what is left. What this
+/* live_file: of the books; "": there is none. folders: others that are written in, and that the
+ * settings do not name. Says in the log what is left. What this
  * kernel cannot do is no reason not to start. false: err says why. */
 bool rights_drop(struct rights *rights, const struct settings *settings, const char *live_file,
-                 struct err *err);
+                 const char *const *folders, size_t count, struct err *err);
 /* Is what is left enough for this configuration? Appends a line for each thing that is missing. */
 bool rights_cover(const struct rights *rights, const struct settings *settings,
                   struct buf *ret_problems);

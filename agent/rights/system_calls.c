@@ -210,7 +210,7 @@ static void allow_families(struct filter *filter)
 
     only_for(filter, SYS_socket, 3 + FAMILIES);
     load_argument(filter, 0);
-    for (uint8_t i = 0; i < FAMILIES; i++)
+    for (unsigned i = 0; i < FAMILIES; i++)
         step(filter, BPF_JMP | BPF_JEQ | BPF_K, (uint8_t)(FAMILIES - i), 0, (uint32_t)families[i]);
     refuse(filter, EAFNOSUPPORT);
     answer(filter, SECCOMP_RET_ALLOW);

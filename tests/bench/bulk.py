@@ -10,6 +10,7 @@ import subprocess
 import time
 
 import intake
+import protocols
 import sockets
 from rig import (BUILD, FILE, GIB, Agent, Receiver, Sampler, await_true, count_lines,
                  machine_busy_s)
@@ -67,7 +68,8 @@ def run_far_filled(args, lines):
 
 
 PARTS = {"limit": run_limit, "throughput": run_agent, "tcp": sockets.run_tcp,
-         "http_input": intake.run_intake, "far": run_far, "far_filled": run_far_filled}
+         "syslog": protocols.run_syslog, "http_input": intake.run_intake, "far": run_far,
+         "far_filled": run_far_filled}
 
 
 # ---- all rounds ----
@@ -146,6 +148,10 @@ def rows(found):
         others = (("limit", "the limit"), ("throughput", "tail"))
         yield "lines over TCP, overflow: block", speed(found, "tcp", others), ">= 60 % of tail"
         yield from agent_rows(found, "tcp", "", "")
+    if "syslog" in found:
+        others = (("limit", "the limit"), ("throughput", "tail"))
+        yield "syslog over TCP, RFC 5424", speed(found, "syslog", others), ">= 60 % of tail"
+        yield from agent_rows(found, "syslog", "", "")
     if "far" in found:
         others = (("limit", "the limit"), ("throughput", "near"))
         yield f"the same, answers after {FAR_MS} ms", speed(found, "far", others), ""

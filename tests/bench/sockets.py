@@ -13,7 +13,7 @@ from rig import BUILD, FILE, GIB, Agent, Receiver, Sampler, await_true, machine_
 
 SENDER = BUILD / "tests/datagram_bench"
 PER_SECOND, SECONDS = 200000, 5
-SOCKET = """    type: socket
+SOCKET = """    type: {type}
     listen: {scheme}://127.0.0.1:0
 {more}"""
 
@@ -30,23 +30,23 @@ def port_of(agent):
     return int(found[0])
 
 
-def send_file(port):
-    with socket.create_connection(("127.0.0.1", port)) as stream, FILE.open("rb") as file:
-        while os.sendfile(stream.fileno(), file.fileno(), None, 1 << 24):
+def send_file(port, file):
+    with socket.create_connection(("127.0.0.1", port)) as stream, file.open("rb") as source:
+        while os.sendfile(stream.fileno(), source.fileno(), None, 1 << 24):
             pass
 
 
-def run_tcp(args, lines):
+def run_tcp(args, lines, kind="socket", file=FILE):
     """From the first byte sent to the last acknowledged event."""
-    size = FILE.stat().st_size
+    size = file.stat().st_size
     receiver = Receiver("--count-only")
-    agent = Agent(FILE, receiver.url, batch=f"    workers: {args.workers}", input_=SOCKET.format(
-        scheme="tcp", more="    lane: {overflow: block}"))
+    agent = Agent(file, receiver.url, batch=f"    workers: {args.workers}", input_=SOCKET.format(
+        type=kind, scheme="tcp", more="    lane: {overflow: block}"))
     sampler = Sampler(agent.pid)
     try:
         port = port_of(agent)
         busy, begin = machine_busy_s(), time.monotonic()
-        threading.Thread(target=send_file, args=(port,), daemon=True).start()
+        threading.Thread(target=send_file, args=(port, file), daemon=True).start()
         await_true(f"{lines} events", lambda: agent.check() and receiver.summary()["events_told"] >= lines,
                    seconds=600, step=0.02)
         seconds = time.monotonic() - begin
@@ -61,14 +61,14 @@ def run_tcp(args, lines):
             "peak_own_bytes": sampler.own, "peak_rss_bytes": sampler.rss}
 
 
-def measure_udp(args):
+def measure_udp(args, kind="socket"):
     """200,000 datagrams/s offered for five seconds."""
     receiver = Receiver("--count-only")
     agent = Agent(FILE, receiver.url, input_=SOCKET.format(
-        scheme="udp", more="    receive_buffer: 16MiB"))
+        type=kind, scheme="udp", more="    receive_buffer: 16MiB"))
     try:
         port = port_of(agent)
-        done = subprocess.run([str(SENDER), str(port), str(PER_SECOND * SECONDS), str(PER_SECOND)],
+        done = subprocess.run([str(SENDER), str(port), str(PER_SECOND * SECONDS), str(PER_SECOND), kind],
                               check=True, capture_output=True, text=True)
         sent, seconds = re.match(r"sent=(\d+) seconds=([\d.]+)", done.stdout).groups()
         await_true("rest", lambda: agent.check() and told(agent).get("received") == int(sent))
@@ -89,9 +89,11 @@ def told(agent):
 
 
 def rows(found):
-    if "udp" in found:
-        udp = found["udp"]
-        yield "UDP, datagrams of 200 bytes offered", f"{udp['per_s']:,.0f} /s", ""
+    for part, what in (("udp", "UDP"), ("syslog_udp", "syslog over UDP")):
+        if part not in found:
+            continue
+        udp = found[part]
+        yield f"{what}, 200 bytes each, offered", f"{udp['per_s']:,.0f} /s", ""
         yield "  arrive at the receiver", f"{udp['arrived'] / udp['sent']:.1%}", ""
         yield ("  dropped by the kernel, by a full lane",
                f"{udp['kernel_drops']}, {udp['ring_drops']}", "")

@@ -126,13 +126,9 @@ class Root:
 
     def run(self, script, check=True, stdin="", timeout=120):
         done = subprocess.run(self.command(script), capture_output=True, text=True, input=stdin,
-                              timeout=timeout, errors="replace")
+                              timeout=timeout, errors="replace", start_new_session=True)
         assert not check or done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
         return Answer(done)
-
-    def start(self, script):
-        return subprocess.Popen(self.command(script), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                stderr=subprocess.DEVNULL, start_new_session=True)
 
     def path(self, inside):
         return self.folder / inside.lstrip("/")
@@ -164,7 +160,7 @@ class Root:
     def files(self):
         """path → kind, mode and owner, of all that a package could have left."""
         found = {}
-        skipped = ("proc", "sys", "dev", "tmp", "run", "root", "var/cache", "var/log", "var/lib/apt",
+        skipped = ("proc", "sys", "dev", "tmp", "run", "root", "srv", "var/cache", "var/log", "var/lib/apt",
                    "var/lib/dpkg", "var/lib/systemd", "var/tmp")
         for folder, names, others in os.walk(self.folder):
             inside = os.path.relpath(folder, self.folder)

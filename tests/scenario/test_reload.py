@@ -570,15 +570,16 @@ def make_spooled(rig, **spool):
     receiver = rig.receiver()
     receiver.go_away()
     agent = make(rig, receiver, batch={"max_events": 100}, **({"spool": spool} if spool else {}))
+    agent.state_dir.mkdir(exist_ok=True)  # below it the agent may write wherever it is told to
     return receiver, agent
 
 
 @pytest.mark.threads
-def test_a_spool_is_switched_on_moved_and_switched_off_and_loses_nothing(rig, folder):
+def test_a_spool_is_switched_on_moved_and_switched_off_and_loses_nothing(rig):
     receiver, agent = make_spooled(rig)
     agent.start()
     main = agent.config["outputs"]["main"]
-    first, second = folder / "one", folder / "two"
+    first, second = agent.state_dir / "one", agent.state_dir / "two"
     append_lines(rig.folder / "app.log", 0, 100)
     agent.wait_log(msg="circuit breaker opened")
     main["spool"] = {**SPOOL, "path": first}
@@ -602,10 +603,10 @@ def test_a_spool_is_switched_on_moved_and_switched_off_and_loses_nothing(rig, fo
 
 @pytest.mark.parametrize("change", ["moved", "off", "back"])
 def test_a_crash_after_a_spool_was_moved_finds_both_places(rig, folder, change):
-    first, second = folder / "one", folder / "two"
+    first = folder / "one"
     receiver, agent = make_spooled(rig, **SPOOL, path=first)
     agent.start()
-    main = agent.config["outputs"]["main"]
+    main, second = agent.config["outputs"]["main"], agent.state_dir / "two"
     spill(agent, receiver, 0, 1000, first)
     main["spool"]["path"] = second
     if change == "off":
@@ -616,7 +617,7 @@ def test_a_crash_after_a_spool_was_moved_finds_both_places(rig, folder, change):
     if change == "back":
         main["spool"]["path"] = first
         assert "is still being sent" in reload(agent, expect=1)
-        main["spool"]["path"] = folder / "three"
+        main["spool"]["path"] = agent.state_dir / "three"
         assert "is still being sent" in reload(agent, expect=1)
         main["spool"]["path"] = second
     agent.kill()
@@ -641,9 +642,10 @@ def test_a_crash_after_a_spool_was_moved_finds_both_places(rig, folder, change):
 
 
 def test_a_folder_that_cannot_be_had_leaves_the_spool_where_it_is(rig, folder):
-    first, second = folder / "one", folder / "two"
+    first = folder / "one"
     receiver, agent = make_spooled(rig, **SPOOL, path=first)
     agent.start()
+    second = agent.state_dir / "two"
     spill(agent, receiver, 0, 500, first)
     second.write_text("no folder")
     main = agent.config["outputs"]["main"]

@@ -32,7 +32,7 @@ def try_to_make_with_inode(path, inode):
     """Makes files until one has it: each that was made meanwhile keeps a number busy."""
     spares = []
     try:
-        for n in range(200):
+        for n in range(5000):
             spare = path.with_name(f"spare.{n}")
             spare.touch()
             if spare.stat().st_ino == inode:

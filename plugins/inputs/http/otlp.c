@@ -73,8 +73,7 @@ void otlp_add_integer(struct otlp *otlp, struct event *event, const char *key, i
     otlp_add(otlp, event, slice_of(key), (struct value){ .kind = VALUE_INT, .integer = integer });
 }
 
-/* Its key, and its value as a message. */
-static struct slice read_pair(struct otlp *otlp, struct slice message, struct slice *ret_key)
+struct slice otlp_pair(struct otlp *otlp, struct slice message, struct slice *ret_key)
 {
     struct otlp_walk walk = otlp_walk(otlp, pair_rows, message);
     struct slice value = { "", 0 };
@@ -89,7 +88,7 @@ static struct slice read_pair(struct otlp *otlp, struct slice message, struct sl
 
 void otlp_add_pair(struct otlp *otlp, struct event *event, struct slice message)
 {
-    struct slice key, any = read_pair(otlp, message, &key);
+    struct slice key, any = otlp_pair(otlp, message, &key);
     struct value value;
 
     if (any.bytes == 0)
@@ -115,7 +114,7 @@ static struct resource *read_resource(struct otlp *otlp, struct slice message)
         return resource;
     struct otlp_walk walk = otlp_walk(otlp, resource_rows, message);
     while (otlp_next(&walk, &field) != 0) {
-        struct slice key, any = read_pair(otlp, otlp_bytes(&field), &key);
+        struct slice key, any = otlp_pair(otlp, otlp_bytes(&field), &key);
         if (count < RESOURCE_ATTRIBUTES && any.bytes > 0 &&
             otlp_any(otlp, &holder, any, &attributes[count].value))
             attributes[count++].key = key;
@@ -134,7 +133,7 @@ static void add_to_scope(struct otlp *otlp, struct slice key, struct value value
 /* Texts and numbers alone: a nested value would have nowhere to stay. */
 static void add_scope_pair(struct otlp *otlp, struct slice message)
 {
-    struct slice key, any = read_pair(otlp, message, &key);
+    struct slice key, any = otlp_pair(otlp, message, &key);
     struct event nowhere = { 0 };
     struct value value;
 

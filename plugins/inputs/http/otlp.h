@@ -37,7 +37,8 @@ struct event *otlp_event(struct otlp *otlp);
 void otlp_add(struct otlp *otlp, struct event *event, struct slice key, struct value value);
 void otlp_add_text(struct otlp *otlp, struct event *event, const char *key, struct slice text);
 void otlp_add_integer(struct otlp *otlp, struct event *event, const char *key, int64_t integer);
-/* A KeyValue. */
+/* A KeyValue: its key, and its value as a message; empty: none. */
+struct slice otlp_pair(struct otlp *otlp, struct slice message, struct slice *ret_key);
 void otlp_add_pair(struct otlp *otlp, struct event *event, struct slice message);
 /* An AnyValue: a text, number or flag as it is, others as JSON, which lies in the event's scratch.
  * false: there is none, or no room for it. */

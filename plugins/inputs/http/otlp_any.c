@@ -13,9 +13,6 @@ static const struct otlp_row any_rows[] = {
     { "bytesValue", ANY_BYTES, OTLP_ONE },   { NULL, 0, 0 },
 };
 static const struct otlp_row values_rows[] = { { "values", 1, OTLP_ONE }, { NULL, 0, 0 } };
-static const struct otlp_row pair_rows[] = { { "key", 1, OTLP_ONE },
-                                             { "value", 2, OTLP_ONE },
-                                             { NULL, 0, 0 } };
 
 struct writer {
     char *to, *end;
@@ -91,13 +88,8 @@ static void put_list(struct otlp *otlp, struct writer *writer, struct slice mess
 
 static void put_pair(struct otlp *otlp, struct writer *writer, struct slice message, int depth)
 {
-    struct otlp_walk walk = otlp_walk(otlp, pair_rows, message);
-    struct slice key = { "", 0 }, value = { "", 0 };
-    struct otlp_value field;
+    struct slice key, value = otlp_pair(otlp, message, &key);
 
-    for (unsigned number; (number = otlp_next(&walk, &field)) != 0;)
-        *(number == 1 ? &key : &value) = otlp_bytes(&field);
-    otlp_end_walk(otlp, &walk);
     put_text(writer, key);
     put(writer, SLICE(":"));
     put_any(otlp, writer, value, depth);

@@ -349,13 +349,6 @@ static void take_summary(struct point *point)
 
 /* ---- points ---- */
 
-static int64_t time_of(const struct otlp_value *field)
-{
-    uint64_t ns = otlp_number(field);
-
-    return ns > INT64_MAX ? 0 : (int64_t)ns;
-}
-
 static void read_common(struct point *point)
 {
     const struct layout *layout = &layouts[point->metric->kind];
@@ -366,9 +359,9 @@ static void read_common(struct point *point)
 
     for (unsigned number; (number = otlp_next(&walk, &field)) != 0;) {
         if (number == layout->start)
-            point->start_ns = time_of(&field);
+            point->start_ns = otlp_time(&field);
         else if (number == layout->time)
-            point->time_ns = time_of(&field);
+            point->time_ns = otlp_time(&field);
         else if (number == layout->flags)
             point->is_empty = (otlp_number(&field) & NO_RECORDED_VALUE) != 0;
         else if (is_number && number == 4)

@@ -49,14 +49,6 @@ static const struct otlp_row status_rows[] = { { "message", 2, OTLP_ONE },
                                                { "code", 3, OTLP_ONE },
                                                { NULL, 0, 0 } };
 
-/* Behind 2262 there is no time. */
-static int64_t time_of(const struct otlp_value *field)
-{
-    uint64_t ns = otlp_number(field);
-
-    return ns > INT64_MAX ? 0 : (int64_t)ns;
-}
-
 static void note_dropped(struct event *event, const struct otlp_value *field)
 {
     uint64_t dropped = otlp_number(field);
@@ -110,7 +102,7 @@ void otlp_log(struct otlp *otlp, struct slice message)
     for (unsigned number; (number = otlp_next(&walk, &field)) != 0;) {
         switch (number) {
         case 1:
-            event->time_ns = time_of(&field);
+            event->time_ns = otlp_time(&field);
             break;
         case 2:
             if (otlp_number(&field) <= HIGHEST_SEVERITY)
@@ -135,7 +127,7 @@ void otlp_log(struct otlp *otlp, struct slice message)
             has_span = otlp_id(&field, event->span_id, sizeof(event->span_id));
             break;
         case 11:
-            event->observed_ns = time_of(&field) == 0 ? event->observed_ns : time_of(&field);
+            event->observed_ns = otlp_time(&field) == 0 ? event->observed_ns : otlp_time(&field);
             break;
         default:
             otlp_add_text(otlp, event, "otel.event.name", otlp_bytes(&field));
@@ -214,10 +206,10 @@ static void take_span_field(struct otlp *otlp, struct event *event, struct span 
         add_kind(otlp, event, otlp_number(field));
         break;
     case 7:
-        span->start_ns = time_of(field);
+        span->start_ns = otlp_time(field);
         break;
     case 8:
-        span->end_ns = time_of(field);
+        span->end_ns = otlp_time(field);
         break;
     case 9:
         otlp_add_pair(otlp, event, otlp_bytes(field));
@@ -278,7 +270,7 @@ static void take_span_event(struct otlp *otlp, const struct span *span, struct s
     otlp_add_text(otlp, event, "span.name", span->name);
     for (unsigned number; (number = otlp_next(&walk, &field)) != 0;) {
         if (number == 1)
-            event->time_ns = time_of(&field);
+            event->time_ns = otlp_time(&field);
         else if (number == 2)
             name = otlp_bytes(&field);
         else if (number == 3)

@@ -8,6 +8,8 @@ enum { WIRE_VARINT, WIRE_EIGHT, WIRE_BYTES, WIRE_FOUR = 5 };
 struct otlp_walk otlp_begin(const struct otlp_row *rows, bool is_json, struct slice message,
                             char **room)
 {
+    if (message.bytes == 0) /* of a field that is no message there may be no data */
+        message.data = "";
     struct otlp_walk walk = { .is_json = is_json,
                               .is_first = true,
                               .rows = rows,
@@ -275,6 +277,13 @@ bool otlp_flag(const struct otlp_value *value)
     if (!value->is_json)
         return value->bits != 0;
     return value->pulled.kind == PULL_BOOLEAN && value->pulled.value.boolean;
+}
+
+int64_t otlp_time(const struct otlp_value *value)
+{
+    uint64_t ns = otlp_number(value);
+
+    return ns > INT64_MAX ? 0 : (int64_t)ns;
 }
 
 int64_t otlp_zigzag(const struct otlp_value *value)

@@ -48,6 +48,7 @@ struct slice otlp_bytes(const struct otlp_value *value); /* a text, or a message
 uint64_t otlp_number(const struct otlp_value *value);    /* of JSON also in quotes */
 double otlp_real(const struct otlp_value *value);
 bool otlp_flag(const struct otlp_value *value);
+int64_t otlp_time(const struct otlp_value *value);   /* Unix nanoseconds; 0: none, or behind 2262 */
 int64_t otlp_zigzag(const struct otlp_value *value); /* sint32 */
 /* bytes; of JSON in hexadecimal, as ids are. false: not so many, or all zero. */
 bool otlp_id(const struct otlp_value *value, uint8_t *to, size_t bytes);

@@ -114,8 +114,11 @@ bool when_number(double number, int64_t *ret_ns)
 
     if (!(number > 0) || number > 9e18)
         return false;
-    for (double most = (double)most_seconds; number >= most && unit > 1; most *= 1000)
+    double most = (double)most_seconds;
+    while (number >= most && unit > 1) {
+        most *= 1000;
         unit /= 1000;
+    }
     double ns = number * unit;
     if (ns > 9.2e18)
         return false;

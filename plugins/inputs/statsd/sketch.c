@@ -113,7 +113,7 @@ double sketch_quantile(const struct sketch *sketch, double quantile)
     uint64_t below = sketch->below == NULL ? 0 : sketch->below->count;
     double rank = quantile * (double)(sketch->count - 1), number = 0;
 
-    if (rank < (double)below)
+    if (sketch->below != NULL && rank < (double)below)
         number = -number_of(key_at(sketch->below, rank, true));
     else if (rank >= (double)(below + sketch->zeros) && sketch->above.count > 0)
         number = number_of(key_at(&sketch->above, rank - (double)(below + sketch->zeros), false));

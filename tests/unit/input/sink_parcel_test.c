@@ -2,6 +2,7 @@
 /* A parcel goes into two lanes, or into none. */
 #include "test.h"
 
+#include "folder.h"
 #include "input/sink.h"
 
 #include <stdio.h>
@@ -237,6 +238,5 @@ int main(void)
         return 1;
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     ledger_close(&ledger);
-    (void)snprintf(text, sizeof(text), "rm -rf '%s'", folder);
-    return failed + (system(text) != 0);
+    return failed + (folder_remove(folder) != 0);
 }

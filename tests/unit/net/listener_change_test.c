@@ -212,6 +212,11 @@ static void the_mode_of_a_socket_is_as_wished_also_after_a_change(void **statep)
     assert_true(rig_change(rig));
     (void)rig_collect(rig);
     assert_int_equal(mode_of(path), 0666);
+    assert_int_equal(chmod(path, 0640),
+                     0); /* somebody else's wish, and ours is the same as before */
+    assert_true(rig_change(rig));
+    (void)rig_collect(rig);
+    assert_int_equal(mode_of(path), 0640);
     listener_close(&rig->listener);
     free((void *)(uintptr_t)address);
 }

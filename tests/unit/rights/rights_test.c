@@ -23,7 +23,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* In the child a failed expectation is its exit status: the line. */
+/* In the child a failed expectation is its exit status: the line. A program that is run after all
+ * is one that fails. */
 #define EXPECT(condition)                                                                          \
     do {                                                                                           \
         if (!(condition))                                                                          \
@@ -60,7 +61,7 @@ static void *do_nothing(void *context)
 static void try_calls(const char *folder)
 {
     struct err err;
-    char *const words[] = { (char *)(uintptr_t) "/bin/true", NULL };
+    char *const words[] = { (char *)(uintptr_t) "/bin/false", NULL };
     pthread_t thread;
     int ends[2];
 
@@ -181,7 +182,7 @@ static void write_below(const char *folder)
     (void)snprintf(path, sizeof(path), "%s/folder", own);
     EXPECT(mkdir(path, 0700) == 0 && rmdir(path) == 0);
     EXPECT(open("/dev/null", O_WRONLY) >= 0);
-    char *const words[] = { (char *)(uintptr_t) "/bin/true", NULL };
+    char *const words[] = { (char *)(uintptr_t) "/bin/false", NULL };
     EXPECT_REFUSED(execve(words[0], words, NULL), EACCES);
 }
 
