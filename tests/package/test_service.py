@@ -235,5 +235,6 @@ def test_removal_keeps_the_state_and_a_purge_nothing(root):
     others = [path for path in left if path not in theirs and not made.match(path)
               and not re.match("usr/(local/)?share/ca-certificates", path)]
     assert not others, others
-    gone = sorted(path for path in root.before if path not in root.files())
+    after = root.files()
+    gone = sorted(path for path in root.before if path not in after)
     assert not gone, gone
