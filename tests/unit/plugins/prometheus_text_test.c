@@ -147,6 +147,7 @@ static void kinds_and_units_are_of_the_family(void **unused)
         { { "# TYPE a counter", "# HELP b" }, "b_total", EVENT_GAUGE, "" },
         { { "# TYPE a counter", "" }, "ab", EVENT_GAUGE, "" },
         { { "# TYPE a counter", "# TYPE b gauge" }, "a", EVENT_GAUGE, "" },
+        { { "# TYPE a counter", "# UNIT b bytes" }, "b_total", EVENT_GAUGE, "By" },
         { { "", "" }, "b_ratio", EVENT_GAUGE, "1" },
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
