@@ -76,8 +76,8 @@ static size_t gzip_bound(struct gzip *gzip, size_t bytes)
 }
 
 /* The library leaves the upper halves of the vector registers in use (as XGETBV tells), and with
- * them each SSE instruction waits for what its register held before. Measured: all that the worker
- * does between two bodies takes 10 % less time without. */
+ * them each SSE instruction waits for what its register held before. Measured: without, the worker
+ * needs 3 % less time for lines of a file, and 7 % less for messages of syslog. */
 static inline void clear_upper_halves(void)
 {
 #if defined(__x86_64__)
