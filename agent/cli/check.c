@@ -108,10 +108,10 @@ static void show_connections(const struct settings *settings)
         char each[SIZE_TEXT_BYTES];
         if (fit >= wanted)
             continue;
-        (void)printf("  %-11soutput %s: %llu requests at a time, not %llu (concurrency.max): a "
+        (void)printf("  %-11s%s: %llu at a time, not %llu (concurrency.max): a "
                      "connection takes up to %s; a larger memory_limit, or a tls.ca_file with "
                      "the endpoint's authority alone, makes room for more\n",
-                     "connections", output->name, fit, wanted,
+                     "requests", output->name, fit, wanted,
                      schema_size_text(output->type->connection_bytes(output->config), each));
     }
 }

@@ -6,8 +6,8 @@
 #include "base/auto.h"
 #include "base/clock.h"
 #include "cli/cli.h"
-#include "event/lines.h"
 #include "cli/options.h"
+#include "event/lines.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -79,7 +79,8 @@ enum compression_option { COMPRESSION_AUTO, COMPRESSION_NONE, COMPRESSION_GZIP, 
       "Least requests in flight; 0: under overload also fewer than one, with gaps between "        \
       "requests")                                                                                  \
     X(T, concurrency__max, count, "128", "1", "256",                                               \
-      "Most requests in flight; no more batches than that reach a far endpoint in a round trip")   \
+      "Most requests in flight, and batches that reach a far endpoint in a round trip; fewer if "  \
+      "memory_limit has no room for their connections: spillway check tells")                      \
     X(T, retry__base, duration, "1s", "10ms", "10m",                                               \
       "First backoff; each further one is twice as long, at random between zero and that")         \
     X(T, retry__cap, duration, "60s", "10ms", "1h", "Longest backoff")                             \

@@ -285,18 +285,18 @@ static bool take_event(struct builder *builder, const yaml_event_t *event)
     return true;
 }
 
-static bool build(struct builder *builder, yaml_parser_t *parser, size_t skipped)
+static bool build(struct builder *builder, unsigned file, yaml_parser_t *parser, size_t skipped)
 {
     while (!builder->is_done) {
         yaml_event_t event;
         if (yaml_parser_parse(parser, &event) == 0) {
             if (parser->error == YAML_READER_ERROR)
-                report_bytes(builder->diagnostics, builder->file, parser, skipped);
+                report_bytes(builder->diagnostics, file, parser, skipped);
             else if (parser->error == YAML_MEMORY_ERROR)
-                (void)diagnostics_add(builder->diagnostics, (struct place){ .file = builder->file },
+                (void)diagnostics_add(builder->diagnostics, (struct place){ .file = file },
                                       "out of memory");
             else
-                report_syntax(builder->diagnostics, builder->file, parser);
+                report_syntax(builder->diagnostics, file, parser);
             return false;
         }
         bool ok = take_event(builder, &event);
@@ -323,7 +323,7 @@ struct node *yaml_read(struct diagnostics *diagnostics, unsigned file,
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&parser, (const unsigned char *)text.data + skipped,
                                  text.bytes - skipped);
-    bool ok = build(&builder, &parser, skipped);
+    bool ok = build(&builder, file, &parser, skipped);
     yaml_parser_delete(&parser);
     return ok ? builder.root : NULL;
 }

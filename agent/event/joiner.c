@@ -108,7 +108,7 @@ static bool grow(struct held *held, size_t bytes, size_t most)
         room *= 2;
     room = room < most ? room : most;
     if (room <= held->room)
-        return bytes <= held->room;
+        return held->text != NULL && bytes <= held->room;
     char *text = realloc(held->text, room);
     if (text == NULL)
         return false;
@@ -126,7 +126,8 @@ static bool append(const struct joiner *joiner, struct held *held, struct slice 
     if (held->lines >= joiner->max_lines || bytes > joiner->max_bytes ||
         !grow(held, bytes, (size_t)joiner->max_bytes))
         return false;
-    memset(held->text + held->bytes, '\n', newlines);
+    if (newlines > 0)
+        memset(held->text + held->bytes, '\n', newlines);
     memcpy(held->text + held->bytes + newlines, line.data, line.bytes);
     held->bytes = bytes;
     held->lines++;

@@ -48,7 +48,7 @@ def numbers_of(receiver):
     return numbers_in("\n".join(receiver.bodies()).encode())
 
 
-def test_renamed_and_made_anew_every_line_arrives_once_and_in_order(rig, nginx):
+def test_renamed_and_made_anew_every_line_arrives_once(rig, nginx):
     logrotate = Logrotate(rig.folder, nginx.log, "create\n postrotate\n  kill -USR1 $(cat "
                           f"{nginx.pid_file})\n endscript")
     receiver, agent = read(rig)
@@ -58,7 +58,7 @@ def test_renamed_and_made_anew_every_line_arrives_once_and_in_order(rig, nginx):
     lane = agent.stop().agree_with(receiver).lane()
     came = numbers_of(receiver)
     assert_none_missing(came, requested)
-    assert came == sorted(came) and len(came) == requested
+    assert len(came) == requested
     assert lane.dropped == 0
 
 

@@ -5,9 +5,9 @@
 
 enum {
     ERROR_LINE_BYTES = 256,
-    LINGER_MS = 2500,      /* what holds the output after the end is killed before that */
-    LATE_BYTES = 1 << 20,  /* and what is left in the pipe is no more than this */
-    NOTE_BLOCKED_MS = 5, /* shorter ones are work, and no waits for a lane */
+    LINGER_MS = 2500,     /* what holds the output after the end is killed before that */
+    LATE_BYTES = 1 << 20, /* and what is left in the pipe is no more than this */
+    NOTE_BLOCKED_MS = 5,  /* shorter ones are work, and no waits for a lane */
     TEXT_BYTES = 256
 };
 

@@ -120,6 +120,8 @@ static struct resource *read_resource(struct otlp *otlp, struct slice message)
             attributes[count++].key = key;
     }
     otlp_end_walk(otlp, &walk);
+    if (otlp->is_broken) /* it must not be found the next time */
+        return NULL;
     resources_tidy(resources, otlp->take->mapping->sink, false);
     return resources_add(resources, message, otlp->take->mapping->host, attributes, count);
 }

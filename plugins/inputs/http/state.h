@@ -31,7 +31,7 @@ struct exchange {
     uint64_t refused;
     char *body;
     size_t bytes, room, thrown_away;
-    uint64_t length; /* as it was announced; 0: it was not */
+    uint64_t length;       /* as it was announced; 0: it was not */
     uint64_t id, accepted; /* STAGE_AWAITS_END */
     int64_t deadline_ms;   /* of what it waits for */
     unsigned status;       /* of the reply; 0: there is none yet */

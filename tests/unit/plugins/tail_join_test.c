@@ -163,6 +163,7 @@ static void a_rotation_ends_the_event_once_the_new_file_has_lines(void **unused)
 {
     (void)unused;
     use_start("^\\d");
+    rig.config.multiline__wait = 3600000; /* not by time */
     begin_with("1 a\n  b\n");
     rig_rotate(&rig);
     rig_append(&rig, "app.log.1", "  c\n"); /* the writer has not gone on yet */
