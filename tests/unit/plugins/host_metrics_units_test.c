@@ -180,7 +180,7 @@ static void a_host_without_version_2_fails_the_group(void **statep)
                                          "1 2 3 / /x rw - cgroup2x",
                                          "1 2 3 / x rw - cgroup2 c rw\n",
                                          "1 2 3 / /a\\04 rw - cgroup2 c rw\n",
-                                         "1 2 3 / /a\\000b rw - cgroup2 c rw\n",
+                                         "1 2 3 / /" MOUNT "\\000b rw - cgroup2 c rw\n",
                                          "1 2 3 / /a rw cgroup2\n",
                                          "- cgroup2\n",
                                          "1 2 3 / /not/there rw - cgroup2 c rw\n" };
@@ -220,7 +220,7 @@ static void garbage_and_what_has_vanished_are_passed_over(void **statep)
     put_in(fixture, SLICES "/ugly.service", "memory.max", "max\n");
     put_in(fixture, SLICES "/ugly.service", "memory.events", "oom_kill\n");
     put_in(fixture, SLICES "/ugly.service", "io.stat",
-           "8:0 rbytes= wbytes=x\n8:16 rbytes=18446744073709551615\n8:32 rbytes=1\n");
+           "8:0 rbytes= wbytes=1\n8:16 rbytes=18446744073709551615\n8:32 rbytes=1\n");
     put_in(fixture, SLICES "/ugly.service", "pids.current", "\0");
     collect(fixture);
     assert_int_equal(fixture->sink->event_count, 2);
