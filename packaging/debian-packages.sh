@@ -19,6 +19,8 @@ packages_package_test="cpio lintian rpmlint man-db systemd systemd-container deb
   ansible-core kubernetes-client npm"
 # shellcheck disable=SC2034
 packages_tools="clang clang-format clang-tidy libclang-rt-14-dev shellcheck git"
+# shellcheck disable=SC2034
+packages_afl="afl++ clang libclang-rt-14-dev"
 
 # 0: the package, or one of a|b, is installed.
 package_is_there() {

@@ -162,6 +162,89 @@ static void put_rest(struct escaper *escaper, const char *from, size_t bytes)
     }
 }
 
+/* ---- short texts: keys, names, what a block leaves ---- */
+
+/* Two pieces that overlap are any length between one of them and both, and so no byte behind the
+ * text is read. Each copies when the text is clean, and otherwise writes nothing. */
+#if defined(__SSE2__)
+static inline bool put_clean_16(char *to, const char *from, size_t bytes) /* 16 to 32 */
+{
+    const char *last = from + bytes - 16;
+
+    if ((find_dirty_half(from) | find_dirty_half(last)) != 0)
+        return false;
+    __m128i head = _mm_loadu_si128((const __m128i *)(const void *)from);
+    __m128i tail = _mm_loadu_si128((const __m128i *)(const void *)last);
+    _mm_storeu_si128((__m128i *)(void *)to, head);
+    _mm_storeu_si128((__m128i *)(void *)(to + bytes - 16), tail);
+    return true;
+}
+#else
+static inline bool put_clean_16(char *to, const char *from, size_t bytes)
+{
+    (void)to, (void)from, (void)bytes;
+    return false;
+}
+#endif
+
+/* 0x80 in some byte when any of the eight needs a closer look. The carries of the subtractions can
+ * only mark a byte too many, and only above one that is marked rightly. */
+static inline uint64_t mark_dirty(uint64_t text)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones * 0x80;
+    uint64_t quotes = text ^ ones * '"', backslashes = text ^ ones * '\\';
+
+    return (text | ((text - ones * ' ') & ~text) | ((quotes - ones) & ~quotes) |
+            ((backslashes - ones) & ~backslashes)) &
+           high;
+}
+
+static inline bool put_clean_8(char *to, const char *from, size_t bytes) /* 8 to 16 */
+{
+    uint64_t head, tail;
+
+    memcpy(&head, from, sizeof(head));
+    memcpy(&tail, from + bytes - sizeof(tail), sizeof(tail));
+    if ((mark_dirty(head) | mark_dirty(tail)) != 0)
+        return false;
+    memcpy(to, &head, sizeof(head));
+    memcpy(to + bytes - sizeof(tail), &tail, sizeof(tail));
+    return true;
+}
+
+static inline bool put_clean_4(char *to, const char *from, size_t bytes) /* 4 to 8 */
+{
+    uint32_t head, tail;
+
+    memcpy(&head, from, sizeof(head));
+    memcpy(&tail, from + bytes - sizeof(tail), sizeof(tail));
+    if (mark_dirty((uint64_t)tail << 32 | head) != 0)
+        return false;
+    memcpy(to, &head, sizeof(head));
+    memcpy(to + bytes - sizeof(tail), &tail, sizeof(tail));
+    return true;
+}
+
+/* Fewer than 32 bytes, and at least one. */
+static inline bool put_clean(char *to, const char *from, size_t bytes)
+{
+    if (bytes >= 16)
+        return put_clean_16(to, from, bytes);
+    if (bytes >= 8)
+        return put_clean_8(to, from, bytes);
+    if (bytes >= 4)
+        return put_clean_4(to, from, bytes);
+    uint64_t few = (uint64_t)(unsigned char)from[0] |
+                   (uint64_t)(unsigned char)from[bytes / 2] << 8 |
+                   (uint64_t)(unsigned char)from[bytes - 1] << 16;
+    if (mark_dirty(few | UINT64_C(0x2020202020000000)) != 0)
+        return false;
+    to[0] = from[0];
+    to[bytes / 2] = from[bytes / 2];
+    to[bytes - 1] = from[bytes - 1];
+    return true;
+}
+
 size_t json_escape(char *to, struct slice text, uint64_t *ret_replaced)
 {
     struct escaper escaper = { .to = to };
@@ -182,7 +265,9 @@ size_t json_escape(char *to, struct slice text, uint64_t *ret_replaced)
         from += taken;
         bytes -= taken;
     }
-    if (bytes > 0)
+    if (bytes > 0 && bytes < BLOCK && put_clean(escaper.to, from, bytes))
+        escaper.to += bytes;
+    else if (bytes > 0)
         put_rest(&escaper, from, bytes);
     if (ret_replaced != NULL)
         *ret_replaced += escaper.replaced;

@@ -33,7 +33,7 @@ static bool grow_attributes(struct event *event)
     return true;
 }
 
-static void add_attribute(struct event *event, struct slice key, struct value value)
+void event_add(struct event *event, struct slice key, struct value value)
 {
     if (event->attribute_count == event->attribute_room && !grow_attributes(event)) {
         event->lost_attributes++;
@@ -42,24 +42,14 @@ static void add_attribute(struct event *event, struct slice key, struct value va
     event->attributes[event->attribute_count++] = (struct attribute){ key, value };
 }
 
-void event_text(struct event *event, const char *key, struct slice text)
-{
-    add_attribute(event, slice_of(key), (struct value){ .kind = VALUE_TEXT, .text = text });
-}
-
-void event_integer(struct event *event, const char *key, int64_t integer)
-{
-    add_attribute(event, slice_of(key), (struct value){ .kind = VALUE_INT, .integer = integer });
-}
-
 void event_real(struct event *event, const char *key, double real)
 {
-    add_attribute(event, slice_of(key), (struct value){ .kind = VALUE_REAL, .real = real });
+    event_add(event, slice_of(key), (struct value){ .kind = VALUE_REAL, .real = real });
 }
 
 void event_boolean(struct event *event, const char *key, bool boolean)
 {
-    add_attribute(event, slice_of(key), (struct value){ .kind = VALUE_BOOL, .boolean = boolean });
+    event_add(event, slice_of(key), (struct value){ .kind = VALUE_BOOL, .boolean = boolean });
 }
 
 static struct attribute *find_attribute(const struct attribute *attributes, size_t count,
@@ -78,7 +68,7 @@ void event_set(struct event *event, struct slice key, struct value value)
     if (there != NULL)
         there->value = value;
     else
-        add_attribute(event, key, value);
+        event_add(event, key, value);
 }
 
 void event_syslog_severity(struct event *event, unsigned level)

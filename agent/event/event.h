@@ -77,11 +77,21 @@ struct event {
 
 /* Add one attribute. Key and text are borrowed like the body. What does not fit is counted in
  * lost_attributes. A key that is there already is replaced by event_set_*, not by event_*. */
-void event_text(struct event *event, const char *key, struct slice text);
-void event_integer(struct event *event, const char *key, int64_t integer);
+void event_add(struct event *event, struct slice key, struct value value);
 void event_real(struct event *event, const char *key, double real);
 void event_boolean(struct event *event, const char *key, bool boolean);
 void event_set(struct event *event, struct slice key, struct value value);
+
+/* Here, so that the length of a literal key is known when it is compiled. */
+static inline void event_text(struct event *event, const char *key, struct slice text)
+{
+    event_add(event, slice_of(key), (struct value){ .kind = VALUE_TEXT, .text = text });
+}
+
+static inline void event_integer(struct event *event, const char *key, int64_t integer)
+{
+    event_add(event, slice_of(key), (struct value){ .kind = VALUE_INT, .integer = integer });
+}
 
 /* Severity and its text by syslog's level, 0 … 7 (RFC 5424, 6.2.1), numbered as in appendix B of
  * the logs data model. */

@@ -61,10 +61,24 @@ size_t record_size(const struct event *event)
     return (size + RECORD_ALIGN - 1) & ~(size_t)(RECORD_ALIGN - 1);
 }
 
-static char *put(char *to, const void *from, size_t bytes)
+/* Most pieces are short: two copies of fixed size that overlap beat a call. */
+static inline char *put(char *to, const void *from, size_t bytes)
 {
-    if (bytes > 0)
+    enum { WORD = 8, BLOCK = 16 };
+    const char *text = from;
+
+    if (bytes > 2 * BLOCK) {
         memcpy(to, from, bytes);
+    } else if (bytes >= BLOCK) {
+        memcpy(to, from, BLOCK);
+        memcpy(to + bytes - BLOCK, text + bytes - BLOCK, BLOCK);
+    } else if (bytes >= WORD) {
+        memcpy(to, from, WORD);
+        memcpy(to + bytes - WORD, text + bytes - WORD, WORD);
+    } else {
+        for (size_t i = 0; i < bytes; i++)
+            to[i] = text[i];
+    }
     return to + bytes;
 }
 

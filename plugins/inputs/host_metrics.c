@@ -8,14 +8,15 @@ enum { PATH_BYTES = 64 };
 
 #define GROUP_NAMES                                                                                \
     "cpu|load|memory|paging|filesystem|disk|network|connections|uptime|processes|top_processes|"   \
-    "pressure|temperature"
+    "pressure|temperature|units"
 #define HOST_METRICS_OPTIONS(X, T)                                                                 \
     X(T, collect, list, "cpu, load, memory, paging, filesystem, disk, network, uptime, processes", \
       GROUP_NAMES, ANY,                                                                            \
       "Groups to collect. connections: TCP by state; top_processes: those that use the most; "     \
+      "units: the services, scopes and containers that do (control groups version 2); "            \
       "pressure: time that tasks were stalled; temperature: thermal zones")                        \
     X(T, top_count, count, "10", "1", "100",                                                       \
-      "top_processes: how many by processor time, and as many by memory")                          \
+      "top_processes, units: how many by processor time, and as many by memory")                   \
     X(T, root_path, text, "/", ANY, ANY,                                                           \
       "Where the host's root is mounted, for an agent in a container")                             \
     X(T, filesystem_types, list, "", ANY, ANY,                                                     \
@@ -42,6 +43,7 @@ static const struct group groups[] = {
     { "top_processes", group_top_processes },
     { "pressure", group_pressure },
     { "temperature", group_temperature },
+    { "units", group_units },
 };
 enum { GROUPS = sizeof(groups) / sizeof(groups[0]) };
 
@@ -54,6 +56,7 @@ static const char *const paths[HOST_FILES] = {
     [HOST_VMSTAT] = "proc/vmstat",
     [HOST_UPTIME] = "proc/uptime",
     [HOST_MOUNTS] = "proc/self/mounts",
+    [HOST_MOUNTINFO] = "proc/self/mountinfo",
     [HOST_DISKSTATS] = "proc/diskstats",
     [HOST_NETWORK] = "proc/self/net/dev",
     [HOST_PRESSURE_CPU] = "proc/pressure/cpu",
@@ -69,6 +72,7 @@ struct host_metrics {
     bool wanted[GROUPS];
     struct proc_file files[HOST_FILES];
     struct top *top;
+    struct units *units;
 };
 
 bool round_read(struct round *round, enum host_file file, struct slice *ret_text, struct err *err)
@@ -151,6 +155,7 @@ static enum collected host_metrics_collect(void *state, struct sink *sink)
         .filesystem_types = &metrics->config->filesystem_types,
         .top_count = (size_t)metrics->config->top_count,
         .top = &metrics->top,
+        .units = &metrics->units,
         .files = metrics->files,
     };
 
@@ -171,6 +176,7 @@ static void host_metrics_close(void *state)
     for (size_t i = 0; i < HOST_FILES; i++)
         proc_file_fini(&metrics->files[i]);
     top_free(&metrics->top);
+    units_free(&metrics->units);
     free(metrics->root);
 }
 

@@ -52,7 +52,7 @@ class Types:
         """field → path of its type's declaration, "" where it has none of its own"""
         if path not in self._known:
             text = (self.folder / f"{path}.d.ts").read_text()
-            imports = {name: self._place(path, where) for name, where in
+            imports = {name: self._place(path, where.removesuffix(".js")) for name, where in
                        re.findall(r'^import \{ (\w+) \} from "([^"]+)";', text, re.MULTILINE)}
             body = re.search(r"^export interface \w+ (?:extends TypeMeta )?\{\n(.*?)^\}", text,
                              re.MULTILINE | re.DOTALL)[1]
@@ -90,7 +90,7 @@ class Types:
 
 def problems(models, documents):
     types = Types(models)
-    done = subprocess.run(["node", MODELS / "validate.js"], input=json.dumps(documents), capture_output=True,
+    done = subprocess.run(["node", MODELS / "validate.mjs"], input=json.dumps(documents), capture_output=True,
                           text=True, timeout=60, cwd=MODELS)
     assert done.returncode == 0, done.stderr
     unknown = [name for document in documents for name in

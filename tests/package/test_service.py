@@ -2,6 +2,7 @@
 """The deb in a clean root, from its installation by the words of the README to its purge. The tests go
 on where the one before left off."""
 
+import ctypes
 import json
 import re
 import time
@@ -12,6 +13,7 @@ from root import ROOT
 
 OUTPUT = "/etc/spillway/conf.d/output.yaml"
 RECEIVED = "/srv/received"
+LANDLOCK_CREATE_RULESET = 444  # on all machines
 
 
 def commands():
@@ -49,6 +51,18 @@ def say(root, text):
 
 def ready(root):
     return root.run("spillway health --ready", check=False).code == 0
+
+
+def status_of(root, pid):
+    return dict(line.split(":", 1) for line in root.run(f"cat /proc/{pid}/status").out.splitlines())
+
+
+def given_up(root, capabilities):
+    """The agent's own confinement, inside of the unit's: whole, with these capabilities kept."""
+    said = [line for line in root.journal().splitlines() if "rights given up" in line][-1]
+    assert f"capabilities={capabilities} " in said and "system_calls=filtered" in said, said
+    is_there = ctypes.CDLL(None).syscall(LANDLOCK_CREATE_RULESET, None, 0, 1) > 0  # asks for the version
+    assert 'writing="own folders"' in said or not is_there, said
 
 
 @pytest.fixture(autouse=True)
@@ -100,10 +114,10 @@ def test_the_real_journal_is_shipped_by_an_unprivileged_process(root):
     say(root, "hello from the journal")
     root.wait(lambda: "hello from the journal" in bodies(root), lambda: bodies(root)[-5:])
     root.wait(lambda: ready(root), "ready")
-    pid = root.unit("MainPID")
-    status = dict(line.split(":", 1) for line in root.run(f"cat /proc/{pid}/status").out.splitlines())
+    status = status_of(root, root.unit("MainPID"))
     assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == int(status["CapBnd"], 16) == 0
     assert status["NoNewPrivs"].strip() == "1" and status["Seccomp"].strip() == "2"
+    given_up(root, "none")
     assert set(status["Uid"].split()) == {root.run("id -u spillway").out.strip()}
 
 
@@ -138,6 +152,29 @@ def test_a_reload_ends_when_it_is_done_and_a_wrong_one_changes_nothing(root):
     assert root.unit("MainPID") == pid
 
 
+def test_commands_are_started_outside_of_the_agents_own_filter(root):
+    good = root.path(OUTPUT).read_text()
+    root.write(OUTPUT, good + "inputs:\n  who: {type: exec, interval: 1s, "
+                              "command: [sh, -c, 'echo from a command of $(id -un)']}\n")
+    pid = root.unit("MainPID")
+    assert root.run("systemctl reload spillway", check=False).code != 0
+    assert "restart it" in root.journal("-n 30") and root.unit("MainPID") == pid
+    root.run("systemctl restart spillway")
+    root.wait(lambda: "from a command of spillway" in bodies(root), lambda: root.journal("-n 30"))
+    pid = root.unit("MainPID")
+    starter = root.run(f"cat /proc/{pid}/task/*/children").out.split()[0]
+    filters = [int(status_of(root, each)["Seccomp_filters"]) for each in (pid, starter)]
+    assert filters[0] == filters[1] + 1 > 2, filters
+    resident = [int(status_of(root, each)["VmHWM"].split()[0]) for each in (pid, starter)]
+    print(f"resident at most: agent {resident[0]} KiB, its starter {resident[1]} KiB")
+    assert resident[1] < 8 << 10
+    # Resident counts what is shared too; memory_limit beside it.
+    assert sum(resident) + (64 << 10) < int(root.unit("MemoryMax")) >> 10
+    root.write(OUTPUT, good)
+    root.run("systemctl restart spillway")
+    root.wait(lambda: ready(root), "ready")
+
+
 def test_after_kill_9_it_is_started_again_and_closes_the_books(root):
     pid = root.unit("MainPID")
     root.run("systemctl kill --kill-whom=main -s KILL spillway")
@@ -167,7 +204,10 @@ def test_what_it_must_not_read_is_told_with_the_drop_in_that_lets_it(root):
              "echo hidden >/var/log/test/secret.log")
     said = root.run("runuser -u spillway -g spillway -G adm -G systemd-journal -- spillway check --env", check=False)
     assert said.code == 1 and "read-all-files.conf" in said.text, said.text
+    root.run("install -D -m 0644 -t /etc/systemd/system/spillway.service.d /usr/share/spillway/drop-ins/low-ports.conf")
     drop_in(root, "read-all-files")
+    given_up(root, "CAP_DAC_READ_SEARCH")  # not the one of a port that nothing listens at
+    assert int(status_of(root, root.unit("MainPID"))["CapPrm"], 16) == 1 << 2
     root.wait(lambda: "hidden" in bodies(root), "the line that only root can read")
 
 

@@ -3,7 +3,7 @@
 
 import pytest
 
-from rig.journal import Journal
+from rig.journal import Journal, export_entry, receive_export, show
 from rig.waiting import wait_until
 
 
@@ -163,3 +163,37 @@ def test_a_match_that_is_none_is_told_by_check_and_a_missing_folder_at_the_start
     agent.launch()
     assert agent.wait_exit() == 1
     assert "cannot open the journal in /nonexistent: No such file" in agent.log.text()
+
+
+def test_entries_of_other_hosts_and_boots_come_once_as_they_were_received(rig, program_has_systemd):
+    folder = rig.folder / "remote"
+    folder.mkdir()
+    blob, first_us = bytes(range(256)), 1764320000000000
+    receive_export(folder / "remote.journal", [
+        export_entry(first_us + number, 1 + number // 3 % 2, {
+            "MESSAGE": b"entry %d\nwith \0 and \xff" % number if number % 2 else f"entry {number}",
+            "_HOSTNAME": f"host{number % 3}", "PRIORITY": number % 8, "BLOB": blob, "SHARE": number})
+        for number in range(600)])
+    shown = show("-o", "export", f"--file={folder / 'remote.journal'}")
+    assert shown.count(b"__CURSOR=") == 600, "by the journal's own tool"
+    receiver = rig.receiver()
+    agent = rig.agent({"journal": {"type": "journald", "start_at": "beginning",
+                                   "directory": str(folder), "all_fields": True}},
+                      {"main": rig.http(receiver)}).start()
+    await_all(receiver, 600)
+    agent.stop()
+    receive_export(folder / "later.journal", [  # while it is down, a third boot
+        export_entry(first_us + number, 3, {"MESSAGE": f"entry {number}", "_HOSTNAME": "host9"})
+        for number in range(600, 700)])
+    agent.start()
+    await_all(receiver, 700)
+    assert agent.stop().lane().upstream_loss == 0
+    assert sorted(numbers(receiver)) == list(range(700))
+    events = {int(event["body"].split()[1]): event for event in receiver.events()}
+    assert events[7]["body"].startswith("entry 7\nwith \0 and ")
+    for number, event in events.items():
+        attributes = event["attributes"]
+        assert attributes["journald.hostname"] == (f"host{number % 3}" if number < 600 else "host9")
+        assert ("journald.blob" in attributes) == (number < 600)
+        assert attributes.get("journald.share") == (str(number) if number < 600 else None)
+        assert int(attributes["journald.boot_id"], 16) == (1 + number // 3 % 2 if number < 600 else 3)

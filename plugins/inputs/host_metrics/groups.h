@@ -2,8 +2,8 @@
 /* groups: what the groups of host_metrics share: one round of collection, and the making of a
  * sample. Names, units and attributes are those of the OpenTelemetry semantic conventions for
  * system metrics (opentelemetry.io/docs/specs/semconv/system/system-metrics), version 1.41; load
- * averages, which the conventions lack, are named as the OpenTelemetry Collector names them.
- * Threads: the reading's. */
+ * averages, which the conventions lack, are named as the OpenTelemetry Collector names them; those
+ * of systemd's units, which they lack too, as those of containers. Threads: the reading's. */
 #pragma once
 
 #include "plugin.h"
@@ -17,6 +17,7 @@ enum host_file {
     HOST_VMSTAT,
     HOST_UPTIME,
     HOST_MOUNTS,
+    HOST_MOUNTINFO,
     HOST_DISKSTATS,
     HOST_NETWORK,
     HOST_PRESSURE_CPU,
@@ -25,7 +26,8 @@ enum host_file {
     HOST_FILES
 };
 
-struct top; /* of top.c: what was seen of each process a round ago */
+struct top;   /* of top.c: what was seen of each process a round ago */
+struct units; /* of units.c: the same of each control group */
 
 enum { GROUP_ROWS = 256 }; /* devices, interfaces, mounts: more are left out and told */
 
@@ -34,8 +36,9 @@ struct round {
     const char *root;                         /* path of the host's root, "" for our own */
     int64_t now_ns, boot_ns;                  /* Unix; boot_ns 0: unknown */
     const struct text_list *filesystem_types; /* empty: those that are local */
-    size_t top_count;                         /* of group_top_processes() */
+    size_t top_count;                         /* of group_top_processes() and group_units() */
     struct top **top;                         /* made when it is first needed */
+    struct units **units;                     /* the same */
     struct proc_file *files;                  /* [HOST_FILES] */
     struct slice texts[HOST_FILES];           /* what was read in this round; NULL: not yet */
 };
@@ -63,4 +66,6 @@ bool group_processes(struct round *round, struct err *err);
 bool group_top_processes(struct round *round, struct err *err);
 bool group_pressure(struct round *round, struct err *err);
 bool group_temperature(struct round *round, struct err *err);
+bool group_units(struct round *round, struct err *err);
 void top_free(struct top **topp);
+void units_free(struct units **unitsp);

@@ -78,6 +78,23 @@ bool proc_file_read(struct proc_file *file, const char *root, const char *path,
     return true;
 }
 
+bool proc_read_small(int folder, const char *name, const char *file, char *ret, size_t room,
+                     struct slice *ret_text)
+{
+    char path[PATH_MAX];
+
+    *ret_text = (struct slice){ ret, 0 };
+    if (snprintf(path, sizeof(path), "%s/%s", name, file) >= (int)sizeof(path))
+        return false;
+    int fd = openat(folder, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    ssize_t bytes = fd < 0 ? -1 : read(fd, ret, room);
+    if (fd >= 0)
+        (void)close(fd);
+    if (bytes > 0)
+        ret_text->bytes = (size_t)bytes;
+    return bytes > 0;
+}
+
 bool proc_take_line(struct slice *text, struct slice *ret_line)
 {
     if (text->bytes == 0)

@@ -20,6 +20,11 @@ void proc_file_fini(struct proc_file *file);
 bool proc_file_read(struct proc_file *file, const char *root, const char *path,
                     struct slice *ret_text, struct err *err);
 
+/* Opens, reads once and closes a small file of a folder's folder: of a process, a control group.
+ * false: it cannot be read, or it is empty; the text is empty then. */
+bool proc_read_small(int folder, const char *name, const char *file, char *ret, size_t room,
+                     struct slice *ret_text);
+
 /* Each takes something off the front. false: there is none. */
 bool proc_take_line(struct slice *text, struct slice *ret_line);
 bool proc_take_word(struct slice *line, struct slice *ret_word); /* up to a space or tab */

@@ -5,7 +5,6 @@
 #include "groups.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <limits.h>
 
 enum {
@@ -64,20 +63,6 @@ static struct process *add_process(struct list *list)
 
 /* ---- reading ---- */
 
-static bool read_file(int proc, const char *pid, const char *name, char *ret, size_t room,
-                      struct slice *ret_text)
-{
-    char path[NAME_MAX + NAME_BYTES];
-
-    (void)snprintf(path, sizeof(path), "%s/%s", pid, name);
-    int fd = openat(proc, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    ssize_t bytes = fd < 0 ? -1 : read(fd, ret, room);
-    if (fd >= 0)
-        (void)close(fd);
-    *ret_text = (struct slice){ ret, bytes < 0 ? 0 : (size_t)bytes };
-    return bytes > 0;
-}
-
 /* "7 (a name) S 1 …": the name may have anything in it, so the last parenthesis ends it. */
 static bool parse_stat(struct slice text, struct process *ret)
 {
@@ -128,7 +113,7 @@ static bool read_processes(struct round *round, DIR *proc, struct list *list)
     list->count = 0;
     while ((entry = readdir(proc)) != NULL) {
         if (!is_number(entry->d_name) ||
-            !read_file(dirfd(proc), entry->d_name, "stat", buffer, sizeof(buffer), &text))
+            !proc_read_small(dirfd(proc), entry->d_name, "stat", buffer, sizeof(buffer), &text))
             continue;
         if (list->count == PROCESSES_MOST) {
             round_tell_left_out(round, "top_processes");
@@ -234,7 +219,7 @@ static void sample_process(struct round *round, int proc, const struct process *
     struct slice text;
 
     (void)snprintf(number, sizeof(number), "%llu", (unsigned long long)process->pid);
-    (void)read_file(proc, number, "cgroup", buffer, sizeof(buffer), &text);
+    (void)proc_read_small(proc, number, "cgroup", buffer, sizeof(buffer), &text);
     struct slice cgroup = find_cgroup(text);
     for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
         struct event *event =

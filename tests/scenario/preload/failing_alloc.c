@@ -50,13 +50,21 @@ __attribute__((constructor)) static void find_program(void)
     fails_at = at == NULL ? 0 : strtoul(at, NULL, 10);
 }
 
-static void tell_count(void)
+static int count_fd = -1;
+
+/* Opened at once: later the agent may have given up the right to write there. */
+__attribute__((constructor)) static void open_count(void)
 {
     const char *path = getenv("FAILING_ALLOC_COUNT");
-    int fd = path == NULL ? -1 : open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 
-    if (fd >= 0)
-        (void)dprintf(fd, "%lu\n", atomic_load(&counted));
+    if (path != NULL)
+        count_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+}
+
+static void tell_count(void)
+{
+    if (count_fd >= 0)
+        (void)dprintf(count_fd, "%lu\n", atomic_load(&counted));
 }
 
 __attribute__((destructor)) static void end(void)

@@ -57,12 +57,14 @@ class Screen:
             assert " " <= char <= "~", repr(char)
             self.last = char
             if self.column < self.width:
-                self.cells[self.row][self.column] = char
+                self.cells[min(max(self.row, 0), self.height - 1)][self.column] = char
             self.column += 1
 
     def control(self, private, numbers, final):
         if final is None:
             return
+        # What a program wrote before it heard of a smaller screen stays on the screen, as in a terminal.
+        self.row = min(max(self.row, 0), self.height - 1)
         values = [int(n or 0) for n in numbers.split(";")]
         first = max(values[0], 1)
         row = self.cells[self.row]

@@ -143,9 +143,8 @@ static void controls_quotes_and_backslashes_are_escaped_and_nothing_else(void **
 static void a_special_byte_is_found_at_every_place_of_every_length(void **unused)
 {
     (void)unused;
-    static const char *const specials[] = {
-        "\"", "\x1f", "\x80", "€", "\U0001f600", "\xf0\x9f\x98"
-    };
+    static const char *const specials[] = { "\"", "\\",         "\x1f",        "\x80",
+                                            "€",  "\U0001f600", "\xf0\x9f\x98" };
     unsigned char text[96];
 
     for (size_t bytes = 0; bytes <= 80; bytes++)

@@ -57,6 +57,30 @@ static void a_log_line_comes_back_as_it_was(void **unused)
     free(memory);
 }
 
+static void pieces_of_every_length_come_back(void **unused)
+{
+    (void)unused;
+    static const char text[] =
+        "0123456789abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+    for (size_t bytes = 0; bytes < sizeof(text) - 1; bytes++) {
+        struct slice piece = { text + sizeof(text) - 1 - bytes, bytes };
+        struct attribute attribute = { piece, { .kind = VALUE_TEXT, .text = piece } }, read[1];
+        struct event event = make_event(), got;
+        event.body = event.severity_text = event.unit = piece;
+        event.attributes = &attribute;
+        event.attribute_count = 1;
+        char *memory = write_exactly(&event);
+        (void)record_read(memory, &got, read, 1);
+        assert_slice(got.body, piece.data);
+        assert_slice(got.severity_text, piece.data);
+        assert_slice(got.unit, piece.data);
+        assert_slice(read[0].key, piece.data);
+        assert_slice(read[0].value.text, piece.data);
+        free(memory);
+    }
+}
+
 static void a_metric_keeps_value_unit_start_and_all_kinds_of_attributes(void **unused)
 {
     (void)unused;
@@ -185,6 +209,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_log_line_comes_back_as_it_was),
+        cmocka_unit_test(pieces_of_every_length_come_back),
         cmocka_unit_test(a_metric_keeps_value_unit_start_and_all_kinds_of_attributes),
         cmocka_unit_test(trace_and_span_ids_are_kept),
         cmocka_unit_test(attributes_beyond_the_readers_room_are_counted),
