@@ -24,6 +24,7 @@
 #include "children/request.h"
 #include "config/plugin_type.h"
 #include "event/event.h"
+#include "event/joiner.h"
 #include "event/lines.h"
 #include "event/multiline.h"
 #include "event/resource.h"
@@ -286,4 +287,5 @@ struct output {
  * finds it by its file name and builds the catalog. */
 
 /* What plugins that listen share. Last, as it is made of the above. */
+#include "net/joining.h"
 #include "net/listener.h"

@@ -23,6 +23,7 @@ struct joiner {
     uint64_t max_lines, max_bytes;
     int64_t wait_ms;
     size_t count;
+    size_t last; /* lines come in runs of one source */
     struct held held[];
 };
 
@@ -85,16 +86,21 @@ static void give(struct held *held, bool is_incomplete, const struct joiner_take
 static struct held *find(struct joiner *joiner, const void *source,
                          const struct joiner_taker *taker)
 {
-    struct held *best = &joiner->held[0];
+    struct held *best = &joiner->held[joiner->last];
 
+    if (best->source == source)
+        return best;
     for (size_t i = 0; i < joiner->count; i++) {
         struct held *held = &joiner->held[i];
-        if (held->source == source)
+        if (held->source == source) {
+            joiner->last = i;
             return held;
+        }
         if (held->is_open == best->is_open ? held->heard_ms < best->heard_ms : best->is_open)
             best = held;
     }
     give(best, true, taker);
+    joiner->last = (size_t)(best - joiner->held);
     best->source = source;
     best->state = (struct multiline_state){ { { 0 } } };
     return best;

@@ -74,6 +74,8 @@ struct arrival {
 };
 /* Called for each record, in the reading's thread. It may take events from the sink. */
 typedef void listener_take_fn(void *context, struct sink *sink, const struct arrival *arrival);
+/* A connection is over, its last record was taken: after this its peer is gone. */
+typedef void listener_end_fn(void *context, struct sink *sink, const struct peer *peer);
 
 struct listener_config { /* texts are borrowed until close, or the collect() after a change */
     const struct text_list *listen, *allow;
@@ -84,7 +86,8 @@ struct listener_config { /* texts are borrowed until close, or the collect() aft
     int64_t idle_timeout_ms;
     const char *socket_mode, *socket_owner, *cert_file, *key_file, *client_ca_file;
     listener_take_fn *take;
-    void *context; /* for take */
+    listener_end_fn *end; /* optional */
+    void *context;        /* for both */
 };
 
 struct listener;
@@ -101,6 +104,7 @@ bool listener_change(struct listener *listener, const struct listener_config *co
                      const struct host *host, struct err *err);
 void listener_close(struct listener **listenerp);
 uint64_t listener_memory_bytes(const struct listener_config *config); /* beside its read buffer */
+size_t listener_streams(const struct listener_config *config);        /* side by side, at most */
 uint64_t listener_event_bytes(uint64_t max_record_bytes); /* with what arrival_describe() adds */
 
 /* Body, truncation, network.peer.address and network.peer.port. For an event of another body:

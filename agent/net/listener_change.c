@@ -96,6 +96,11 @@ uint64_t listener_memory_bytes(const struct listener_config *config)
     return bytes;
 }
 
+size_t listener_streams(const struct listener_config *config)
+{
+    return (size_t)config->max_connections + SOCKETS_MAX; /* pipes have no bound of theirs */
+}
+
 /* ---- sockets ---- */
 
 enum { POOL = 2 * SOCKETS_MAX + LISTENER_PARKED };

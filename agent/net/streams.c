@@ -55,7 +55,7 @@ static size_t window_for(const struct listener_config *config, size_t buffer_byt
 bool streams_make_room(struct streams *streams, const struct listener_config *config,
                        size_t buffer_bytes)
 {
-    size_t room = (size_t)config->max_connections + SOCKETS_MAX; /* pipes have no bound of theirs */
+    size_t room = listener_streams(config);
     size_t window_bytes = window_for(config, buffer_bytes);
 
     if (room > streams->room) {

@@ -87,6 +87,8 @@ void streams_end_one(struct streams *streams, struct connection *connection, boo
     framing_end(&connection->framing, &connection->framer, rest, is_closed, emission_give,
                 &emission);
     emission_count(&emission);
+    if (emission.config->end != NULL)
+        emission.config->end(emission.config->context, sink, &connection->peer);
     /* Its events point to the peer, which goes with it. */
     (void)sink_flush(sink);
     streams->used = 0;

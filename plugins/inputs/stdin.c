@@ -13,13 +13,21 @@ enum { READ_LEAST = 64 * 1024, EVENT_EXTRA = 64 };
 
 #define STDIN_OPTIONS(X, T)                                                                        \
     X(T, max_line_bytes, size, "64KiB", "1", "1MiB",                                               \
-      "Longer lines are cut here, at a whole character, and flagged")
+      "Longer lines are cut here, at a whole character, and flagged")                              \
+    JOINING_OPTIONS(X, T)
 DECLARE_OPTIONS(stdin_config, STDIN_OPTIONS);
 
 struct stdin_lines {
     struct line_buffer buffer;
     uint64_t lines, cut; /* of this collect */
+    struct joining joining;
+    struct peer nobody; /* the one stream that is joined */
 };
+
+static struct joiner_rules rules_of(const struct stdin_config *cfg)
+{
+    return (struct joiner_rules)JOINING_RULES(cfg, 1);
+}
 
 static size_t room_for(const struct host *host)
 {
@@ -29,19 +37,37 @@ static size_t room_for(const struct host *host)
 static bool stdin_open(void *state, const void *config, const struct host *host, struct err *err)
 {
     const struct stdin_config *cfg = config;
+    struct joiner_rules rules = rules_of(cfg);
     struct stdin_lines *in = state;
 
     if (fcntl(STDIN_FILENO, F_GETFD) < 0)
         return err_set(err, "standard input is closed");
-    return line_buffer_init(&in->buffer, cfg->max_line_bytes, room_for(host)) ||
-           err_set(err, "out of memory for lines of standard input");
+    if (!joining_set(&in->joining, &rules, cfg->max_line_bytes, err))
+        return false;
+    if (line_buffer_init(&in->buffer, cfg->max_line_bytes, room_for(host)))
+        return true;
+    joining_fini(&in->joining);
+    return err_set(err, "out of memory for lines of standard input");
+}
+
+static void join(struct stdin_lines *in, struct sink *sink, const struct line *line)
+{
+    const struct arrival arrival = { .data = line->text,
+                                     .whole_bytes = line->whole_bytes,
+                                     .peer = &in->nobody };
+
+    in->cut += line->whole_bytes > line->text.bytes;
+    joining_add(&in->joining, sink, &arrival);
 }
 
 static void emit(struct stdin_lines *in, struct sink *sink, const struct line *line)
 {
-    struct event *event = sink_event(sink);
-
     in->lines++;
+    if (in->joining.now != NULL) {
+        join(in, sink, line);
+        return;
+    }
+    struct event *event = sink_event(sink);
     event->body = line->text;
     if (line->whole_bytes == line->text.bytes)
         return;
@@ -63,13 +89,13 @@ static enum collected end_input(struct stdin_lines *in, struct sink *sink)
 
     if (line_buffer_rest(&in->buffer, &line)) /* the last one has no newline */
         emit(in, sink, &line);
+    joining_end_all(&in->joining, sink);
     count_lines(in, sink);
     return COLLECT_DONE;
 }
 
-static enum collected stdin_collect(void *state, struct sink *sink)
+static enum collected take_lines(struct stdin_lines *in, struct sink *sink)
 {
-    struct stdin_lines *in = state;
     struct pollfd ready = { .fd = STDIN_FILENO, .events = POLLIN };
     struct line line;
     size_t room;
@@ -91,40 +117,87 @@ static enum collected stdin_collect(void *state, struct sink *sink)
     return COLLECT_MORE;
 }
 
+static enum collected stdin_collect(void *state, struct sink *sink)
+{
+    struct stdin_lines *in = state;
+
+    joining_begin(&in->joining, sink);
+    enum collected collected = take_lines(in, sink);
+    joining_tend(&in->joining, sink);
+    return collected;
+}
+
 static void stdin_wait(void *state, struct waits *waits)
 {
-    (void)state;
+    struct stdin_lines *in = state;
+
     waits->fds[waits->fd_count++] = STDIN_FILENO;
+    joining_wait(&in->joining, waits);
+}
+
+/* What waits for the rest of its event; a line that is not whole may still get its end. */
+static enum collected stdin_last(void *state, struct sink *sink)
+{
+    struct stdin_lines *in = state;
+
+    joining_begin(&in->joining, sink);
+    joining_end_all(&in->joining, sink);
+    return COLLECT_IDLE;
 }
 
 /* What it has read and not offered stays. */
 static bool stdin_change(void *state, const void *config, const struct host *host, struct err *err)
 {
     const struct stdin_config *cfg = config;
+    struct joiner_rules rules = rules_of(cfg);
     struct stdin_lines *in = state;
 
-    return line_buffer_change(&in->buffer, cfg->max_line_bytes, room_for(host)) ||
-           err_set(err, "out of memory for lines of standard input");
+    if (!joining_set(&in->joining, &rules, cfg->max_line_bytes, err))
+        return false;
+    if (line_buffer_change(&in->buffer, cfg->max_line_bytes, room_for(host)))
+        return true;
+    joining_undo(&in->joining);
+    return err_set(err, "out of memory for lines of standard input");
 }
 
 static void stdin_close(void *state)
 {
     struct stdin_lines *in = state;
     line_buffer_fini(&in->buffer);
+    joining_fini(&in->joining);
 }
 
 static uint64_t stdin_max_event_bytes(const void *config)
 {
     const struct stdin_config *cfg = config;
-    return cfg->max_line_bytes + EVENT_EXTRA;
+    struct joiner_rules rules = rules_of(cfg);
+
+    return joining_event_bytes(&rules, cfg->max_line_bytes) + EVENT_EXTRA;
+}
+
+static uint64_t stdin_memory_bytes(const void *config)
+{
+    const struct stdin_config *cfg = config;
+    struct joiner_rules rules = rules_of(cfg);
+
+    return joining_memory_bytes(&rules, cfg->max_line_bytes);
+}
+
+static bool stdin_check(const void *config, struct err *err)
+{
+    struct joiner_rules rules = rules_of(config);
+
+    return joining_check(&rules, err);
 }
 
 const struct input input_stdin = {
     .type = { PLUGIN_TYPE("stdin", "Lines of standard input", stdin_config, stdin_lines),
-              .max_event_bytes = stdin_max_event_bytes },
+              .max_event_bytes = stdin_max_event_bytes, .memory_bytes = stdin_memory_bytes,
+              .check = stdin_check },
     .open = stdin_open,
     .collect = stdin_collect,
     .wait = stdin_wait,
+    .last = stdin_last,
     .close = stdin_close,
     .change = stdin_change,
 };

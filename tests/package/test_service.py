@@ -246,6 +246,20 @@ def test_a_state_directory_of_no_use_is_told_and_tried_again(root):
     assert root.run("stat -c %U /var/lib/spillway").out.strip() == "spillway"
 
 
+def test_on_a_full_disk_it_ships_on_and_says_so_also_where_it_is_read_only(root):
+    root.run("systemctl stop spillway; mount -t tmpfs -o size=16k,mode=0750 tmpfs /var/lib/spillway; "
+             "chown spillway: /var/lib/spillway; dd if=/dev/zero of=/var/lib/spillway/x bs=1k count=64", check=False)
+    root.run("systemctl start spillway")
+    say(root, "on a full disk")
+    root.wait(lambda: "on a full disk" in bodies(root), "it ships on")
+    root.wait(lambda: "No space left on device" in root.journal("-n 20"), lambda: root.journal("-n 20"))
+    root.run("systemctl stop spillway; rm /var/lib/spillway/x; mount -o remount,ro /var/lib/spillway")
+    root.run("systemctl start spillway")
+    root.wait(lambda: "Read-only file system" in root.journal("-n 20"), lambda: root.journal("-n 20"))
+    root.run("systemctl stop spillway; umount /var/lib/spillway; systemctl start spillway")
+    root.wait(lambda: ready(root), "ready")
+
+
 def test_a_repeated_installation_keeps_what_an_administrator_changed(root, deb):
     root.run("systemctl stop spillway; systemctl disable spillway; chown root:adm /etc/spillway/conf.d")
     root.run("echo '# by hand' >>/etc/spillway/spillway.yaml")

@@ -8,10 +8,7 @@ static const size_t CONTAINER_LINE_BYTES = (size_t)128 * 1024 - 64;
 
 static struct multiline_rules rules_of(const struct tail_config *config)
 {
-    return (struct multiline_rules){ .start = config->multiline__start,
-                                     .continuation = config->multiline__continuation,
-                                     .traces = config->multiline__traces.items,
-                                     .trace_count = config->multiline__traces.count };
+    return (struct multiline_rules){ MULTILINE_RULES(config) };
 }
 
 static bool is_joining(const struct tail_config *config)

@@ -21,15 +21,7 @@ enum tail_format { TAIL_LINES, TAIL_DOCKER, TAIL_CRI, TAIL_CONTAINER };
     X(T, format, choice, "lines", "lines|docker|cri|container", ANY,                               \
       "What a line is: the event, or what Docker (json-file) or a CRI runtime wrote around it; "   \
       "container: one of the two, found out for each line")                                        \
-    X(T, multiline__start, text, "", ANY, ANY, "Pattern (PCRE2) of the first line of an event")    \
-    X(T, multiline__continuation, text, "", ANY, ANY,                                              \
-      "Pattern (PCRE2) of lines that belong to the event before them")                             \
-    X(T, multiline__traces, list, "", TRACE_NAMES, ANY,                                            \
-      "Languages whose stack traces are one event")                                                \
-    X(T, multiline__max_lines, count, "1000", "2", "1000",                                         \
-      "An event of more lines is ended here and flagged; what follows is another event")           \
-    X(T, multiline__max_bytes, size, "64KiB", "1KiB", "1MiB",                                      \
-      "An event of more bytes is ended before them and flagged; what follows is another event")    \
+    MULTILINE_OPTIONS(X, T, "1MiB")                                                                \
     X(T, multiline__wait, duration, "1s", "10ms", "1m",                                            \
       "An event whose end is not known yet, also a container's line of which a part is missing, "  \
       "is delivered this long after its last line")                                                \

@@ -7,9 +7,8 @@
 
 extern const struct input input_stdin;
 
-struct stdin_config {
-    opt_size max_line_bytes;
-};
+#define CONFIG_OPTIONS(X, T) X(T, max_line_bytes, size, "", "", "", "") JOINING_OPTIONS(X, T)
+DECLARE_OPTIONS(stdin_config, CONFIG_OPTIONS);
 
 struct fixture {
     int saved, writer;
@@ -33,6 +32,10 @@ static int setup(void **statep)
     int ends[2];
 
     assert_int_equal(sizeof(fixture->config), input_stdin.type.config_bytes);
+    fixture->config.multiline__start = fixture->config.multiline__continuation = "";
+    fixture->config.multiline__max_lines = 100;
+    fixture->config.multiline__max_bytes = 1024;
+    fixture->config.multiline__wait = 60000;
     assert_int_equal(pipe(ends), 0);
     fixture->saved = dup(STDIN_FILENO);
     assert_int_equal(dup2(ends[0], STDIN_FILENO), STDIN_FILENO);
@@ -270,6 +273,31 @@ static void the_largest_event_is_told(void **statep)
                 input_stdin.type.max_event_bytes(&fixture->config));
 }
 
+static void lines_of_one_event_are_held_until_its_end_or_a_stop(void **statep)
+{
+    struct fixture *fixture = *statep;
+    struct waits waits = { .until_ms = 0 };
+
+    fixture->config.multiline__start = "^begin";
+    open_input(fixture, 100);
+    assert_true(input_stdin.type.memory_bytes(&fixture->config) > 1024);
+    feed(fixture, "begin\n\nmore\nbegin\nlast");
+    assert_int_equal(drain(fixture), COLLECT_IDLE);
+    assert_int_equal(fixture->sink->event_count, 1);
+    assert_string_equal(fake_sink_body(fixture->sink, 0), "begin\nmore");
+    input_stdin.wait(fixture->state, &waits);
+    assert_true(waits.until_ms > clock_now_ms());
+    assert_int_equal(input_stdin.last(fixture->state, fixture->sink), COLLECT_IDLE);
+    (void)sink_flush(fixture->sink);
+    assert_string_equal(fake_sink_body(fixture->sink, 1), "begin");
+    feed(fixture, " words\nbegin");
+    assert_int_equal(drain(fixture), COLLECT_IDLE);
+    assert_int_equal(end(fixture), COLLECT_DONE);
+    assert_int_equal(fixture->sink->event_count, 4);
+    assert_string_equal(fake_sink_body(fixture->sink, 2), "last words");
+    assert_string_equal(fake_sink_body(fixture->sink, 3), "begin");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -286,6 +314,7 @@ int main(void)
         TEST(a_line_longer_than_the_buffer_is_one_event_and_its_length_is_exact),
         TEST(a_line_end_that_is_split_behind_a_full_buffer_does_not_count),
         TEST(the_end_of_a_long_line_may_be_the_end_of_the_input),
+        TEST(lines_of_one_event_are_held_until_its_end_or_a_stop),
         TEST(it_waits_for_standard_input),
         TEST(the_largest_event_is_told),
     };
