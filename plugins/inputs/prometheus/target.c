@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "target.h"
+
+#include <math.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+enum { TOKEN_MOST_BYTES = 16 * 1024, STATUS_OK = 200 };
+
+/* ---- address ---- */
+
+static bool copy_part(CURLU *url, CURLUPart part, char *to, size_t room)
+{
+    char *text = NULL;
+
+    if (curl_url_get(url, part, &text, CURLU_DEFAULT_PORT) != CURLUE_OK)
+        return false;
+    int bytes = snprintf(to, room, "%s", text);
+    curl_free(text);
+    return bytes > 0 && (size_t)bytes < room;
+}
+
+static bool has_part(CURLU *url, CURLUPart part)
+{
+    char *text = NULL;
+    bool has = curl_url_get(url, part, &text, 0) == CURLUE_OK;
+
+    curl_free(text);
+    return has;
+}
+
+static bool read_address(CURLU *parsed, const char *url, char *ret_host, int64_t *ret_port,
+                         struct err *err)
+{
+    char port[8];
+
+    if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0)
+        return err_set(err, "targets: '%.200s' must begin with http:// or https://", url);
+    if (curl_url_set(parsed, CURLUPART_URL, url, 0) != CURLUE_OK)
+        return err_set(err, "targets: '%.200s' is no URL", url);
+    if (has_part(parsed, CURLUPART_USER) || has_part(parsed, CURLUPART_PASSWORD))
+        return err_set(err, "targets: put the user name and password into auth.user and "
+                            "auth.password");
+    if (!copy_part(parsed, CURLUPART_HOST, ret_host, TARGET_HOST_BYTES) ||
+        !copy_part(parsed, CURLUPART_PORT, port, sizeof(port)))
+        return err_set(err, "targets: '%.200s' names no host", url);
+    *ret_port = strtol(port, NULL, 10);
+    return true;
+}
+
+bool target_address(const char *url, char ret_host[TARGET_HOST_BYTES], int64_t *ret_port,
+                    struct err *err)
+{
+    CURLU *parsed = curl_url();
+
+    if (parsed == NULL)
+        return err_set(err, "out of memory");
+    bool ok = read_address(parsed, url, ret_host, ret_port, err);
+    curl_url_cleanup(parsed);
+    return ok;
+}
+
+/* As measured for the output http: libcurl on GnuTLS parses all authorities for each connection. */
+uint64_t target_bytes(const char *url, const struct prometheus_config *config)
+{
+    enum { PLAIN = 64 * 1024, TLS = 96 * 1024, ALL_AUTHORITIES = 4 * 1024 * 1024, PARSED = 20 };
+    uint64_t bytes = TARGET_LINE_BYTES + TARGET_READ_BYTES + PLAIN + sizeof(struct target);
+    struct stat info;
+
+    if (strncasecmp(url, "https:", 6) != 0)
+        return bytes;
+    if (config->tls__ca_file[0] == '\0')
+        return bytes + TLS + ALL_AUTHORITIES;
+    bool is_there = stat(config->tls__ca_file, &info) == 0;
+    return bytes + TLS + (is_there ? (uint64_t)info.st_size * PARSED : 0);
+}
+
+/* ---- events ---- */
+
+static void emit(struct target *target, const struct prometheus_sample *sample)
+{
+    struct event *event = sink_event(target->sink);
+    const struct text_map *labels = &target->config->labels;
+
+    event->resource = target->resource;
+    event->body = sample->name;
+    event->kind = (uint8_t)prometheus_kind(&target->text, sample->name);
+    event->unit = prometheus_unit(&target->text, sample->name);
+    if (event->unit.data == target->text.unit)
+        event->unit = event_keep(event, event->unit);
+    event->number = sample->number;
+    bool is_theirs = sample->has_time && target->config->honor_timestamps;
+    event->time_ns = is_theirs ? sample->time_ns : target->began_ns;
+    for (size_t i = 0; i < sample->label_count; i++)
+        event_set(event, sample->labels[i].name,
+                  (struct value){ .kind = VALUE_TEXT, .text = sample->labels[i].value });
+    for (size_t i = 0; i < labels->count; i++)
+        event_set(event, slice_of(labels->items[i].key),
+                  (struct value){ .kind = VALUE_TEXT, .text = slice_of(labels->items[i].value) });
+    if (!isfinite(sample->number)) /* JSON has no such numbers */
+        event_text(event, "prometheus.value", sample->digits);
+}
+
+static void emit_own(struct target *target, const char *name, const char *unit, double number)
+{
+    struct event *event = sink_event(target->sink);
+    const struct text_map *labels = &target->config->labels;
+
+    event->resource = target->resource;
+    event->body = slice_of(name);
+    event->kind = EVENT_GAUGE;
+    event->unit = slice_of(unit);
+    event->number = number;
+    event->time_ns = target->began_ns;
+    for (size_t i = 0; i < labels->count; i++)
+        event_set(event, slice_of(labels->items[i].key),
+                  (struct value){ .kind = VALUE_TEXT, .text = slice_of(labels->items[i].value) });
+}
+
+static void take_line(struct target *target, const struct line *line)
+{
+    struct prometheus_sample sample;
+    char *text = target->lines.data + (line->text.data - target->lines.data); /* ours to change */
+    enum prometheus_line kind = PROMETHEUS_BAD;
+
+    target->line_count++;
+    if (line->whole_bytes <= line->text.bytes) /* else it was cut */
+        kind = prometheus_read(&target->text, text, line->text.bytes, &sample);
+    if (kind == PROMETHEUS_BAD) {
+        target->bad++;
+        target->bad_bytes += line->whole_bytes;
+    } else if (kind == PROMETHEUS_SAMPLE && target->sample_count >= target->config->max_samples) {
+        target->dropped++;
+        target->dropped_bytes += line->whole_bytes;
+    } else if (kind == PROMETHEUS_SAMPLE) {
+        target->sample_count++;
+        emit(target, &sample);
+    }
+}
+
+/* ---- the transfer ---- */
+
+static curl_socket_t open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    (void)context;
+    (void)purpose;
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+static void begin_body(struct target *target)
+{
+    const char *type = NULL;
+    long status = 0;
+
+    target->is_begun = true;
+    (void)curl_easy_getinfo(target->easy, CURLINFO_RESPONSE_CODE, &status);
+    (void)curl_easy_getinfo(target->easy, CURLINFO_CONTENT_TYPE, &type);
+    target->is_unwanted = status != STATUS_OK;
+    target->text.is_openmetrics =
+        type != NULL && strncasecmp(type, "application/openmetrics-text", 28) == 0;
+}
+
+/* Another number than `bytes` ends the transfer. */
+static size_t take_body(char *data, size_t size, size_t count, void *context)
+{
+    struct target *target = context;
+    size_t bytes = size * count, room;
+    struct line line;
+
+    if (!target->is_begun)
+        begin_body(target);
+    target->body_bytes += bytes;
+    target->is_too_large = target->body_bytes > target->config->max_body_bytes;
+    if (target->is_unwanted || target->is_too_large || target->is_stopping)
+        return 0;
+    for (size_t at = 0; at < bytes;) {
+        char *to = line_buffer_space(&target->lines, &room);
+        size_t part = bytes - at < room ? bytes - at : room;
+        memcpy(to, data + at, part);
+        at += part;
+        line_buffer_add(&target->lines, part);
+        while (line_buffer_next(&target->lines, &line))
+            take_line(target, &line);
+        target->is_stopping = !sink_flush(target->sink); /* the lines go with the next part */
+    }
+    return target->is_stopping ? 0 : bytes;
+}
+
+static bool set_text(CURL *easy, CURLoption option, const char *text)
+{
+    return text[0] == '\0' || curl_easy_setopt(easy, option, text) == CURLE_OK;
+}
+
+static bool set_long(CURL *easy, CURLoption option, long number)
+{
+    return curl_easy_setopt(easy, option, number) == CURLE_OK;
+}
+
+static bool set_security(CURL *easy, const struct prometheus_config *config)
+{
+    bool ok = set_long(easy, CURLOPT_SSL_VERIFYPEER, config->tls__verify ? 1 : 0) &&
+              set_long(easy, CURLOPT_SSL_VERIFYHOST, config->tls__verify ? 2 : 0) &&
+              set_text(easy, CURLOPT_CAINFO, config->tls__ca_file) &&
+              set_text(easy, CURLOPT_SSLCERT, config->tls__cert_file) &&
+              set_text(easy, CURLOPT_SSLKEY, config->tls__key_file);
+
+    if (config->auth__user[0] != '\0')
+        return ok && set_long(easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC) &&
+               set_text(easy, CURLOPT_USERNAME, config->auth__user) &&
+               set_text(easy, CURLOPT_PASSWORD, config->auth__password);
+    if (config->auth__bearer_token[0] != '\0')
+        return ok && set_long(easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER) &&
+               set_text(easy, CURLOPT_XOAUTH2_BEARER, config->auth__bearer_token);
+    return ok;
+}
+
+static bool set_transfer(struct target *target)
+{
+    CURL *easy = target->easy;
+
+    target->headers = curl_slist_append(
+        NULL, "Accept: application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5");
+    return target->headers != NULL && set_text(easy, CURLOPT_URL, target->url) &&
+           curl_easy_setopt(easy, CURLOPT_HTTPHEADER, target->headers) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_PROXY, "") == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_WRITEDATA, target) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, target->error) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_PRIVATE, target) == CURLE_OK &&
+           set_text(easy, CURLOPT_PROTOCOLS_STR, "http,https") &&
+           set_text(easy, CURLOPT_ACCEPT_ENCODING, "gzip") &&
+           set_text(easy, CURLOPT_USERAGENT, "spillway/" SPILLWAY_VERSION) &&
+           set_long(easy, CURLOPT_BUFFERSIZE, TARGET_READ_BYTES) &&
+           set_long(easy, CURLOPT_NOSIGNAL, 1) && set_long(easy, CURLOPT_QUICK_EXIT, 1);
+}
+
+/* ---- life ---- */
+
+static struct attribute text_attribute(const char *key, const char *text)
+{
+    return (struct attribute){ slice_of(key), { .kind = VALUE_TEXT, .text = slice_of(text) } };
+}
+
+/* The names that OpenTelemetry gives to `job` and `instance`. */
+static struct resource *describe(const char *url, const struct host *host, struct err *err)
+{
+    enum { OWN = 5 };
+    char name[TARGET_HOST_BYTES], instance[TARGET_HOST_BYTES + 8];
+    struct attribute *attributes = calloc(host->base_count + OWN, sizeof(*attributes));
+    size_t count = 0;
+    int64_t port = 0;
+
+    if (attributes == NULL || !target_address(url, name, &port, err)) {
+        free(attributes);
+        return NULL;
+    }
+    (void)snprintf(instance, sizeof(instance), "%s:%d", name, (int)port);
+    for (size_t i = 0; i < host->base_count; i++) {
+        if (!slice_equals(host->base[i].key, SLICE("service.name")) &&
+            !slice_equals(host->base[i].key, SLICE("service.instance.id")))
+            attributes[count++] = host->base[i];
+    }
+    attributes[count++] = text_attribute("service.name", host->name);
+    attributes[count++] = text_attribute("service.instance.id", instance);
+    attributes[count++] = text_attribute("server.address", name);
+    attributes[count++] =
+        (struct attribute){ SLICE("server.port"), { .kind = VALUE_INT, .integer = port } };
+    attributes[count++] =
+        text_attribute("url.scheme", strncasecmp(url, "https:", 6) == 0 ? "https" : "http");
+    struct resource *resource = resource_new(attributes, count);
+    free(attributes);
+    return resource;
+}
+
+bool target_open(struct target *target, const char *url, const struct prometheus_config *config,
+                 const struct host *host, struct err *err)
+{
+    target->url = url;
+    target->config = config;
+    target->resource = describe(url, host, err);
+    target->easy = curl_easy_init();
+    if (target->resource == NULL || target->easy == NULL ||
+        !line_buffer_init(&target->lines, TARGET_LINE_BYTES, TARGET_READ_BYTES))
+        return err_set(err, "out of memory for a target");
+    if (!set_transfer(target) || !set_security(target->easy, config))
+        return err_set(err, "targets: cannot set up the requests to '%.200s'", url);
+    return true;
+}
+
+void target_close(struct target *target)
+{
+    if (target->easy != NULL)
+        curl_easy_cleanup(target->easy);
+    curl_slist_free_all(target->headers);
+    resource_unref(&target->resource);
+    line_buffer_fini(&target->lines);
+}
+
+/* ---- scrapes ---- */
+
+static bool read_token(struct target *target, struct err *err)
+{
+    struct buf token = { .limit = TOKEN_MOST_BYTES };
+    const char *path = target->config->auth__bearer_token_file;
+
+    if (path[0] == '\0')
+        return true;
+    bool ok = file_read(path, &token, err);
+    while (ok && token.bytes > 0 && strchr(" \r\n\t", token.data[token.bytes - 1]) != NULL)
+        token.bytes--;
+    if (ok && (!buf_add(&token, "", 1) || strlen(token.data) + 1 != token.bytes))
+        ok = err_set(err, "the token is no text");
+    if (ok && (curl_easy_setopt(target->easy, CURLOPT_XOAUTH2_BEARER, token.data) != CURLE_OK ||
+               !set_long(target->easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER)))
+        ok = err_set(err, "out of memory for a token");
+    buf_fini(&token);
+    return ok;
+}
+
+static void fail(struct target *target, const char *why)
+{
+    sink_tell(target->sink, LOG_WARN, "a scrape failed", target->url, why);
+    sink_add(target->sink, SINK_COLLECT_FAILURES, 1);
+}
+
+static void report(struct target *target, bool is_up, double seconds)
+{
+    emit_own(target, "up", "1", is_up ? 1 : 0);
+    emit_own(target, "scrape_duration_seconds", "s", seconds);
+    emit_own(target, "scrape_samples_scraped", "1",
+             (double)(target->sample_count + target->dropped));
+}
+
+static void clear(struct target *target)
+{
+    struct line line;
+
+    (void)line_buffer_rest(&target->lines, &line);
+    target->text = (struct prometheus_text){ 0 };
+    target->error[0] = '\0';
+    target->body_bytes = target->line_count = target->sample_count = 0;
+    target->dropped = target->dropped_bytes = target->bad = target->bad_bytes = 0;
+    target->is_begun = target->is_unwanted = target->is_too_large = target->is_stopping = false;
+}
+
+bool target_begin(struct target *target, int64_t timeout_ms, struct sink *sink)
+{
+    struct err err = { "" };
+
+    clear(target);
+    target->sink = sink;
+    target->began_ns = clock_real_ns();
+    if (read_token(target, &err) && set_long(target->easy, CURLOPT_TIMEOUT_MS, (long)timeout_ms))
+        return true;
+    fail(target, err.text);
+    report(target, false, 0);
+    return false;
+}
+
+/* NULL: it was as it should be. */
+static const char *problem(struct target *target, CURLcode code, struct err *err)
+{
+    long status = 0;
+
+    (void)curl_easy_getinfo(target->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (target->is_too_large)
+        return "it answered more than max_body_bytes";
+    if (status != 0 && status != STATUS_OK) {
+        (void)err_set(err, "it answered with status %ld", status);
+        return err->text;
+    }
+    if (code != CURLE_OK)
+        return target->error[0] == '\0' ? curl_easy_strerror(code) : target->error;
+    if (target->text.is_openmetrics && !target->text.is_ended)
+        return "the answer has no # EOF at its end";
+    if (target->bad > 0 && target->sample_count + target->dropped == 0)
+        return "the answer is no text of Prometheus";
+    return NULL;
+}
+
+static void count(struct target *target)
+{
+    sink_add(target->sink, SINK_LINES, target->line_count);
+    if (target->bad > 0)
+        sink_malformed(target->sink, target->url, target->bad, target->bad_bytes);
+    if (target->dropped == 0)
+        return;
+    sink_tell(target->sink, LOG_WARN, "samples are dropped", target->url,
+              "there are more than max_samples");
+    sink_malformed(target->sink, target->url, target->dropped, target->dropped_bytes);
+}
+
+void target_end(struct target *target, CURLcode code, struct sink *sink)
+{
+    curl_off_t took_us = 0;
+    struct line line;
+    struct err err;
+
+    target->sink = sink;
+    if (code == CURLE_OK && line_buffer_rest(&target->lines, &line)) {
+        take_line(target, &line);
+        target->is_stopping = !sink_flush(sink);
+    }
+    if (!target->is_stopping) {
+        const char *why = problem(target, code, &err);
+        if (why != NULL)
+            fail(target, why);
+        (void)curl_easy_getinfo(target->easy, CURLINFO_TOTAL_TIME_T, &took_us);
+        report(target, why == NULL, (double)took_us / 1e6);
+    }
+    count(target);
+}
+
+void target_abandon(struct target *target, struct sink *sink)
+{
+    target->sink = sink;
+    count(target);
+}

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The input `prometheus`: a real exporter, and targets that hang, lie, flood and forget."""
+
+import http.server
+import pathlib
+import signal
+import subprocess
+import threading
+
+import pytest
+import yaml as pyyaml
+
+from rig import yaml
+from rig.agent import BINARY, environment
+from rig.prometheus_server import listening_port
+from rig.promtool import program
+from rig.waiting import wait_until
+
+EXAMPLE = pathlib.Path(__file__).parents[2] / "config/examples/prometheus.yaml"
+PLAIN = "text/plain; version=0.0.4"
+OPEN = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+
+class Targets:
+    """What is answered at each path: text, or a function that is given the request. `seen` has the
+    headers of the last request to each."""
+
+    def __init__(self, answers):
+        self.answers, self.seen, self.over = answers, {}, threading.Event()
+        targets = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                targets.seen[self.path] = self.headers
+                answer = targets.answers[self.path]
+                try:
+                    answer(self) if callable(answer) else reply(self, answer)
+                except OSError:
+                    self.close_connection = True
+
+            def log_message(self, *unused):
+                pass
+
+        class Server(http.server.ThreadingHTTPServer):
+            request_queue_size = 128  # all targets are asked at once
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.port = self._server.server_address[1]
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def url(self, path):
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def close(self):
+        self.over.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def reply(request, text, status=200, content_type=PLAIN):
+    body = text if isinstance(text, bytes) else text.encode()
+    request.send_response(status)
+    request.send_header("Content-Type", content_type)
+    request.send_header("Content-Length", str(len(body)))
+    request.end_headers()
+    request.wfile.write(body)
+
+
+@pytest.fixture
+def targets():
+    made = Targets({})
+    yield made
+    made.close()
+
+
+def scrape(*urls, **options):
+    return {"type": "prometheus", "targets": list(urls), "interval": "200ms", **options}
+
+
+def samples(receiver, name, job=None):
+    return [event for event in receiver.events() if event.get("name") == name
+            and job in (None, event["resource"]["service.name"])]
+
+
+def values(receiver, name, job=None):
+    return [event["value"] for event in samples(receiver, name, job)]
+
+
+def test_a_real_exporter_and_the_example(rig):
+    exporter = subprocess.Popen([program("prometheus-node-exporter"), "--web.listen-address=127.0.0.1:0"],
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        port = wait_until(lambda: listening_port(exporter.pid), "the exporter listens")
+        receiver = rig.receiver()
+        example = pyyaml.safe_load(EXAMPLE.read_text())
+        agent = rig.agent(example["inputs"], {"main": rig.http(receiver)})
+        agent.env = {"NODE_EXPORTER": f"127.0.0.1:{port}", "INTERVAL": "1s"}
+        agent.start()
+        wait_until(lambda: 1 in values(receiver, "up"), "a scrape")
+    finally:
+        exporter.kill()
+        exporter.wait()
+    wait_until(lambda: values(receiver, "up")[-1] == 0, "it is seen that it is gone")
+    cpu = samples(receiver, "node_cpu_seconds_total")
+    assert cpu and all(event["type"] == "sum" and event["unit"] == "s" for event in cpu)
+    assert {"idle", "user"} <= {event["attributes"]["mode"] for event in cpu}
+    assert cpu[0]["attributes"]["environment"] == "production"
+    assert cpu[0]["resource"]["service.name"] == "exporters"
+    assert cpu[0]["resource"]["service.instance.id"] == f"127.0.0.1:{port}"
+    assert samples(receiver, "node_memory_MemTotal_bytes")[0]["type"] == "gauge"
+    scraped = values(receiver, "scrape_samples_scraped")[0]
+    first = samples(receiver, "scrape_samples_scraped")[0]["time"]
+    own = {"up", "scrape_duration_seconds", "scrape_samples_scraped"}
+    assert scraped > 200
+    assert scraped == sum(1 for event in receiver.events()
+                          if event["time"] == first and event["name"] not in own)
+    assert not agent.log.find(msg="not a readable record")
+    agent.stop().agree_with(receiver)
+
+
+def test_both_formats_as_events(rig, targets):
+    targets.answers = {
+        "/plain": ('# TYPE rpc_seconds histogram\nrpc_seconds_bucket{le="+Inf",path="a\\"\\\\\\n"} 3\n'
+                   "# TYPE odd gauge\nodd NaN\nodd{is=\"over\"} +Inf\nlast 2 1395066363000"),
+        "/open": lambda request: reply(request, (
+            "# TYPE hits counter\n# UNIT hits bytes\n"
+            'hits_total{zone="x",site="theirs"} 5 1395066363.5 # {trace_id="1"} 2\n# EOF\n'),
+            content_type=OPEN),
+        "/cut": lambda request: reply(request, "a 1\n", content_type=OPEN)}
+    (rig.folder / "token").write_text("sesame\n")
+    receiver = rig.receiver()
+    agent = rig.agent({
+        "plain": scrape(targets.url("/plain"), auth={"user": "ann", "password": "secret"}),
+        "open": scrape(targets.url("/open"), labels={"site": "ours"}),
+        "scraped": scrape(targets.url("/open"), honor_timestamps="no",
+                          auth={"bearer_token_file": str(rig.folder / "token")}),
+        "cut": scrape(targets.url("/cut")),
+    }, {"main": rig.http(receiver)})
+    agent.start()
+    agent.wait_log(msg="a scrape failed", input="cut", why="the answer has no # EOF at its end")
+    for job, up in (("plain", 1), ("open", 1), ("scraped", 1), ("cut", 0)):
+        wait_until(lambda: up in values(receiver, "up", job), f"a scrape of {job}")  # noqa: B023
+    bucket = samples(receiver, "rpc_seconds_bucket")[0]
+    assert bucket["attributes"] == {"le": "+Inf", "path": 'a"\\\n'} and bucket["type"] == "sum"
+    odd = samples(receiver, "odd")[:2]
+    assert [event["value"] for event in odd] == [None, None]
+    assert odd[0]["attributes"] == {"prometheus.value": "NaN"}
+    assert odd[1]["attributes"] == {"is": "over", "prometheus.value": "+Inf"}
+    assert samples(receiver, "last")[0]["time"].startswith("2014-03-17T14:26:03")
+    hits = samples(receiver, "hits_total", "open")[0]
+    assert hits["attributes"] == {"zone": "x", "site": "ours"}
+    assert (hits["type"], hits["unit"], hits["value"]) == ("sum", "By", 5)
+    assert hits["time"].startswith("2014-03-17T14:26:03.5")
+    assert not samples(receiver, "hits_total", "scraped")[0]["time"].startswith("2014")
+    assert targets.seen["/plain"]["Authorization"] == "Basic YW5uOnNlY3JldA=="
+    assert "openmetrics" in targets.seen["/plain"]["Accept"]
+    agent.stop().agree_with(receiver)
+
+
+def test_what_ill_behaved_targets_do_to_the_agent_and_to_the_others(rig, targets):
+    sent = []
+
+    def flood(request):
+        request.send_response(200)
+        request.end_headers()  # without a length: until the connection ends
+        request.close_connection = True
+        lines = b"".join(b'big{n="%04d",pad="%s"} 1\n' % (at, b"x" * 480) for at in range(2000))
+        for _ in range(1024):
+            request.wfile.write(lines)
+            sent.append(len(lines))
+
+    targets.answers = {
+        "/good": "beat 1\n", "/500": lambda request: reply(request, "beat 1\n", 500),
+        "/hangs": lambda request: targets.over.wait(60), "/flood": flood,
+        "/garbage": b"<html>\n\0\xff\xfe{{{\n" + b"y" * 100000 + b"\n",
+        "/mixed": "fine 1\nnot fine\nmore{ 3\nlong{a=\"" + "z" * 20000 + "\"} 1\nfine2 2\n",
+        "/many": "".join(f"many{{n=\"{at}\"}} 1\n" for at in range(30)),
+        "/moves": lambda request: reply(request, "", 302)}
+    receiver = rig.receiver()
+    jobs = {path[1:]: path for path in targets.answers}
+    inputs = {"all": scrape(*map(targets.url, targets.answers), max_body_bytes="1MiB", timeout="10s",
+                            interval="1s", max_samples="100")}
+    inputs.update({job: scrape(targets.url(path), max_body_bytes="1MiB", interval="1s", max_samples="20")
+                   for job, path in jobs.items()})
+    agent = rig.agent(inputs, {"main": rig.http(receiver)}, memory_limit="128MiB")
+    agent.start()
+    for job in ("500", "moves", "flood", "garbage", "hangs"):
+        agent.wait_metric(1, "spillway_collect_failures_total", input=job)
+    wait_until(lambda: set(jobs) == {event["resource"]["service.name"] for event in
+                                     samples(receiver, "up")} - {"all"}, "an answer or none, of each")
+    wait_until(lambda: len(samples(receiver, "beat", "all")) >= 2, "the hanging one holds nobody")
+    for job in ("good", "mixed", "many"):
+        wait_until(lambda: 1 in values(receiver, "up", job), f"an answer of {job}")  # noqa: B023
+    for job in ("500", "moves", "flood", "garbage", "hangs"):
+        assert set(values(receiver, "up", job)) == {0}, job
+    assert sum(sent) < 256 << 20, "nobody reads a gigabyte"
+    assert 1500 < max(values(receiver, "scrape_samples_scraped", "flood")) < 2100, "up to the bound"
+    assert 30 in values(receiver, "scrape_samples_scraped", "many")
+    assert not samples(receiver, "beat", "500")
+    books = agent.stop().agree_with(receiver)
+    whole = len(samples(receiver, "fine2", "mixed"))  # the last scrape may be cut by the stop
+    assert 3 * whole <= books.lane("mixed").malformed <= 3 * (whole + 1)
+    assert books.lane("many").malformed * 2 == len(samples(receiver, "many", "many"))
+    assert books.lane("garbage").malformed >= 3
+
+
+def test_a_series_that_is_gone_has_no_more_events_and_a_reload_takes_other_targets(rig, targets):
+    targets.answers = {"/a": "stays 1\ngoes 1\n", "/b": "other 1\n"}
+    receiver = rig.receiver()
+    agent = rig.agent({"job": scrape(targets.url("/a"))}, {"main": rig.http(receiver)})
+    agent.start()
+    wait_until(lambda: samples(receiver, "goes"), "both series")
+    targets.answers["/a"] = "stays 2\n"
+    wait_until(lambda: values(receiver, "stays").count(2) >= 2, "the one that stays")
+    assert len(values(receiver, "goes")) == values(receiver, "stays").count(1)
+    agent.config["inputs"]["job"]["targets"] = [targets.url("/b")]
+    agent.config_path.write_text(yaml.dump(agent.config))
+    agent.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: samples(receiver, "other"), "the other target")
+    agent.stop().agree_with(receiver)
+
+
+@pytest.mark.parametrize("options, problem", [
+    ({"targets": ["ftp://x/"]}, "must begin with http"),
+    ({"targets": ["http://"]}, "is no URL"),
+    ({"targets": ["http://a:b@c/"]}, "put the user name and password into auth.user"),
+    ({"targets": ["http://x/"] * 65}, "name 1 to 64"),
+    ({"targets": ["http://x/"], "auth": {"user": "a", "bearer_token": "b"}}, "not both"),
+    ({"targets": ["http://x/"], "tls": {"cert_file": "/a"}}, "belong together"),
+])
+def test_what_cannot_be_is_said(rig, options, problem):
+    path = rig.folder / "agent.yaml"
+    path.write_text(yaml.dump({"agent": {"state_dir": str(rig.folder)},
+                               "outputs": {"o": {"type": "stdout"}},
+                               "inputs": {"p": {"type": "prometheus", **options}}}))
+    done = subprocess.run([BINARY, "check", "-c", path], capture_output=True, text=True, timeout=60,
+                          env=environment())
+    assert done.returncode != 0 and problem in done.stdout + done.stderr, done
