@@ -2,6 +2,7 @@
 #include "spools.h"
 
 #include "base/auto.h"
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -169,6 +170,7 @@ bool spools_open_one(struct spools *spools, const struct settings *settings, siz
     struct spool_scan scan;
     char *path = item->path;
 
+    CHECK(spools->items != NULL); /* prepared */
     if (!spool_place_wanted(settings, part, path))
         return err_set(err, "output '%s': the path of its spool is too long", part->name);
     if (!open_places(settings, part, item, &disk, err))

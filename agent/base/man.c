@@ -13,7 +13,13 @@ struct help {
     bool is_unfilled;
 };
 
-/* No hyphens for minus signs, no requests at the start of a line. */
+static bool may_break_behind(struct slice text, size_t at)
+{
+    return text.data[at] == '|' && at + 1 < text.bytes && text.data[at + 1] != ' ';
+}
+
+/* No hyphens for minus signs, no requests at the start of a line; a list of choices may be broken.
+ */
 void man_add(struct buf *ret, struct slice text)
 {
     if (text.bytes > 0 && (text.data[0] == '.' || text.data[0] == '\''))
@@ -25,6 +31,8 @@ void man_add(struct buf *ret, struct slice text)
             (void)buf_add_text(ret, "\\-");
         else
             (void)buf_add(ret, text.data + i, 1);
+        if (may_break_behind(text, i))
+            (void)buf_add_text(ret, "\\:");
     }
 }
 

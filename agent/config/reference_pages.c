@@ -124,10 +124,11 @@ void reference_pages(bool is_man, const struct catalog *catalog, struct buf *ret
     struct page page = { ret, is_man };
     struct reference_kind kinds[REFERENCE_KINDS];
 
-    if (is_man)
-        (void)buf_add_text(ret, ".TH SPILLWAY.YAML 5 \"\" \"Spillway " SPILLWAY_VERSION
-                                "\" \"Spillway\"\n.SH NAME\nspillway.yaml \\- configuration of "
-                                "spillway, which ships telemetry\n");
+    if (is_man) /* without even margins: lists of choices are long words */
+        (void)buf_add_text(ret,
+                           ".TH SPILLWAY.YAML 5 \"\" \"Spillway " SPILLWAY_VERSION
+                           "\" \"Spillway\"\n.ad l\n.SH NAME\nspillway.yaml \\- configuration of "
+                           "spillway, which ships telemetry\n");
     else
         (void)buf_add_text(ret, "Configuration of spillway\n");
     start_section(
