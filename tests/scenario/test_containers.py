@@ -153,8 +153,11 @@ def test_the_example_of_a_docker_host_runs(rig):
     receiver = rig.receiver()
     folder = rig.folder / "docker" / "containers" / ID
     folder.mkdir(parents=True)
+    log = folder / f"{ID}-json.log"
+    append(log, docker("of before\n"))
     agent = from_example(rig, receiver, "docker-host.yaml", DOCKER_ROOT="docker").start()
-    append(folder / f"{ID}-json.log", "".join(docker(text + "\n") for text in [*TRACE, line(0), line(1)]))
+    agent.wait_metric(1, "spillway_sources_open")  # at its end, where the example begins
+    append(log, "".join(docker(text + "\n") for text in [*TRACE, line(0), line(1)]))
     receiver.wait_events(3)
     agent.stop().agree_with(receiver)
     assert receiver.bodies() == ["\n".join(TRACE), line(0), line(1)]
