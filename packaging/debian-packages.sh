@@ -16,7 +16,7 @@ packages_test="libcmocka-dev python3 python3-pytest python3-pytest-xdist python3
 packages_package="ca-certificates dpkg-dev binutils file gzip rpm"
 # shellcheck disable=SC2034
 packages_package_test="cpio lintian rpmlint man-db systemd systemd-container debootstrap zsh fish
-  ansible-core kubernetes-client npm|nodejs"
+  ansible-core kubernetes-client|kubectl npm|nodejs"
 # shellcheck disable=SC2034
 packages_tools="clang clang-format clang-tidy libclang-rt-14-dev shellcheck git"
 # shellcheck disable=SC2034
