@@ -266,10 +266,20 @@ class Receiver:
             return False
         if reply.how != "whole":
             return wire.FAULTS[reply.how](connection, reply, lambda: self._stopping)
-        connection.sendall(wire.head(reply, len(reply.body)) + reply.body)
-        request.acknowledged = 200 <= reply.status < 300
-        request.status = reply.status
+        self._send(connection, request, reply)
         return "close" not in reply.headers.get("Connection", "")
+
+    def _send(self, connection, request, reply):
+        """An acknowledgement is sent and noted as one: else who hears of it from the agent, or sees that
+        the agent has ended, would not find it here yet."""
+        answer = wire.head(reply, len(reply.body)) + reply.body
+        if 200 <= reply.status < 300:
+            with self._lock:
+                connection.sendall(answer)
+                request.acknowledged, request.status = True, reply.status
+        else:
+            connection.sendall(answer)
+            request.status = reply.status
 
     def _close_listener(self):
         # A listener in accept() is only woken by shutdown, not by close.
