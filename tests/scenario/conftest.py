@@ -46,8 +46,8 @@ class Rig:
         self.agents, self.receivers = [], []
         self.is_cut_short = False  # it failed, or was skipped when agents ran already
 
-    def receiver(self, port=0):
-        receiver = Receiver(port)
+    def receiver(self):
+        receiver = Receiver()
         self.receivers.append(receiver)
         return receiver
 

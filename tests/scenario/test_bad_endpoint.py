@@ -2,7 +2,6 @@
 """An endpoint that misbehaves in every way: bounded time, and nothing is lost but what it refuses."""
 
 import email.utils
-import socket
 import time
 
 import pytest
@@ -237,16 +236,15 @@ def test_400_from_an_endpoint_that_never_took_a_batch_holds_the_data(rig):
 @pytest.mark.quick
 @pytest.mark.threads
 def test_a_refused_connection_and_then_an_endpoint(rig):
-    with socket.socket() as placeholder:  # a port that is free, and refuses as long as it is
-        placeholder.bind(("127.0.0.1", 0))
-        port = placeholder.getsockname()[1]
-        agent = rig.agent(STDIN, {"main": {"type": "http", "url": f"http://127.0.0.1:{port}/",
-                                           "retry": {"base": "20ms", "cap": "100ms"},
-                                           "breaker": {"rest": "20ms", "rest_max": "100ms"}}})
-        agent.start_piped()
-        agent.feed(lines(0, COUNT))
-        agent.wait_log(msg="circuit breaker opened")
-    receiver = rig.receiver(port)
+    receiver = rig.receiver()
+    receiver.go_away()
+    agent = rig.agent(STDIN, {"main": {"type": "http", "url": receiver.url,
+                                       "retry": {"base": "20ms", "cap": "100ms"},
+                                       "breaker": {"rest": "20ms", "rest_max": "100ms"}}})
+    agent.start_piped()
+    agent.feed(lines(0, COUNT))
+    agent.wait_log(msg="circuit breaker opened")
+    receiver.come_back()
     receiver.wait_events(COUNT)
     agent.wait_log(msg="circuit breaker closed")
     agent.end_input()

@@ -182,7 +182,7 @@ def test_an_endpoint_that_wants_credentials_and_gets_none(place, receiver):
 
 
 def test_endpoints_that_are_not_there_fail_at_the_step_that_failed(place, receiver):
-    receiver.close()
+    receiver.go_away()
     refused, = endpoint_lines(place, main(receiver))
     assert refused.startswith("✗ 127.0.0.1 takes no connection: "), refused
     unknown, = endpoint_lines(place, {"main": {"type": "http", "url": "http://no-such-host.invalid/"}})
