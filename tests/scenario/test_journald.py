@@ -4,6 +4,7 @@
 import pytest
 
 from rig.journal import Journal, export_entry, receive_export, show
+from rig.saved import checkpoint
 from rig.waiting import wait_until
 
 
@@ -22,6 +23,14 @@ def numbers(receiver):
 def await_all(receiver, count):
     wait_until(lambda: len(set(numbers(receiver))) >= count,
                lambda: f"{count} entries, {len(set(numbers(receiver)))} came")
+
+
+def await_saved(agent, journal, number):
+    """Until the entry is the one that a start after a kill would go on from."""
+    def first_shown():
+        cursor = checkpoint(agent, "journal@main").partition("\n")[2].strip()
+        return cursor and show("-o", "cat", f"--cursor={cursor}", *(f"--file={path}" for path in journal.files()))
+    wait_until(lambda: first_shown().startswith(f"entry {number}\n".encode()), first_shown, pause=0.1)
 
 
 def make(rig, journal, receiver, **options):
@@ -63,6 +72,7 @@ def test_entries_come_once_over_rotations_restarts_and_kills(rig, journal):
     agent.start()
     await_all(receiver, 800)
     assert sorted(numbers(receiver)) == list(range(800))
+    await_saved(agent, journal, 799)
     receiver.hold()
     journal.send_lines(800, 100)
     wait_until(lambda: receiver.waiting(), "a batch without an answer")

@@ -58,7 +58,7 @@ class Agent:
         self.env = {}
         self.config_text = None  # instead of the configuration as a map
         self.config = {"agent": {"state_dir": self.state_dir, "runtime_dir": self.runtime_dir,
-                                 "report_interval": "1s", "shutdown_grace": "10s",
+                                 "report_interval": "1s", "shutdown_grace": "60s",
                                  "admin": {"listen": "127.0.0.1:0"}, **options},
                        "inputs": inputs, "outputs": outputs}
         if processors:
@@ -156,7 +156,7 @@ class Agent:
     def metrics(self):
         moved = self.log.find(msg="the admin port is another one")
         address = (moved or self.log.find(msg="started"))[-1]["metrics"]
-        with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=DEADLINE_S) as answer:
             assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
             return Metrics(answer.read().decode())
 
