@@ -164,6 +164,14 @@ class Terminal:
     def wait_text(self, wanted):
         return self.wait_for(lambda text: wanted in text, f"'{wanted}' on the screen")
 
+    def wait_settled(self, seconds=1):
+        """The screen when it was painted to its end: nothing has changed on it for so long."""
+        def rests():
+            self.read()
+            return not select.select([self.master], [], [], seconds)[0]
+        wait_until(rests, lambda: f"the screen to rest\n{self.read()}")
+        return self.read()
+
     def wait_end(self):
         """Returns the exit code; the terminal must be as it was."""
         def ended():

@@ -6,6 +6,17 @@ import time
 DEADLINE_S = 30  # generous: a scenario that passes never waits for it
 
 
+class BrokenPromise(AssertionError):
+    """What holds on a machine of any speed does not: the books, the memory's bound, no crash.
+
+    Other failures may come from what runs beside; tests/run tries those once more by themselves."""
+
+
+def promised(holds, what):
+    if not holds:
+        raise BrokenPromise(what)
+
+
 def wait_until(condition, what, timeout=DEADLINE_S, pause=0.01):
     """Returns the first true value of condition(); fails with `what` when the deadline is over."""
     deadline = time.monotonic() + timeout
