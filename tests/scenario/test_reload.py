@@ -477,6 +477,28 @@ def test_what_is_left_of_a_lane_goes_back_to_its_files_and_comes_when_it_returns
     check_exact(other.bodies(), 3000, in_order=False)
 
 
+def test_no_gauge_of_an_output_that_was_taken_out_stays_as_it_was(rig):
+    """Else an alert about it fires until the next start."""
+    receiver, other = rig.receiver(), rig.receiver()
+    other.always(401)
+    agent = make(rig, receiver, grace="1s").start()
+    agent.config["outputs"]["other"] = rig.http(other, batch={"max_events": 100},
+                                                spool={"max_bytes": "8MiB", "min_free": "0"})
+    reload(agent)
+    append_lines(rig.folder / "app.log", 0, 3000)
+    agent.wait_metric(1, "spillway_output_held", output="other")
+    del agent.config["outputs"]["other"]
+    reload(agent)
+    agent.wait_log(msg="output taken out")
+    metrics = agent.metrics()
+    on_disk = {"spillway_stock_events", "spillway_stock_bytes", "spillway_spool_in_hand"}  # as it is
+    left = {name: value for (name, labels), value in metrics.samples.items()
+            if dict(labels).get("output") == "other" and value and name not in on_disk
+            and metrics.families.get(name, [""])[0] == "gauge"}
+    assert not left, left
+    agent.stop()
+
+
 def test_what_cannot_be_read_again_is_counted_as_reload_drop(rig):
     receiver, other = rig.receiver(), rig.receiver()
     other.hold()
