@@ -80,14 +80,10 @@ static bool kmsg_open(void *state, const void *config, const struct host *host, 
         return false;
     kmsg->fd = open(kmsg->config->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (kmsg->fd < 0) {
-        int error = errno;
-        const char *advice = capability_advice(CAP_SYSLOG);
-        return is_for_want_of_rights(error)
-                   ? err_set(err,
-                             "cannot open '%s': %s; where kernel.dmesg_restrict is 1, reading it "
-                             "takes %s",
-                             kmsg->config->path, strerror(error), advice)
-                   : err_set(err, "cannot open '%s': %s", kmsg->config->path, strerror(error));
+        bool lacks_rights = is_for_want_of_rights(errno);
+        return err_set(err, "cannot open '%s': %s%s%s", kmsg->config->path, strerror(errno),
+                       lacks_rights ? "; reading the kernel's log takes " : "",
+                       lacks_rights ? capability_advice(CAP_SYSLOG) : "");
     }
     kmsg->buffer = malloc(kmsg->room);
     if (kmsg->buffer == NULL) {
