@@ -175,6 +175,26 @@ def test_a_match_that_is_none_is_told_by_check_and_a_missing_folder_at_the_start
     assert "cannot open the journal in /nonexistent: No such file" in agent.log.text()
 
 
+def test_the_journal_of_a_host_is_found_below_its_root_on_disk_or_in_memory_and_may_be_missing(rig, journal):
+    """As a container sees it; a host without a journal is none that cannot be read."""
+    for number, place in enumerate(("var/log", "run/log")):
+        root = rig.folder / f"host{number}"
+        (root / place).mkdir(parents=True)
+        (root / place / "journal").symlink_to(journal.outside)
+        journal.send_lines(number, 1)
+        receiver = rig.receiver()
+        agent = make(rig, journal, receiver, directory="", root_path=str(root)).start()
+        await_all(receiver, number + 1)
+        agent.stop().agree_with(receiver)
+    (rig.folder / "bare").mkdir()
+    agent = make(rig, journal, rig.receiver(), directory="", root_path=str(rig.folder / "bare")).start()
+    agent.stop()
+    agent = make(rig, journal, rig.receiver(), root_path="/host")
+    agent.launch()
+    assert agent.wait_exit() == 78
+    assert "directory and root_path exclude each other" in agent.log.text()
+
+
 def test_entries_of_other_hosts_and_boots_come_once_as_they_were_received(rig, program_has_systemd):
     folder = rig.folder / "remote"
     folder.mkdir()
