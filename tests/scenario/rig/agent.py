@@ -67,7 +67,7 @@ class Agent:
 
     # ---- life ----
 
-    def launch(self, stdin=subprocess.DEVNULL, stdout=None):
+    def launch(self, stdin=subprocess.DEVNULL, stdout=None, pass_fds=()):
         """Starts the process, without waiting until it has started up."""
         assert self.process is None, "it runs already"
         self.starts += 1
@@ -78,7 +78,7 @@ class Agent:
         with open(self.log.path, "wb") as log, open(self.folder / "stdout", "ab") as out:
             self.process = subprocess.Popen(
                 [*self.command, "run", "-c", str(self.config_path)], stdin=stdin,
-                stdout=stdout or out, stderr=log, env=environment(**self.env))
+                stdout=stdout or out, stderr=log, env=environment(**self.env), pass_fds=pass_fds)
         return self
 
     def start(self, **how):
