@@ -233,8 +233,9 @@ static void clear_output_gauges(struct numbers *numbers)
         NUMBER_requests_in_flight,  NUMBER_concurrency_limit,
         NUMBER_batch_max_bytes,     NUMBER_breaker_state,
         NUMBER_sealed_memory_bytes, NUMBER_sealed_memory_limit_bytes,
-        NUMBER_spool_state,         NUMBER_saturation,
-        NUMBER_saturation_cause,    NUMBER_wait_p99
+        NUMBER_spool_state,         NUMBER_spool_oldest_seconds,
+        NUMBER_saturation,          NUMBER_saturation_cause,
+        NUMBER_wait_p99
     };
 
     for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
