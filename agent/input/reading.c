@@ -202,13 +202,14 @@ static void collect_once(struct reading *reading)
     int64_t now_ms = clock_now_ms();
 
     come_back(reading);
-
-    if (is_sampling(reading) && now_ms < reading->next_collect_ms) {
-        rest(reading, &waits, reading->next_collect_ms);
+    if (reading->is_resting && now_ms < reading->next_collect_ms) {
+        rest(reading, &waits, reading->next_collect_ms); /* the bell rang for something else */
         return;
     }
+    reading->is_resting = false;
     enum collected collected = reading->config.plugin->collect(reading->state, &reading->sink);
     bool taken = sink_flush(&reading->sink);
+    reading->sink.waited_ms = 0;
     /* Saved also before anything is settled: the next start must know of a source to count what is
      * lost of it, should it be gone by then. */
     if (reading->sink.took_mark)
@@ -226,6 +227,7 @@ static void collect_once(struct reading *reading)
     if (collected == COLLECT_FAILED)
         sink_add(&reading->sink, SINK_COLLECT_FAILURES, 1);
     reading->next_collect_ms = plan_next(reading, collected, &waits);
+    reading->is_resting = waits.fd_count == 0;
     tend_positions(reading);
     rest(reading, &waits, reading->next_collect_ms);
 }
