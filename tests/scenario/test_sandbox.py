@@ -11,7 +11,7 @@ import pytest
 
 from rig import yaml
 from rig.agent import BINARY, environment
-from rig.waiting import wait_until
+from rig.waiting import DEADLINE_S, wait_until
 
 DAC_READ_SEARCH, SYSLOG = 1 << 2, 1 << 34
 
@@ -33,7 +33,7 @@ def threads(agent):
 def reload(agent):
     agent.config_path.write_text(yaml.dump(agent.config))
     done = subprocess.run([BINARY, "reload", "-c", agent.config_path], capture_output=True, text=True,
-                          timeout=30, env=environment())
+                          timeout=DEADLINE_S, env=environment())
     return done.returncode, done.stdout + done.stderr
 
 
