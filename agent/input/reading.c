@@ -15,7 +15,8 @@ enum {
     SAVE_BYTES_PER_MS = 1024, /* of a large checkpoint: ten thousand files are a megabyte */
     RETRY_MS = 1000,
     RECEIPT_RESERVE = 64,
-    BACKLOG_ROUNDS = 16
+    BACKLOG_ROUNDS = 16,
+    REST_MOST_MS = 30 * 1000 /* a rest without an end would look the same as a thread that hangs */
 };
 
 /* ---- positions ---- */
@@ -173,8 +174,10 @@ static void rest(struct reading *reading, const struct waits *waits, int64_t unt
 
     if (reading->save_due_ms != 0 && (until_ms == 0 || reading->save_due_ms < until_ms))
         until_ms = reading->save_due_ms;
-    int64_t wait_ms = until_ms == 0 ? -1 : until_ms > now_ms ? until_ms - now_ms : 0;
-    atomic_store(&reading->last_step_ms, wait_ms < 0 ? 0 : now_ms + wait_ms);
+    if (until_ms == 0)
+        until_ms = now_ms + REST_MOST_MS;
+    int64_t wait_ms = until_ms > now_ms ? until_ms - now_ms : 0;
+    atomic_store(&reading->last_step_ms, now_ms + wait_ms);
     bell_wait(reading->sink.bell, waits->fds, waits->fd_count, wait_ms);
 }
 
@@ -375,6 +378,7 @@ bool reading_start(struct reading *reading, struct lane **lanes, const char **ou
     reading->sink.lanes = lanes;
     reading->sink.lane_outputs = outputs;
     reading->sink.lane_count = count;
+    atomic_store(&reading->last_step_ms, clock_now_ms());
     set_suspects_aside(reading);
     int failed = pthread_create(&reading->thread, NULL, run_reading, reading);
     if (failed != 0)
