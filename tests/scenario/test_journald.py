@@ -6,6 +6,7 @@ import json
 import pytest
 
 from rig.journal import Journal, Unit, export_entry, receive_export, show
+from rig.saved import checkpoint
 from rig.waiting import wait_until
 
 
@@ -24,6 +25,14 @@ def numbers(receiver):
 def await_all(receiver, count):
     wait_until(lambda: len(set(numbers(receiver))) >= count,
                lambda: f"{count} entries, {len(set(numbers(receiver)))} came")
+
+
+def await_saved(agent, journal, number):
+    """Until the entry is the one that a start after a kill would go on from."""
+    def first_shown():
+        cursor = checkpoint(agent, "journal@main").partition("\n")[2].strip()
+        return cursor and show("-o", "cat", f"--cursor={cursor}", *(f"--file={path}" for path in journal.files()))
+    wait_until(lambda: first_shown().startswith(f"entry {number}\n".encode()), first_shown, pause=0.1)
 
 
 def make(rig, journal, receiver, **options):
@@ -65,6 +74,7 @@ def test_entries_come_once_over_rotations_restarts_and_kills(rig, journal):
     agent.start()
     await_all(receiver, 800)
     assert sorted(numbers(receiver)) == list(range(800))
+    await_saved(agent, journal, 799)
     receiver.hold()
     journal.send_lines(800, 100)
     wait_until(lambda: receiver.waiting(), "a batch without an answer")
@@ -197,6 +207,26 @@ def test_a_match_that_is_none_is_told_by_check_and_a_missing_folder_at_the_start
     agent.launch()
     assert agent.wait_exit() == 1
     assert "cannot open the journal in /nonexistent: No such file" in agent.log.text()
+
+
+def test_the_journal_of_a_host_is_found_below_its_root_on_disk_or_in_memory_and_may_be_missing(rig, journal):
+    """As a container sees it; a host without a journal is none that cannot be read."""
+    for number, place in enumerate(("var/log", "run/log")):
+        root = rig.folder / f"host{number}"
+        (root / place).mkdir(parents=True)
+        (root / place / "journal").symlink_to(journal.outside)
+        journal.send_lines(number, 1)
+        receiver = rig.receiver()
+        agent = make(rig, journal, receiver, directory="", root_path=str(root)).start()
+        await_all(receiver, number + 1)
+        agent.stop().agree_with(receiver)
+    (rig.folder / "bare").mkdir()
+    agent = make(rig, journal, rig.receiver(), directory="", root_path=str(rig.folder / "bare")).start()
+    agent.stop()
+    agent = make(rig, journal, rig.receiver(), root_path="/host")
+    agent.launch()
+    assert agent.wait_exit() == 78
+    assert "directory and root_path exclude each other" in agent.log.text()
 
 
 def test_entries_of_other_hosts_and_boots_come_once_as_they_were_received(rig, program_has_systemd):

@@ -6,7 +6,6 @@ import datetime
 import pathlib
 import shutil
 import signal
-import socket
 import time
 
 import pytest
