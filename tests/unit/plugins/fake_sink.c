@@ -83,6 +83,11 @@ struct event *sink_event(struct sink *sink)
 {
     if (sink->run_count == FAKE_RUN_EVENTS)
         pass_on(sink);
+    if (sink->on_event != NULL) {
+        void (*on_event)(void) = sink->on_event;
+        sink->on_event = NULL;
+        on_event();
+    }
     struct event *event = &sink->run[sink->run_count++];
     *event = (struct event){ .observed_ns = FAKE_OBSERVED_NS, .scratch = &sink->scratch };
     return event;
