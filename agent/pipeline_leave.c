@@ -73,10 +73,11 @@ static bool is_empty(const struct channel *channel)
 
 static void clear_gauges(struct books *books)
 {
-    static const enum number gauges[] = { NUMBER_lane_capacity_bytes, NUMBER_lane_used_bytes,
-                                          NUMBER_lane_shedding,       NUMBER_lane_oldest_seconds,
-                                          NUMBER_lag_bytes,           NUMBER_sources_open,
-                                          NUMBER_sources_unwatched,   NUMBER_receipts };
+    static const enum number gauges[] = {
+        NUMBER_lane_capacity_bytes, NUMBER_lane_used_bytes, NUMBER_lane_shedding,
+        NUMBER_lane_oldest_seconds, NUMBER_lag_bytes,       NUMBER_sources_open,
+        NUMBER_sources_unwatched,   NUMBER_receipts,        NUMBER_series
+    };
 
     for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
         numbers_set(ledger_lane_numbers(books), gauges[i], 0);
@@ -229,13 +230,24 @@ static void step_channel(struct pipeline *pipeline, struct channel *channel, int
 
 static void clear_output_gauges(struct numbers *numbers)
 {
-    static const enum number gauges[] = {
-        NUMBER_requests_in_flight,  NUMBER_concurrency_limit,
-        NUMBER_batch_max_bytes,     NUMBER_breaker_state,
-        NUMBER_sealed_memory_bytes, NUMBER_sealed_memory_limit_bytes,
-        NUMBER_spool_state,         NUMBER_saturation,
-        NUMBER_saturation_cause,    NUMBER_wait_p99
-    };
+    static const enum number gauges[] = { NUMBER_held,
+                                          NUMBER_concurrency_max,
+                                          NUMBER_retry_tokens,
+                                          NUMBER_batch_oldest_seconds,
+                                          NUMBER_spool_bytes,
+                                          NUMBER_spool_max_bytes,
+                                          NUMBER_spool_unsynced_bytes,
+                                          NUMBER_spool_oldest_seconds,
+                                          NUMBER_requests_in_flight,
+                                          NUMBER_concurrency_limit,
+                                          NUMBER_batch_max_bytes,
+                                          NUMBER_breaker_state,
+                                          NUMBER_sealed_memory_bytes,
+                                          NUMBER_sealed_memory_limit_bytes,
+                                          NUMBER_spool_state,
+                                          NUMBER_saturation,
+                                          NUMBER_saturation_cause,
+                                          NUMBER_wait_p99 };
 
     for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
         numbers_set(numbers, gauges[i], 0);

@@ -35,13 +35,14 @@ void lane_abandon(struct lane *lane, enum flow drop)
     for (;;) {
         lock_take(&lane->lock);
         struct piece *piece = classes_take(lane->classes, lane->now_ms);
-        if (piece != NULL)
+        if (piece != NULL) {
             ledger_move(lane->config.books, replay ? FLOW_replay_ring : drop, piece->events,
                         piece->bytes);
+            feed_take(lane->config.feed, piece->events, piece->bytes);
+        }
         lock_drop(&lane->lock);
         if (piece == NULL)
             return;
-        feed_take(lane->config.feed, piece->events, piece->bytes);
         if (!replay)
             piece_release_receipts(piece);
         lane_give_back(lane, &piece);
