@@ -237,6 +237,7 @@ static void clear_output_gauges(struct numbers *numbers)
                                           NUMBER_spool_bytes,
                                           NUMBER_spool_max_bytes,
                                           NUMBER_spool_unsynced_bytes,
+                                          NUMBER_spool_oldest_seconds,
                                           NUMBER_requests_in_flight,
                                           NUMBER_concurrency_limit,
                                           NUMBER_batch_max_bytes,

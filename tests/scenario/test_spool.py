@@ -294,6 +294,29 @@ def test_killed_while_it_spills_what_was_not_on_disk_is_counted_as_lost(rig, see
     check_after_kills(agent, receiver, count)
 
 
+def test_the_age_of_the_oldest_event_on_disk_is_told_also_at_once_after_a_restart(rig):
+    receiver = rig.receiver()
+    receiver.always(503)
+    agent = make(rig, receiver).start_piped()
+
+    def age():
+        return agent.metrics().get("spillway_spool_oldest_seconds", output="main")
+    assert age() == 0
+    agent.feed(lines(0, 1000))
+    on_disk(agent, 1000)
+    wait_until(lambda: age() >= 2, lambda: f"the spool to grow old; it is {age()} s old")
+    agent.end_input()
+    agent.finish()
+    agent.config["agent"]["report_interval"] = "60s"
+    agent.start_piped()
+    assert age() >= 2  # before the first report
+    receiver.always(200)
+    receiver.wait_events(1000)
+    wait_until(lambda: segments(agent) == [], "an empty spool")
+    agent.end_input()
+    agent.finish().agree_with(receiver)
+
+
 def test_after_a_power_loss_what_is_on_disk_is_sent(rig):
     receiver = rig.receiver()
     receiver.always(503)
