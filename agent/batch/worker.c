@@ -231,6 +231,12 @@ bool worker_holds(const struct worker *worker, const struct receipts *receipts)
     return batcher_holds(worker->batcher, receipts);
 }
 
+int64_t worker_oldest_boot_ms(const struct worker *worker)
+{
+    CHECK(gate_is_stood_at(&worker->gate));
+    return batcher_oldest_boot_ms(worker->batcher);
+}
+
 void worker_leave(struct worker *worker, bool leaves)
 {
     atomic_store(&worker->leaving, leaves);

@@ -52,6 +52,13 @@ static void settle_reads(struct reading *reading)
     }
 }
 
+/* Its lanes may be another reading's by now. */
+static void add_number(const struct reading *reading, enum number number, uint64_t count)
+{
+    if (reading->sink.lane_count > 0)
+        numbers_add(ledger_lane_numbers(lane_books(reading->sink.lanes[0])), number, count);
+}
+
 static void save_positions(struct reading *reading)
 {
     AUTO(buf_fini) struct buf text = { 0 };
@@ -59,8 +66,7 @@ static void save_positions(struct reading *reading)
 
     if (!reading->config.plugin->save(reading->state, &text) ||
         !checkpoint_wrap(buf_slice(&text), &file)) {
-        numbers_add(ledger_lane_numbers(lane_books(reading->sink.lanes[0])),
-                    NUMBER_checkpoint_errors, 1);
+        add_number(reading, NUMBER_checkpoint_errors, 1);
         LOG(LOG_ERROR, "checkpoint not made", LS("input", reading->config.input),
             LS("why", "out of memory"));
         reading->save_due_ms = reading->saved_ms + SAVE_KNOWN_MS;
@@ -74,14 +80,15 @@ static void save_positions(struct reading *reading)
 static void note_disk_errors(struct reading *reading)
 {
     uint64_t errors = disk_file_errors(reading->file);
-    struct numbers *numbers = ledger_lane_numbers(lane_books(reading->sink.lanes[0]));
 
     if (errors > reading->seen_disk_errors) {
-        numbers_add(numbers, NUMBER_checkpoint_errors, errors - reading->seen_disk_errors);
+        add_number(reading, NUMBER_checkpoint_errors, errors - reading->seen_disk_errors);
         reading->seen_disk_errors = errors;
         plan_save(reading, SAVE_KNOWN_MS); /* try again */
     }
-    numbers_set(numbers, NUMBER_receipts, receipts_count(reading->sink.receipts));
+    if (reading->sink.lane_count > 0)
+        numbers_set(ledger_lane_numbers(lane_books(reading->sink.lanes[0])), NUMBER_receipts,
+                    receipts_count(reading->sink.receipts));
 }
 
 static void answer_question(struct reading *reading)
@@ -180,10 +187,21 @@ static void note_end_of_backlog(struct reading *reading)
     reading->rounds_with_more = 0;
 }
 
+/* What is left of a stop that a reload thought better of. */
+static void come_back(struct reading *reading)
+{
+    if (atomic_load_explicit(&reading->stopped, memory_order_relaxed))
+        atomic_store(&reading->stopped, false);
+    reading->has_ended = false;
+    reading->sink.refused = false;
+}
+
 static void collect_once(struct reading *reading)
 {
     struct waits waits = { .fd_count = 0 };
     int64_t now_ms = clock_now_ms();
+
+    come_back(reading);
 
     if (is_sampling(reading) && now_ms < reading->next_collect_ms) {
         rest(reading, &waits, reading->next_collect_ms);

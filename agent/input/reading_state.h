@@ -44,6 +44,7 @@ struct reading {
     struct sources_ask *_Atomic question; /* about its sources; NULL: none */
 };
 
+enum receipts_way reading_way_back(const struct reading *reading); /* of what was read */
 /* Receipts, and for an input that can be read again its checkpoint. */
 bool reading_open_positions(struct reading *reading, struct err *err);
 /* Opens the processors of the config into *ret_processors; *ret_count: how many are open, also when

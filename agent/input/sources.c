@@ -299,7 +299,8 @@ bool sources_ask_take(struct sources_ask *ask, int64_t timeout_ms, struct buf *r
 
 /* ---- checkpoints ---- */
 
-/* "INPUT@OUTPUT"; the copies before and those being written are passed over. */
+/* "INPUT@OUTPUT" or "INPUT@OUTPUT@TYPE"; the copies before and those being written are passed over.
+ */
 static bool split_name(const char *name, char ret_input[NAME_MAX], const char **ret_output)
 {
     const char *at = strchr(name, '@'); /* no name has one */
@@ -319,10 +320,11 @@ static void recall_one(const char *state_dir, const char *input, const char *out
                        struct buf *page)
 {
     AUTO(buf_fini) struct buf file = { 0 };
-    char path[PATH_MAX];
+    char path[PATH_MAX], name[NAME_MAX];
     struct slice text;
     struct err err;
 
+    (void)snprintf(name, sizeof(name), "%.*s", (int)strcspn(output, "@"), output);
     if (!checkpoint_path(state_dir, input, output, path, sizeof(path)))
         return;
     enum checkpoint_found found = checkpoint_read(path, &file, &text, &err);
@@ -334,7 +336,7 @@ static void recall_one(const char *state_dir, const char *input, const char *out
         struct answer answer = { query, &item, SOURCES_BYTES / 2, 0 };
         if (plugin->recall == NULL)
             continue;
-        open_answer(&item, input, output, plugin->type.name);
+        open_answer(&item, input, name, plugin->type.name);
         bool ok = plugin->recall(text, tell, &answer);
         close_answer(&answer);
         if (ok) {

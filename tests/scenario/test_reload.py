@@ -636,7 +636,9 @@ def test_a_crash_after_a_spool_was_moved_finds_both_places(rig, folder, change):
         spill(agent, receiver, 1000, 500, second)
     if change == "back":
         main["spool"]["path"] = first
-        assert "is still being sent" in reload(agent, expect=1)
+        said = reload(agent, expect=1)
+        left = sum(path.stat().st_size for path in segments(first))
+        assert f"in '{first}' is still being sent: {len(segments(first))} files, {left} bytes" in said, said
         main["spool"]["path"] = agent.state_dir / "three"
         assert "is still being sent" in reload(agent, expect=1)
         main["spool"]["path"] = second
