@@ -75,10 +75,11 @@ static bool is_empty(const struct channel *channel)
 
 static void clear_gauges(struct books *books)
 {
-    static const enum number gauges[] = { NUMBER_lane_capacity_bytes, NUMBER_lane_used_bytes,
-                                          NUMBER_lane_shedding,       NUMBER_lane_oldest_seconds,
-                                          NUMBER_lag_bytes,           NUMBER_sources_open,
-                                          NUMBER_sources_unwatched,   NUMBER_receipts };
+    static const enum number gauges[] = {
+        NUMBER_lane_capacity_bytes, NUMBER_lane_used_bytes, NUMBER_lane_shedding,
+        NUMBER_lane_oldest_seconds, NUMBER_lag_bytes,       NUMBER_sources_open,
+        NUMBER_sources_unwatched,   NUMBER_receipts,        NUMBER_series
+    };
 
     for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
         numbers_set(ledger_lane_numbers(books), gauges[i], 0);
@@ -278,16 +279,10 @@ static void step_channel(struct pipeline *pipeline, struct channel *channel, int
 
 static void clear_output_gauges(struct numbers *numbers)
 {
-    static const enum number gauges[] = {
-        NUMBER_requests_in_flight,  NUMBER_concurrency_limit,
-        NUMBER_batch_max_bytes,     NUMBER_breaker_state,
-        NUMBER_sealed_memory_bytes, NUMBER_sealed_memory_limit_bytes,
-        NUMBER_spool_state,         NUMBER_saturation,
-        NUMBER_saturation_cause,    NUMBER_wait_p99
-    };
-
-    for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
-        numbers_set(numbers, gauges[i], 0);
+    for (size_t i = 0; i < NUMBERS; i++) {
+        if (number_infos[i].scope == SCOPE_output && number_infos[i].kind != KIND_counter)
+            numbers_set(numbers, (enum number)i, 0);
+    }
 }
 
 static bool has_drained(const struct pipeline *pipeline, const struct outlet *outlet)

@@ -8,6 +8,7 @@
 #include "base/address.h"
 #include "base/auto.h"
 #include "base/buf.h"
+#include "base/capability.h"
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/err.h"

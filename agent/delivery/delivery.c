@@ -428,6 +428,8 @@ void delivery_tell_age(const struct delivery *delivery, int64_t boot_ms)
     int64_t age_ms = boot_ms - least_ms(holding_oldest_boot_ms(&delivery->held), boot_ms);
 
     numbers_set(delivery->numbers, NUMBER_batch_oldest_seconds, (uint64_t)age_ms / 1000);
+    age_ms = boot_ms - least_ms(spilling_oldest_boot_ms(delivery), boot_ms);
+    numbers_set(delivery->numbers, NUMBER_spool_oldest_seconds, (uint64_t)age_ms / 1000);
 }
 
 bool delivery_take_news(struct delivery *delivery, struct delivery_news *ret)

@@ -255,16 +255,16 @@ bool holding_has_receipts(const struct holding *holding, const struct receipts *
     return false;
 }
 
-static int64_t oldest_of(const struct batch_list *list, int64_t oldest_ms)
+static int64_t oldest_of(const struct batch_list *list, bool pinned_alone, int64_t oldest_ms)
 {
     for (const struct batch *batch = list->head; batch != NULL; batch = batch->next) {
-        if (batch->oldest_boot_ms < oldest_ms)
+        if (batch->oldest_boot_ms < oldest_ms && (batch->pin != NULL || !pinned_alone))
             oldest_ms = batch->oldest_boot_ms;
     }
     return oldest_ms;
 }
 
-int64_t holding_oldest_boot_ms(const struct holding *holding)
+static int64_t oldest_of_all(const struct holding *holding, bool pinned_alone)
 {
     const struct batch_list *lists[] = { &holding->ready,     &holding->to_split,
                                          &holding->splitting, &holding->to_spool,
@@ -273,8 +273,18 @@ int64_t holding_oldest_boot_ms(const struct holding *holding)
     int64_t oldest_ms = INT64_MAX;
 
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
-        oldest_ms = oldest_of(lists[i], oldest_ms);
+        oldest_ms = oldest_of(lists[i], pinned_alone, oldest_ms);
     return oldest_ms;
+}
+
+int64_t holding_oldest_boot_ms(const struct holding *holding)
+{
+    return oldest_of_all(holding, false);
+}
+
+int64_t holding_oldest_pinned_boot_ms(const struct holding *holding)
+{
+    return oldest_of_all(holding, true);
 }
 
 /* A lane of which nothing is held is compared too: its stock must be zero. */

@@ -287,6 +287,8 @@ static void add_record(struct spool *spool, const struct spool_job *job, uint64_
     if (job->is_new)
         spool_index_grow(&spool->index, segment, SPOOL_SEGMENT_HEAD);
     spool_index_grow(&spool->index, segment, bytes);
+    if (!spool_segment_has_unread(segment))
+        segment->front_boot_ms = batch->oldest_boot_ms;
     segment->last_at = segment->end_at;
     segment->end_at += bytes;
     segment->stop_at = segment->end_at;

@@ -214,3 +214,15 @@ bool spool_segment_has_unread(const struct spool_segment *segment)
 {
     return segment->front_at < segment->stop_at;
 }
+
+int64_t spool_index_oldest_boot_ms(const struct spool_index *index)
+{
+    int64_t oldest_ms = INT64_MAX;
+
+    for (const struct spool_segment *segment = index->oldest; segment != NULL;
+         segment = segment->newer) {
+        if (spool_segment_has_unread(segment) && segment->front_boot_ms < oldest_ms)
+            oldest_ms = segment->front_boot_ms;
+    }
+    return oldest_ms;
+}

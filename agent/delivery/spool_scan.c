@@ -63,8 +63,8 @@ static int compare_ids(const void *a, const void *b)
 
 /* ---- the sum ---- */
 
-static int64_t newest_boot_ms(const struct scan *scan, bool is_other_boot, int64_t boot_ms,
-                              int64_t age_ms, int64_t real_ms)
+static int64_t to_this_boot(const struct scan *scan, bool is_other_boot, int64_t boot_ms,
+                            int64_t age_ms, int64_t real_ms)
 {
     int64_t since_ms = scan->now->real_ms - real_ms;
 
@@ -101,19 +101,42 @@ static bool take_sum(struct scan *scan, struct spool_segment *segment, const str
     }
     segment->records = sum->records;
     segment->last_at = sum->last_at;
-    segment->newest_boot_ms = newest_boot_ms(scan, segment->is_of_other_boot, sum->newest_boot_ms,
-                                             sum->newest_age_ms, sum->newest_real_ms);
+    segment->newest_boot_ms = to_this_boot(scan, segment->is_of_other_boot, sum->newest_boot_ms,
+                                           sum->newest_age_ms, sum->newest_real_ms);
     return true;
 }
 
 /* ---- the records ---- */
 
+static int64_t record_boot_ms(const struct scan *scan, const struct spool_segment *segment,
+                              const struct spool_record *record)
+{
+    return to_this_boot(scan, segment->is_of_other_boot, record->oldest_boot_ms, record->age_ms,
+                        record->written_real_ms);
+}
+
+/* A sum does not know how old its first record is. Where that cannot be read now: at least as old
+ * as the youngest. */
+static void find_front_age(struct scan *scan, struct spool_segment *segment)
+{
+    struct spool_record record;
+    enum spool_read found;
+    uint64_t at;
+
+    scan->files->is_scanning = false; /* one head alone */
+    bool is_read = spool_find_record(scan->files, segment->id, segment->front_at, 0, &found, &at,
+                                     &record) == 0;
+    scan->files->is_scanning = true;
+    segment->front_boot_ms = segment->newest_boot_ms;
+    if (is_read && found == SPOOL_READ)
+        segment->front_boot_ms = record_boot_ms(scan, segment, &record);
+}
+
 static bool take_record(struct scan *scan, struct spool_segment *segment,
                         const struct spool_record *record, uint64_t at)
 {
     struct spool_index *index = spool_index_of(scan->spool);
-    int64_t boot_ms = newest_boot_ms(scan, segment->is_of_other_boot, record->oldest_boot_ms,
-                                     record->age_ms, record->written_real_ms);
+    int64_t boot_ms = record_boot_ms(scan, segment, record);
 
     segment->last_at = at;
     if (record->is_done)
@@ -127,7 +150,7 @@ static bool take_record(struct scan *scan, struct spool_segment *segment,
     }
     if (segment->records++ == 0) {
         segment->front_at = at;
-        segment->newest_boot_ms = boot_ms;
+        segment->newest_boot_ms = segment->front_boot_ms = boot_ms;
     }
     if (boot_ms > segment->newest_boot_ms)
         segment->newest_boot_ms = boot_ms;
@@ -204,7 +227,10 @@ static bool fill_segment(struct scan *scan, struct spool_segment *segment, int f
     if (!has_sum || head->is_touched)
         return walk(scan, segment, end_at, has_sum);
     segment->stop_at = segment->end_at = end_at;
-    return take_sum(scan, segment, &sum);
+    if (!take_sum(scan, segment, &sum))
+        return false;
+    find_front_age(scan, segment);
+    return true;
 }
 
 /* As if what a failed write left behind were not there. */

@@ -64,16 +64,15 @@ void lane_abandon(struct lane *lane, enum flow drop)
     for (;;) {
         lock_take(&lane->lock);
         struct piece *piece = classes_take(lane->classes, lane->now_ms);
-        struct amount back = { 0, 0 };
         if (piece != NULL) {
-            back = walk_piece(piece, by_books, false);
+            struct amount back = walk_piece(piece, by_books, false);
             move_some(books, FLOW_replay_ring, back.events, back.bytes);
             move_some(books, drop, piece->events - back.events, piece->bytes - back.bytes);
+            feed_take(lane->config.feed, piece->events, piece->bytes);
         }
         lock_drop(&lane->lock);
         if (piece == NULL)
             return;
-        feed_take(lane->config.feed, piece->events, piece->bytes);
         (void)walk_piece(piece, by_books, true);
         lane_give_back(lane, &piece);
     }

@@ -4,6 +4,7 @@ on where the one before left off."""
 
 import ctypes
 import json
+import os
 import re
 import time
 
@@ -233,6 +234,26 @@ def test_the_other_drop_ins_give_what_they_say(root):
     assert root.unit("MemoryMax") == str(400 << 20)
     root.run("rm -r /etc/systemd/system/spillway.service.d /etc/spillway/conf.d/files.yaml /home/a.log; "
              "systemctl daemon-reload; systemctl restart spillway")
+
+
+@pytest.mark.skipif(not os.access("/dev/kmsg", os.R_OK), reason="the kernel's log cannot be read here")
+def test_the_kernels_log_is_read_with_its_drop_in_and_without_it_the_message_names_it(root):
+    config = "/etc/spillway/conf.d/kernel.yaml"
+    # As every host has it; nspawn leaves it out.
+    root.run("mknod -m 0644 /dev/kmsg c 1 11; echo 'spillway-test from the kernel' >/dev/kmsg")
+    root.write(config, "inputs: {kernel: {type: kmsg, start_at: beginning}}\n")
+    assert "CAP_SYSLOG (drop-in kernel-log.conf), to read the kernel's log: inputs.kernel" in \
+        root.run("spillway check").out
+    assert root.run("systemctl reload spillway", check=False).code != 0
+    said = root.journal("-n 10")
+    assert "cannot open '/dev/kmsg'" in said and "CAP_SYSLOG (drop-in kernel-log.conf)" in said, said
+    drop_in(root, "kernel-log")
+    root.wait(lambda: ready(root), lambda: root.journal("-n 20"))
+    given_up(root, "CAP_SYSLOG")
+    assert int(status_of(root, root.unit("MainPID"))["CapPrm"], 16) == 1 << 34
+    root.wait(lambda: "spillway-test from the kernel" in bodies(root), "the message of the kernel's log")
+    root.run(f"rm -r /etc/systemd/system/spillway.service.d {config} /dev/kmsg; systemctl daemon-reload; "
+             "systemctl restart spillway")
 
 
 def test_a_state_directory_of_no_use_is_told_and_tried_again(root):

@@ -68,8 +68,8 @@ class Rig:
         self.agents, self.receivers = [], []
         self.is_cut_short = False  # it failed, or was skipped when agents ran already
 
-    def receiver(self, port=0):
-        receiver = Receiver(port)
+    def receiver(self):
+        receiver = Receiver()
         self.receivers.append(receiver)
         return receiver
 
@@ -89,7 +89,7 @@ class Rig:
         """An http output to the receiver, with waits that suit a test: below one request in flight it
         would be paced, with gaps of up to half a minute after a few failures."""
         concurrency = {"min": 1, **options.pop("concurrency", {})}
-        return {"type": "http", "url": receiver.url, "timeout": "10s",
+        return {"type": "http", "url": receiver.url, "timeout": "100s",
                 "retry": {"base": "50ms", "cap": "200ms"}, "concurrency": concurrency,
                 "breaker": {"rest": "50ms", "rest_max": "200ms"}, **options}
 

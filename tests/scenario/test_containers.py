@@ -135,7 +135,7 @@ def test_a_trace_is_whole_over_any_pace_of_its_writer_and_the_last_one_comes_by_
     receiver = rig.receiver()
     log = rig.folder / "app.log"
     agent = make(rig, receiver, "app.log", format="docker",
-                 multiline={"start": r"^\d+ ", "wait": "2s"}).start()
+                 multiline={"start": r"^\d+ ", "wait": "5s"}).start()
     for number in range(40):
         for stream in ("stdout", "stderr"):
             append(log, docker(f"{number} begin {stream}\n", stream))

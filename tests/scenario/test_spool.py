@@ -25,7 +25,7 @@ OUTPUT = {"concurrency": {"min": 1},  # no pacing after an outage: that is anoth
 
 def make(rig, receiver, inputs=None, spool=None, **options):
     output = rig.http(receiver, **{**OUTPUT, "spool": {**SPOOL, **(spool or {})}, **options})
-    return rig.agent(inputs or STDIN, {"main": output}, shutdown_grace="5s")
+    return rig.agent(inputs or STDIN, {"main": output}, shutdown_grace="60s")
 
 
 def stock(agent, account):
@@ -292,6 +292,29 @@ def test_killed_while_it_spills_what_was_not_on_disk_is_counted_as_lost(rig, see
     receiver.always(200)
     agent.start_piped()
     check_after_kills(agent, receiver, count)
+
+
+def test_the_age_of_the_oldest_event_on_disk_is_told_also_at_once_after_a_restart(rig):
+    receiver = rig.receiver()
+    receiver.always(503)
+    agent = make(rig, receiver).start_piped()
+
+    def age():
+        return agent.metrics().get("spillway_spool_oldest_seconds", output="main")
+    assert age() == 0
+    agent.feed(lines(0, 1000))
+    on_disk(agent, 1000)
+    wait_until(lambda: age() >= 2, lambda: f"the spool to grow old; it is {age()} s old")
+    agent.end_input()
+    agent.finish()
+    agent.config["agent"]["report_interval"] = "60s"
+    agent.start_piped()
+    assert age() >= 2  # before the first report
+    receiver.always(200)
+    receiver.wait_events(1000)
+    wait_until(lambda: segments(agent) == [], "an empty spool")
+    agent.end_input()
+    agent.finish().agree_with(receiver)
 
 
 def test_after_a_power_loss_what_is_on_disk_is_sent(rig):

@@ -58,7 +58,7 @@ class Agent:
         self.env = {}
         self.config_text = None  # instead of the configuration as a map
         self.config = {"agent": {"state_dir": self.state_dir, "runtime_dir": self.runtime_dir,
-                                 "report_interval": "1s", "shutdown_grace": "10s",
+                                 "report_interval": "1s", "shutdown_grace": "60s",
                                  "admin": {"listen": "127.0.0.1:0"}, **options},
                        "inputs": inputs, "outputs": outputs}
         if processors:
@@ -67,7 +67,7 @@ class Agent:
 
     # ---- life ----
 
-    def launch(self, stdin=subprocess.DEVNULL, stdout=None):
+    def launch(self, stdin=subprocess.DEVNULL, stdout=None, pass_fds=()):
         """Starts the process, without waiting until it has started up."""
         assert self.process is None, "it runs already"
         self.starts += 1
@@ -78,7 +78,7 @@ class Agent:
         with open(self.log.path, "wb") as log, open(self.folder / "stdout", "ab") as out:
             self.process = subprocess.Popen(
                 [*self.command, "run", "-c", str(self.config_path)], stdin=stdin,
-                stdout=stdout or out, stderr=log, env=environment(**self.env))
+                stdout=stdout or out, stderr=log, env=environment(**self.env), pass_fds=pass_fds)
         return self
 
     def start(self, **how):
@@ -156,7 +156,7 @@ class Agent:
     def metrics(self):
         moved = self.log.find(msg="the admin port is another one")
         address = (moved or self.log.find(msg="started"))[-1]["metrics"]
-        with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=DEADLINE_S) as answer:
             assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
             return Metrics(answer.read().decode())
 

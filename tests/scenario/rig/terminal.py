@@ -158,7 +158,7 @@ class Terminal:
 
     def wait_for(self, condition, what):
         """condition(text of the screen); returns the text."""
-        wait_until(lambda: condition(self.read()), lambda: f"{what}\n{self.read()}", timeout=20)
+        wait_until(lambda: condition(self.read()), lambda: f"{what}\n{self.read()}")
         return self.read()
 
     def wait_text(self, wanted):
@@ -177,7 +177,7 @@ class Terminal:
         def ended():
             self.read()  # else it might wait for us
             return self.process.poll() is not None
-        wait_until(ended, lambda: f"the end of the program\n{self.read()}", timeout=20)
+        wait_until(ended, lambda: f"the end of the program\n{self.read()}")
         self.read()
         assert termios.tcgetattr(self.slave) == self.before, "the terminal's modes are others"
         assert not self.screen.modes & {1, 1049}, f"left in modes {self.screen.modes}"

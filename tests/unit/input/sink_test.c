@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PIECE = 16 * 1024, PIECES = 8, BODY = 1000, AT_ONCE_MS = 2000 };
+enum { PIECE = 16 * 1024, PIECES = 8, BODY = 1000, AT_ONCE_MS = 60000 };
 
 static char folder[] = "/tmp/spillway-sink-XXXXXX";
 static struct ledger *ledger;
