@@ -171,12 +171,13 @@ struct source_account {
     bool is_watched;   /* the kernel tells of its news; else it is looked at now and then */
     uint64_t device, inode;
     int64_t born_ns;
-    uint64_t size;                 /* at the last look */
-    uint64_t offset, settled;      /* read up to here; delivered or counted up to here */
-    int64_t read_ns, end_ns;       /* something was read last; its end was reached last */
-    uint64_t fingerprint;          /* of its first bytes */
-    uint32_t fingerprint_bytes;    /* so many of them */
-    const char *error, *error_why; /* the last one; NULL: none */
+    uint64_t size;                   /* at the last look */
+    uint64_t offset, settled;        /* read up to here; delivered or counted up to here */
+    int64_t read_ns, end_ns;         /* something was read last; its end was reached last */
+    uint64_t fingerprint;            /* of its first bytes */
+    uint32_t fingerprint_bytes;      /* so many of them */
+    const struct resource *resource; /* of its events; NULL: none was read yet */
+    const char *error, *error_why;   /* the last one; NULL: none */
     int64_t error_ns;
 };
 typedef void source_tell_fn(void *context, const struct source_account *account);

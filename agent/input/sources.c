@@ -130,7 +130,8 @@ static void add_time(struct buf *ret, const char *key, int64_t ns)
         json_add_integer(ret, key, ns);
 }
 
-static void add_account(struct buf *ret, const struct source_account *account)
+/* whole: the page is about this source, and not of all. */
+static void add_account(struct buf *ret, const struct source_account *account, bool whole)
 {
     char fingerprint[24];
 
@@ -152,6 +153,11 @@ static void add_account(struct buf *ret, const struct source_account *account)
                    (unsigned long long)account->fingerprint);
     json_add_text(ret, "fingerprint", fingerprint);
     json_add_count(ret, "fingerprint_bytes", account->fingerprint_bytes);
+    if (whole && account->resource != NULL) {
+        struct slice json = resource_json(account->resource);
+        json_add_key(ret, "resource");
+        (void)buf_add(ret, json.data, json.bytes);
+    }
     if (account->error != NULL) {
         json_add_text(ret, "error", account->error);
         json_add_text(ret, "error_why", account->error_why);
@@ -177,7 +183,7 @@ static void tell(void *context, const struct source_account *account)
 
     if (!is_wanted(answer->query, account))
         return;
-    add_account(&item, account);
+    add_account(&item, account, answer->query->has_file || answer->query->has_name);
     if (!add_item(answer->text, answer->limit_bytes, &item))
         answer->left_out++;
     buf_fini(&item);

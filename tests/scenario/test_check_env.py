@@ -2,6 +2,8 @@
 """What `check` says beyond the problems of a configuration: the way of the events and the origin of
 each value, what it can hold, and whether everything is there that it needs."""
 
+import grp
+import os
 import re
 import shutil
 import socket
@@ -124,6 +126,55 @@ def test_what_a_plain_user_cannot_read_is_named_with_what_would_help(place, rece
                 "✓ output main: HEAD is answered with 405")
     assert "as user 'nobody' sees it\n" in done.stdout
     assert done.stdout.endswith("\n4 of these would go wrong\n")
+
+
+def test_the_journal_and_the_kernels_log_are_tried_and_what_is_missing_is_named(place, receiver):
+    """Files stand for both. The system's journal is of a group, the kernel's log of nobody else's."""
+    journal, kernel = place / "journal/abc", place / "kmsg"
+    journal.mkdir(parents=True)
+    for name, mode in (("system.journal", 0o640), ("user-1000.journal", 0o644)):
+        (journal / name).write_text("x\n")
+        (journal / name).chmod(mode)
+    os.chown(journal / "system.journal", 0, grp.getgrnam("adm").gr_gid)
+    kernel.write_text("x\n")
+    kernel.chmod(0o600)
+    inputs = {"units": {"type": "journald", "directory": str(place / "journal")},
+              "others": {"type": "journald", "directory": str(place / "none")},
+              "kernel": {"type": "kmsg", "path": str(kernel)},
+              "gone": {"type": "kmsg", "path": str(place / "gone")}}
+    by_capability = "give it CAP_DAC_READ_SEARCH (drop-in read-all-files.conf)"
+    done = check(place, config_of(place, main(receiver), inputs), "--env", as_nobody=True)
+    assert done.returncode == 1 and "\nLogs of the system\n" in done.stdout, done.stdout + done.stderr
+    assert [line.replace(str(place), "FOLDER") for line in checklist(done) if "input" in line] == [
+        "✗ input units: FOLDER/journal/abc/system.journal cannot be read: 'FOLDER/journal/abc/system.journal' "
+        "(mode 0640, owner root:adm) is not to be read by user 'nobody': add it to the group 'adm', or "
+        + by_capability,
+        "✓ input units: 1 of 2 files can be read",
+        "✗ input others: there is nothing to read: no FOLDER/none/*.journal",
+        "✗ input kernel: FOLDER/kmsg cannot be read: 'FOLDER/kmsg' (mode 0600, owner root:root) is not to be "
+        "read by user 'nobody': change the mode, or " + by_capability,
+        "✗ input gone: FOLDER/gone cannot be read: No such file or directory: a service that sees no devices "
+        "needs the drop-in kernel-log.conf, a container the device"]
+    del inputs["others"], inputs["gone"]
+    done = check(place, config_of(place, main(receiver), inputs), "--env")
+    if os.geteuid() == 0:
+        assert done.returncode == 0, done.stdout
+        assert f"✓ input kernel: {kernel} can be read" in checklist(done)
+        assert "✓ input units: 2 of 2 files can be read" in checklist(done)
+
+
+def test_what_the_kernel_keeps_for_itself_is_said_though_the_modes_would_allow_it(place, receiver):
+    with open("/proc/sys/kernel/dmesg_restrict") as file:
+        is_restricted = file.read().strip() == "1"
+    wanted = "✓ input kernel: /dev/kmsg can be read"
+    if not os.path.exists("/dev/kmsg"):
+        wanted = "✗ input kernel: /dev/kmsg cannot be read: No such file or directory: a service that sees no " \
+            "devices needs the drop-in kernel-log.conf, a container the device"
+    elif is_restricted:
+        wanted = "✗ input kernel: /dev/kmsg cannot be read: Operation not permitted: where " \
+            "kernel.dmesg_restrict is 1 it takes CAP_SYSLOG (drop-in kernel-log.conf)"
+    done = check(place, config_of(place, main(receiver), {"kernel": {"type": "kmsg"}}), "--env", as_nobody=True)
+    assert wanted in checklist(done), done.stdout
 
 
 def test_a_disk_without_room_for_the_spool_and_a_port_in_use_are_found(place, receiver):
