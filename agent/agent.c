@@ -242,15 +242,18 @@ static int64_t sooner_ms(int64_t a_ms, int64_t b_ms)
 /* Also in the middle of a reload. */
 static void ping_watchdog(struct agent *agent, int64_t now_ms)
 {
+    struct err who = { "" };
+
     if (now_ms < agent->next_ping_ms)
         return;
     agent->next_ping_ms = agent->watchdog_ms == 0 ? INT64_MAX : now_ms + agent->watchdog_ms;
     if (agent->watchdog_ms == 0)
         return;
-    if (surface_is_alive(&agent->surface, now_ms))
+    if (surface_is_alive(&agent->surface, now_ms, &who))
         service_notify("WATCHDOG=1");
     else
-        LOG(LOG_ERROR, "a thread is stuck, the watchdog is not fed", LS("effect", "restart"));
+        LOG(LOG_ERROR, "a thread is stuck, the watchdog is not fed", LS("thread", who.text),
+            LS("effect", "restart"));
 }
 
 /* ---- reload ---- */
@@ -289,14 +292,13 @@ static bool is_to_stop(void *context)
 /* An agent that ships nothing must not look as if it did. */
 static void tell_idle(const struct agent *agent)
 {
-    if (!pipeline_is_idle(agent->pipeline)) {
-        service_notify("STATUS=");
+    bool is_idle = pipeline_is_idle(agent->pipeline);
+
+    service_notify_idle(is_idle ? agent->reload.path : NULL);
+    if (!is_idle)
         return;
-    }
     LOG_AS(LOG_ALWAYS, LOG_WARN, "idle: there is no output, nothing is read or shipped",
            LS("fill_in", "outputs"), LS("in", agent->reload.path), LS("then", "spillway reload"));
-    service_notify("STATUS=Idle: there is no output, nothing is read or shipped. Fill in 'outputs' "
-                   "in the configuration, then reload.");
 }
 
 static void serve_reload(struct agent *agent)

@@ -120,6 +120,7 @@ struct outlet *outlet_open(struct generation *generation, size_t index, struct l
     outlet->plugin = (const struct output *)(const void *)part->type;
     outlet->feed.full_bytes = part->output.batch__max_bytes;
     outlet->feed.full_events = part->output.batch__max_events;
+    outlet->feed.max_wait_ms = part->output.batch__max_wait;
     outlet->host = (struct host){ .name = outlet->name };
     if (!open_outlet(outlet, index, err)) {
         if (outlet->sender != NULL)
@@ -253,18 +254,21 @@ void outlet_audit(struct outlet *outlet)
         body_pool_trim(&outlet->bodies);
 }
 
-static bool is_fresh(int64_t last_step_ms, int64_t now_ms, int64_t stuck_ms)
+bool outlet_is_alive(const struct outlet *outlet, int64_t now_ms, int64_t stuck_ms,
+                     struct err *ret_who)
 {
-    return last_step_ms == 0 || now_ms - last_step_ms < stuck_ms;
-}
+    int64_t last_ms = sender_last_step_ms(outlet->sender);
 
-bool outlet_is_alive(const struct outlet *outlet, int64_t now_ms, int64_t stuck_ms)
-{
+    if (last_ms != 0 && now_ms - last_ms >= stuck_ms)
+        return err_set(ret_who, "the sender of output '%s', for %lld s", outlet->name,
+                       (long long)(now_ms - last_ms) / 1000);
     for (size_t worker = 0; worker < outlet->worker_count; worker++) {
-        if (!is_fresh(worker_last_step_ms(outlet->workers[worker]), now_ms, stuck_ms))
-            return false;
+        last_ms = worker_last_step_ms(outlet->workers[worker]);
+        if (last_ms != 0 && now_ms - last_ms >= stuck_ms)
+            return err_set(ret_who, "a batch worker of output '%s', for %lld s", outlet->name,
+                           (long long)(now_ms - last_ms) / 1000);
     }
-    return is_fresh(sender_last_step_ms(outlet->sender), now_ms, stuck_ms);
+    return true;
 }
 
 void outlet_drain(struct outlet *outlet)

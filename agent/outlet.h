@@ -75,7 +75,9 @@ bool outlet_use_spool(struct outlet *outlet, struct opened_spool *spool, bool at
 /* After that. */
 bool outlet_start_workers(struct outlet *outlet, struct err *err);
 void outlet_audit(struct outlet *outlet);
-bool outlet_is_alive(const struct outlet *outlet, int64_t now_ms, int64_t stuck_ms);
+/* false: who is stuck, and for how long, is in ret_who. */
+bool outlet_is_alive(const struct outlet *outlet, int64_t now_ms, int64_t stuck_ms,
+                     struct err *ret_who);
 void outlet_drain(struct outlet *outlet);
 bool outlet_is_drained(const struct outlet *outlet);
 /* Ends the threads; what is left goes back to its source or is counted: as drain_timeout_*, or

@@ -63,7 +63,8 @@ void pipeline_ask(struct pipeline *pipeline, struct sources_ask *question)
     sources_ask_begin(question, pipeline->channel_count);
     for (size_t i = 0; i < pipeline->channel_count; i++) {
         struct reading *reading = pipeline->channels[i]->reading;
-        if (reading != NULL && reading_has_thread(reading))
+        if (reading != NULL && reading_has_thread(reading) &&
+            pipeline->channels[i]->state != CHANNEL_LINGERS)
             reading_ask(reading, question);
     }
     sources_ask_end(question);
@@ -109,7 +110,7 @@ bool pipeline_has_ended(const struct pipeline *pipeline)
     return true;
 }
 
-static bool are_readings_alive(const struct pipeline *pipeline, int64_t now_ms)
+static bool are_readings_alive(const struct pipeline *pipeline, int64_t now_ms, struct err *ret_who)
 {
     for (size_t i = 0; i < pipeline->channel_count; i++) {
         const struct channel *channel = pipeline->channels[i];
@@ -117,18 +118,19 @@ static bool are_readings_alive(const struct pipeline *pipeline, int64_t now_ms)
             continue;
         int64_t last_ms = reading_last_step_ms(channel->reading);
         if (last_ms != 0 && now_ms - last_ms >= STUCK_MS)
-            return false;
+            return err_set(ret_who, "a reading of input '%s', for %lld s", channel->input,
+                           (long long)(now_ms - last_ms) / 1000);
     }
     return true;
 }
 
 /* The lists do not change meanwhile, and what is taken out of them is freed after that. */
-bool pipeline_is_alive(struct pipeline *pipeline, int64_t now_ms)
+bool pipeline_is_alive(struct pipeline *pipeline, int64_t now_ms, struct err *ret_who)
 {
     lock_take(&pipeline->lock);
-    bool is_alive = are_readings_alive(pipeline, now_ms);
+    bool is_alive = are_readings_alive(pipeline, now_ms, ret_who);
     for (size_t i = 0; is_alive && i < pipeline->outlet_count; i++)
-        is_alive = outlet_is_alive(pipeline->outlets[i], now_ms, STUCK_MS);
+        is_alive = outlet_is_alive(pipeline->outlets[i], now_ms, STUCK_MS, ret_who);
     lock_drop(&pipeline->lock);
     return is_alive;
 }

@@ -39,8 +39,9 @@ int64_t pipeline_watch(struct pipeline *pipeline, int64_t now_ms);
 /* All sources came to their end by themselves. */
 bool pipeline_is_idle(const struct pipeline *pipeline); /* it has no outputs, so nothing is read */
 bool pipeline_has_ended(const struct pipeline *pipeline);
-/* No thread is stuck: each passed a step lately, or sleeps within its deadline. */
-bool pipeline_is_alive(struct pipeline *pipeline, int64_t now_ms);
+/* No thread is stuck: each passed a step lately, or sleeps within its deadline. false: who is, and
+ * for how long, is in ret_who. */
+bool pipeline_is_alive(struct pipeline *pipeline, int64_t now_ms, struct err *ret_who);
 
 void pipeline_drain(struct pipeline *pipeline);            /* stop reading, send what is there */
 bool pipeline_is_drained(const struct pipeline *pipeline); /* nothing is held any more */

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "built_with.h"
 
+#include <limits.h>
 #include <stdio.h>
 #if HAVE_SYSTEMD
 #include <systemd/sd-daemon.h>
@@ -16,6 +17,18 @@ void service_notify(const char *state)
 #else
     (void)state;
 #endif
+}
+
+void service_notify_idle(const char *path)
+{
+    char status[PATH_MAX + 128] = "STATUS=";
+
+    if (path != NULL)
+        (void)snprintf(status, sizeof(status),
+                       "STATUS=Idle: there is no output, nothing is read or shipped. Fill in "
+                       "'outputs' in %s, then reload.",
+                       path);
+    service_notify(status);
 }
 
 void service_notify_reloading(void)

@@ -6,6 +6,9 @@
 #include <stdint.h>
 
 void service_notify(const char *state);
+/* Says in the status that there is no output, and in which file it is to be filled in; NULL: there
+ * are some, and the status says nothing. */
+void service_notify_idle(const char *path);
 /* systemd waits for READY=1 behind it: `systemctl reload` ends when the reload has. */
 void service_notify_reloading(void);
 /* It may take that long, and a little more: asked for, or systemd kills after TimeoutStopSec. */

@@ -20,11 +20,11 @@
  */
 enum { MAIN_STUCK_MS = 90 * 1000, SOURCES_WAIT_MS = 1000 };
 
-bool surface_is_alive(struct surface *surface, int64_t now_ms)
+bool surface_is_alive(struct surface *surface, int64_t now_ms, struct err *ret_who)
 {
     struct pipeline *pipeline = atomic_load(&surface->pipeline);
 
-    return pipeline == NULL || pipeline_is_alive(pipeline, now_ms);
+    return pipeline == NULL || pipeline_is_alive(pipeline, now_ms, ret_who);
 }
 
 /* The watchdog is fed by the main thread: it hears nothing when that one is stuck. */
@@ -32,9 +32,10 @@ static bool is_alive(void *context)
 {
     struct surface *surface = context;
     int64_t now_ms = clock_now_ms(), stepped_ms = atomic_load(&surface->stepped_ms);
+    struct err ignored;
 
     return (stepped_ms == 0 || now_ms - stepped_ms < MAIN_STUCK_MS) &&
-           surface_is_alive(surface, now_ms);
+           surface_is_alive(surface, now_ms, &ignored);
 }
 
 /* Beside the live books; where these have no file, in runtime_dir all the same. */

@@ -36,5 +36,5 @@ void surface_step(struct surface *surface, int64_t now_ms);           /* the mai
 void surface_pass_questions(
     struct surface *surface); /* on to the pipeline: not in a change of it */
 void surface_drain(struct surface *surface);
-bool surface_is_alive(struct surface *surface, int64_t now_ms);
+bool surface_is_alive(struct surface *surface, int64_t now_ms, struct err *ret_who);
 void surface_stop(struct surface *surface); /* before the pipeline is freed */

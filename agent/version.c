@@ -23,6 +23,17 @@ struct plugin_list {
     const struct plugin_type *const *types;
 };
 
+/* Not curl_version(): for the version of a library of LDAP that library is initialised, which asks
+ * the name servers for the name of this host. With one that is silent a start would hang. */
+static void state_libraries(char ret[FACT_BYTES])
+{
+    const curl_version_info_data *curl = curl_version_info(CURLVERSION_NOW);
+
+    (void)snprintf(ret, FACT_BYTES, "libcurl/%s, %s, libmicrohttpd/%s, libyaml/%s, zlib/%s",
+                   curl->version, curl->ssl_version == NULL ? "no TLS" : curl->ssl_version,
+                   MHD_get_version(), yaml_get_version_string(), zlibVersion());
+}
+
 static void state_facts(struct fact ret_facts[FACTS])
 {
     static const char *const names[FACTS] = { "spillway", "compression", "libraries", "systemd",
@@ -32,8 +43,7 @@ static void state_facts(struct fact ret_facts[FACTS])
         ret_facts[i].name = names[i];
     (void)snprintf(ret_facts[0].value, FACT_BYTES, "%s", SPILLWAY_VERSION);
     (void)snprintf(ret_facts[1].value, FACT_BYTES, "%s", codec_libraries());
-    (void)snprintf(ret_facts[2].value, FACT_BYTES, "%s, libmicrohttpd/%s, libyaml/%s, zlib/%s",
-                   curl_version(), MHD_get_version(), yaml_get_version_string(), zlibVersion());
+    state_libraries(ret_facts[2].value);
     (void)snprintf(ret_facts[3].value, FACT_BYTES, "%s",
                    HAVE_SYSTEMD ? SYSTEMD_VERSION : "not built in");
     (void)snprintf(ret_facts[4].value, FACT_BYTES, "%s", top_terminal_library());

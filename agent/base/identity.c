@@ -2,6 +2,7 @@
 #include "base/identity.h"
 
 #include "base/auto.h"
+#include "base/capability.h"
 #include "base/err.h"
 #include "base/file.h"
 
@@ -9,7 +10,7 @@
 #include <grp.h>
 #include <pwd.h>
 
-enum { STATUS_BYTES = 64 * 1024, CAP_DAC_OVERRIDE = 1, CAP_DAC_READ_SEARCH = 2 };
+enum { STATUS_BYTES = 64 * 1024 };
 
 /* ---- who ---- */
 
@@ -138,13 +139,11 @@ static void add_advice(const struct identity *identity, const struct stat *info,
     const struct group *group = getgrgid(info->st_gid);
 
     if ((info->st_mode >> 3 & bit) != 0 && info->st_uid != identity->uid && group != NULL)
-        (void)buf_printf(ret,
-                         ": add it to the group '%s', or give it CAP_DAC_READ_SEARCH (drop-in "
-                         "read-all-files.conf)",
-                         group->gr_name);
+        (void)buf_printf(ret, ": add it to the group '%s', or give it %s", group->gr_name,
+                         capability_advice(CAP_DAC_READ_SEARCH));
     else
-        (void)buf_add_text(ret, ": change the mode, or give it CAP_DAC_READ_SEARCH (drop-in "
-                                "read-all-files.conf)");
+        (void)buf_printf(ret, ": change the mode, or give it %s",
+                         capability_advice(CAP_DAC_READ_SEARCH));
 }
 
 static bool explain_one(const struct identity *identity, const char *path, bool is_folder,

@@ -2,6 +2,7 @@
 #include "base/listen.h"
 
 #include "base/auto.h"
+#include "base/capability.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -159,11 +160,10 @@ static int open_at(const char *listen_at, int type, int backlog, char ret_bound[
         }
     }
     if (fd < 0)
-        (void)err_set(err, "cannot listen on '%s': %s%s", listen_at,
+        (void)err_set(err, "cannot listen on '%s': %s%s%s", listen_at,
                       error == EADDRNOTAVAIL ? "that is no address of this host" : strerror(error),
-                      error == EACCES ? ": ports below 1024 take CAP_NET_BIND_SERVICE (drop-in "
-                                        "low-ports.conf)"
-                                      : "");
+                      error == EACCES ? ": ports below 1024 take " : "",
+                      error == EACCES ? capability_advice(CAP_NET_BIND_SERVICE) : "");
     freeaddrinfo(found);
     errno = error; /* of a failure */
     return fd;

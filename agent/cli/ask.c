@@ -29,6 +29,10 @@ bool ask_find(const char *state_dir, const char *runtime_dir, char ret_path[PATH
             socket_file_path(folder, state_dir, ret_path) && access(ret_path, F_OK) == 0)
             return true;
     }
+    if (access(runtime_dir, X_OK) != 0 && errno == EACCES)
+        return err_set(err,
+                       "cannot look for the agent in '%s': %s; its own user and root may ask it",
+                       runtime_dir, strerror(errno));
     return err_set(err,
                    "no agent with the state directory '%s' runs: there is no socket of it in "
                    "'%s'",

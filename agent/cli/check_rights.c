@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* check_rights: what a configuration needs, and what the agent keeps of its rights after the start.
- */
+/* check_rights: what a configuration needs, what the agent keeps of it after the start, and which
+ * drop-in gives it to the service. */
 #include "cli/check_rights.h"
 
+#include "base/capability.h"
 #include "children/request.h"
 #include "cli/plain.h"
 #include "rights/needs.h"
@@ -57,13 +58,42 @@ static void show_needs(const struct needs *needs, const char **title)
             continue;
         (void)printf("  %-11s", take_title(title));
         if (need->kind == NEED_CAPABILITY) {
-            (void)printf("%s, %s: ", need_capability_name(need->capability),
-                         need_capability_purpose(need->capability));
+            (void)printf("%s, %s: ", capability_advice(need->capability),
+                         capability_purpose(need->capability));
             show_askers(needs, need->capability);
         } else {
             (void)printf("writes %s%s", need->kind == NEED_FOLDER ? "below " : "", need->path);
         }
         (void)printf("\n");
+    }
+}
+
+/* Whatever the modes say: the service's unit hides them. */
+static bool is_hidden(const char *path)
+{
+    static const char *const folders[] = { "/home/", "/root/", "/run/user/", "/tmp/", "/var/tmp/" };
+
+    for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+        if (strncmp(path, folders[i], strlen(folders[i])) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void show_hidden(const struct settings *settings, const char **title)
+{
+    for (size_t i = 0; i < settings->input_count; i++) {
+        const struct settings_part *input = &settings->inputs[i];
+        struct text_list paths = { .count = 0 }, exclude;
+        if (input->type->globs != NULL)
+            input->type->globs(input->config, &paths, &exclude);
+        for (size_t k = 0; k < paths.count; k++) {
+            if (!is_hidden(paths.items[k]))
+                continue;
+            (void)printf("  %-11sreads ", take_title(title));
+            plain_write(stdout, slice_of(paths.items[k]));
+            (void)printf(", as a service by drop-in home-and-tmp.conf: inputs.%s\n", input->name);
+        }
     }
 }
 
@@ -94,6 +124,7 @@ void check_rights(const struct settings *settings)
         return;
     }
     show_needs(&needs, &title);
+    show_hidden(settings, &title);
     show_commands(settings, &title);
     needs_fini(&needs);
 }

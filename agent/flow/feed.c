@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "flow/feed.h"
 
-void feed_add(struct feed *feed, uint64_t events, uint64_t bytes)
+bool feed_add(struct feed *feed, uint64_t events, uint64_t bytes)
 {
     uint64_t had_events = atomic_fetch_add(&feed->events, events);
     uint64_t had_bytes = atomic_fetch_add(&feed->bytes, bytes);
@@ -9,8 +9,7 @@ void feed_add(struct feed *feed, uint64_t events, uint64_t bytes)
     bool is_full =
         had_events + events >= feed->full_events || had_bytes + bytes >= feed->full_bytes;
 
-    if (events > 0 && (had_events == 0 || (is_full && !was_full)))
-        wake_bump(&feed->wake);
+    return events > 0 && (had_events == 0 || (is_full && !was_full));
 }
 
 void feed_take(struct feed *feed, uint64_t events, uint64_t bytes)

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* feed: what all lanes of one output hold together, as a hint for its batch workers: when to wake
- * up. The truth is in the lanes, under their locks; nothing is counted from here. */
+/* feed: what all lanes of one output hold together, for its batch workers: when to wake up. Nothing
+ * is counted from here. A lane adds and takes under its own lock, together with the change to its
+ * rings, so the feed is empty when all lanes are: added later, events that a worker has taken by
+ * then would make it negative, and those of another lane would find it full of nothing and wake
+ * nobody. */
 #pragma once
 
 #include "base/wake.h"
@@ -11,10 +14,11 @@ struct feed {
     _Atomic bool no_more_soon;      /* what is there need not wait for company */
     /* At these a batch is worth making; a reload may change them. */
     _Atomic uint64_t full_events, full_bytes;
+    _Atomic int64_t max_wait_ms; /* so long events may wait for company; 0: not at all */
 };
 
-/* Adds to the feed; wakes the workers when it was empty or has just become worth a batch. */
-void feed_add(struct feed *feed, uint64_t events, uint64_t bytes);
+/* true: it was empty, or has just become worth a batch: wake the workers, after unlocking. */
+bool feed_add(struct feed *feed, uint64_t events, uint64_t bytes);
 void feed_take(struct feed *feed, uint64_t events, uint64_t bytes);
 bool feed_is_full(struct feed *feed);
 /* A reading has caught up with a long backlog: the rest of it leaves at once. */

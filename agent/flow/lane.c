@@ -267,6 +267,12 @@ static void add_example(struct lane_examples *examples, size_t at, enum flow why
         examples->items[examples->count++] = (struct lane_example){ at, why };
 }
 
+static void count_evicted(struct lane *lane, const struct piece *piece)
+{
+    ledger_move(lane->config.books, FLOW_evict_oldest, piece->events, piece->bytes);
+    feed_take(lane->config.feed, piece->events, piece->bytes);
+}
+
 /* One pass under the lock; ret_victim: pushed out, to be let go without the lock. */
 static size_t offer_pass(struct lane *lane, const struct event *events, size_t from, size_t count,
                          const struct run_info *run, struct lane_news *news,
@@ -286,17 +292,18 @@ static size_t offer_pass(struct lane *lane, const struct event *events, size_t f
             add_example(&news->examples, at, tally.why);
     }
     count_pass(lane, run, &tally);
+    bool wake_workers = feed_add(lane->config.feed, tally.admitted.events, tally.admitted.bytes);
     lane_take_news(lane, news);
     if (at < count && lane->config.overflow == LANE_DROP_OLDEST) {
         /* NULL while the workers have all pieces in hand: then the newest has nowhere to go. */
         *ret_victim = classes_evict(lane->classes, lane->full_class);
         if (*ret_victim != NULL)
-            ledger_move(lane->config.books, FLOW_evict_oldest, (*ret_victim)->events,
-                        (*ret_victim)->bytes);
+            count_evicted(lane, *ret_victim);
     }
     lane->has_waiter = at < count && lane->config.overflow == LANE_BLOCK;
     lock_drop(&lane->lock);
-    feed_add(lane->config.feed, tally.admitted.events, tally.admitted.bytes);
+    if (wake_workers)
+        wake_bump(&lane->config.feed->wake);
     return at;
 }
 
@@ -321,7 +328,6 @@ static void take_back(struct lane *lane, struct piece *piece) NEEDS_LOCK(&lane->
 
 static void let_go(struct lane *lane, struct piece *victim)
 {
-    feed_take(lane->config.feed, victim->events, victim->bytes);
     piece_release_receipts(victim);
     piece_forget_resources(victim);
     lock_take(&lane->lock);
@@ -370,6 +376,11 @@ void lane_hurry(struct lane *lane)
     feed_hurry(lane->config.feed);
 }
 
+int64_t lane_max_wait_ms(const struct lane *lane)
+{
+    return atomic_load(&lane->config.feed->max_wait_ms);
+}
+
 /* ---- the other end ---- */
 
 struct lane_level lane_level(struct lane *lane)
@@ -389,13 +400,12 @@ struct piece *lane_gather(struct lane *lane, unsigned worker)
 {
     lock_take(&lane->lock);
     struct piece *piece = classes_take(lane->classes, lane->now_ms);
-    if (piece != NULL)
+    if (piece != NULL) {
         ledger_move_cell(lane->config.books, FLOW_gather, worker, piece->events, piece->bytes);
-    if (piece != NULL)
         shedder_note_out(lane->shedder, piece->bytes);
-    lock_drop(&lane->lock);
-    if (piece != NULL)
         feed_take(lane->config.feed, piece->events, piece->bytes);
+    }
+    lock_drop(&lane->lock);
     return piece;
 }
 

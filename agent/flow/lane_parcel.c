@@ -97,11 +97,11 @@ uint64_t lane_parcel_close(struct lane *lane, struct receipt *receipt, bool keep
     }
     lane->has_waiter = wants_room;
     bool wake_workers = lane->parcel.kept_workers_waiting;
+    if (keep && feed_add(lane->config.feed, admitted.events, admitted.bytes))
+        wake_workers = true;
     lane->parcel.kept_workers_waiting = false;
     lane_take_news(lane, ret_news);
     lock_drop(&lane->lock);
-    if (keep)
-        feed_add(lane->config.feed, admitted.events, admitted.bytes);
     if (wake_workers)
         wake_bump(&lane->config.feed->wake);
     return keep ? oversize.events : 0;

@@ -126,13 +126,8 @@ struct books *ledger_lane(struct ledger *ledger, const char *input, const char *
     CHECK(slot < LEDGER_SLOTS); /* closing entries take at most the other half */
     ledger->own_lanes += !ledger->is_own[slot];
     ledger->is_own[slot] = true;
-    atomic_store_explicit(&file->lanes[slot].rereadable, rereadable, memory_order_relaxed);
+    ledger_set_rereadable(&file->lanes[slot], rereadable);
     return &file->lanes[slot];
-}
-
-bool ledger_is_rereadable(const struct books *books)
-{
-    return atomic_load_explicit(&books->rereadable, memory_order_relaxed) != 0;
 }
 
 const char *ledger_input_name(const struct books *books)

@@ -363,6 +363,8 @@ static bool tend_one(struct streams *streams, struct connection *connection, str
 
     if (connection->is_paused)
         resume(streams, connection, sink);
+    else if (!is_shaking(connection) && connection_waiting_bytes(connection) > 0)
+        connection->heard_ms = clock_now_ms(); /* it was not silent: a full lane held us up */
     else
         let_go(streams, connection, sink);
     return streams->count < count;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rights/needs.h"
 
+#include "base/capability.h"
 #include "config/schema_names.h"
 
 #include <limits.h>
-#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -162,35 +162,4 @@ void needs_fini(struct needs *needs)
         free(needs->items[i].path);
     free(needs->items);
     *needs = (struct needs){ .items = NULL };
-}
-
-/* ---- for people ---- */
-
-static const struct {
-    int capability;
-    const char *name, *purpose;
-} capabilities[] = {
-    { CAP_DAC_OVERRIDE, "CAP_DAC_OVERRIDE", "to write into folders of others" },
-    { CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH", "to read files of others" },
-    { CAP_SYSLOG, "CAP_SYSLOG", "to read the kernel's log" },
-    { CAP_NET_BIND_SERVICE, "CAP_NET_BIND_SERVICE", "to listen on a port below 1024" },
-};
-enum { CAPABILITIES = sizeof(capabilities) / sizeof(capabilities[0]) };
-
-const char *need_capability_name(int capability)
-{
-    for (size_t i = 0; i < CAPABILITIES; i++) {
-        if (capabilities[i].capability == capability)
-            return capabilities[i].name;
-    }
-    return "";
-}
-
-const char *need_capability_purpose(int capability)
-{
-    for (size_t i = 0; i < CAPABILITIES; i++) {
-        if (capabilities[i].capability == capability)
-            return capabilities[i].purpose;
-    }
-    return "";
 }

@@ -29,7 +29,3 @@ struct needs {
 /* Points into the settings. false: out of memory, err is set. */
 bool needs_gather(struct needs *ret, const struct settings *settings, struct err *err);
 void needs_fini(struct needs *needs);
-
-/* "CAP_SYSLOG", and what for: "the kernel's log". */
-const char *need_capability_name(int capability);
-const char *need_capability_purpose(int capability);

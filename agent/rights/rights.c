@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rights/rights.h"
 
+#include "base/capability.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "rights/capabilities.h"
@@ -9,7 +10,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,7 +56,7 @@ static uint64_t capabilities_of(const struct needs *needs)
 static void list_capabilities(uint64_t set, struct buf *ret)
 {
     for (int capability = 0; capability <= CAP_LAST_CAP; capability++) {
-        const char *name = need_capability_name(capability);
+        const char *name = capability_name(capability);
         if ((set & bit_of(capability)) == 0)
             continue;
         (void)buf_add_text(ret, ret->bytes > 0 ? " " : "");
@@ -218,7 +218,7 @@ static bool covers(const struct rights *rights, const struct need *need, struct 
         /* What it never had it may do without: the part itself says what it cannot do. */
         if ((rights->held & ~rights->kept & bit_of(need->capability)) == 0)
             return true;
-        refuse(need, "it takes ", need_capability_name(need->capability), ret_problems);
+        refuse(need, "it takes ", capability_name(need->capability), ret_problems);
         return false;
     }
     return true;

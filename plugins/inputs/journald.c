@@ -64,6 +64,10 @@ static bool journald_check(const void *config, struct err *err)
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
     const struct journald_config *cfg = config;
 
+    if (cfg->root_path[0] != '\0' && cfg->root_path[0] != '/')
+        return err_set(err, "root_path '%s' does not begin with '/'", cfg->root_path);
+    if (cfg->root_path[0] != '\0' && cfg->directory[0] != '\0')
+        return err_set(err, "directory and root_path exclude each other");
     for (size_t i = 0; i < cfg->matches.count; i++) {
         const char *match = cfg->matches.items[i];
         size_t name = strspn(match, letters);
@@ -76,13 +80,34 @@ static bool journald_check(const void *config, struct err *err)
     return true;
 }
 
+/* Where libsystemd looks for them, and how they are named. */
+static void journald_reads(const void *config, struct buf *ret_globs)
+{
+    const struct journald_config *cfg = config;
+    const char *directory = cfg->directory, *root = cfg->root_path;
+
+    if (directory[0] != '\0')
+        (void)buf_printf(ret_globs, "%s/*.journal\n%s/*/*.journal\n", directory, directory);
+    else
+        (void)buf_printf(ret_globs,
+                         "%s/var/log/journal/*/*.journal\n%s/run/log/journal/*/*.journal\n", root,
+                         root);
+}
+
+static int open_files(const struct journald_config *config, sd_journal **ret)
+{
+    if (config->directory[0] != '\0')
+        return sd_journal_open_directory(ret, config->directory, 0);
+    if (config->root_path[0] != '\0') /* a folder that is not there is none to read */
+        return sd_journal_open_directory(ret, config->root_path, SD_JOURNAL_OS_ROOT);
+    return sd_journal_open(ret, SD_JOURNAL_LOCAL_ONLY);
+}
+
 static int open_journal(struct journald *in)
 {
     const struct journald_config *config = in->config;
     sd_journal *journal = NULL;
-    int failed = config->directory[0] != '\0'
-                     ? sd_journal_open_directory(&journal, config->directory, 0)
-                     : sd_journal_open(&journal, SD_JOURNAL_LOCAL_ONLY);
+    int failed = open_files(config, &journal);
 
     if (failed >= 0)
         failed = journal_add_matches(journal, config);
@@ -119,8 +144,9 @@ static bool journald_open(void *state, const void *config, const struct host *ho
         return true;
     free(in->buffer);
     free(in->own_unit);
-    return err_set(err, "cannot open the journal%s%s: %s",
-                   in->config->directory[0] != '\0' ? " in " : "", in->config->directory,
+    const char *place =
+        in->config->directory[0] != '\0' ? in->config->directory : in->config->root_path;
+    return err_set(err, "cannot open the journal%s%s: %s", place[0] != '\0' ? " in " : "", place,
                    strerror(-failed));
 }
 
@@ -396,7 +422,7 @@ static uint64_t journald_max_event_bytes(const void *config)
 
 const struct input input_journald = {
     .type = { PLUGIN_TYPE("journald", "Entries of systemd's journal", journald_config, journald),
-              .traits = INPUT_REREADABLE | INPUT_READS_ALL,
+              .traits = INPUT_REREADABLE | INPUT_READS_ALL, .reads = journald_reads,
               .max_event_bytes = journald_max_event_bytes, .check = journald_check },
     .open = journald_open,
     .restore = journald_restore,

@@ -51,13 +51,10 @@ struct kmsg_mark {
 };
 _Static_assert(sizeof(struct kmsg_mark) <= MARK_BYTES, "a mark fits");
 
-static const char *hint_for(int error)
+static bool is_for_want_of_rights(int error)
 {
     /* ENOENT: the service does not see devices. */
-    return error == EPERM || error == EACCES || error == ENOENT
-               ? "; reading it takes CAP_SYSLOG where kernel.dmesg_restrict is 1 (drop-in "
-                 "kernel-log.conf)"
-               : "";
+    return error == EPERM || error == EACCES || error == ENOENT;
 }
 
 static bool read_boot_id(struct kmsg *kmsg, struct err *err)
@@ -83,9 +80,10 @@ static bool kmsg_open(void *state, const void *config, const struct host *host, 
         return false;
     kmsg->fd = open(kmsg->config->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (kmsg->fd < 0) {
-        int error = errno;
-        return err_set(err, "cannot open '%s': %s%s", kmsg->config->path, strerror(error),
-                       hint_for(error));
+        bool lacks_rights = is_for_want_of_rights(errno);
+        return err_set(err, "cannot open '%s': %s%s%s", kmsg->config->path, strerror(errno),
+                       lacks_rights ? "; reading the kernel's log takes " : "",
+                       lacks_rights ? capability_advice(CAP_SYSLOG) : "");
     }
     kmsg->buffer = malloc(kmsg->room);
     if (kmsg->buffer == NULL) {
@@ -294,6 +292,11 @@ static void kmsg_close(void *state)
     free(kmsg->buffer);
 }
 
+static void kmsg_reads(const void *config, struct buf *ret_globs)
+{
+    (void)buf_printf(ret_globs, "%s\n", ((const struct kmsg_config *)config)->path);
+}
+
 static uint64_t kmsg_max_event_bytes(const void *config)
 {
     (void)config;
@@ -302,7 +305,7 @@ static uint64_t kmsg_max_event_bytes(const void *config)
 
 const struct input input_kmsg = {
     .type = { PLUGIN_TYPE("kmsg", "The kernel's log, /dev/kmsg", kmsg_config, kmsg),
-              .traits = INPUT_REREADABLE | INPUT_KERNEL_LOG,
+              .traits = INPUT_REREADABLE | INPUT_KERNEL_LOG, .reads = kmsg_reads,
               .max_event_bytes = kmsg_max_event_bytes },
     .open = kmsg_open,
     .restore = kmsg_restore,

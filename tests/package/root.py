@@ -85,12 +85,12 @@ class Root:
 
     def boot(self):
         """Without resource controllers: where the host has them in version 1, they stay there. With
-        Landlock, which nspawn's own filter keeps from what it boots."""
+        Landlock, which nspawn's own filter keeps from what it boots, and with the right to the kernel's log."""
         self._console = open(self.folder.with_suffix(".console"), "ab")
         self._nspawn = subprocess.Popen(
             ["systemd-nspawn", "-q", "-D", self.folder, "--private-network", "--register=no", "--keep-unit",
              "--system-call-filter=landlock_create_ruleset landlock_add_rule landlock_restrict_self",
-             f"--machine={self.folder.name}", "--boot"],
+             "--capability=CAP_SYSLOG", f"--machine={self.folder.name}", "--boot"],
             stdin=subprocess.DEVNULL, stdout=self._console, stderr=self._console,
             env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"})
         self.wait(self._find_leader, "the first process")
@@ -139,7 +139,7 @@ class Root:
         self.path(inside).parent.mkdir(parents=True, exist_ok=True)
         self.path(inside).write_text(text)
 
-    def wait(self, look, what, timeout=30):
+    def wait(self, look, what, timeout=120):
         deadline = time.monotonic() + timeout
         while True:
             found = look()

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -138,6 +139,51 @@ def test_the_configuration_in_it_is_valid(deb, folder):
     done = subprocess.run([place / "usr/bin/spillway", "check", "-c", config / "spillway.yaml"],
                           capture_output=True, text=True, timeout=60, env={"NODE_NAME": "node-1"})
     assert done.returncode == 0 and "pods -> main" in done.stdout, done.stdout + done.stderr
+
+
+def wait(look, what, timeout=60):
+    deadline = time.monotonic() + timeout
+    while not look():
+        assert time.monotonic() < deadline, what()
+        time.sleep(0.05)
+
+
+def test_with_it_a_pods_lines_have_what_the_kubelets_names_say_and_its_own_do_not_come(deb, folder):
+    """The DaemonSet's configuration, run on this host with the paths of a node that are in a folder."""
+    place = folder / "node"
+    subprocess.run(["dpkg-deb", "-x", deb, place], check=True)
+    config = next(document["data"]["spillway.yaml"] for document in manifests("base")
+                  if document["kind"] == "ConfigMap")
+    config = config.replace("/var/log/pods", f"{place}/pods").replace("root_path: /host", f"root_path: {place}/host")
+    for pod, text in (("spillway_spillway-x2x_11-22/spillway/0.log", "its own"),
+                      ("shop_web-7d4b9_0f3c-55aa/nginx/3.log", "hello from a pod")):
+        log = place / "pods" / pod
+        log.parent.mkdir(parents=True)
+        log.write_text(f"2026-11-28T10:00:00.000000001Z stderr F {text}\n")
+    (place / "host").mkdir()
+    (place / "host/proc").symlink_to("/proc")
+    (place / "conf/conf.d").mkdir(parents=True)
+    (place / "conf/spillway.yaml").write_text(config)
+    (place / "conf/conf.d/output.yaml").write_text(
+        f"agent: {{state_dir: {place}/state, runtime_dir: {place}/run}}\noutputs: {{main: {{type: stdout}}}}\n")
+    said, log = place / "said", place / "log"
+    with open(said, "wb") as out, open(log, "wb") as err:
+        agent = subprocess.Popen([place / "usr/bin/spillway", "run", "-c", place / "conf/spillway.yaml"], stdout=out,
+                                 stderr=err, env={"NODE_NAME": "node-1"})
+    try:
+        wait(lambda: agent.poll() is not None or
+             "hello from a pod" in said.read_text() and "system." in said.read_text(), log.read_text)
+    finally:
+        agent.terminate()
+    assert agent.wait(60) == 0, log.read_text()
+    events = [json.loads(line) for line in said.read_text().splitlines()]
+    line = next(event for event in events if event["body"] == "hello from a pod")
+    assert line["resource"].items() >= {
+        "k8s.namespace.name": "shop", "k8s.pod.name": "web-7d4b9", "k8s.pod.uid": "0f3c-55aa",
+        "k8s.container.name": "nginx", "k8s.container.restart_count": 3, "k8s.node.name": "node-1"}.items(), line
+    assert line["attributes"]["log.iostream"] == "stderr" and line["time"] == "2026-11-28T10:00:00.000000001Z"
+    assert "its own" not in [event["body"] for event in events]
+    assert all(event["resource"]["k8s.node.name"] == "node-1" for event in events)
 
 
 def test_volumes_and_mounts_fit_together():

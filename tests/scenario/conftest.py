@@ -9,12 +9,16 @@ import tempfile
 
 import pytest
 
+from rig import npm
 from rig.agent import BINARY, Agent, is_sanitized
 from rig.receiver import Receiver
+from rig.waiting import BrokenPromise
 
 
 def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="also the scenarios that take minutes")
+    parser.addoption("--late", help="a file for the names of the scenarios that failed, but not by a "
+                                    "broken promise of the agent")
     parser.addoption("--seed", type=int, default=None, help="of what is random; default: a new one")
 
 
@@ -25,6 +29,12 @@ def pytest_collection_modifyitems(config, items):
         items[:] = [item for item in items if "long" not in item.keywords]
     if is_sanitized():
         items[:] = [item for item in items if "release" not in item.keywords]
+    if not npm.is_there():
+        items[:] = [item for item in items if "npm" not in item.keywords]
+
+
+def pytest_report_header():
+    return None if npm.is_there() else f"left out: {npm.LEFT_OUT}"
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -36,6 +46,25 @@ def pytest_runtest_makereport(item, call):
     if report.failed and rig is not None:
         for agent in rig.agents:
             report.sections.append(("agent", agent.report()))
+    if report.failed and not call.excinfo.errisinstance(BrokenPromise):
+        report.user_properties.append(("late", True))
+
+
+def pytest_configure(config):
+    late = config.getoption("--late")
+    if late and not hasattr(config, "workerinput"):  # not in the processes of pytest-xdist
+        config.pluginmanager.register(LateScenarios(late))
+
+
+class LateScenarios:
+    def __init__(self, path):
+        self.path = path
+        pathlib.Path(path).write_text("")
+
+    def pytest_runtest_logreport(self, report):
+        if ("late", True) in report.user_properties:
+            with open(self.path, "a") as file:
+                file.write(report.nodeid + "\n")
 
 
 class Rig:
@@ -46,8 +75,8 @@ class Rig:
         self.agents, self.receivers = [], []
         self.is_cut_short = False  # it failed, or was skipped when agents ran already
 
-    def receiver(self, port=0):
-        receiver = Receiver(port)
+    def receiver(self):
+        receiver = Receiver()
         self.receivers.append(receiver)
         return receiver
 
@@ -67,7 +96,7 @@ class Rig:
         """An http output to the receiver, with waits that suit a test: below one request in flight it
         would be paced, with gaps of up to half a minute after a few failures."""
         concurrency = {"min": 1, **options.pop("concurrency", {})}
-        return {"type": "http", "url": receiver.url, "timeout": "10s",
+        return {"type": "http", "url": receiver.url, "timeout": "100s",
                 "retry": {"base": "50ms", "cap": "200ms"}, "concurrency": concurrency,
                 "breaker": {"rest": "50ms", "rest_max": "200ms"}, **options}
 

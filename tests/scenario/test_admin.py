@@ -18,7 +18,7 @@ from rig.admin import ask
 from rig.lines import lines
 from rig.promtool import program, promtool
 from rig.receiver import Reply
-from rig.waiting import wait_until
+from rig.waiting import DEADLINE_S, wait_until
 
 STDIN = {"app": {"type": "stdin"}}
 ROUTES = ("/", "/healthz", "/readyz", "/metrics", "/stats", "/recent", "/ledger", "/config", "/version")
@@ -208,7 +208,7 @@ def test_recent_tells_drops_troubles_and_log_lines_but_no_event(rig):
     [drop] = recent["drops"]
     assert (drop["input"], drop["output"], drop["reason"]) == ("app", "main", "refuse")
     assert drop["events"] == drop["events_by_minute"][-1] + drop["events_by_minute"][-2] == 1
-    assert drop["since_seconds"] <= 30 and recent["troubles"] == [] and recent["drops_left_out"] == 0
+    assert drop["since_seconds"] <= 60 and recent["troubles"] == [] and recent["drops_left_out"] == 0
     assert "refused by the endpoint" in drop["meaning"]
     said = [line["text"] for line in recent["log"]]
     assert any(line.startswith('msg="request failed"') for line in said)
@@ -313,7 +313,7 @@ def test_a_request_that_drips_in_is_cut_off(rig):
     with socket.create_connection(admin.address(agent)) as slow:
         slow.settimeout(0.1)
         slow.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nX-Drip: ")
-        while time.monotonic() - began < 30:
+        while time.monotonic() - began < DEADLINE_S:
             try:
                 slow.sendall(b"x")  # never idle
                 if slow.recv(100) == b"":
@@ -323,7 +323,7 @@ def test_a_request_that_drips_in_is_cut_off(rig):
             except OSError:
                 break
     took = time.monotonic() - began
-    assert 3 < took < 25, took
+    assert 3 < took < DEADLINE_S, took
     assert ask(agent, "/healthz", tcp=True).status == 200
     agent.end_input()
     agent.finish().agree_with(receiver)
@@ -362,7 +362,7 @@ def test_bad_guests_leave_the_shipping_untouched(rig):
         done.set()
         feeder.join()
     receiver.wait_events(fed[0])
-    wait_until(lambda: try_health(agent), "the port to answer again", timeout=30)
+    wait_until(lambda: try_health(agent), "the port to answer again")
     assert ask(agent, "/stats").json["lanes"][0]["numbers"]["lines"] == fed[0]
     agent.end_input()
     agent.finish().agree_with(receiver)
@@ -385,7 +385,7 @@ def test_strange_requests_are_refused_or_cut_off_and_tell_nothing(rig):
     receiver, agent = shipping(rig)
     agent.start_piped()
     for data in STRANGE:
-        with socket.create_connection(admin.address(agent), timeout=20) as guest:
+        with socket.create_connection(admin.address(agent), timeout=DEADLINE_S) as guest:
             answer = b""
             try:
                 guest.sendall(data)
@@ -423,16 +423,14 @@ def test_guests_that_only_sit_there_lose_their_places(rig):
     guests += [sit_down(admin.started(agent)["admin_socket"], socket.AF_UNIX) for _ in range(40)]
     agent.feed(lines(0, 1000))
     receiver.wait_events(1000)
-    began = time.monotonic()
     with sit_down(admin.address(agent), socket.AF_INET) as one_more:
-        one_more.settimeout(20)
+        one_more.settimeout(DEADLINE_S)
         try:
             assert one_more.recv(100) == b""  # there is no place for it, or it loses it
         except ConnectionResetError:
             pass
-    wait_until(lambda: try_health(agent), "the port to answer again", timeout=30)
+    wait_until(lambda: try_health(agent), "the port to answer again")
     assert ask(agent, "/healthz").status == 200
-    assert time.monotonic() - began < 25
     for guest in guests:
         guest.close()
     agent.end_input()

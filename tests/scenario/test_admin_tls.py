@@ -6,11 +6,10 @@ import shutil
 import socket
 import ssl
 import subprocess
-import time
 
 import pytest
 
-from rig.waiting import wait_until
+from rig.waiting import DEADLINE_S, wait_until
 from test_tls import Certificates
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
@@ -30,7 +29,7 @@ def make(rig, cert, key, **admin):
 
 def ask(agent, path, *options, ca):
     port = agent.log.find(msg="started")[0]["metrics"].rsplit(":", 1)[1]
-    done = subprocess.run(["curl", "-sS", "--max-time", "10", "--cacert", ca, "-w", "\n%{http_code}",
+    done = subprocess.run(["curl", "-sS", "--max-time", str(DEADLINE_S), "--cacert", ca, "-w", "\n%{http_code}",
                            f"https://localhost:{port}{path}", *options], capture_output=True, text=True)
     return done.stdout.rpartition("\n")[2], done.stdout + done.stderr
 
@@ -51,7 +50,7 @@ def test_it_speaks_https_alone_and_wants_the_token_there(rig, certificates):
     other = certificates.issue("other", "localhost")[0]
     assert ask(agent, "/healthz", ca=other)[0] == "000", "a client that checks is not fooled"
     host, port = agent.log.find(msg="started")[0]["metrics"].rsplit(":", 1)
-    with socket.create_connection((host, int(port)), timeout=10) as plain:
+    with socket.create_connection((host, int(port)), timeout=DEADLINE_S) as plain:
         plain.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert b"200" not in plain.recv(4096)
     end(agent)
@@ -62,18 +61,16 @@ def test_a_guest_that_never_shakes_hands_is_cut_off_and_holds_up_nobody(rig, cer
     agent = make(rig, cert, key)
     agent.start_piped()
     host, port = agent.log.find(msg="started")[0]["metrics"].rsplit(":", 1)
-    guests = [socket.create_connection((host, int(port)), timeout=20) for _ in range(8)]
+    guests = [socket.create_connection((host, int(port)), timeout=DEADLINE_S) for _ in range(8)]
     guests[0].sendall(b"\x16\x03\x01\x02\x00")  # the head of a hello that does not come
     assert ask(agent, "/healthz", ca=certificates.ca)[0] == "200"
-    began = time.monotonic()
-    for guest in guests:
+    for guest in guests:  # each is cut off, or this waits in vain
         try:
             while guest.recv(4096):
                 pass
         except ConnectionResetError:
             pass
         guest.close()
-    assert time.monotonic() - began < 15
     assert ask(agent, "/healthz", ca=certificates.ca)[0] == "200"
     end(agent)
 
@@ -82,7 +79,7 @@ def serial(agent, ca):
     """Of the certificate that the port shows, or None where the handshake fails."""
     port = agent.log.find(msg="started")[0]["metrics"].rsplit(":", 1)[1]
     context = ssl.create_default_context(cafile=ca)
-    with socket.create_connection(("localhost", int(port)), timeout=10) as plain:
+    with socket.create_connection(("localhost", int(port)), timeout=DEADLINE_S) as plain:
         with context.wrap_socket(plain, server_hostname="localhost") as secure:
             return secure.getpeercert()["serialNumber"]
 
@@ -127,7 +124,7 @@ def test_an_answer_that_is_on_its_way_is_not_cut_off_by_a_renewal(rig, certifica
     port = agent.log.find(msg="started")[0]["metrics"].rsplit(":", 1)[1]
     seen = folder / "tap.out"
     tap = subprocess.Popen(["curl", "-sSN", "--cacert", certificates.ca, "-H", "Authorization: Bearer secret",
-                            "-o", seen, f"https://localhost:{port}/tap?name=app&seconds=60"])
+                            "-o", seen, f"https://localhost:{port}/tap?name=app&for_ms=3600000"])
 
     def shows(word):
         agent.feed(f"{word}\n")
@@ -140,7 +137,7 @@ def test_an_answer_that_is_on_its_way_is_not_cut_off_by_a_renewal(rig, certifica
     wait_until(lambda: shows("after"), "the tap goes on", pause=0.1)
     assert tap.poll() is None
     tap.terminate()
-    tap.wait(20)
+    tap.wait(DEADLINE_S)
     end(agent)
 
 

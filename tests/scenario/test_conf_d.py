@@ -10,11 +10,11 @@ from rig import yaml
 from rig.admin import ask
 from rig.agent import BINARY, environment
 from rig.lines import append_lines
-from rig.waiting import wait_until
+from rig.waiting import DEADLINE_S, wait_until
 
 
 def run(*words):
-    done = subprocess.run([BINARY, *words], capture_output=True, text=True, timeout=40,
+    done = subprocess.run([BINARY, *words], capture_output=True, text=True, timeout=DEADLINE_S,
                           env=environment())
     return done.returncode, done.stdout + done.stderr
 

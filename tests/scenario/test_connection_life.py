@@ -23,6 +23,7 @@ def finish(agent, receiver, count):
     agent.finish().agree_with(receiver)
     check_exact(receiver.bodies(), count)
     assert agent.log.find(msg="circuit breaker opened") == []
+    assert agent.log.find(msg="request failed") == [], "a connection that ended is no failure"
 
 
 def test_an_endpoint_that_closes_idle_connections_at_any_moment(rig, seed):
@@ -46,10 +47,8 @@ def test_an_endpoint_that_closes_after_some_requests_without_a_word(rig, request
     receiver = rig.receiver()
     receiver.requests_per_connection, receiver.closes_late = requests, late
     agent = start(rig, receiver)
-    begin = time.monotonic()
     for n in range(ROUNDS):
         agent.feed(lines(n, 1))
         receiver.wait_events(n + 1)
     assert receiver.accepted >= ROUNDS // requests
-    assert time.monotonic() - begin < 20, "a connection that ended cost a backoff"
     finish(agent, receiver, ROUNDS)

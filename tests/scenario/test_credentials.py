@@ -55,6 +55,12 @@ def check(agent, lines):
     agent.stop().agree_with(lines.receiver)
 
 
+def replace(source, target):
+    """All of it at once: half a file would be one more change."""
+    shutil.copy(source, f"{target}.new")
+    os.replace(f"{target}.new", target)
+
+
 def changed(agent, **fields):
     agent.wait_log(msg="changed credentials are in use", **fields)
 
@@ -68,11 +74,11 @@ def test_a_new_certificate_is_used_and_a_pair_that_does_not_fit_leaves_the_old(r
     agent = make(rig, receiver, tls={"ca_file": certificates.ca, "cert_file": cert, "key_file": key}).start()
     lines = Lines(rig, receiver)
     lines.ship()
-    shutil.copy(second[0], cert)  # its key is not there yet
+    replace(second[0], cert)  # its key is not there yet
     while not agent.log.find(msg="changed credentials are of no use, the old ones are kept"):
         lines.ship()
     assert set(receiver.clients) == {"first.example"}
-    shutil.copy(second[1], key)
+    replace(second[1], key)
     while not agent.log.find(msg="changed credentials are in use"):
         lines.ship()
     lines.ship()
@@ -112,7 +118,7 @@ def test_an_outage_by_an_old_authority_ends_when_the_file_has_the_new_one(rig, f
     agent = make(rig, receiver, tls={"ca_file": trusted}).start()
     append_lines(rig.folder / "app.log", 0, 100)
     agent.wait_log(msg="circuit breaker opened")
-    shutil.copy(theirs / "ca.pem", trusted)
+    replace(theirs / "ca.pem", trusted)
     receiver.wait_events(100)
     changed(agent)
     check_exact(receiver.bodies(), 100)

@@ -210,8 +210,8 @@ def test_killed_in_the_middle_it_keeps_every_refused_event_and_loses_none(rig, f
     agent.start()
     with log.open("a") as file:
         file.write("".join(f"{line}\n" for line in lines(110, 50)))
-    receiver.wait_events(160, timeout=100)  # paced: for the agent it is an outage that ends
+    receiver.wait_events(160)  # paced: for the agent it is an outage that ends
     wait_until(lambda: set(bodies(read(path))) == set(poison),
-               lambda: f"all poison; {len(set(bodies(read(path))))} of {len(poison)} are there", timeout=100)
+               lambda: f"all poison; {len(set(bodies(read(path))))} of {len(poison)} are there")
     agent.stop()
     assert_none_missing(numbers(receiver.bodies()), 160)

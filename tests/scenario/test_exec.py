@@ -12,7 +12,7 @@ import yaml as pyyaml
 
 from rig import yaml
 from rig.agent import BINARY, environment
-from rig.waiting import stays, wait_until
+from rig.waiting import DEADLINE_S, stays, wait_until
 
 
 def command(*words, **options):
@@ -146,8 +146,9 @@ def test_slow_deaf_and_endless_children_end_and_do_not_hold_others(rig):
     mark = rig.folder / "mark"
     agent = rig.agent({
         "slow": command("sleep", "1000", interval="100ms", timeout="300ms"),
+        # Long enough for a shell to become deaf, also on a slow machine.
         "deaf": shell("trap '' TERM; echo deaf; while :; do sleep 0.05; done", interval="1h",
-                      timeout="200ms", kill_after="200ms"),
+                      timeout="3s", kill_after="200ms"),
         # A grandchild in the group, and one that has left it, hold the pipe.
         "left": shell(f"echo left; sh -c 'sleep 1000; : in {mark}' & "
                       f"setsid sh -c 'sleep 1001; : out {mark}' &", interval="1h"),
@@ -160,18 +161,18 @@ def test_slow_deaf_and_endless_children_end_and_do_not_hold_others(rig):
     agent.wait_log(msg="a run failed", input="slow",
                    why="took longer than 300 ms, ended by signal 15 (Terminated)")
     agent.wait_log(msg="a run failed", input="deaf",
-                   why="took longer than 200 ms, ended by signal 9 (Killed)")
+                   why="took longer than 3000 ms, ended by signal 9 (Killed)")
     agent.wait_log(msg="something that a run left behind holds its output", input="left")
     agent.wait_metric(2, "spillway_runs_skipped_total", input="slow")
     wait_until(lambda: len(marked(f": in {mark}")) == 0, "what is left of the group is killed")
-    assert agent.metrics().get("spillway_lines_truncated_total", input="endless") == 1
-    assert {"left", "deaf"} <= set(bodies(receiver))
-    assert bodies(receiver).count("beat") >= 10
+    agent.wait_metric(1, "spillway_lines_truncated_total", input="endless")
+    wait_until(lambda: {"left", "deaf"} <= set(bodies(receiver)), "what they said")
+    wait_until(lambda: bodies(receiver).count("beat") >= 10, "the steady one to go on")
     agent.stop().agree_with(receiver)
     cut = [event for event in receiver.events()
            if event.get("attributes", {}).get("log.record.original_bytes") == 64 << 16]
     assert len(cut) == 1 and cut[0]["body"] == "\0" * 1024
-    wait_until(lambda: not marked(mark), "also the one that had left it", timeout=5)
+    wait_until(lambda: not marked(mark), "also the one that had left it")
 
 
 @pytest.mark.quick
@@ -187,7 +188,7 @@ def test_after_a_kill_no_process_is_left(rig):
     assert len(family) >= 5, family
     agent.kill()
     wait_until(lambda: not set(family) & {pid for pid, (_, state, _) in processes().items()
-                                          if state not in "ZX"}, "nobody", timeout=5)
+                                          if state not in "ZX"}, "nobody")
 
 
 def test_without_its_starter_the_agent_says_so_and_children_end(rig):
@@ -197,7 +198,7 @@ def test_without_its_starter_the_agent_says_so_and_children_end(rig):
     agent.start()
     wait_until(lambda: marked(mark), "the child")
     os.kill(starter_of(agent), 9)
-    wait_until(lambda: not marked(mark), "the child ends with it", timeout=5)
+    wait_until(lambda: not marked(mark), "the child ends with it")
     agent.wait_log(msg="a run failed", input="child")
     agent.wait_log(msg="a run failed",
                    why="the process that starts children has ended: restart the agent")
@@ -224,16 +225,17 @@ def test_many_runs_leave_no_zombie_and_no_descriptor(rig, count):
         zombies = [pid for pid, (_, state, _) in below(starter).items() if state == "Z"]
         assert len(zombies) <= 16, zombies  # those that end just now
         return runs() >= count
-    wait_until(look, "so many runs", pause=0.2, timeout=60)
+    wait_until(look, "so many runs", pause=0.2, timeout=600)
     assert most[starter] <= 5 + 8 * 5 and most[agent.process.pid] <= 120, most
     agent.stop().agree_with(receiver)
     assert len(receiver.events()) >= count
 
 
 def test_a_child_waits_while_its_lane_is_full(rig):
+    count = 14000
     receiver = rig.receiver()
     receiver.hold()
-    agent = rig.agent({"writer": command("seq", "-f", "%0500.0f", "40000", interval="1h", timeout="2s",
+    agent = rig.agent({"writer": command("seq", "-f", "%0500.0f", str(count), interval="1h", timeout="4s",
                                          lane={"overflow": "block", "capacity": "4MiB"})},
                       {"main": rig.http(receiver, batch={"max_bytes": "256KiB"},
                                        compression="none")},
@@ -241,10 +243,10 @@ def test_a_child_waits_while_its_lane_is_full(rig):
     agent.start()
     wait_until(lambda: agent.metrics().get("spillway_lane_used_bytes", input="writer") > 3 << 20,
                "a full lane")
-    time.sleep(2.2)  # longer than its timeout, which is not for those that wait for us
+    time.sleep(4.2)  # longer than its timeout, which is not for those that wait for us
     receiver.release()
-    wait_until(lambda: len(receiver.events()) >= 40000, "all lines")
-    assert sorted(int(event["body"]) for event in receiver.events()) == list(range(1, 40001))
+    wait_until(lambda: len(receiver.events()) >= count, "all lines")
+    assert sorted(int(event["body"]) for event in receiver.events()) == list(range(1, count + 1))
     assert agent.stop().lane().dropped == 0
 
 
@@ -259,7 +261,7 @@ def test_at_the_stop_children_are_asked_and_their_last_words_arrive(rig):
     starter = starter_of(agent)
     began = time.monotonic()
     agent.stop().agree_with(receiver)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 30, "it took all of its grace"
     assert "bye" in bodies(receiver)
     assert not [body for body in bodies(receiver) if "signal" in body], "to be ended is no failure"
     assert starter not in processes()
@@ -268,7 +270,7 @@ def test_at_the_stop_children_are_asked_and_their_last_words_arrive(rig):
 def reload(agent, expect):
     agent.config_path.write_text(yaml.dump(agent.config))
     done = subprocess.run([BINARY, "reload", "-c", agent.config_path], capture_output=True, text=True,
-                          timeout=30, env=environment())
+                          timeout=DEADLINE_S, env=environment())
     assert done.returncode == expect, done
     return done.stdout + done.stderr
 

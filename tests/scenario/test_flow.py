@@ -3,7 +3,6 @@
 
 import base64
 import json
-import time
 
 import pytest
 
@@ -158,11 +157,9 @@ def test_metrics_of_the_host_arrive_with_their_types_and_units(rig):
 def test_the_first_event_does_not_wait_for_company(rig):
     receiver = rig.receiver()
     append(rig.folder / "app.log", "the first\n")
-    begin = time.monotonic()
     agent = rig.agent({"app": rig.tail("app.log")},
-                      {"main": rig.http(receiver, batch={"max_wait": "30s"})}).start()
-    receiver.wait_events(1, timeout=25)
-    assert time.monotonic() - begin < 25
+                      {"main": rig.http(receiver, batch={"max_wait": "10m"})}).start()
+    receiver.wait_events(1)
     agent.stop().agree_with(receiver)
 
 

@@ -18,9 +18,9 @@ import pytest
 
 from rig import yaml, zstd
 from rig.http_sender import Sender, address_of, await_end, connect, curl, ndjson, needs_curl
-from rig.lines import assert_none_missing, check_exact, lines, numbers
+from rig.lines import check_exact, lines, numbers
 from rig.receiver import Reply
-from rig.waiting import stays, wait_until
+from rig.waiting import DEADLINE_S, stays, wait_until
 from test_tls import Certificates
 
 EXAMPLE = pathlib.Path(__file__).parents[2] / "config" / "examples" / "http-input.yaml"
@@ -35,7 +35,7 @@ def make(rig, receiver, **options):
 
 
 def make_small(rig, *receivers, **options):
-    outputs = {f"out{i}": rig.http(receiver, batch=BATCH, compression="none", timeout="30s")
+    outputs = {f"out{i}": rig.http(receiver, batch=BATCH, compression="none")
                for i, receiver in enumerate(receivers)}
     return rig.agent({"web": {"type": "http", "listen": "tcp://127.0.0.1:0", **SMALL, **options}}, outputs,
                      memory_limit="16MiB" if len(receivers) == 1 else "20MiB")
@@ -174,7 +174,7 @@ def test_a_bomb_costs_neither_memory_nor_time(rig):
     for _ in range(5):
         begun = time.monotonic()
         assert Sender(agent).post(bomb, content_encoding="gzip")[0] == 413
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 30
     agent.stop()
 
 
@@ -233,7 +233,7 @@ def test_with_when_full_wait_senders_wait_and_nothing_is_refused(rig, acknowledg
     answers, senders, each = [], *((3, 13) if acknowledge == "accepted" else (50, 1))
 
     def send(first):
-        sender = Sender(agent, timeout=60)
+        sender = Sender(agent)
         for number in range(first, first + each * 500, 500):
             answers.append(sender.post(ndjson(lines(number, 500, bytes_=500)))[0])
     threads = [threading.Thread(target=send, args=(i * each * 500,)) for i in range(senders)]
@@ -244,7 +244,7 @@ def test_with_when_full_wait_senders_wait_and_nothing_is_refused(rig, acknowledg
     stays(lambda: any(thread.is_alive() for thread in threads), 0.3, "senders wait")
     receiver.release()
     for thread in threads:
-        thread.join(60)
+        thread.join(DEADLINE_S)
     assert answers == [200] * senders * each
     receiver.wait_events(senders * each * 500)
     check_exact(receiver.bodies(), senders * each * 500, in_order=False)
@@ -273,7 +273,7 @@ def test_acknowledge_delivered_answers_when_the_endpoint_has_it(rig):
     wait_until(receiver.waiting, "a request at the endpoint")
     stays(lambda: not answers, 0.3, "no answer yet")
     receiver.release()
-    sender.join(20)
+    sender.join(DEADLINE_S)
     assert answers[0][::2] == (200, {"delivered": 50})
     receiver.replies(400)
     status, _, answer = Sender(agent).post(ndjson(["poison"]))
@@ -298,7 +298,7 @@ def test_who_waits_too_long_for_a_delivery_is_told_so_and_it_is_delivered_all_th
 @pytest.mark.threads
 def test_slow_dripping_and_endless_clients_are_cut_and_hold_nobody_up(rig):
     receiver = rig.receiver()
-    agent = make(rig, receiver, request_timeout="1s", idle_timeout="1s", max_body_bytes="64KiB",
+    agent = make(rig, receiver, request_timeout="3s", idle_timeout="3s", max_body_bytes="64KiB",
                  max_event_bytes="16KiB").start()
     silent, half_head, half_body, endless = (connect(agent) for _ in range(4))
     half_head.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nX-Drip: ")
@@ -336,7 +336,7 @@ GARBAGE = [b"\0" * 1000, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc", b"GET\n\n\n", 
 
 def test_garbage_and_wrong_lengths_take_nothing_and_break_nothing(rig):
     receiver = rig.receiver()
-    agent = make(rig, receiver, request_timeout="500ms", idle_timeout="500ms").start()
+    agent = make(rig, receiver, request_timeout="2s", idle_timeout="2s").start()
     connections = [connect(agent) for _ in GARBAGE]
     for connection, garbage in zip(connections, GARBAGE):
         try:
@@ -369,6 +369,22 @@ def test_connections_over_the_limit_are_closed_and_those_within_it_work(rig):
     agent.stop().agree_with(receiver)
 
 
+def test_to_close_a_connection_that_rests_is_no_refusal_and_one_that_never_asked_is(rig):
+    receiver = rig.receiver()
+    agent = make(rig, receiver, idle_timeout="200ms").start()
+
+    def count(what):
+        return agent.metrics().get(f"spillway_connections_{what}_total", input="web", output="main")
+    sender = Sender(agent)
+    assert sender.post(ndjson(["x"]))[0] == 200
+    await_end(sender.connection.sock)
+    assert (count("accepted"), count("refused")) == (1, 0)
+    with connect(agent) as silent:
+        await_end(silent)
+    wait_until(lambda: (count("accepted"), count("refused")) == (2, 1), "one that is counted")
+    agent.stop().agree_with(receiver)
+
+
 def try_post(agent):
     try:
         return Sender(agent).post(ndjson(["z"]))[0] == 200
@@ -391,7 +407,7 @@ def test_tls_and_a_reload_that_takes_a_renewed_certificate(rig, folder):
 
     def serial():
         context = ssl.create_default_context(cafile=certificates.ca)
-        with socket.create_connection(("127.0.0.1", port), timeout=20) as plain, \
+        with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S) as plain, \
                 context.wrap_socket(plain, server_hostname="localhost") as secure:
             return secure.getpeercert()["serialNumber"]
     arguments = ("--cacert", certificates.ca, "--resolve", f"localhost:{port}:127.0.0.1")
@@ -455,11 +471,13 @@ def test_every_answer_of_200_is_in_the_books_through_kills(rig, seed):
             lost += int(line["lost"])
         until = time.monotonic() + chance.uniform(0.3, 0.8)
         sender = Sender(agent)
-        while time.monotonic() < until:
+        while True:
             count = chance.randrange(1, 300)
             assert sender.post(ndjson(lines(sent, count)))[0] == 200
             accepted += range(sent, sent + count)
             sent += count
+            if time.monotonic() > until:
+                break
         agent.kill()
     agent.start()
     lost += sum(int(line["lost"]) for line in agent.log.find(msg="books of the killed start closed"))

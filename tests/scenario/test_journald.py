@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Entries of a real journald: once each over restarts, kills and rotations, and what is gone is counted."""
 
+import json
+
 import pytest
 
-from rig.journal import Journal, export_entry, receive_export, show
+from rig.journal import Journal, Unit, export_entry, receive_export, show
+from rig.saved import checkpoint
 from rig.waiting import wait_until
 
 
@@ -22,6 +25,14 @@ def numbers(receiver):
 def await_all(receiver, count):
     wait_until(lambda: len(set(numbers(receiver))) >= count,
                lambda: f"{count} entries, {len(set(numbers(receiver)))} came")
+
+
+def await_saved(agent, journal, number):
+    """Until the entry is the one that a start after a kill would go on from."""
+    def first_shown():
+        cursor = checkpoint(agent, "journal@main").partition("\n")[2].strip()
+        return cursor and show("-o", "cat", f"--cursor={cursor}", *(f"--file={path}" for path in journal.files()))
+    wait_until(lambda: first_shown().startswith(f"entry {number}\n".encode()), first_shown, pause=0.1)
 
 
 def make(rig, journal, receiver, **options):
@@ -63,6 +74,7 @@ def test_entries_come_once_over_rotations_restarts_and_kills(rig, journal):
     agent.start()
     await_all(receiver, 800)
     assert sorted(numbers(receiver)) == list(range(800))
+    await_saved(agent, journal, 799)
     receiver.hold()
     journal.send_lines(800, 100)
     wait_until(lambda: receiver.waiting(), "a batch without an answer")
@@ -145,6 +157,38 @@ def test_from_the_end_only_what_comes_is_read_also_after_a_restart(rig, journal)
     agent.stop()
 
 
+def suppressed(journal):
+    """What journald says it did not write, by its entries about that."""
+    shown = show("-o", "json", "MESSAGE_ID=a596d6fe7bfa4994828e72309e95d61e",
+                 *(f"--file={path}" for path in journal.files()))
+    return sum(int(json.loads(line)["N_DROPPED"]) for line in shown.splitlines())
+
+
+def test_what_journald_suppresses_by_its_rate_limit_is_counted_as_it_says(rig, program_has_systemd):
+    journal = Journal(rate_limit="RateLimitIntervalSec=500ms\\nRateLimitBurst=4")
+    receiver, sent = rig.receiver(), 2000
+    agent = make(rig, journal, receiver).start()
+
+    def is_told():
+        """It says so when the unit writes again after the interval."""
+        nonlocal sent
+        unit.send_lines(sent, 1)
+        sent += 1
+        said = suppressed(journal)
+        return said if len(journal.numbers(journal.files())) + said == sent > said > 0 else 0
+    try:
+        with Unit(journal) as unit:
+            unit.send_lines(0, sent)
+            said = wait_until(is_told, "what it has suppressed", pause=0.1)
+            agent.wait_metric(said, "spillway_dropped_events_total", reason="upstream_loss")
+            await_all(receiver, sent - said)
+        lane = agent.stop().agree_with(receiver).lane()
+    finally:
+        journal.close()
+    assert lane.upstream_loss == said == sent - len(numbers(receiver))
+    assert agent.log.find(msg="lost before it was read", source=unit.name)
+
+
 def test_an_entry_that_says_it_is_a_loss_is_believed_of_journald_alone(rig, journal):
     receiver = rig.receiver()
     agent = make(rig, journal, receiver).start()
@@ -163,6 +207,26 @@ def test_a_match_that_is_none_is_told_by_check_and_a_missing_folder_at_the_start
     agent.launch()
     assert agent.wait_exit() == 1
     assert "cannot open the journal in /nonexistent: No such file" in agent.log.text()
+
+
+def test_the_journal_of_a_host_is_found_below_its_root_on_disk_or_in_memory_and_may_be_missing(rig, journal):
+    """As a container sees it; a host without a journal is none that cannot be read."""
+    for number, place in enumerate(("var/log", "run/log")):
+        root = rig.folder / f"host{number}"
+        (root / place).mkdir(parents=True)
+        (root / place / "journal").symlink_to(journal.outside)
+        journal.send_lines(number, 1)
+        receiver = rig.receiver()
+        agent = make(rig, journal, receiver, directory="", root_path=str(root)).start()
+        await_all(receiver, number + 1)
+        agent.stop().agree_with(receiver)
+    (rig.folder / "bare").mkdir()
+    agent = make(rig, journal, rig.receiver(), directory="", root_path=str(rig.folder / "bare")).start()
+    agent.stop()
+    agent = make(rig, journal, rig.receiver(), root_path="/host")
+    agent.launch()
+    assert agent.wait_exit() == 78
+    assert "directory and root_path exclude each other" in agent.log.text()
 
 
 def test_entries_of_other_hosts_and_boots_come_once_as_they_were_received(rig, program_has_systemd):

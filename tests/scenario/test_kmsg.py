@@ -6,6 +6,7 @@ import uuid
 
 import pytest
 
+from rig.saved import checkpoint
 from rig.waiting import wait_until
 
 
@@ -44,6 +45,8 @@ def test_messages_of_the_kernel_come_once_over_restarts_and_kills(rig):
     write_messages(tag, 10, 5)  # while it is down
     agent.start()
     wait_until(lambda: len(numbers_of(receiver, tag)) >= 15, "what came while it was down")
+    last = came(receiver, tag)[-1]["attributes"]["linux.kmsg.sequence"]
+    wait_until(lambda: int(checkpoint(agent, "kernel@main").split()[-1]) > last, "the last one to be saved")
     receiver.hold()
     write_messages(tag, 15, 5)
     wait_until(lambda: receiver.waiting(), "a batch without an answer")

@@ -11,7 +11,7 @@ import pytest
 from rig.books import Lane
 from rig.lines import lines
 from rig.receiver import Reply
-from rig.waiting import wait_until
+from rig.waiting import DEADLINE_S, wait_until
 
 STDIN = {"app": {"type": "stdin"}}
 LANE = {"input": "app", "output": "main"}
@@ -85,19 +85,23 @@ def test_histograms_count_events_batches_and_requests(rig):
     agent.feed(lines(0, 1000))
     agent.wait_metric(1, "spillway_requests_total", output="main")
     wait_until(lambda: agent.metrics().get("spillway_batch_oldest_seconds", output="main") >= 1,
-               "the batches that wait to grow old", timeout=30)
+               "the batches that wait to grow old")
     assert agent.metrics().get("spillway_retry_budget_tokens", output="main") < 10
     receiver.always(200)
     receiver.wait_events(1000)
     wait_until(lambda: agent.metrics().get("spillway_delivered_events_total") == 1000, "all of them")
-    metrics = agent.metrics()
-    assert metrics.get("spillway_ring_wait_seconds_count", **LANE) == 1000
+    assert agent.metrics().get("spillway_ring_wait_seconds_count", **LANE) == 1000
+
+    def counts(name, number):
+        metrics = agent.metrics()
+        return (metrics.get(f"spillway_{name}_seconds_count", output="main"),
+                metrics.get(f"spillway_{number}_total", **(LANE if "events" in number else {"output": "main"})))
     for name, number in (("delivery_lag", "delivered_events"), ("batch_age", "batches"),
                          ("request_duration", "requests")):
-        count = metrics.get(f"spillway_{name}_seconds_count", output="main")
-        wanted = metrics.get(f"spillway_{number}_total", **(LANE if "events" in number else
-                                                            {"output": "main"}))
-        assert count == wanted > 0, name
+        # One is counted a moment after the other.
+        wait_until(lambda n=name, m=number: len(set(counts(n, m))) == 1, lambda n=name, m=number: (n, counts(n, m)))
+        assert counts(name, number)[0] > 0, name
+    metrics = agent.metrics()
     assert metrics.get("spillway_batches_total", output="main") >= 10
     # What waited for the endpoint did so for a second or more, and the batches were young.
     lag, batch = (metrics.get(f"spillway_{name}_seconds_bucket", output="main", le="0.5")
@@ -133,7 +137,7 @@ def test_other_paths_and_broken_clients_do_no_harm(rig):
     host, port = agent.log.find(msg="started")[0]["metrics"].rsplit(":", 1)
     for path, status in (("/metrics/", 404), ("/metricsx", 404)):
         with pytest.raises(urllib.error.HTTPError) as error:
-            urllib.request.urlopen(f"http://{host}:{port}{path}", timeout=10)
+            urllib.request.urlopen(f"http://{host}:{port}{path}", timeout=DEADLINE_S)
         assert error.value.code == status
     idle = []
     for data in (b"", b"GET /metrics", b"\0" * 5000, b"POST /metrics HTTP/1.1\r\nContent-Length: 9\r\n\r\n",

@@ -23,7 +23,7 @@ def nginx(folder):
 
 def read(rig, glob="web/access.log"):
     receiver = rig.receiver()
-    agent = rig.agent({"web": rig.tail(glob, rescan="1s", rotate_wait="2s")},
+    agent = rig.agent({"web": rig.tail(glob, rescan="1s", rotate_wait="60s")},
                       {"main": rig.http(receiver, batch={"max_wait": "50ms"})})
     return receiver, agent.start()
 

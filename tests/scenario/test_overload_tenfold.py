@@ -32,16 +32,17 @@ POLICIES = {
 
 
 class Flood(threading.Thread):
-    """Lines into the standard input, evenly; a pipe that is full holds it up as it would a program."""
+    """Lines into the standard input, evenly; a pipe that is full holds it up as it would a program. It
+    goes on until it was enough, too: a slow machine takes longer to make an overload."""
 
-    def __init__(self, agent, seconds):
+    def __init__(self, agent, seconds, is_enough):
         super().__init__(daemon=True)
-        self.count, self._agent, self._seconds = 0, agent, seconds
+        self.count, self._agent, self._seconds, self._is_enough = 0, agent, seconds, is_enough
         self.start()
 
     def run(self):
         begin = time.monotonic()
-        while (passed := time.monotonic() - begin) < self._seconds:
+        while (passed := time.monotonic() - begin) < self._seconds or not self._is_enough():
             due = int(passed * RATE) - self.count
             if due > 0:
                 some = range(self.count, self.count + min(due, 500))
@@ -61,7 +62,8 @@ def overload(rig, policy, seconds):
                                "lane": {"capacity": "1MiB", **lane}}},
                       {"main": output}, memory_limit="8MiB").start_piped()
     sampler = Sampler(agent)
-    flood = Flood(agent, seconds)
+    flood = Flood(agent, seconds, lambda: not reasons or
+                  agent.metrics().get("spillway_dropped_events_total") > 0)
     flood.join()
     sampler.finish()
     taken = agent.metrics().get("spillway_delivered_events_total")

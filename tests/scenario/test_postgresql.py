@@ -6,7 +6,7 @@ import signal
 import subprocess
 
 from rig.agent import BINARY, environment
-from rig.waiting import wait_until
+from rig.waiting import DEADLINE_S, wait_until
 
 EXAMPLE = pathlib.Path(__file__).parents[2] / "config/examples/postgresql.yaml"
 LOG = """2026-11-28 08:00:00.123 UTC [812] LOG:  database system is ready to accept connections
@@ -36,5 +36,5 @@ def test_a_statement_over_several_lines_is_one_event(rig):
         assert sorted(logged())[2].endswith('STATEMENT:  SELECT *\n\tFROM "order"\n\tWHERE id = 7;')
     finally:
         agent.send_signal(signal.SIGTERM)
-        said = agent.communicate(timeout=30)[1]
+        said = agent.communicate(timeout=DEADLINE_S)[1]
     assert agent.returncode == 0 and "balance=0" in said, said

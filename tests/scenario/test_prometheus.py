@@ -1,20 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real Prometheus scrapes an agent in trouble, in both formats, and one that is well: every query
-of the dashboard returns data, every rule can be evaluated, and those that this trouble is about begin
-to fire, for the agent in trouble alone.
+"""A real Prometheus scrapes an agent in trouble, in both formats, one in bad company, and one that is
+well: every query of the dashboard returns data, every rule can be evaluated, and those that this trouble
+is about begin to fire, for the one that is well none.
 
 The dashboard itself is not drawn here: there is no Grafana among Debian's packages."""
 
 import json
 import math
+import operator
 import pathlib
 import re
+import socket
 import threading
 
 import pytest
 
 from rig import admin
 from rig.agent import is_sanitized
+from rig.http_sender import Sender, ndjson
 from rig.lines import append_lines, lines
 from rig.prometheus_server import PrometheusServer, Relay
 from rig.promtool import program
@@ -26,7 +29,10 @@ CHOSEN = {"$job": "spillway", "$instance": ".*", "$input": ".*", "$output": ".*"
           "$__rate_interval": "15s", "$__range": "1m"}
 # What the trouble below is about: true for as long as it lasts, or once it has happened.
 BEGIN = {"SpillwayDropping", "SpillwayDroppingMuch", "SpillwayOutputHeld", "SpillwayBreakerOpen",
-         "SpillwayNothingDelivered", "SpillwaySaturated", "SpillwayRefused"}
+         "SpillwayNothingDelivered", "SpillwaySaturated", "SpillwayRefused",
+         "SpillwaySourceOverran", "SpillwayUnparsed", "SpillwaySendersPutOff", "SpillwayRequestsBad",
+         "SpillwayConnectionsRefused", "SpillwaySeriesOverflow", "SpillwayRunsFailing",
+         "SpillwayRunsOverlap", "SpillwayCollectFailing"}
 MAY_BEGIN = {"SpillwayLogHeldBack"}  # each refused line would like to be told
 # Told by the log at the end of the process, which is scraped no more.
 NEVER_SCRAPED = {"drain_timeout_ring", "drain_timeout_batch", "drain_timeout_ready",
@@ -71,6 +77,57 @@ class Trouble:
 
     def metrics(self):
         return admin.ask(self.agent, "/metrics").text
+
+
+class BadCompany:
+    """An agent whose senders, commands and targets are all as they should not be, and whose output
+    takes nothing, so that it has to put senders off."""
+
+    def __init__(self, rig):
+        closed = rig.receiver()
+        closed.always(Reply(401))
+        here = "127.0.0.1:0"
+        self.agent = rig.agent(
+            {"web": {"type": "http", "listen": f"tcp://{here}", "max_body_bytes": "1MiB",
+                     "max_pending_bytes": "2MiB", "lane": {"capacity": "1MiB"}},
+             "syslog": {"type": "syslog", "listen": [f"udp://{here}"], "receive_buffer": "4KiB"},
+             "strangers": {"type": "socket", "listen": [f"tcp://{here}"], "allow": ["192.0.2.0/24"]},
+             "statsd": {"type": "statsd", "listen": [f"udp://{here}"], "flush_interval": "1s",
+                        "max_series": 8},
+             "checks": {"type": "exec", "command": ["sh", "-c", "sleep 1; exit 1"], "interval": "200ms"},
+             "targets": {"type": "prometheus", "targets": ["http://127.0.0.1:1/metrics"],
+                         "interval": "1s", "timeout": "1s"}},
+            {"closed": rig.http(closed, batch={"max_bytes": "16KiB", "max_wait": "50ms"})},
+            memory_limit="128MiB", shutdown_grace="1s").start()
+        self._over = threading.Event()
+        self._feeder = threading.Thread(target=self._feed)
+        self._feeder.start()
+
+    def _address(self, name):
+        source = self.agent.wait_log(msg="listens", input=name)["source"]
+        host, port = re.fullmatch(r"\w+://(.*):(\d+)", source).groups()
+        return host, int(port)
+
+    def _feed(self):
+        web, body = Sender(self.agent), ndjson(lines(0, 1000, bytes_=200))
+        syslog, statsd = (socket.socket(type=socket.SOCK_DGRAM) for _ in range(2))
+        syslog.connect(self._address("syslog"))
+        statsd.connect(self._address("statsd"))
+        while not self._over.wait(0.05):
+            web.post(body)
+            web.post(b'[{"body":', content_type="application/json")
+            for _ in range(200):  # more than its buffer holds
+                syslog.send(b"<999>" + b"x" * 1000)
+            for i in range(20):
+                statsd.send(f"answers:1|c|#id:{i}".encode())
+            try:
+                socket.create_connection(self._address("strangers"), timeout=20).close()
+            except ConnectionResetError:
+                pass
+
+    def close(self):
+        self._over.set()
+        self._feeder.join()
 
 
 def start_a_well_one(rig):
@@ -140,12 +197,15 @@ def check_formats(prometheus, direct, classic):
     assert {kind.split(";")[0] for kind in direct.content_types} == {"application/openmetrics-text"}
     assert {kind.split(";")[0] for kind in classic.content_types} == {"text/plain"}
 
-    def series(job):
+    def series(job, address):
         return {tuple(sorted((key, value) for key, value in labels.items() if key not in ("job", "instance")))
-                for labels, _ in prometheus.query(f'{{__name__=~"spillway_.*|process_.*", job="{job}"}}')}
-    wait_until(lambda: series("spillway") == series("classic"),
-               lambda: sorted(series("spillway") ^ series("classic"))[:10], pause=0.5)
-    assert len(series("spillway")) > 300
+                for labels, _ in prometheus.query(
+                    f'{{__name__=~"spillway_.*|process_.*", job="{job}", instance="{address}"}}')}
+
+    def both():
+        return series("spillway", direct.address), series("classic", classic.address)
+    wait_until(lambda: operator.eq(*both()), lambda: sorted(operator.xor(*both()))[:10], pause=0.5)
+    assert len(both()[0]) > 300
 
 
 def check_names(metrics, dashboard):
@@ -163,7 +223,7 @@ def check_names(metrics, dashboard):
 
 def check_each_reason_has_one_alert(metrics):
     text = (PACKAGING / "prometheus/alerts.yaml").read_text()
-    patterns = re.findall(r'reason=~?"([^"]+)"', text)
+    patterns = re.findall(r'dropped_events_total\{reason=~?"([^"]+)"', text)
     for reason in set(re.findall(r'^spillway_dropped_events_total.*reason="(\w+)"', metrics, re.MULTILINE)):
         alerts = [pattern for pattern in patterns if re.fullmatch(pattern, reason)]
         assert len(alerts) == (0 if reason in NEVER_SCRAPED else 1), (reason, alerts)
@@ -173,12 +233,12 @@ def test_a_real_prometheus_finds_what_the_dashboard_and_the_alerts_ask_for(rig, 
     program("prometheus")  # or it is skipped, before anything runs
     agent = start_a_well_one(rig)
     well = "%s:%d" % admin.address(agent)
-    trouble = Trouble(rig, folder)
+    trouble, company = Trouble(rig, folder), BadCompany(rig)
     relays = direct, classic = [Relay(admin.address(trouble.agent), accept) for accept in (None, "text/plain")]
     try:
         check_names(trouble.metrics(), dashboard)
         check_each_reason_has_one_alert(trouble.metrics())
-        with PrometheusServer(folder, {"spillway": [direct.address, well],
+        with PrometheusServer(folder, {"spillway": [direct.address, well, "%s:%d" % admin.address(company.agent)],
                                        "classic": [classic.address]}) as prometheus:
             check_every_query_returns_data(prometheus, dashboard)
             check_each_variable_has_values(prometheus, dashboard)
@@ -186,7 +246,9 @@ def test_a_real_prometheus_finds_what_the_dashboard_and_the_alerts_ask_for(rig, 
             check_formats(prometheus, direct, classic)
     finally:
         trouble.close()
+        company.close()
         for relay in relays:
             relay.close()
     trouble.agent.stop(expect=3)
+    company.agent.stop(expect=3)
     agent.stop()

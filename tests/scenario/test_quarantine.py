@@ -5,6 +5,7 @@ import json
 import signal
 
 from rig.lines import append_lines, check_exact
+from rig.saved import wait_offset
 from rig.waiting import wait_until
 
 BATCH = {"batch": {"max_events": 100}, "concurrency": {"max": 1}}
@@ -77,6 +78,7 @@ def test_progress_between_crashes_begins_the_count_anew(rig):
     answer_again(receiver)
     agent.start()
     receiver.wait_events(300)
+    wait_offset(agent, rig.folder / "app.log")
     receiver.hold()
     append_lines(rig.folder / "app.log", 300, 300, run="bad")
     agent.wait_metric(600, "spillway_received_events_total", input="app", output="main")

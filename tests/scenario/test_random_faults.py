@@ -107,7 +107,7 @@ def check_bad_afternoon(rig, seed, steps):
     trouble.heal()
     print("faults:", ", ".join(trouble.names))
     written = writer.stop()
-    wait_until(lambda: len(set(numbers(receiver.bodies()))) == written, timeout=60, pause=0.2,
+    wait_until(lambda: len(set(numbers(receiver.bodies()))) == written, pause=0.2,
                what=lambda: f"{written} lines; there are {len(set(numbers(receiver.bodies())))}")
     lane = agent.stop().lane()
     assert_none_missing(numbers(receiver.bodies()), written)

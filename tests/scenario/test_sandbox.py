@@ -11,7 +11,7 @@ import pytest
 
 from rig import yaml
 from rig.agent import BINARY, environment
-from rig.waiting import wait_until
+from rig.waiting import DEADLINE_S, wait_until
 
 DAC_READ_SEARCH, SYSLOG = 1 << 2, 1 << 34
 
@@ -33,7 +33,7 @@ def threads(agent):
 def reload(agent):
     agent.config_path.write_text(yaml.dump(agent.config))
     done = subprocess.run([BINARY, "reload", "-c", agent.config_path], capture_output=True, text=True,
-                          timeout=30, env=environment())
+                          timeout=DEADLINE_S, env=environment())
     return done.returncode, done.stdout + done.stderr
 
 
@@ -140,11 +140,11 @@ def test_dead_letters_spool_and_state_are_written_inside_of_it(rig):
     agent.stop()
 
 
-def test_check_names_the_rights(rig):
+def test_check_names_the_rights_and_the_drop_ins_that_give_them(rig):
     path = rig.folder / "agent.yaml"
     path.write_text(yaml.dump({
         "agent": {"state_dir": "/var/lib/spillway", "admin": {"listen": "127.0.0.1:99"}},
-        "inputs": {"files": {"type": "tail", "paths": ["/var/log/*.log"]},
+        "inputs": {"files": {"type": "tail", "paths": ["/var/log/*.log", "/home/*/x.log"]},
                    "kernel": {"type": "kmsg"},
                    "load": {"type": "exec", "command": ["uptime"]}},
         "outputs": {"main": {"type": "http", "url": "http://127.0.0.1:9/",
@@ -154,7 +154,9 @@ def test_check_names_the_rights(rig):
     block = done.stdout.partition("  rights ")[2]
     assert [line.strip() for line in block.splitlines()] == [
         "writes below /var/lib/spillway", "writes below /run/spillway",
-        "CAP_NET_BIND_SERVICE, to listen on a port below 1024: agent",
-        "CAP_DAC_READ_SEARCH, to read files of others: inputs.files",
-        "CAP_SYSLOG, to read the kernel's log: inputs.kernel",
-        f"writes below {rig.folder}", "runs uptime: inputs.load"]
+        "CAP_NET_BIND_SERVICE (drop-in low-ports.conf), to listen on a port below 1024: agent",
+        "CAP_DAC_READ_SEARCH (drop-in read-all-files.conf), to read files whose modes keep it out: inputs.files",
+        "CAP_SYSLOG (drop-in kernel-log.conf), to read the kernel's log: inputs.kernel",
+        f"writes below {rig.folder}",
+        "reads /home/*/x.log, as a service by drop-in home-and-tmp.conf: inputs.files",
+        "runs uptime: inputs.load"]

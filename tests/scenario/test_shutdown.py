@@ -6,7 +6,6 @@ import time
 
 import pytest
 
-from rig.agent import is_sanitized
 from rig.books import Books
 from rig.lines import append_lines, assert_none_missing, check_exact, lines, numbers
 from rig.receiver import Reply
@@ -14,14 +13,14 @@ from rig.waiting import wait_until
 
 STDIN = {"app": {"type": "stdin"}}
 GRACE_S = 1.0
-# What ends a process takes longer under a sanitizer (it looks for leaks).
-SLACK_S = 2.5 if is_sanitized() else 0.5
+# For a slow and busy machine, and far less than what an end would take that waits for anything else.
+SLACK_S = 25
 
 
-def make(rig, receiver, inputs=None, **options):
+def make(rig, receiver, inputs=None, grace_s=GRACE_S, **options):
     output = rig.http(receiver, **{"batch": {"max_events": 500}, **options})
     return rig.agent(inputs or {"app": rig.tail("app.log")}, {"main": output},
-                     shutdown_grace=f"{int(GRACE_S)}s")
+                     shutdown_grace=f"{int(grace_s)}s")
 
 
 def stop_timed(agent, expect):
@@ -36,7 +35,7 @@ def stop_timed(agent, expect):
 def test_idle_it_ends_at_once(rig):
     receiver = rig.receiver()
     append_lines(rig.folder / "app.log", 0, 10)
-    agent = make(rig, receiver).start()
+    agent = make(rig, receiver, grace_s=60).start()
     receiver.wait_events(10)
     begin = time.monotonic()
     agent.stop().agree_with(receiver)
@@ -50,8 +49,8 @@ def test_what_is_queued_for_a_healthy_endpoint_is_sent_first(rig):
     """Backoff waits are skipped: the endpoint has healed, but the agent does not know yet."""
     receiver = rig.receiver()
     receiver.always(503)
-    agent = make(rig, receiver, STDIN, retry={"base": "5s", "cap": "60s"},
-                 breaker={"rest": "60s", "rest_max": "60s"}).start_piped()
+    agent = make(rig, receiver, STDIN, grace_s=60, retry={"base": "10m", "cap": "10m"},
+                 breaker={"rest": "10m", "rest_max": "10m"}).start_piped()
     agent.feed(lines(0, 10000))
     agent.wait_metric(10000, "spillway_lines_total")
     receiver.wait_requests(1)
@@ -67,8 +66,8 @@ def test_an_endpoint_that_is_away_gets_the_grace_and_no_more(rig, how):
     receiver.replies(200)
     receiver.always(Reply(503, how=how))
     append_lines(rig.folder / "app.log", 0, 10)
-    agent = make(rig, receiver, retry={"base": "10s", "cap": "60s"},
-                 breaker={"rest": "60s", "rest_max": "60s"}).start()
+    agent = make(rig, receiver, retry={"base": "10m", "cap": "10m"},
+                 breaker={"rest": "10m", "rest_max": "10m"}).start()
     receiver.wait_events(10)
     append_lines(rig.folder / "app.log", 10, 10000)
     receiver.wait_requests(2)
@@ -138,7 +137,7 @@ def test_a_second_signal_ends_it_now_and_saves_positions_all_the_same(rig, secon
         return agent.log.find(msg="second signal, not waiting any longer")
     wait_until(repeat, "the second signal to be taken", pause=0.1)
     assert agent.wait_exit() == 3
-    assert time.monotonic() - begin < SLACK_S + 0.5
+    assert time.monotonic() - begin < SLACK_S
     assert Books(agent.log).lane().replay == 100
     receiver.always(200)
     agent.start()

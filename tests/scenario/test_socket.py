@@ -143,7 +143,7 @@ def test_what_tcp_sent_is_delivered_or_counted_while_the_endpoint_refuses(rig, o
     sender = LineSender(stream, count)
     if overflow == "block":
         # The sender waits: at the latest when the kernel's buffers are full, too.
-        wait_until(lambda: is_still(lambda: sender.sent), "a sender that waits")
+        wait_until(lambda: sender.sent > 0 and is_still(lambda: sender.sent), "a sender that waits")
         assert not sender.is_done() and 0 < sender.sent < count
     else:
         sender.join()
@@ -151,7 +151,7 @@ def test_what_tcp_sent_is_delivered_or_counted_while_the_endpoint_refuses(rig, o
     receiver.always(200)
     sender.join()
     wait_until(lambda: agent.metrics().get("spillway_lines_total") == count, "all lines read")
-    lane = agent.stop(timeout=120).agree_with(receiver).lane()
+    lane = agent.stop().agree_with(receiver).lane()
     assert lane.received == count and lane.delivered + lane.dropped == count
     if overflow == "block":
         assert lane.dropped == 0
@@ -182,18 +182,17 @@ def test_thirty_seconds_of_a_refusing_endpoint_at_20000_lines_a_second(rig, over
 
 
 def test_what_udp_sent_is_delivered_or_counted_while_the_agent_is_stopped(rig):
-    """For two seconds nobody reads: the kernel drops, and says how much."""
+    """For a while nobody reads: the kernel drops, and says how much."""
     receiver, agent = make(rig, "udp://127.0.0.1:0", receive_buffer="128KiB")
     agent.start()
-    sent, end = 0, time.monotonic() + 2
+    sent = 0
     with connect(agent, "udp") as sender:
         agent.process.send_signal(signal.SIGSTOP)
-        while time.monotonic() < end:
+        for _ in range(100):  # many times what the buffer takes
             for _ in range(50):
                 sender.send(b"r.%d.%s" % (sent, b"x" * 200))
                 sent += 1
             sender.send(b"")  # no record, and counted as one that cannot be
-            time.sleep(0.02)
             empty = sent // 50
         agent.process.send_signal(signal.SIGCONT)
         wait_until(lambda: agent.metrics().get("spillway_received_events_total") == sent + empty,
@@ -222,13 +221,16 @@ def test_what_udp_loses_while_a_lane_blocks_is_told_meanwhile(rig):
 
     def read():
         return agent.metrics().get("spillway_lines_total")
+
+    def is_full():
+        return agent.metrics().get("spillway_lane_used_bytes") > 900 << 10
     with connect(agent, "udp") as sender:
         while True:  # until nobody reads any more, and the kernel's buffer is full
             before = read()
             for _ in range(3000):
                 sender.send(b"x" * 1000)
             sent += 3000
-            if before > 0 and is_still(read) and read() == before:
+            if is_full() and is_still(read) and read() == before:
                 break
         told = lost()
         for _ in range(1000):
@@ -279,7 +281,7 @@ def test_a_stop_in_the_middle_of_it_all_ends_in_time_and_counts_what_was_read(ri
                       shutdown_grace="1s")
     agent.start()
     with connect(agent) as stream:
-        stream.settimeout(1)
+        stream.settimeout(3)
         sent = 0
         with pytest.raises(TimeoutError):
             while True:
@@ -287,7 +289,7 @@ def test_a_stop_in_the_middle_of_it_all_ends_in_time_and_counts_what_was_read(ri
         begin = time.monotonic()
         agent.process.send_signal(signal.SIGTERM)
         books = agent.finish(expect=3)
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < 30
     lane = books.lane()
     assert lane.delivered == 0 and lane.received == lane.dropped
     # All but what was on its way to the other side's buffers, which nobody can see from here.
@@ -297,7 +299,7 @@ def test_a_stop_in_the_middle_of_it_all_ends_in_time_and_counts_what_was_read(ri
 # ---- bad guests ----
 
 def test_guests_over_the_bound_slow_and_silent_ones_hold_up_nobody(rig):
-    receiver, agent = make(rig, "tcp://127.0.0.1:0", max_connections=20, idle_timeout="700ms")
+    receiver, agent = make(rig, "tcp://127.0.0.1:0", max_connections=20, idle_timeout="3s")
     agent.start()
     silent = [connect(agent) for _ in range(19)]
     silent[0].sendall(b"half a ")
@@ -308,15 +310,15 @@ def test_guests_over_the_bound_slow_and_silent_ones_hold_up_nobody(rig):
         agent.wait_metric(200, REFUSED)
         for guest in crowd:
             guest.close()
-        for _ in range(4):  # a drop now and then keeps a connection, and the rest goes
-            time.sleep(0.3)
+        for _ in range(14):  # a drop now and then keeps a connection, and the rest goes
+            time.sleep(0.25)
             friend.sendall(b"x")
         friend.sendall(b"\n")
         receiver.wait_events(3)
     for guest in silent:
         assert guest.recv(1) == b"", "it was silent for too long"
         guest.close()
-    assert set(receiver.bodies()) == {"hello", "half a ", "xxxx"}
+    assert set(receiver.bodies()) == {"hello", "half a ", "x" * 14}
     assert agent.metrics().get("spillway_connections_accepted_total") == 20
     assert agent.stop().lane().received == 3
 

@@ -27,7 +27,7 @@ OUTPUT = {"concurrency": {"min": 1},  # no pacing after an outage: that is anoth
 
 def make(rig, receiver, inputs=None, spool=None, **options):
     output = rig.http(receiver, **{**OUTPUT, "spool": {**SPOOL, **(spool or {})}, **options})
-    return rig.agent(inputs or STDIN, {"main": output}, shutdown_grace="5s")
+    return rig.agent(inputs or STDIN, {"main": output}, shutdown_grace="60s")
 
 
 def stock(agent, account):

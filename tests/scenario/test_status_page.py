@@ -115,13 +115,14 @@ def check_what_it_tells(browser):
     def lanes():
         return dict(row.split("\t", 1) for row in browser.texts("#lanes tbody tr"))
     assert set(lanes()) == {"app → main", "app → archive", "host → main", "host → archive", "host → quick"}
-    assert "drops" in lanes()["app → archive"]
+    browser.wait(lambda: "drops" in lanes()["app → archive"], "the lane of the slow output to drop")
     browser.wait(lambda: "flows" in lanes()["host → quick"], "the lane of the good output to flow")
     log = browser.text("#log")
     assert "circuit breaker opened" in log and "shedding started" in log
     drawing = browser.run("return document.querySelector('#drawing svg').getAttribute('aria-label')")
     assert "app to main" in drawing and "dropped" in drawing
-    assert browser.run("return document.querySelectorAll('#drawing g.shedding').length") == 2
+    browser.wait(lambda: browser.run("return document.querySelectorAll('#drawing g.shedding').length") == 2,
+                 "both to be drawn so")
     assert "✗" in browser.run("return document.title")
 
 

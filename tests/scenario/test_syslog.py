@@ -6,7 +6,6 @@ import datetime
 import pathlib
 import shutil
 import signal
-import socket
 import time
 
 import pytest
@@ -204,34 +203,59 @@ def test_what_cannot_be_read_is_shipped_as_it_came_and_counted(rig):
     agent.stop().agree_with(receiver)
 
 
-def test_datagrams_are_all_accounted_for_while_the_agent_stands_still(rig):
+class Datagrams:
+    """A sender of numbered messages, of which some are ugly, too long or empty."""
+
+    def __init__(self, agent):
+        self.socket, self.sent, self.empty = connect(agent, "udp"), 0, 0
+
+    def send(self, count):
+        for _ in range(count):
+            kind, number = self.sent % 100, self.sent
+            message = b"" if kind == 3 else b"<13>1 - x" if kind == 7 else \
+                b"<13>Nov 28 11:59:59 host app[1]: message %d %s" % (
+                    number, b"x" * (2000 if kind == 11 else number % 500))
+            self.socket.send(message)
+            self.sent += 1
+            self.empty += message == b""
+
+
+def test_datagrams_are_all_accounted_for_while_the_agent_stands_still_for_two_seconds(rig):
     receiver = rig.receiver()
-    agent = rig.agent(listen("udp://127.0.0.1:0", receive_buffer="64KiB"),
-                      {"main": rig.http(receiver)})
+    receiver.always(503)
+    agent = rig.agent(listen("udp://127.0.0.1:0", receive_buffer="64KiB", max_record_bytes="1KiB",
+                             lane={"capacity": "1MiB", "overflow": "drop_oldest"}),
+                      {"main": rig.http(receiver, batch={"max_bytes": "64KiB"})}, memory_limit="16MiB")
     agent.start()
-    sent, ugly = 0, 0
-    with connect(agent, "udp") as sender:
-        def send(count):
-            nonlocal sent, ugly
-            for number in range(count):
-                is_ugly = number % 100 == 7
-                sender.send(b"<13>1 - x" if is_ugly else b"<13>Nov 28 11:59:59 host app[1]: message "
-                            + str(sent).encode() + b" " + b"x" * (number % 500))
-                sent += 1
-                ugly += is_ugly
-        send(500)
-        agent.process.send_signal(signal.SIGSTOP)
-        send(20000)
-        agent.process.send_signal(signal.SIGCONT)
-        wait_until(lambda: agent.metrics().get("spillway_dropped_events_total", input="syslog",
-                                               reason="upstream_loss") > 0, "the drops of the kernel")
-        send(500)
-        wait_until(lambda: agent.metrics().get("spillway_received_events_total", input="syslog") >= sent,
-                   lambda: f"{sent} sent, received and lost upstream: "
-                   f"{agent.metrics().get('spillway_received_events_total', input='syslog')}")
+    sender = Datagrams(agent)
+
+    def counted(name="spillway_dropped_events_total", **labels):
+        return agent.metrics().get(name, input="syslog", **labels)
+
+    def has_overflowed():
+        sender.send(500)
+        return counted(reason="evict_oldest") > 0
+    wait_until(has_overflowed, "a full lane")
+    agent.process.send_signal(signal.SIGSTOP)
+    before, until = sender.sent, time.monotonic() + 2
+    while time.monotonic() < until or sender.sent < before + 20000:
+        sender.send(200)
+        time.sleep(0.005)
+    agent.process.send_signal(signal.SIGCONT)
+    receiver.always(200)
+    wait_until(lambda: counted(reason="upstream_loss") > 15000, "the drops of the kernel")
+    sender.send(500)
+    sender.socket.close()
+    wait_until(lambda: counted("spillway_received_events_total") >= sender.sent,
+               lambda: f"{sender.sent} sent, of them {counted('spillway_received_events_total')} are known")
+    truncated = counted("spillway_lines_truncated_total")
     lane = agent.stop().agree_with(receiver).lane()
-    assert lane.upstream_loss > 10000
-    assert sent == lane.delivered + lane.upstream_loss
+    assert sender.sent == lane.delivered + lane.malformed + lane.evict_oldest + lane.upstream_loss
+    assert min(lane.delivered, lane.evict_oldest, truncated) > 0 and 0 < lane.malformed <= sender.empty
+    assert len(agent.log.find(msg="lost before it was read")) <= 10, "the rest is held back"
+    arrived = [int(event["body"].split()[1]) for event in receiver.events()
+               if event["body"].startswith("message")]
+    assert len(arrived) == len(set(arrived))
 
 
 def test_a_reload_changes_the_zone_and_keeps_connections(rig):

@@ -83,6 +83,7 @@ def start(rig, receiver, **tls):
 def delivers(agent, receiver):
     receiver.wait_events(100)
     check_exact(receiver.bodies(), 100)
+    agent.wait_metric(100, "spillway_delivered_events_total")  # its grace is short
     agent.stop().agree_with(receiver)
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from rig.agent import BINARY
 from rig.tools import Receive, generate, lines_of
-from rig.waiting import wait_until
+from rig.waiting import DEADLINE_S, wait_until
 
 pytestmark = pytest.mark.quick
 NUMBER = re.compile(rb" seq=([A-Za-z0-9_-]+)\.([0-9]+) ")
@@ -113,7 +113,7 @@ def test_a_signal_ends_it_after_a_whole_line(folder):
                                stderr=subprocess.PIPE)
     wait_until(lambda: log.exists() and log.stat().st_size > 10000, "nothing was written")
     process.send_signal(signal.SIGTERM)
-    said = process.communicate(timeout=20)[1]
+    said = process.communicate(timeout=DEADLINE_S)[1]
     assert process.returncode == 0
     text = log.read_bytes()
     assert text.endswith(b"\n")
@@ -148,7 +148,8 @@ def test_it_appends_and_rotates_without_losing_a_line(folder):
     (["surplus"], "surplus"),
 ])
 def test_a_wrong_command_line_of_receive_is_told(options, told):
-    done = subprocess.run([BINARY, "receive", "--listen", "127.0.0.1:0", *options], capture_output=True, timeout=20)
+    done = subprocess.run([BINARY, "receive", "--listen", "127.0.0.1:0", *options],
+                          capture_output=True, timeout=DEADLINE_S)
     assert done.returncode in (1, 2)
     assert told in done.stderr.decode()
 
@@ -156,7 +157,7 @@ def test_a_wrong_command_line_of_receive_is_told(options, told):
 def test_a_port_in_use_is_told(folder):
     with Receive(folder) as receive:
         done = subprocess.run([BINARY, "receive", "--listen", f"127.0.0.1:{receive.port}"],
-                              capture_output=True, timeout=20)
+                              capture_output=True, timeout=DEADLINE_S)
         assert done.returncode == 1
         assert b"in use" in done.stderr
 
@@ -297,7 +298,7 @@ def test_the_time_from_write_to_arrival_is_measured(folder):
         receive.post(f"old seq=A.1 ts={time.time_ns() - 5_000_000_000} \n".encode())
     latency = receive.closing["latency_ms"]
     assert latency["count"] == 101
-    assert 5000 <= latency["max"] < 30000
+    assert 5000 <= latency["max"] < 5000 + DEADLINE_S * 1000
     assert latency["p50"] <= latency["p99"] <= latency["max"]
 
 
@@ -320,7 +321,7 @@ def test_count_only_believes_the_header(folder):
 
 def test_events_are_printed_as_they_came(folder):
     process = subprocess.Popen([BINARY, "receive", "--listen", "127.0.0.1:0", "--print",
-                                "--port-file", str(folder / "port"), "--for", "20s"],
+                                "--port-file", str(folder / "port"), "--for", "10m"],
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     wait_until((folder / "port").exists, "no port")
     with contextlib.closing(http.client.HTTPConnection("127.0.0.1",
@@ -328,7 +329,7 @@ def test_events_are_printed_as_they_came(folder):
         connection.request("POST", "/", b"one\ntwo")
         assert connection.getresponse().status == 200
     process.terminate()
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=DEADLINE_S)
     assert out == b"one\ntwo\n"
     assert b"in all: 2 events" in err
 

@@ -116,7 +116,7 @@ def test_a_file_without_a_newline_stays_within_bounds_and_goes_on(rig, request):
         append(rig.folder / "app.log", b"z" * MIB)
     append(rig.folder / "app.log", b"\n")
     append_lines(rig.folder / "app.log", 0, 100)
-    events = receiver.wait_events(102, timeout=120)
+    events = receiver.wait_events(102)
     assert is_cut(events[1]) == size * MIB and len(events[1]["body"]) == MAX
     assert numbers(receiver.bodies()) == list(range(100))
     if not is_sanitized():

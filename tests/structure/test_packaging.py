@@ -107,3 +107,34 @@ def test_figures_of_different_outputs_are_never_added(alerts, dashboard):
         assert not re.search(r"\b(avg|count|sum)\b(?! by)", expr), expr
         for labels in re.findall(r"\b(?:avg|count|sum) by \(([^)]*)\)", expr):
             assert "output" in labels.split(", ") and "instance" in labels.split(", "), expr
+
+
+# ---- the unit's drop-ins ----
+
+def test_each_drop_in_that_gives_a_right_is_what_messages_name_and_each_that_they_name_is_there():
+    root = PACKAGING.parent
+    table = (root / "agent/base/capability.c").read_text()
+    named = {(name, drop_in) for name, drop_in in re.findall(r'GIVEN_BY\((CAP_\w+), "([^"]+)"', table)}
+    given = {(name, path.name) for path in (PACKAGING / "systemd/drop-ins").iterdir()
+             for name in re.findall(r"^AmbientCapabilities=(\w+)$", path.read_text(), re.MULTILINE)}
+    assert named == given and len(named) == 3
+    # Not in more than one place, and no name of a file that is not there.
+    for path in [*root.glob("agent/**/*.c"), *root.glob("plugins/**/*.c")]:
+        for name in re.findall(r"([\w-]+\.conf)\b", path.read_text()):
+            assert (PACKAGING / "systemd/drop-ins" / name).exists(), f"{path}: {name}"
+            assert (name in {drop_in for _, drop_in in named}) <= (path.name == "capability.c"), path
+
+
+# ---- one version ----
+
+def test_the_version_is_the_same_wherever_it_is_written():
+    root = PACKAGING.parent
+    version = re.search(r"^project\(spillway VERSION (\S+)", (root / "CMakeLists.txt").read_text(), re.MULTILINE)[1]
+    places = {"deb/changelog": rf"^spillway \({version}-", "rpm/changelog": rf"^\* .* - {version}-",
+              "kubernetes/base/kustomization.yaml": rf"newTag: {version}$",
+              "ansible/group_vars/spillway_hosts.yaml": rf"/spillway_{version}-", "runbook.md": rf"spillway {version}$",
+              "man/spillway.1": rf"Spillway {version}"}
+    for place, pattern in places.items():
+        first = next((line for line in (PACKAGING / place).read_text().splitlines()
+                      if re.search(re.sub(re.escape(version), r"\\d+\\.\\d+\\.\\d+", pattern), line)), "")
+        assert re.search(pattern, first), f"{place}: {first!r} is not of {version}"

@@ -272,3 +272,17 @@ def test_a_configuration_that_comes_with_it_is_valid(path, tmp_path):
     done = spillway("check", "-c", str(path), QUICKSTART_DIR=str(tmp_path),
                     QUICKSTART_URL="http://127.0.0.1:1/")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_list_of_system_calls_is_that_of_arm64_too():
+    """No such machine builds it here. Its table is the generic one; a call that it does not have would not
+    compile there."""
+    text = (ROOT / "agent/rights/system_calls.c").read_text()
+    text = re.sub(r"#if defined\(__x86_64__\) /.*?#endif", "", text, flags=re.DOTALL)
+    used = set(re.findall(r"\bSYS_(\w+)", text))
+    wanted = [f"-D__ARCH_WANT_{name}=1" for name in ("RENAMEAT", "NEW_STAT", "SET_GET_RLIMIT", "SYS_CLONE3")]
+    table = subprocess.run(["cc", "-E", "-dM", *wanted, "-include", "asm-generic/unistd.h", "-x", "c", "/dev/null"],
+                           capture_output=True, text=True, timeout=60, check=True).stdout
+    there = set(re.findall(r"#define __NR(?:3264)?_(\w+) ", table))
+    assert len(used) > 70 and len(there) > 300, (len(used), len(there))
+    assert used <= there, sorted(used - there)

@@ -72,11 +72,20 @@ static bool may_read_all(const char *folder, unsigned depth)
     return all;
 }
 
+static bool may_read_all_below(const char *root, const char *folder)
+{
+    char path[PATH_MAX];
+
+    return snprintf(path, sizeof(path), "%s%s", root, folder) < (int)sizeof(path) &&
+           may_read_all(path, 1);
+}
+
 bool journal_numbers_count(const struct journald_config *config)
 {
     if (has_matches(config))
         return false;
     if (config->directory[0] != '\0')
         return may_read_all(config->directory, 1);
-    return may_read_all("/var/log/journal", 1) && may_read_all("/run/log/journal", 1);
+    return may_read_all_below(config->root_path, "/var/log/journal") &&
+           may_read_all_below(config->root_path, "/run/log/journal");
 }

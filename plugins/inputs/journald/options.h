@@ -19,6 +19,9 @@ enum journald_start { JOURNALD_START_END, JOURNALD_START_BEGINNING };
     X(T, start_at, choice, "end", "end|beginning", ANY, "Where to begin at the first start")       \
     X(T, directory, text, "", ANY, ANY,                                                            \
       "Read the journal files below this folder; empty: those of this host")                       \
+    X(T, root_path, text, "", ANY, ANY,                                                            \
+      "Read those of the host whose root is mounted here, on disk and in memory, as /host in a "   \
+      "container")                                                                                 \
     X(T, max_line_bytes, size, "64KiB", "1", "1MiB",                                               \
       "Longer messages are cut here, at a whole character, and flagged")                           \
     X(T, all_fields, flag, "no", ANY, ANY,                                                         \

@@ -252,8 +252,18 @@ static bool continues(struct tail_join *join, const struct unwrapped *text)
     return multiline_continues(join->multiline, &join->states[text->stream], line);
 }
 
+/* Of a file's own lines the body is what lies in the file, with the ends of its lines as they are.
+ */
+static uint64_t bytes_with(const struct tail_join *join, const struct joined *joined,
+                           const struct unwrapped *text, size_t breaks)
+{
+    if (join->format == TAIL_LINES)
+        return (uint64_t)(text->text.data + text->text.bytes - join->parts[joined->last].data);
+    return joined->bytes + breaks + text->text.bytes;
+}
+
 static bool has_room(const struct tail_join *join, const struct joined *joined,
-                     const struct unwrapped *text)
+                     const struct unwrapped *text, size_t breaks)
 {
     bool is_long = text->text.bytes > join->max_line_bytes || join->parts[joined->last].is_long;
 
@@ -261,17 +271,18 @@ static bool has_room(const struct tail_join *join, const struct joined *joined,
     if (join->format == TAIL_LINES && is_long)
         return false;
     return joined->lines < join->max_lines &&
-           joined->bytes + joined->blanks + 1 + text->text.bytes <= join->max_event_bytes;
+           bytes_with(join, joined, text, breaks) <= join->max_event_bytes;
 }
 
 /* What goes on in an event, if it may. `breaks`: newlines before it. */
 static bool append(struct tail_join *join, struct joined *joined, const struct unwrapped *text,
                    size_t breaks, const char *end)
 {
-    if (!has_room(join, joined, text)) {
+    if (!has_room(join, joined, text, breaks)) {
         end_at_bound(join, joined);
         return false;
     }
+    joined->bytes = bytes_with(join, joined, text, breaks);
     struct part *last = &join->parts[joined->last];
     if (join->format == TAIL_LINES) { /* in the file it is what it shall be */
         last->bytes = (uint32_t)(text->text.data + text->text.bytes - last->data);
@@ -280,7 +291,6 @@ static bool append(struct tail_join *join, struct joined *joined, const struct u
         last->next = part;
         joined->last = part;
     }
-    joined->bytes += breaks + text->text.bytes;
     joined->lines++;
     joined->blanks = 0;
     joined->in_line = text->is_partial;

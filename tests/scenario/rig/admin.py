@@ -5,6 +5,8 @@ import http.client
 import json
 import socket
 
+from .waiting import DEADLINE_S
+
 
 class Answer:
     def __init__(self, response):
@@ -18,12 +20,12 @@ class Answer:
 
 class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path):
-        super().__init__("localhost", timeout=20)
+        super().__init__("localhost", timeout=DEADLINE_S)
         self.path = path
 
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(20)
+        self.sock.settimeout(DEADLINE_S)
         self.sock.connect(self.path)
 
 
@@ -39,7 +41,7 @@ def address(agent):
 
 def ask(agent, path, method="GET", tcp=False, **headers):
     """headers: Authorization=…, Host=…"""
-    connection = (http.client.HTTPConnection(*address(agent), timeout=20) if tcp
+    connection = (http.client.HTTPConnection(*address(agent), timeout=DEADLINE_S) if tcp
                   else UnixConnection(started(agent)["admin_socket"]))
     try:
         connection.request(method, path, headers=headers)

@@ -10,7 +10,7 @@ import tempfile
 import urllib.error
 import urllib.request
 
-from .waiting import wait_until
+from .waiting import DEADLINE_S, wait_until
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the key of an element's id in the protocol
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -45,7 +45,7 @@ class Browser:
         data = json.dumps(body).encode() if body is not None else None
         request = urllib.request.Request(self._base + path, data=data, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=DEADLINE_S) as answer:
                 return json.load(answer)["value"]
         except urllib.error.HTTPError as error:
             raise AssertionError(error.read().decode()) from None
@@ -89,8 +89,8 @@ class Browser:
         actions = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
         self._do("/actions", {"actions": [{"type": "key", "id": "keys", "actions": actions}]})
 
-    def wait(self, condition, what, timeout=30):
-        return wait_until(condition, lambda: f"{what}; the page says:\n{self.text()}", timeout, 0.1)
+    def wait(self, condition, what):
+        return wait_until(condition, lambda: f"{what}; the page says:\n{self.text()}", pause=0.1)
 
     def complaints(self):
         """What the console said since the last call."""

@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from .waiting import wait_until
+from .waiting import DEADLINE_S, wait_until
 
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 
@@ -25,7 +25,7 @@ def address_of(agent, input_name="web"):
 def curl(agent, *arguments, body=b"", path="/", url=None):
     """(status, answer) of one request."""
     host, port = address_of(agent)
-    done = subprocess.run(["curl", "-sS", "--noproxy", "*", "-m", "20", "-w", "\n%{http_code}",
+    done = subprocess.run(["curl", "-sS", "--noproxy", "*", "-m", str(DEADLINE_S), "-w", "\n%{http_code}",
                            *arguments, "--data-binary", "@-", url or f"http://{host}:{port}{path}"],
                           input=body, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
@@ -36,7 +36,7 @@ def curl(agent, *arguments, body=b"", path="/", url=None):
 class Sender:
     """One connection, kept open."""
 
-    def __init__(self, agent, timeout=20):
+    def __init__(self, agent, timeout=DEADLINE_S):
         self.connection = http.client.HTTPConnection(*address_of(agent), timeout=timeout)
 
     def post(self, body, **headers):
@@ -56,7 +56,7 @@ def ndjson(bodies):
 
 
 def connect(agent):
-    return socket.create_connection(address_of(agent), timeout=20)
+    return socket.create_connection(address_of(agent), timeout=DEADLINE_S)
 
 
 def ends(connection):
@@ -68,5 +68,5 @@ def ends(connection):
 
 
 def await_end(connection):
-    connection.settimeout(20)
+    connection.settimeout(DEADLINE_S)
     wait_until(lambda: ends(connection), "the end of the connection")

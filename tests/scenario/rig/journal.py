@@ -10,6 +10,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
 
 import pytest
@@ -20,6 +21,10 @@ PEERS = pathlib.Path(__file__).resolve().parents[3] / "build/peers"
 PATH = f"{os.environ['PATH']}:{PEERS}/bin:{PEERS}/usr/bin"
 ENVIRONMENT = {**os.environ, "PATH": PATH,
                "LD_LIBRARY_PATH": f"{PEERS}/usr/lib/x86_64-linux-gnu/systemd"}
+
+
+# As on a host where cgroups v2 is all there is, whatever this one has.
+OWN_CGROUPS = "mount -t cgroup2 none /sys/fs/cgroup && "
 
 
 def find_journald():
@@ -41,12 +46,18 @@ def show(*options):
 
 
 class Journal:
-    def __init__(self):
+    def __init__(self, rate_limit="RateLimitBurst=0"):
+        """With another rate limit: units of the control groups are what it limits, see Unit."""
+        limits = rate_limit != "RateLimitBurst=0"
+        if limits and subprocess.run(["unshare", "-m", "sh", "-c", OWN_CGROUPS + "true"],
+                                     capture_output=True).returncode != 0:
+            pytest.skip("no cgroups v2 are allowed here")
         script = ('mount -t tmpfs tmpfs /run && '
                   'mkdir -p /run/systemd/journal /run/systemd/journald.conf.d && '
                   'printf "[Journal]\\nStorage=volatile\\nReadKMsg=no\\nAudit=no\\n'
-                  'RateLimitBurst=0\\nForwardToSyslog=no\\n" '
+                  f'{rate_limit}\\nForwardToSyslog=no\\n" '
                   '>/run/systemd/journald.conf.d/test.conf && '
+                  f'{OWN_CGROUPS if limits else ""}'
                   'mkdir -p /run/log/journal && mount --bind "$1" /run/log/journal && exec "$0"')
         journald = find_journald()
         machine = pathlib.Path("/etc/machine-id").read_text().strip()
@@ -103,6 +114,37 @@ class Journal:
         self.process.kill()
         self.process.wait()
         shutil.rmtree(self.outside, ignore_errors=True)
+
+
+class Unit:
+    """A process in a control group that is named as a service's, so that journald takes it for one. It
+    sends what it is given, a line each, and lives on: journald looks into /proc for who it was."""
+
+    SENDER = ("import socket, sys\n"
+              "open(sys.argv[1], 'w').write('0')\n"
+              "out = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
+              "out.connect(sys.argv[2])\n"
+              "for line in sys.stdin: out.send(b'PRIORITY=6\\nMESSAGE=' + line.encode())\n")
+
+    def __init__(self, journal):
+        self.name = f"spillway-test-{os.getpid()}.service"
+        self.group = journal.root / "sys/fs/cgroup" / self.name
+        self.group.mkdir()
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", self.SENDER, self.group / "cgroup.procs", journal.socket],
+            stdin=subprocess.PIPE, text=True)
+
+    def send_lines(self, first, count):
+        self.process.stdin.write("".join(f"entry {first + number}\n" for number in range(count)))
+        self.process.stdin.flush()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.process.kill()
+        self.process.communicate()
+        self.group.rmdir()
 
 
 def export_entry(realtime_us, boot, fields):

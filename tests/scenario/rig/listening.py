@@ -4,7 +4,7 @@
 import re
 import socket
 
-from .waiting import wait_until
+from .waiting import DEADLINE_S, wait_until
 
 
 def bound(agent, scheme, nth=0):
@@ -26,11 +26,11 @@ def connect(agent, scheme="tcp", nth=0):
     if scheme.startswith("unix"):
         kind = socket.SOCK_STREAM if scheme == "unix" else socket.SOCK_DGRAM
         made = socket.socket(socket.AF_UNIX, kind)
-        made.settimeout(60)
+        made.settimeout(DEADLINE_S)
         made.connect(where)
         return made
     if scheme == "udp":
         made = socket.socket(socket.AF_INET6 if ":" in where[0] else socket.AF_INET, socket.SOCK_DGRAM)
         made.connect(where)
         return made
-    return socket.create_connection(where, timeout=60)
+    return socket.create_connection(where, timeout=DEADLINE_S)

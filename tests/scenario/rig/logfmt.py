@@ -2,6 +2,7 @@
 """The agent's log: logfmt lines as dictionaries."""
 
 import re
+import threading
 
 FIELD = re.compile(r'([A-Za-z0-9_.]+)=("(?:[^"\\]|\\.)*"|[^ ]*)')
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
@@ -28,8 +29,13 @@ class LogFile:
         self.path = path
         self.records = []
         self._offset = 0
+        self._lock = threading.Lock()  # some scenarios look from several threads
 
     def read(self):
+        with self._lock:
+            return self._read_more()
+
+    def _read_more(self):
         try:
             with open(self.path, "rb") as file:
                 file.seek(self._offset)

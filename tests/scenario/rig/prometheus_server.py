@@ -16,7 +16,7 @@ import urllib.parse
 import urllib.request
 
 from .promtool import program
-from .waiting import wait_until
+from .waiting import DEADLINE_S, wait_until
 
 PACKAGED = pathlib.Path(__file__).resolve().parents[3] / "packaging/prometheus"
 
@@ -29,7 +29,7 @@ class Relay:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
-                connection = http.client.HTTPConnection(*upstream, timeout=20)
+                connection = http.client.HTTPConnection(*upstream, timeout=DEADLINE_S)
                 connection.request("GET", self.path, headers={"Accept": accept or self.headers["Accept"]})
                 answer = connection.getresponse()
                 body = answer.read()
@@ -100,7 +100,7 @@ class PrometheusServer:
     def __exit__(self, *error):
         self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(20)
+            self.process.wait(DEADLINE_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -112,14 +112,14 @@ class PrometheusServer:
 
     def _is_ready(self):
         try:
-            return urllib.request.urlopen(f"{self.base}/-/ready", timeout=10).status == 200
+            return urllib.request.urlopen(f"{self.base}/-/ready", timeout=DEADLINE_S).status == 200
         except OSError:
             return False
 
     def get(self, path, **parameters):
         url = f"{self.base}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
         try:
-            with urllib.request.urlopen(url, timeout=20) as answer:
+            with urllib.request.urlopen(url, timeout=DEADLINE_S) as answer:
                 return json.load(answer)["data"]
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{parameters}: {error.read().decode()}") from None

@@ -8,6 +8,8 @@ import subprocess
 
 import pytest
 
+from .waiting import DEADLINE_S
+
 UNPACKED = pathlib.Path(__file__).resolve().parents[3] / "build/peers/usr/bin"
 
 
@@ -21,5 +23,5 @@ def program(name):
 def promtool(*arguments, **how):
     """Its exit code, and all that it said."""
     done = subprocess.run([program("promtool"), *map(str, arguments)], capture_output=True, text=True,
-                          timeout=60, **how)
+                          timeout=DEADLINE_S, **how)
     return done.returncode, done.stdout + done.stderr

@@ -61,12 +61,24 @@ class Request:
         return self._events
 
 
+def hold_port():
+    """A port that is ours, and refuses connections: while nobody listens there no other gets it."""
+    place = socket.socket()
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    place.bind(("127.0.0.1", 0))
+    return place
+
+
+def serve_at(place):
+    return socket.create_server(place.getsockname(), backlog=128)
+
+
 def as_reply(reply):
     return reply if isinstance(reply, Reply) else Reply(status=reply)
 
 
 class Receiver:
-    def __init__(self, port=0, listener=None):
+    def __init__(self, listener=None):
         """listener: a listening socket, for one in a network namespace."""
         self.requests = []
         self._lock = threading.Lock()
@@ -83,7 +95,8 @@ class Receiver:
         self.keep_alive_s = None  # closes a connection that is idle for so long; None: never
         self.requests_per_connection = None  # closes it, unannounced, after so many; None: never
         self.closes_late = False  # then: only when the next request has begun to come
-        self._listen(listener or socket.create_server(("127.0.0.1", port), backlog=128))
+        self._place = hold_port() if listener is None else None
+        self._listen(listener or serve_at(self._place))
         self.url = f"http://127.0.0.1:{self.port}/ingest"
 
     def _listen(self, listener):
@@ -128,7 +141,7 @@ class Receiver:
         self.cut_connections()
 
     def come_back(self):
-        self._listen(socket.create_server(("127.0.0.1", self.port), backlog=128))
+        self._listen(serve_at(self._place))
 
     def cut_connections(self):
         with self._lock:
@@ -182,6 +195,9 @@ class Receiver:
             except OSError:
                 return
             with self._lock:
+                if self._listener is not listener:  # it went away meanwhile
+                    connection.close()
+                    return
                 self._connections.add(connection)
                 self.accepted += 1
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
@@ -266,18 +282,32 @@ class Receiver:
             return False
         if reply.how != "whole":
             return wire.FAULTS[reply.how](connection, reply, lambda: self._stopping)
-        connection.sendall(wire.head(reply, len(reply.body)) + reply.body)
-        request.acknowledged = 200 <= reply.status < 300
-        request.status = reply.status
+        self._send(connection, request, reply)
         return "close" not in reply.headers.get("Connection", "")
 
+    def _send(self, connection, request, reply):
+        """An acknowledgement is sent and noted as one: else who hears of it from the agent, or sees that
+        the agent has ended, would not find it here yet."""
+        answer = wire.head(reply, len(reply.body)) + reply.body
+        if 200 <= reply.status < 300:
+            with self._lock:
+                connection.sendall(answer)
+                request.acknowledged, request.status = True, reply.status
+        else:
+            connection.sendall(answer)
+            request.status = reply.status
+
     def _close_listener(self):
+        with self._lock:
+            listener, self._listener = self._listener, None
+        if listener is None:
+            return
         # A listener in accept() is only woken by shutdown, not by close.
         try:
-            self._listener.shutdown(socket.SHUT_RDWR)
+            listener.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
-        self._listener.close()
+        listener.close()
 
     def close(self):
         self._stopping = True
@@ -285,3 +315,5 @@ class Receiver:
         self._hears.set()
         self._close_listener()
         self.cut_connections()
+        if self._place is not None:
+            self._place.close()

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from .lines import lines
+from .waiting import DEADLINE_S
 
 PEERS = pathlib.Path(__file__).resolve().parents[3] / "build/peers"
 FOLDERS = [PEERS / "usr/bin", PEERS / "bin"]
@@ -25,7 +26,7 @@ def program(name):
     return path
 
 
-def run(name, *arguments, data=b"", timeout=30):
+def run(name, *arguments, data=b"", timeout=DEADLINE_S):
     """Until it ends; its input ends with the data."""
     libraries = [PEERS / folder for folder in ("lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu")]
     env = {**os.environ, "LD_LIBRARY_PATH": ":".join(map(str, libraries))}
@@ -62,6 +63,6 @@ class LineSender:
         assert self.failure is None, self.failure
         return not self._thread.is_alive()
 
-    def join(self, timeout=120):
+    def join(self, timeout=DEADLINE_S):
         self._thread.join(timeout)
         assert self.is_done(), f"only {self.sent} of {self.count} lines were taken"

@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from .waiting import wait_until
+from .waiting import DEADLINE_S, wait_until
 
 PEERS = pathlib.Path(__file__).resolve().parents[3] / "build/peers"
 
@@ -37,7 +37,7 @@ def logger(*options, message=None, lines=None):
         pytest.skip("no logger")
     text = None if lines is None else "".join(f"{line}\n" for line in lines)
     subprocess.run(["logger", *map(str, options), *([] if message is None else ["--", message])],
-                   input=text, text=True, check=True, timeout=30,
+                   input=text, text=True, check=True, timeout=DEADLINE_S,
                    stdin=subprocess.DEVNULL if lines is None else None)
 
 
@@ -47,7 +47,7 @@ def loggen(*options, address, port=None):
     target = [str(address), *([] if port is None else [str(port)])]
     return subprocess.run([root / "usr/bin/loggen", *map(str, options), *target],
                           env=environment(root, "usr/lib/syslog-ng"), capture_output=True,
-                          text=True, check=True, timeout=60)
+                          text=True, check=True, timeout=DEADLINE_S)
 
 
 class Forwarder:
@@ -70,7 +70,7 @@ class Forwarder:
     def __exit__(self, *error):
         self.process.terminate()
         try:
-            self.process.wait(10)
+            self.process.wait(DEADLINE_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

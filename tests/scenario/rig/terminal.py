@@ -158,18 +158,26 @@ class Terminal:
 
     def wait_for(self, condition, what):
         """condition(text of the screen); returns the text."""
-        wait_until(lambda: condition(self.read()), lambda: f"{what}\n{self.read()}", timeout=20)
+        wait_until(lambda: condition(self.read()), lambda: f"{what}\n{self.read()}")
         return self.read()
 
     def wait_text(self, wanted):
         return self.wait_for(lambda text: wanted in text, f"'{wanted}' on the screen")
+
+    def wait_settled(self, seconds=1):
+        """The screen when it was painted to its end: nothing has changed on it for so long."""
+        def rests():
+            self.read()
+            return not select.select([self.master], [], [], seconds)[0]
+        wait_until(rests, lambda: f"the screen to rest\n{self.read()}")
+        return self.read()
 
     def wait_end(self):
         """Returns the exit code; the terminal must be as it was."""
         def ended():
             self.read()  # else it might wait for us
             return self.process.poll() is not None
-        wait_until(ended, lambda: f"the end of the program\n{self.read()}", timeout=20)
+        wait_until(ended, lambda: f"the end of the program\n{self.read()}")
         self.read()
         assert termios.tcgetattr(self.slave) == self.before, "the terminal's modes are others"
         assert not self.screen.modes & {1, 1049}, f"left in modes {self.screen.modes}"

@@ -9,11 +9,11 @@ import subprocess
 import time
 
 from .agent import BINARY
-from .waiting import wait_until
+from .waiting import DEADLINE_S, wait_until
 
 
 def generate(*options, **more):
-    return subprocess.run([BINARY, "generate", *map(str, options)], capture_output=True, timeout=60,
+    return subprocess.run([BINARY, "generate", *map(str, options)], capture_output=True, timeout=DEADLINE_S,
                           **more)
 
 
@@ -47,7 +47,7 @@ class Receive:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            self.out, self.err = self.process.communicate(timeout=20)
+            self.out, self.err = self.process.communicate(timeout=DEADLINE_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.communicate()
@@ -55,10 +55,10 @@ class Receive:
         self.code = self.process.returncode
         self.closing = json.loads(self.out.splitlines()[-1]) if self.out else None
 
-    def connect(self, timeout=20):
+    def connect(self, timeout=DEADLINE_S):
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
 
-    def request(self, method, path, body=None, headers=None, timeout=20):
+    def request(self, method, path, body=None, headers=None, timeout=DEADLINE_S):
         with contextlib.closing(self.connect(timeout)) as connection:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()

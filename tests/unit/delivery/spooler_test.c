@@ -7,7 +7,7 @@
 #include "base/wake.h"
 #include "delivery/stand.h"
 
-enum { PATIENCE_MS = 20 * 1000 };
+enum { PATIENCE_MS = 60 * 1000 };
 
 /* A stand with the thread at the real time, and one who waits for it, as batch workers do. */
 struct office {

@@ -7,7 +7,7 @@
 #include "delivery/script_server.h"
 #include "delivery/sender.h"
 
-enum { PATIENCE_MS = 20000 };
+enum { PATIENCE_MS = 60000 };
 
 struct stage {
     struct rig rig;

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 
+#include "base/check.h"
 #include "lane_rig.h"
+
+#include <pthread.h>
 
 static void drop_oldest_takes_all_that_is_new_and_counts_what_it_pushes_out(void **unused)
 {
@@ -432,6 +435,45 @@ static void random_days_balance_after_every_step(void **unused)
     }
 }
 
+/* Pieces are taken while the reading is still at the door: what the workers sleep by is never less
+ * than what is in the rings, and nothing in the end. */
+enum { OFFERS = 20000 };
+
+static void *offer_all(void *context)
+{
+    struct lane *lane = context;
+    struct event event;
+    struct run_info run = { .boot_ms = 1 };
+
+    fill_events(&event, 1);
+    for (int i = 0; i < OFFERS; i++)
+        CHECK(lane_offer(lane, &event, 0, 1, &run, NULL) == 1);
+    return NULL;
+}
+
+static void the_feed_is_never_negative_however_soon_a_piece_is_taken(void **unused)
+{
+    (void)unused;
+    struct lane *lane = make_lane(LANE_DROP_OLDEST, no_shedding, false);
+    struct books *books = lane_books(lane);
+    pthread_t thread;
+    uint64_t gathered = 0, evicted = 0;
+
+    assert_int_equal(pthread_create(&thread, NULL, offer_all, lane), 0);
+    while (gathered + evicted < OFFERS) {
+        struct piece *piece = lane_gather(lane, 0);
+        assert_in_range(atomic_load(&feed.events), 0, OFFERS);
+        if (piece != NULL)
+            lane_give_back(lane, &piece);
+        gathered = ledger_flow(books, FLOW_gather).events;
+        evicted = ledger_flow(books, FLOW_evict_oldest).events;
+    }
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(atomic_load(&feed.events), 0);
+    assert_int_equal(atomic_load(&feed.bytes), 0);
+    lane_free(&lane);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -447,6 +489,7 @@ int main(void)
         cmocka_unit_test(the_age_of_the_oldest_is_told_also_across_classes),
         cmocka_unit_test(receipts_settle_however_the_events_leave),
         cmocka_unit_test(random_days_balance_after_every_step),
+        cmocka_unit_test(the_feed_is_never_negative_however_soon_a_piece_is_taken),
     };
     return RUN_WITH_LEDGER(tests);
 }

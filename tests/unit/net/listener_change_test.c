@@ -321,7 +321,7 @@ static void sockets_of_systemd_are_found_by_their_name(void **statep)
     assert_true(fcntl(3, F_GETFD) >= 0); /* for the next start */
     rig_send(gram, "for the next");
     struct pollfd ready = { .fd = 3, .events = POLLIN };
-    assert_int_equal(poll(&ready, 1, 2000), 1);
+    assert_int_equal(poll(&ready, 1, 60000), 1);
     set_number("LISTEN_PID", 1);
     refuses_to_open(rig, "no socket of the name 'app'");
     (void)unsetenv("LISTEN_PID");

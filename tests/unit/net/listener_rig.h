@@ -173,7 +173,7 @@ __attribute__((unused)) static bool rig_is_closed(int fd)
     struct pollfd ready = { .fd = fd, .events = POLLIN };
     char byte;
 
-    return poll(&ready, 1, 2000) == 1 && read(fd, &byte, 1) <= 0;
+    return poll(&ready, 1, 60000) == 1 && read(fd, &byte, 1) <= 0;
 }
 
 #define RIG_TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)

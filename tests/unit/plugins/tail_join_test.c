@@ -132,6 +132,24 @@ static void an_event_over_its_bytes_is_ended_and_flagged(void **unused)
     assert_true(is_incomplete(0));
 }
 
+/* A body is what lies in the file: each carriage return counts, and each empty line. */
+static void no_event_is_over_its_bytes_by_carriage_returns_or_empty_lines(void **unused)
+{
+    char text[1024];
+    (void)unused;
+    use_start("^\\d");
+    rig.config.multiline__max_bytes = 260;
+    (void)snprintf(text, sizeof(text), "%0257d\r\nab\n1", 1);
+    memset(strchr(text, '\0'), '\n', 401); /* and the NUL behind it */
+    text[257 + 6 + 401] = '\0';
+    strcat(text, "b\n2\n");
+    begin_with(text);
+    assert_int_equal(rig.sink->event_count, 4);
+    assert_int_equal(rig.sink->events[0].body.bytes, 257);
+    assert_string_equal(strrchr(bodies(), 'a'), "ab][1][b]");
+    assert_true(is_incomplete(0) && is_incomplete(2));
+}
+
 static void a_line_that_is_too_long_stands_alone_and_is_cut(void **unused)
 {
     (void)unused;
@@ -383,6 +401,7 @@ int main(void)
         TEST(a_restart_between_the_lines_gives_the_whole_event_again),
         TEST(an_event_over_its_lines_is_ended_and_flagged),
         TEST(an_event_over_its_bytes_is_ended_and_flagged),
+        TEST(no_event_is_over_its_bytes_by_carriage_returns_or_empty_lines),
         TEST(a_line_that_is_too_long_stands_alone_and_is_cut),
         TEST(an_event_that_fills_the_buffer_is_ended),
         TEST(a_rotation_ends_the_event_once_the_new_file_has_lines),
