@@ -253,7 +253,7 @@ def test_one_whose_full_lane_takes_no_more_is_left_as_it_is(rig):
     agent.config["inputs"]["app"] = {"type": "stdin"}
     write(agent)
     receiver.always(200)
-    await_all(receiver, 20000, timeout=80)
+    await_all(receiver, 20000)
     feeder.join()
     agent.end_input()
     agent.finish()
@@ -283,6 +283,31 @@ def test_a_link_that_is_wanted_again_while_its_lane_drains_goes_on(rig):
     agent.end_input()
     agent.stop().agree_with(other, "other")
     assert set(numbers(other.bodies())) == {*range(3000), *range(3100, 3200)}
+
+
+def test_a_link_that_is_wanted_again_after_its_lane_was_taken_out_has_a_new_one(rig):
+    """While the worker still has the last piece of the old one in hand."""
+    receiver, other = rig.receiver(), rig.receiver()
+    other.hold()
+    agent = rig.agent({"app": {"type": "stdin"}, "files": rig.tail("app.log")},
+                      {"main": rig.http(receiver), "other": rig.http(other, batch={"max_events": 50},
+                                                                     concurrency={"max": 1})},
+                      shutdown_grace="60s").start_piped()
+    agent.feed(lines(0, 800))
+    await_all(receiver, 800)
+    wait_until(other.waiting, "a request at the endpoint")
+    agent.config["outputs"]["other"]["inputs"] = ["files"]
+    reload(agent)
+    agent.wait_log(msg="lane taken out", input="app", output="other")
+    del agent.config["outputs"]["other"]["inputs"]
+    reload(agent)
+    agent.feed(lines(800, 100))
+    other.release()
+    await_all(receiver, 900)
+    await_all(other, 900)
+    agent.end_input()
+    agent.stop().agree_with(other, "other")
+    check_exact(other.bodies(), 900, in_order=False)
 
 
 def test_senders_that_wait_for_delivery_are_answered_after_their_input_is_gone(rig):
