@@ -356,3 +356,35 @@ def test_what_senders_wait_for_is_refused_when_its_time_is_over(rig):
         sender.join(30)
     lane = agent.stop().agree_with(receiver).lane("web", "main")
     assert lane.received == 300 and len(answers) == 3, (lane, answers)
+
+
+# ---- in an outage ----
+
+def test_a_reload_while_a_lane_is_full_and_batches_lie_on_disk_loses_only_what_it_counts(rig):
+    """Everything about the output changes, then its name: what the old one holds drains when the endpoint is
+    back, and the new one has a lane and positions of its own."""
+    receiver = rig.receiver()
+    receiver.always(503)
+    spool = {"max_bytes": "64MiB"}
+    main = rig.http(receiver, batch={"max_bytes": "64KiB"}, compression="none", spool=spool)
+    source = rig.tail("app.log", start_at="end", lane={"capacity": "1MiB", "overflow": "drop_oldest"})
+    agent = rig.agent({"app": source}, {"main": main}, memory_limit="24MiB", shutdown_grace="60s").start()
+    append_lines(rig.folder / "app.log", 0, 40000, bytes_=300)
+    agent.wait_metric(40000, "spillway_received_events_total", input="app", output="main")
+    wait_until(lambda: agent.metrics().get("spillway_spool_bytes", output="main") > 3 << 20, "a spool with batches")
+    main.update(batch={"max_bytes": "128KiB"}, spool={"max_bytes": "32MiB"}, compression="gzip",
+                headers={"X-More": "1"})
+    assert "changed  output main:" in reload(agent)
+    agent.config["outputs"] = {"renamed": {**main, "spool": {"max_bytes": "16MiB"}}}
+    said = reload(agent)
+    assert "added    output renamed" in said and "removed  output main" in said, said
+    append_lines(rig.folder / "app.log", 40000, 100, bytes_=300)
+    agent.wait_metric(100, "spillway_received_events_total", input="app", output="renamed")
+    receiver.always(200)
+    agent.wait_log(msg="output taken out", output="main")
+    books = agent.stop()
+    old, new = books.lane("app", "main"), books.lane("app", "renamed")
+    assert old.received == 40000 and old.delivered + old.dropped == 40000 and old.delivered > 0, old
+    assert (new.delivered, new.dropped) == (100, 0), new
+    came = numbers(receiver.bodies())
+    assert len(came) == len(set(came)) == old.delivered + 100
