@@ -120,6 +120,7 @@ struct outlet *outlet_open(struct generation *generation, size_t index, struct l
     outlet->plugin = (const struct output *)(const void *)part->type;
     outlet->feed.full_bytes = part->output.batch__max_bytes;
     outlet->feed.full_events = part->output.batch__max_events;
+    outlet->feed.max_wait_ms = part->output.batch__max_wait;
     outlet->host = (struct host){ .name = outlet->name };
     if (!open_outlet(outlet, index, err)) {
         if (outlet->sender != NULL)

@@ -192,6 +192,7 @@ static void commit_options(struct outlet *outlet)
     outlet->letters = outlet_letters(outlet, outlet->part);
     outlet->feed.full_bytes = outlet->part->output.batch__max_bytes;
     outlet->feed.full_events = outlet->part->output.batch__max_events;
+    outlet->feed.max_wait_ms = outlet->part->output.batch__max_wait;
     next->state = state_before; /* closed with the change */
     next->plugin = plugin_before;
     next->from = from_before;

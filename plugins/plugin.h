@@ -121,6 +121,12 @@ enum sink_number {
 };
 void sink_add(struct sink *sink, enum sink_number number, uint64_t count); /* counters */
 void sink_set(struct sink *sink, enum sink_number number, uint64_t value); /* gauges */
+/* So long events wait for company behind the input, in the lane that is the least patient: next to
+ * that, a short rest of a busy input is not felt. */
+int64_t sink_max_wait_ms(const struct sink *sink);
+/* The events of this collect() from here on may have waited so long in their source while the input
+ * rested: it counts as if they had waited in the lanes. */
+void sink_waited(struct sink *sink, int64_t waited_ms);
 /* The agent's books as /metrics has them: Prometheus text, read without a lock. Its log's news are
  * in base/log_ring.h. */
 bool sink_own_metrics(struct sink *sink, struct buf *ret_text);
@@ -137,7 +143,9 @@ enum { WAIT_FDS = 8 };
 struct waits {
     int fds[WAIT_FDS]; /* readable ends a wait */
     unsigned fd_count;
-    int64_t until_ms; /* clock_now_ms() by which to call again at the latest; 0: no limit */
+    /* clock_now_ms() by which to call again at the latest, and without fds also not before;
+     * 0: no limit */
+    int64_t until_ms;
 };
 
 /* What the core tells an instance about its surroundings. */

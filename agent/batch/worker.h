@@ -44,4 +44,5 @@ struct worker_times {
     int64_t blocked_ms; /* it had events, and the sender took none or had no memory */
 };
 struct worker_times worker_times(struct worker *worker, int64_t now_ms);
-int64_t worker_last_step_ms(struct worker *worker); /* 0: it sleeps and nothing is due */
+/* For the watchdog: its last step, or when its rest is over; it always has an end. */
+int64_t worker_last_step_ms(struct worker *worker);

@@ -15,7 +15,8 @@ enum {
     SAVE_BYTES_PER_MS = 1024, /* of a large checkpoint: ten thousand files are a megabyte */
     RETRY_MS = 1000,
     RECEIPT_RESERVE = 64,
-    BACKLOG_ROUNDS = 16
+    BACKLOG_ROUNDS = 16,
+    REST_MOST_MS = 30 * 1000 /* a rest without an end would look the same as a thread that hangs */
 };
 
 /* ---- positions ---- */
@@ -173,8 +174,10 @@ static void rest(struct reading *reading, const struct waits *waits, int64_t unt
 
     if (reading->save_due_ms != 0 && (until_ms == 0 || reading->save_due_ms < until_ms))
         until_ms = reading->save_due_ms;
-    int64_t wait_ms = until_ms == 0 ? -1 : until_ms > now_ms ? until_ms - now_ms : 0;
-    atomic_store(&reading->last_step_ms, wait_ms < 0 ? 0 : now_ms + wait_ms);
+    if (until_ms == 0)
+        until_ms = now_ms + REST_MOST_MS;
+    int64_t wait_ms = until_ms > now_ms ? until_ms - now_ms : 0;
+    atomic_store(&reading->last_step_ms, now_ms + wait_ms);
     bell_wait(reading->sink.bell, waits->fds, waits->fd_count, wait_ms);
 }
 
@@ -202,13 +205,14 @@ static void collect_once(struct reading *reading)
     int64_t now_ms = clock_now_ms();
 
     come_back(reading);
-
-    if (is_sampling(reading) && now_ms < reading->next_collect_ms) {
-        rest(reading, &waits, reading->next_collect_ms);
+    if (reading->is_resting && now_ms < reading->next_collect_ms) {
+        rest(reading, &waits, reading->next_collect_ms); /* the bell rang for something else */
         return;
     }
+    reading->is_resting = false;
     enum collected collected = reading->config.plugin->collect(reading->state, &reading->sink);
     bool taken = sink_flush(&reading->sink);
+    reading->sink.waited_ms = 0;
     /* Saved also before anything is settled: the next start must know of a source to count what is
      * lost of it, should it be gone by then. */
     if (reading->sink.took_mark)
@@ -226,6 +230,7 @@ static void collect_once(struct reading *reading)
     if (collected == COLLECT_FAILED)
         sink_add(&reading->sink, SINK_COLLECT_FAILURES, 1);
     reading->next_collect_ms = plan_next(reading, collected, &waits);
+    reading->is_resting = waits.fd_count == 0;
     tend_positions(reading);
     rest(reading, &waits, reading->next_collect_ms);
 }
@@ -373,6 +378,7 @@ bool reading_start(struct reading *reading, struct lane **lanes, const char **ou
     reading->sink.lanes = lanes;
     reading->sink.lane_outputs = outputs;
     reading->sink.lane_count = count;
+    atomic_store(&reading->last_step_ms, clock_now_ms());
     set_suspects_aside(reading);
     int failed = pthread_create(&reading->thread, NULL, run_reading, reading);
     if (failed != 0)

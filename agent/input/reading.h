@@ -87,6 +87,7 @@ void reading_leave_lanes(struct reading *reading);
 void reading_go_on(struct reading *reading);
 bool reading_is_settled(struct reading *reading);           /* stopped, and no receipt is open */
 struct receipts *reading_receipts(struct reading *reading); /* NULL: it takes none */
+/* For the watchdog: its last step, or when its rest is over; it always has an end. */
 int64_t reading_last_step_ms(struct reading *reading);
 /* Puts a question about its sources to it; the answer comes in its own thread. Threads: main. */
 struct sources_ask;

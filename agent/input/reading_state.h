@@ -33,8 +33,9 @@ struct reading {
     int64_t saved_ms;          /* when positions were saved last */
     int64_t save_due_ms;       /* 0: nothing has changed since */
     int64_t save_rest_ms;      /* between two saves, by the size of the last one */
-    int64_t next_collect_ms;
-    int64_t retry_change_ms; /* of a pending change that found no memory */
+    int64_t next_collect_ms;   /* 0: no matter */
+    bool is_resting;           /* until then, whatever rings: there is no descriptor to tell news */
+    int64_t retry_change_ms;   /* of a pending change that found no memory */
     uint64_t seen_disk_errors;
     /* any thread */
     _Atomic size_t open_receipts;

@@ -343,20 +343,25 @@ def test_a_limit_of_the_control_group_that_is_too_small_is_warned_of(place):
     path = place / "agent.yaml"
     path.write_text(yaml.dump(config_of(place, {"main": {"type": "http", "url": "http://127.0.0.1:9/"}})))
 
-    def warning(limit):
+    def warning(limit, command="check"):
         for name in ("memory.max", "memory/memory.limit_in_bytes"):
             (groups / name).write_text(f"{limit}\n")
-        script = 'mount --bind "$0" /sys/fs/cgroup && exec "$1" check -c "$2"'
-        done = subprocess.run(["unshare", "-m", "sh", "-c", script, groups, BINARY, path],
+        script = 'mount --bind "$0" /sys/fs/cgroup && exec "$1" "$3" -c "$2"'
+        done = subprocess.run(["unshare", "-m", "sh", "-c", script, groups, BINARY, path, command],
                               capture_output=True, text=True, timeout=60, env=environment())
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == (0 if command == "check" else 1), done.stderr
         return done.stderr
     assert warning(72 << 20) == ""
     said = warning((72 << 20) - 1)
     assert re.fullmatch(r"warning: agent.memory_limit 64MiB and 8MiB for the agent itself do not fit the "
                         r"control group, which has 71.9MiB \(/sys/fs/cgroup/memory\S*\): the kernel would "
-                        r"kill the agent. Set memory_limit to at most 63MiB, or raise the limit\n", said), said
+                        r"kill the agent. Set memory_limit to at most 63MiB, or raise the limit \(drop-in "
+                        r"more-memory.conf\)\n", said), said
     assert said.startswith("warning: ") and "Raise the limit" in warning(5 << 20)
+    # Who reloads says it before he finds that no agent is there, the agent before it finds no folder.
+    assert warning((72 << 20) - 1, "reload").startswith(said)
+    (place / "state").write_text("not a folder")
+    assert warning((72 << 20) - 1, "run").startswith(said)
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
