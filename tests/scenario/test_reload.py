@@ -697,12 +697,16 @@ def threads(agent):
 
 
 def storm(rig, count, pause, seed):
-    """SIGHUPs over configurations A, B and a wrong one, an endpoint that refuses half of the time."""
+    """SIGHUPs over configurations A, B and a wrong one, an endpoint that refuses half of the time. One input
+    is of another type in each."""
     chance = random.Random(seed)
     receiver, other = rig.receiver(), rig.receiver()
     receiver.rule(lambda request: Reply(503) if int(time.monotonic() * 5) % 2 else None)
-    agent = make(rig, receiver, batch={"max_events": 500}, grace="2s").start()
+    agent = make(rig, receiver, batch={"max_events": 500}, grace="2s")
+    agent.config["inputs"]["either"] = {"type": "generator", "rate": 50}
+    agent.start()
     a = yaml.dump(agent.config)
+    agent.config["inputs"]["either"] = rig.tail("either.log")
     agent.config["outputs"]["main"]["headers"] = {"X-Which": "b"}
     agent.config["outputs"]["other"] = rig.http(other)
     agent.config["processors"] = {"mark": {"type": "set", "attributes": {"which": "b"}}}

@@ -285,6 +285,31 @@ def test_a_link_that_is_wanted_again_while_its_lane_drains_goes_on(rig):
     assert set(numbers(other.bodies())) == {*range(3000), *range(3100, 3200)}
 
 
+def test_a_link_that_is_wanted_again_after_its_lane_was_taken_out_has_a_new_one(rig):
+    """While the worker still has the last piece of the old one in hand."""
+    receiver, other = rig.receiver(), rig.receiver()
+    other.hold()
+    agent = rig.agent({"app": {"type": "stdin"}, "files": rig.tail("app.log")},
+                      {"main": rig.http(receiver), "other": rig.http(other, batch={"max_events": 50},
+                                                                     concurrency={"max": 1})},
+                      shutdown_grace="60s").start_piped()
+    agent.feed(lines(0, 800))
+    await_all(receiver, 800)
+    wait_until(other.waiting, "a request at the endpoint")
+    agent.config["outputs"]["other"]["inputs"] = ["files"]
+    reload(agent)
+    agent.wait_log(msg="lane taken out", input="app", output="other")
+    del agent.config["outputs"]["other"]["inputs"]
+    reload(agent)
+    agent.feed(lines(800, 100))
+    other.release()
+    await_all(receiver, 900)
+    await_all(other, 900)
+    agent.end_input()
+    agent.stop().agree_with(other, "other")
+    check_exact(other.bodies(), 900, in_order=False)
+
+
 def test_senders_that_wait_for_delivery_are_answered_after_their_input_is_gone(rig):
     receiver = rig.receiver()
     receiver.always(503)
@@ -331,3 +356,35 @@ def test_what_senders_wait_for_is_refused_when_its_time_is_over(rig):
         sender.join(DEADLINE_S)
     lane = agent.stop().agree_with(receiver).lane("web", "main")
     assert lane.received == 300 and len(answers) == 3, (lane, answers)
+
+
+# ---- in an outage ----
+
+def test_a_reload_while_a_lane_is_full_and_batches_lie_on_disk_loses_only_what_it_counts(rig):
+    """Everything about the output changes, then its name: what the old one holds drains when the endpoint is
+    back, and the new one has a lane and positions of its own."""
+    receiver = rig.receiver()
+    receiver.always(503)
+    spool = {"max_bytes": "64MiB"}
+    main = rig.http(receiver, batch={"max_bytes": "64KiB"}, compression="none", spool=spool)
+    source = rig.tail("app.log", start_at="end", lane={"capacity": "1MiB", "overflow": "drop_oldest"})
+    agent = rig.agent({"app": source}, {"main": main}, memory_limit="24MiB", shutdown_grace="60s").start()
+    append_lines(rig.folder / "app.log", 0, 40000, bytes_=300)
+    agent.wait_metric(40000, "spillway_received_events_total", input="app", output="main")
+    wait_until(lambda: agent.metrics().get("spillway_spool_bytes", output="main") > 3 << 20, "a spool with batches")
+    main.update(batch={"max_bytes": "128KiB"}, spool={"max_bytes": "32MiB"}, compression="gzip",
+                headers={"X-More": "1"})
+    assert "changed  output main:" in reload(agent)
+    agent.config["outputs"] = {"renamed": {**main, "spool": {"max_bytes": "16MiB"}}}
+    said = reload(agent)
+    assert "added    output renamed" in said and "removed  output main" in said, said
+    append_lines(rig.folder / "app.log", 40000, 100, bytes_=300)
+    agent.wait_metric(100, "spillway_received_events_total", input="app", output="renamed")
+    receiver.always(200)
+    agent.wait_log(msg="output taken out", output="main")
+    books = agent.stop()
+    old, new = books.lane("app", "main"), books.lane("app", "renamed")
+    assert old.received == 40000 and old.delivered + old.dropped == 40000 and old.delivered > 0, old
+    assert (new.delivered, new.dropped) == (100, 0), new
+    came = numbers(receiver.bodies())
+    assert len(came) == len(set(came)) == old.delivered + 100
