@@ -253,7 +253,7 @@ def test_one_whose_full_lane_takes_no_more_is_left_as_it_is(rig):
     agent.config["inputs"]["app"] = {"type": "stdin"}
     write(agent)
     receiver.always(200)
-    await_all(receiver, 20000, timeout=80)
+    await_all(receiver, 20000)
     feeder.join()
     agent.end_input()
     agent.finish()
