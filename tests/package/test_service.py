@@ -94,7 +94,7 @@ def test_it_is_installed_by_the_words_of_the_readme(root, deb):
     for command in words[2:]:
         done = root.run(command)
         assert "rror" not in done.text, f"{command}\n{done.text}"
-    root.wait(lambda: received(root), "the first event", 30)
+    root.wait(lambda: received(root), "the first event")
     print(f"installed in {installed:.1f} s, first event {time.monotonic() - begin:.1f} s after apt began")
 
 
@@ -274,7 +274,7 @@ def test_the_kernels_log_is_read_with_its_drop_in_and_without_it_the_message_nam
 def test_a_state_directory_of_no_use_is_told_and_tried_again(root):
     root.run("systemctl stop spillway; mv /var/lib/spillway /var/lib/aside; echo x >/var/lib/spillway")
     root.run("systemctl start spillway", check=False)
-    root.wait(lambda: int(root.unit("NRestarts")) >= 1, "a second try", 30)
+    root.wait(lambda: int(root.unit("NRestarts")) >= 1, "a second try")
     root.run("systemctl stop spillway; rm /var/lib/spillway; mv /var/lib/aside /var/lib/spillway")
     # Owned by another user: systemd gives it back to the service.
     root.run("chown -R root:root /var/lib/spillway; systemctl start spillway")
