@@ -45,7 +45,8 @@ def receive(root, more=""):
     # systemd forgets the one before some time after its end.
     root.wait(lambda: "LoadState=not-found" in root.run("systemctl show -p LoadState receiver.service").out,
               lambda: root.run("systemctl status --no-pager receiver.service", check=False).text)
-    root.run(f"systemd-run -q --collect --unit=receiver -p StandardOutput=append:{RECEIVED} spillway receive --print {more}")
+    root.run(f"systemd-run -q --collect --unit=receiver -p StandardOutput=append:{RECEIVED} "
+             f"spillway receive --print {more}")
     root.wait(lambda: ":1F98 " in root.run("cat /proc/net/tcp").out, "the receiver")  # 8088
 
 
