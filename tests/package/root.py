@@ -7,6 +7,7 @@ cache: so `apt install` resolves and unpacks them as on a host, but for the down
 import fcntl
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,14 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BASE = ROOT / "build/package-root"
 DEPENDENCIES = """adduser ca-certificates libcap2 libcjson1 libcurl3-gnutls libgnutls30 libisal2 libmicrohttpd12
 libncursesw6 libpcre2-8-0 libseccomp2 libsystemd0 libyaml-0-2 libzstd1 zlib1g""".split()
+CAP_SYSLOG = 34
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def may_read_kernel_log():
+    """Only what we have ourselves can be given to a root."""
+    held = re.search(r"^CapEff:\s+(\w+)$", pathlib.Path("/proc/self/status").read_text(), re.MULTILINE)[1]
+    return os.access("/dev/kmsg", os.R_OK) and int(held, 16) >> CAP_SYSLOG & 1 == 1
 
 
 def why_not():
@@ -125,7 +133,8 @@ class Root:
         self._nspawn = subprocess.Popen(self._groups.command(
             ["systemd-nspawn", "-q", "-D", self.folder, "--private-network", "--register=no", "--keep-unit",
              "--system-call-filter=landlock_create_ruleset landlock_add_rule landlock_restrict_self",
-             "--capability=CAP_SYSLOG", f"--machine={self.folder.name}", "--boot"]),
+             *(["--capability=CAP_SYSLOG"] if may_read_kernel_log() else []),
+             f"--machine={self.folder.name}", "--boot"]),
             stdin=subprocess.DEVNULL, stdout=self._console, stderr=self._console,
             env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"})
         self.wait(self._find_leader, "the first process")

@@ -4,13 +4,12 @@ on where the one before left off."""
 
 import ctypes
 import json
-import os
 import re
 import time
 
 import pytest
 
-from root import ROOT
+from root import CAP_SYSLOG, ROOT, may_read_kernel_log
 
 OUTPUT = "/etc/spillway/conf.d/output.yaml"
 RECEIVED = "/srv/received"
@@ -252,7 +251,7 @@ def test_the_other_drop_ins_give_what_they_say(root):
              "systemctl daemon-reload; systemctl restart spillway")
 
 
-@pytest.mark.skipif(not os.access("/dev/kmsg", os.R_OK), reason="the kernel's log cannot be read here")
+@pytest.mark.skipif(not may_read_kernel_log(), reason="the kernel's log cannot be read here")
 def test_the_kernels_log_is_read_with_its_drop_in_and_without_it_the_message_names_it(root):
     config = "/etc/spillway/conf.d/kernel.yaml"
     # As every host has it; nspawn leaves it out.
@@ -266,7 +265,7 @@ def test_the_kernels_log_is_read_with_its_drop_in_and_without_it_the_message_nam
     drop_in(root, "kernel-log")
     root.wait(lambda: ready(root), lambda: root.journal("-n 20"))
     given_up(root, "CAP_SYSLOG")
-    assert int(status_of(root, root.unit("MainPID"))["CapPrm"], 16) == 1 << 34
+    assert int(status_of(root, root.unit("MainPID"))["CapPrm"], 16) == 1 << CAP_SYSLOG
     root.wait(lambda: "spillway-test from the kernel" in bodies(root), "the message of the kernel's log")
     root.run(f"rm -r /etc/systemd/system/spillway.service.d {config} /dev/kmsg; systemctl daemon-reload; "
              "systemctl restart spillway")
