@@ -2,6 +2,8 @@
 """Entries of a real journald: once each over restarts, kills and rotations, and what is gone is counted."""
 
 import json
+import shutil
+import signal
 
 import pytest
 
@@ -130,6 +132,22 @@ def test_the_place_itself_may_be_gone(rig, journal):
     lane = agent.stop().lane()
     assert sorted(numbers(receiver)) == [*range(50), *range(70, 100)]
     assert lane.upstream_loss == 20
+
+
+def test_a_folder_that_goes_and_comes_again_is_read_on(rig, journal):
+    receiver = rig.receiver()
+    agent = make(rig, journal, receiver).start()
+    journal.send_lines(0, 10)
+    await_all(receiver, 10)
+    shutil.rmtree(journal.folder)
+    agent.wait_log(msg="the journal is opened again")
+    journal.folder.mkdir()
+    journal.process.send_signal(signal.SIGUSR2)  # it makes files anew when it rotates
+    wait_until(journal.files, "a new file")
+    journal.send_lines(10, 10)
+    await_all(receiver, 20)
+    assert numbers(receiver) == list(range(20))
+    assert agent.stop().agree_with(receiver).lane().upstream_loss == 0
 
 
 def test_a_filter_of_the_journal_passes_what_it_names(rig, journal):
