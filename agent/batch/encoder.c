@@ -228,6 +228,8 @@ static char *put_metric(struct encoder *encoder, char *to, const struct event *e
     to = put_text(to, SLICE(",\"unit\":\""), event->unit);
     to = put(to, SLICE(",\"value\":"));
     to += json_real(to, event->number);
+    if ((event->flags & EVENT_NO_VALUE) != 0)
+        to = put(to, SLICE(",\"no_recorded_value\":true"));
     return put_common(to, event);
 }
 

@@ -407,6 +407,11 @@ bool delivery_has_receipts(const struct delivery *delivery, const struct receipt
     return holding_has_receipts(&delivery->held, receipts);
 }
 
+int64_t delivery_oldest_boot_ms(const struct delivery *delivery)
+{
+    return holding_oldest_boot_ms(&delivery->held);
+}
+
 bool delivery_is_empty(const struct delivery *delivery)
 {
     return holding_is_empty(&delivery->held);
@@ -423,6 +428,8 @@ void delivery_tell_age(const struct delivery *delivery, int64_t boot_ms)
     int64_t age_ms = boot_ms - least_ms(holding_oldest_boot_ms(&delivery->held), boot_ms);
 
     numbers_set(delivery->numbers, NUMBER_batch_oldest_seconds, (uint64_t)age_ms / 1000);
+    age_ms = boot_ms - least_ms(spilling_oldest_boot_ms(delivery), boot_ms);
+    numbers_set(delivery->numbers, NUMBER_spool_oldest_seconds, (uint64_t)age_ms / 1000);
 }
 
 bool delivery_take_news(struct delivery *delivery, struct delivery_news *ret)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* delivery_state: what a delivery is made of, for delivery.c and answers.c alone. */
+/* delivery_state: what a delivery is made of, for delivery.c, answers.c and spilling.c alone. */
 #pragma once
 
 #include "delivery/backoff.h"
@@ -58,6 +58,8 @@ bool spilling_is_on(const struct delivery *delivery, int64_t now_ms);
 bool spilling_wants_batches(const struct delivery *delivery, int64_t now_ms);
 /* When the state of the spool changes by itself, so that the workers may go on; INT64_MAX. */
 int64_t spilling_due_ms(const struct delivery *delivery, int64_t now_ms);
+/* Admission of the oldest event of the spool; INT64_MAX: there is none. */
+int64_t spilling_oldest_boot_ms(const struct delivery *delivery);
 void spilling_audit(struct delivery *delivery);
 
 /* Shows what changed in the numbers of the output. */

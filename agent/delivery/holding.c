@@ -166,6 +166,11 @@ int64_t holding_expire(struct holding *holding, int64_t max_age_ms, int64_t boot
     return ready_ms < split_ms ? ready_ms : split_ms;
 }
 
+static bool goes_back(const struct batch_run *run)
+{
+    return receipt_goes_back(run->receipt, ledger_is_rereadable(run->books));
+}
+
 static void give_back(struct batch *batch, enum flow replay, enum flow drop)
 {
     struct tally replayed, dropped;
@@ -177,13 +182,13 @@ static void give_back(struct batch *batch, enum flow replay, enum flow drop)
     replayed.count = dropped.count = 0;
     for (size_t i = 0; i < batch->run_count; i++) {
         const struct batch_run *run = &batch->runs[i];
-        tally_add_run(ledger_is_rereadable(run->books) ? &replayed : &dropped, run);
+        tally_add_run(goes_back(run) ? &replayed : &dropped, run);
     }
     tally_move(&replayed, replay, 0);
     tally_move(&dropped, drop, 0);
     for (size_t i = 0; i < batch->run_count; i++) {
         const struct batch_run *run = &batch->runs[i];
-        if (!ledger_is_rereadable(run->books))
+        if (!goes_back(run))
             receipt_drop(run->receipt, run->events);
     }
     forget(batch);
@@ -250,16 +255,16 @@ bool holding_has_receipts(const struct holding *holding, const struct receipts *
     return false;
 }
 
-static int64_t oldest_of(const struct batch_list *list, int64_t oldest_ms)
+static int64_t oldest_of(const struct batch_list *list, bool pinned_alone, int64_t oldest_ms)
 {
     for (const struct batch *batch = list->head; batch != NULL; batch = batch->next) {
-        if (batch->oldest_boot_ms < oldest_ms)
+        if (batch->oldest_boot_ms < oldest_ms && (batch->pin != NULL || !pinned_alone))
             oldest_ms = batch->oldest_boot_ms;
     }
     return oldest_ms;
 }
 
-int64_t holding_oldest_boot_ms(const struct holding *holding)
+static int64_t oldest_of_all(const struct holding *holding, bool pinned_alone)
 {
     const struct batch_list *lists[] = { &holding->ready,     &holding->to_split,
                                          &holding->splitting, &holding->to_spool,
@@ -268,8 +273,18 @@ int64_t holding_oldest_boot_ms(const struct holding *holding)
     int64_t oldest_ms = INT64_MAX;
 
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
-        oldest_ms = oldest_of(lists[i], oldest_ms);
+        oldest_ms = oldest_of(lists[i], pinned_alone, oldest_ms);
     return oldest_ms;
+}
+
+int64_t holding_oldest_boot_ms(const struct holding *holding)
+{
+    return oldest_of_all(holding, false);
+}
+
+int64_t holding_oldest_pinned_boot_ms(const struct holding *holding)
+{
+    return oldest_of_all(holding, true);
 }
 
 /* A lane of which nothing is held is compared too: its stock must be zero. */

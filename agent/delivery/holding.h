@@ -56,5 +56,7 @@ bool holding_is_empty(const struct holding *holding);
 bool holding_has_receipts(const struct holding *holding, const struct receipts *receipts);
 /* Compares both accounts with the books of every lane seen. */
 void holding_audit(const struct holding *holding);
-/* Admission of the oldest event that is held in memory; INT64_MAX: nothing is. */
+/* Admission of the oldest event that is held in memory, or of those of it that were read from the
+ * spool; INT64_MAX: nothing is. */
 int64_t holding_oldest_boot_ms(const struct holding *holding);
+int64_t holding_oldest_pinned_boot_ms(const struct holding *holding);

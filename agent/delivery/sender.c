@@ -242,6 +242,7 @@ bool sender_use_spool(struct sender *sender, struct spool **spoolp, struct spool
     *spoolp = NULL;
     lock_take(&sender->lock);
     delivery_use_spool(sender->delivery, sender->spool);
+    delivery_tell_age(sender->delivery, clock_boot_ms());
     lock_drop(&sender->lock);
     atomic_store(&sender->spooler, spooler);
     spooler_wake(spooler);

@@ -407,7 +407,16 @@ void delivery_spool_done(struct delivery *delivery, const struct spool_job *job,
     delivery_publish(delivery);
 }
 
-/* ---- the audit of account spool ---- */
+/* ---- the account spool ---- */
+
+/* A record that is being sent is in memory, and still in the spool. */
+int64_t spilling_oldest_boot_ms(const struct delivery *delivery)
+{
+    if (delivery->spill.spool == NULL)
+        return INT64_MAX;
+    return least_ms(spool_index_oldest_boot_ms(spool_index_of(delivery->spill.spool)),
+                    holding_oldest_pinned_boot_ms(&delivery->held));
+}
 
 void spilling_audit(struct delivery *delivery)
 {

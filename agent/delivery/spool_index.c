@@ -197,7 +197,7 @@ void spool_segment_settle(struct spool_index *index, struct spool_segment *segme
 
 struct amount spool_index_live(const struct spool_index *index, unsigned lane)
 {
-    struct amount sum = { 0, 0 };
+    struct amount sum = index->lanes[lane].unread;
 
     for (const struct spool_segment *segment = index->oldest; segment != NULL;
          segment = segment->newer) {
@@ -213,4 +213,16 @@ struct amount spool_index_live(const struct spool_index *index, unsigned lane)
 bool spool_segment_has_unread(const struct spool_segment *segment)
 {
     return segment->front_at < segment->stop_at;
+}
+
+int64_t spool_index_oldest_boot_ms(const struct spool_index *index)
+{
+    int64_t oldest_ms = INT64_MAX;
+
+    for (const struct spool_segment *segment = index->oldest; segment != NULL;
+         segment = segment->newer) {
+        if (spool_segment_has_unread(segment) && segment->front_boot_ms < oldest_ms)
+            oldest_ms = segment->front_boot_ms;
+    }
+    return oldest_ms;
 }

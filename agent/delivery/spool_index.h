@@ -30,6 +30,7 @@ struct spool_segment {
     uint64_t last_at;           /* of those, where the last begins; 0: not known, read forward */
     uint64_t end_at;            /* of all records */
     int64_t newest_boot_ms;     /* admission of the oldest event of its youngest record */
+    int64_t front_boot_ms;      /* the same of the first that was not read, or the one before it */
     int64_t read_ms, remove_ms; /* reading or removing it failed: not before */
     unsigned pins;              /* records of it that are in memory to be sent */
     bool is_touched;
@@ -42,13 +43,16 @@ struct spool_segment {
 
 struct spool_lane {
     char input[LEDGER_NAME];
-    struct books *books; /* NULL until it is bound */
+    struct books *books;  /* NULL until it is bound */
+    struct amount unread; /* in no segment of the index: it could not be read at the start */
 };
 
 struct spool_index {
     struct spool_segment *oldest, *newest;
     unsigned count;
-    uint64_t bytes; /* of all files */
+    uint64_t bytes;  /* of all files */
+    bool is_partial; /* there may be more on disk, that could not be read at the start */
+    bool is_blind;   /* not even the names of the files: nothing may be written */
     unsigned lane_count;
     struct spool_lane lanes[SPOOL_LANES_MAX];
 };
@@ -74,6 +78,9 @@ void spool_segment_settle(struct spool_index *index, struct spool_segment *segme
 void spool_lane_forget_unmarked(const struct spool_lane *lane);
 /* That row is gone from the disk. */
 void spool_row_forget_unmarked(const struct spool_index *index, const struct spool_row *row);
-/* What lives on disk of that lane. */
+/* What lives on disk of that lane, as far as the books are right also where it cannot be read. */
 struct amount spool_index_live(const struct spool_index *index, unsigned lane);
+/* Admission of the oldest event that was not read yet, as far as records lie in the order of their
+ * age; INT64_MAX: all was. */
+int64_t spool_index_oldest_boot_ms(const struct spool_index *index);
 bool spool_segment_has_unread(const struct spool_segment *segment);

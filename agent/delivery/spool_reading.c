@@ -259,6 +259,8 @@ static struct batch *take_loaded(struct spool *spool, const struct spool_job *jo
         spool_tell(spool, "spool has a damaged batch", "read", 0, segment->id);
     }
     add_pin(spool, segment);
+    if (job->place.at == segment->front_at || !reads_backward(spool, segment))
+        segment->front_boot_ms = batch->oldest_boot_ms;
     pass(spool, segment, job->place.at, &record);
     return batch;
 }

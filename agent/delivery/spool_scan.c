@@ -4,6 +4,7 @@
 #include "base/auto.h"
 #include "delivery/spool_aside.h"
 #include "delivery/spool_segment.h"
+#include "delivery/spool_state.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -24,6 +25,14 @@ static void leave_alone(struct scan *scan, const char *name, const char *why)
 {
     if (scan->ret->left_alone++ == 0)
         (void)snprintf(scan->ret->note, sizeof(scan->ret->note), "'%.80s': %s", name, why);
+}
+
+static void note_unread(struct scan *scan, const char *name, const char *why)
+{
+    spool_index_of(scan->spool)->is_partial = true;
+    if (scan->ret->unread++ == 0)
+        (void)snprintf(scan->ret->unread_note, sizeof(scan->ret->unread_note), "'%.80s': %s", name,
+                       why);
 }
 
 /* ---- names ---- */
@@ -49,7 +58,7 @@ static void take_file(void *context, const char *name)
     }
     spool_reserve_ids(scan->spool, id + 1);
     if (scan->id_count == scan->id_room)
-        leave_alone(scan, name, "there are too many segments");
+        note_unread(scan, name, "there are too many segments");
     else
         scan->ids[scan->id_count++] = id;
 }
@@ -63,8 +72,8 @@ static int compare_ids(const void *a, const void *b)
 
 /* ---- the sum ---- */
 
-static int64_t newest_boot_ms(const struct scan *scan, bool is_other_boot, int64_t boot_ms,
-                              int64_t age_ms, int64_t real_ms)
+static int64_t to_this_boot(const struct scan *scan, bool is_other_boot, int64_t boot_ms,
+                            int64_t age_ms, int64_t real_ms)
 {
     int64_t since_ms = scan->now->real_ms - real_ms;
 
@@ -101,19 +110,42 @@ static bool take_sum(struct scan *scan, struct spool_segment *segment, const str
     }
     segment->records = sum->records;
     segment->last_at = sum->last_at;
-    segment->newest_boot_ms = newest_boot_ms(scan, segment->is_of_other_boot, sum->newest_boot_ms,
-                                             sum->newest_age_ms, sum->newest_real_ms);
+    segment->newest_boot_ms = to_this_boot(scan, segment->is_of_other_boot, sum->newest_boot_ms,
+                                           sum->newest_age_ms, sum->newest_real_ms);
     return true;
 }
 
 /* ---- the records ---- */
 
+static int64_t record_boot_ms(const struct scan *scan, const struct spool_segment *segment,
+                              const struct spool_record *record)
+{
+    return to_this_boot(scan, segment->is_of_other_boot, record->oldest_boot_ms, record->age_ms,
+                        record->written_real_ms);
+}
+
+/* A sum does not know how old its first record is. Where that cannot be read now: at least as old
+ * as the youngest. */
+static void find_front_age(struct scan *scan, struct spool_segment *segment)
+{
+    struct spool_record record;
+    enum spool_read found;
+    uint64_t at;
+
+    scan->files->is_scanning = false; /* one head alone */
+    bool is_read = spool_find_record(scan->files, segment->id, segment->front_at, 0, &found, &at,
+                                     &record) == 0;
+    scan->files->is_scanning = true;
+    segment->front_boot_ms = segment->newest_boot_ms;
+    if (is_read && found == SPOOL_READ)
+        segment->front_boot_ms = record_boot_ms(scan, segment, &record);
+}
+
 static bool take_record(struct scan *scan, struct spool_segment *segment,
                         const struct spool_record *record, uint64_t at)
 {
     struct spool_index *index = spool_index_of(scan->spool);
-    int64_t boot_ms = newest_boot_ms(scan, segment->is_of_other_boot, record->oldest_boot_ms,
-                                     record->age_ms, record->written_real_ms);
+    int64_t boot_ms = record_boot_ms(scan, segment, record);
 
     segment->last_at = at;
     if (record->is_done)
@@ -127,7 +159,7 @@ static bool take_record(struct scan *scan, struct spool_segment *segment,
     }
     if (segment->records++ == 0) {
         segment->front_at = at;
-        segment->newest_boot_ms = boot_ms;
+        segment->newest_boot_ms = segment->front_boot_ms = boot_ms;
     }
     if (boot_ms > segment->newest_boot_ms)
         segment->newest_boot_ms = boot_ms;
@@ -164,15 +196,18 @@ static bool walk(struct scan *scan, struct spool_segment *segment, uint64_t end_
 
 /* ---- a segment ---- */
 
+/* *ret_error: an errno, then it is not known what it is. */
 static const char *check_head(struct scan *scan, int fd, uint64_t id, char why[64],
-                              struct spool_segment_head *ret)
+                              struct spool_segment_head *ret, int *ret_error)
 {
     struct spool_disk *disk = scan->files->disk;
     char bytes[SPOOL_SEGMENT_HEAD];
     int64_t got = disk->read(disk, fd, bytes, sizeof(bytes), 0);
 
-    if (got < 0)
-        return strerror((int)-got);
+    if (got < 0) {
+        *ret_error = (int)-got;
+        return NULL;
+    }
     switch (spool_read_segment_head((struct slice){ bytes, (size_t)got }, ret)) {
     case SPOOL_READ:
         return ret->id == id ? NULL : "it has the name of another segment";
@@ -188,6 +223,16 @@ static const char *check_head(struct scan *scan, int fd, uint64_t id, char why[6
     return why;
 }
 
+/* Of a start of this boot that died, some may still be in the memory of the kernel alone. */
+static void note_unsynced(struct spool *spool, struct spool_segment *segment)
+{
+    bool is_at_risk = segment->is_unsynced || spool_never_syncs(spool);
+
+    segment->is_unsynced = segment->must_rewrite = is_at_risk && !segment->is_of_other_boot;
+    if (segment->is_unsynced)
+        spool->unsynced_bytes += segment->bytes;
+}
+
 static bool fill_segment(struct scan *scan, struct spool_segment *segment, int fd, uint64_t size,
                          const struct spool_segment_head *head)
 {
@@ -201,10 +246,14 @@ static bool fill_segment(struct scan *scan, struct spool_segment *segment, int f
     segment->is_touched = head->is_touched;
     segment->is_of_other_boot = memcmp(head->boot, scan->boot, SPOOL_BOOT_BYTES) != 0;
     has_sum = read_sum(scan, fd, size, &end_at, &sum, buffer);
+    segment->is_unsynced = !has_sum;
     if (!has_sum || head->is_touched)
         return walk(scan, segment, end_at, has_sum);
     segment->stop_at = segment->end_at = end_at;
-    return take_sum(scan, segment, &sum);
+    if (!take_sum(scan, segment, &sum))
+        return false;
+    find_front_age(scan, segment);
+    return true;
 }
 
 /* As if what a failed write left behind were not there. */
@@ -219,39 +268,69 @@ static int64_t size_of(struct scan *scan, int fd, uint64_t id)
     return left.at == SPOOL_ALL_OF_IT ? 0 : (int64_t)left.at;
 }
 
-static void read_segment(struct scan *scan, uint64_t id)
+/* A link, a pipe, one that is gone: nothing that was a segment of ours. */
+static bool is_none_of_ours(int error)
 {
-    struct spool_index *index = spool_index_of(scan->spool);
-    struct spool_disk *disk = scan->files->disk;
-    struct spool_segment_head head = { .version = 0 };
-    struct spool_segment *segment = NULL;
-    char name[SPOOL_NAME_BYTES], text[64];
-    const char *why = NULL;
-    int fd = spool_open_segment(scan->files, id, false);
-    int64_t size = fd < 0 ? fd : size_of(scan, fd, id);
+    return error == EINVAL || error == ENXIO || error == ELOOP || error == ENOENT;
+}
+
+static void skip_segment(struct scan *scan, uint64_t id, const char *why, int error)
+{
+    char name[SPOOL_NAME_BYTES];
 
     spool_name(id, name);
+    spool_close_segment(scan->files, id);
+    if (why == NULL)
+        why = strerror(error);
+    if (error == 0 || is_none_of_ours(error))
+        leave_alone(scan, name, why);
+    else
+        note_unread(scan, name, why);
+}
+
+static void take_segment(struct scan *scan, uint64_t id, int fd, uint64_t size,
+                         const struct spool_segment_head *head)
+{
+    struct spool_index *index = spool_index_of(scan->spool);
+    struct spool_segment *segment = spool_index_add(index, id, size);
+
+    if (segment == NULL) {
+        skip_segment(scan, id, "there are too many segments", ENOMEM);
+        return;
+    }
+    if (!fill_segment(scan, segment, fd, size, head)) {
+        spool_index_remove(index, segment);
+        skip_segment(scan, id, "it cannot be read, or has more lanes than the books", EIO);
+        return;
+    }
+    note_unsynced(scan->spool, segment);
+    scan->ret->segments++;
+    scan->ret->bytes += size;
+}
+
+static void read_segment(struct scan *scan, uint64_t id)
+{
+    struct spool_disk *disk = scan->files->disk;
+    struct spool_segment_head head = { .version = 0 };
+    char name[SPOOL_NAME_BYTES], text[64];
+    int fd = spool_open_segment(scan->files, id, false), error = 0;
+    int64_t size = fd < 0 ? fd : size_of(scan, fd, id);
+
+    if (size < 0) {
+        skip_segment(scan, id, NULL, (int)-size);
+        return;
+    }
     if (size == 0) { /* a start that died before it wrote a byte */
+        spool_name(id, name);
         spool_close_segment(scan->files, id);
         (void)disk->remove(disk, name);
         return;
     }
-    why = size < 0 ? strerror((int)-size) : check_head(scan, fd, id, text, &head);
-    if (why == NULL)
-        segment = spool_index_add(index, id, (uint64_t)size);
-    if (why == NULL && segment == NULL)
-        why = "there are too many segments";
-    if (segment != NULL && !fill_segment(scan, segment, fd, (uint64_t)size, &head)) {
-        spool_index_remove(index, segment);
-        why = "it cannot be read, or has more lanes than the books";
-    }
-    if (why != NULL) {
-        leave_alone(scan, name, why);
-        spool_close_segment(scan->files, id);
-        return;
-    }
-    scan->ret->segments++;
-    scan->ret->bytes += (uint64_t)size;
+    const char *why = check_head(scan, fd, id, text, &head, &error);
+    if (why != NULL || error != 0)
+        skip_segment(scan, id, why, error);
+    else
+        take_segment(scan, id, fd, (uint64_t)size, &head);
 }
 
 void spool_files_scan(struct spool_files *files, struct spool *spool, const unsigned char *boot,
@@ -261,6 +340,8 @@ void spool_files_scan(struct spool_files *files, struct spool *spool, const unsi
 
     *ret = (struct spool_scan){ .error = 0 };
     ret->error = -files->disk->list(files->disk, take_file, &scan);
+    if (ret->error != 0)
+        spool_index_of(spool)->is_partial = spool_index_of(spool)->is_blind = true;
     if (scan.id_count > 0)
         qsort(scan.ids, scan.id_count, sizeof(*scan.ids), compare_ids);
     files->is_scanning = true;
@@ -270,5 +351,6 @@ void spool_files_scan(struct spool_files *files, struct spool *spool, const unsi
             read_segment(&scan, scan.ids[i]);
     }
     files->is_scanning = false;
+    files->is_folder_dirty = true; /* as that start may have left it */
     free(scan.ids);
 }

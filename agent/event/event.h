@@ -37,6 +37,8 @@ enum event_flags {
     EVENT_TRUNCATED = 1, /* the body was cut; attribute log.record.original_bytes has the length */
     EVENT_HAS_TRACE = 2, /* trace_id and span_id are set */
     EVENT_DELTA = 4,     /* of a sum: since start_ns, which is when the sample before it ended */
+    EVENT_NO_VALUE = 8,  /* of a metric: there is none any more, the number is NaN; OTel's data
+                          * point flag no_recorded_value, a Prometheus's staleness marker */
 };
 
 enum {

@@ -3,24 +3,27 @@
  * that hangs holds nobody.
  * Each sample is an event, with `up`, scrape_duration_seconds and scrape_samples_scraped for each
  * target and scrape. A scrape that breaks off has sent what came before; up: 0 says so. Lines that
- * are not understood, and samples over max_samples, are counted as malformed. A series that is gone
- * just has no more events: it gets no marker. What of a scrape has not come when the agent stops is
- * not taken. While lanes are full (overflow: block) scrapes wait, and may run into their timeout.
- * Runs in its reading's thread: curl's sockets are in an epoll that the reading waits for. */
+ * are not understood, and samples over max_samples, are counted as malformed. A series that a
+ * scrape has no more gets one last event without a value, as has each of a target that cannot be
+ * had or that a reload took out; not when the agent stops, for it may come back. What of a scrape
+ * has not come by then is not taken. While lanes are full (overflow: block) scrapes wait, and may
+ * run into their timeout. Runs in its reading's thread: curl's sockets are in an epoll that the
+ * reading waits for. */
 #include "plugin.h"
 
-#include "prometheus/target.h"
+#include "prometheus/targets.h"
 
 #include <sys/epoll.h>
 
-enum { TARGETS_MOST = 64, EVENTS_AT_ONCE = 64, EVENT_EXTRA = 8 * 1024 };
+enum { TARGETS_MOST = 64, EVENTS_AT_ONCE = 64, EVENT_EXTRA = 8 * 1024, LEFT_MOST = 4 };
 
 struct prometheus {
-    const struct prometheus_config *config;
     CURLM *multi;
     int epoll;
-    struct target *targets;
-    size_t target_count;
+    struct known known;
+    struct targets targets;
+    struct targets left[LEFT_MOST]; /* until the next round: a reload may go back to them */
+    size_t left_count;
     int64_t interval_ms, timeout_ms;
     int64_t next_ms; /* 0: at once */
 };
@@ -83,8 +86,8 @@ static void begin_if_due(struct prometheus *prometheus, struct sink *sink)
 
     if (now_ms < prometheus->next_ms)
         return;
-    for (size_t i = 0; i < prometheus->target_count; i++)
-        begin(prometheus, &prometheus->targets[i], sink);
+    for (size_t i = 0; i < prometheus->targets.count; i++)
+        begin(prometheus, &prometheus->targets.items[i], sink);
     if (prometheus->next_ms == 0)
         prometheus->next_ms = now_ms;
     prometheus->next_ms +=
@@ -108,15 +111,24 @@ static void end_those_done(struct prometheus *prometheus, struct sink *sink)
     }
 }
 
+static void let_leave(struct prometheus *prometheus, struct sink *sink)
+{
+    for (size_t i = 0; i < prometheus->left_count; i++)
+        targets_leave(&prometheus->left[i], &prometheus->targets, prometheus->multi, sink);
+    prometheus->left_count = 0;
+}
+
 static enum collected prometheus_collect(void *state, struct sink *sink)
 {
     struct prometheus *prometheus = state;
 
-    for (size_t i = 0; i < prometheus->target_count; i++)
-        prometheus->targets[i].sink = sink;
+    let_leave(prometheus, sink);
+    for (size_t i = 0; i < prometheus->targets.count; i++)
+        prometheus->targets.items[i].sink = sink;
     begin_if_due(prometheus, sink);
     move_transfers(prometheus);
     end_those_done(prometheus, sink);
+    sink_set(sink, SINK_SERIES, prometheus->known.count);
     return COLLECT_IDLE;
 }
 
@@ -125,14 +137,9 @@ static enum collected prometheus_last(void *state, struct sink *sink)
 {
     struct prometheus *prometheus = state;
 
-    for (size_t i = 0; i < prometheus->target_count; i++) {
-        struct target *target = &prometheus->targets[i];
-        if (!target->is_running)
-            continue;
-        (void)curl_multi_remove_handle(prometheus->multi, target->easy);
-        target->is_running = false;
-        target_abandon(target, sink);
-    }
+    for (size_t i = 0; i < prometheus->left_count; i++)
+        targets_abandon(&prometheus->left[i], prometheus->multi, sink);
+    targets_abandon(&prometheus->targets, prometheus->multi, sink);
     return COLLECT_DONE;
 }
 
@@ -160,7 +167,7 @@ static bool prometheus_check(const void *config, struct err *err)
     if (cfg->targets.count == 0 || cfg->targets.count > TARGETS_MOST)
         return err_set(err, "targets: name 1 to %d", TARGETS_MOST);
     for (size_t i = 0; i < cfg->targets.count; i++) {
-        if (!target_address(cfg->targets.items[i], host, &port, err))
+        if (!target_address_read(cfg->targets.items[i], host, &port, err))
             return false;
     }
     if ((cfg->auth__user[0] != '\0') + (cfg->auth__bearer_token[0] != '\0') +
@@ -172,41 +179,53 @@ static bool prometheus_check(const void *config, struct err *err)
     return true;
 }
 
+static void close_all_left(struct prometheus *prometheus)
+{
+    for (size_t i = 0; i < prometheus->left_count; i++)
+        targets_close(&prometheus->left[i], prometheus->multi);
+    prometheus->left_count = 0;
+}
+
 static void prometheus_close(void *state)
 {
     struct prometheus *prometheus = state;
 
-    for (size_t i = 0; i < prometheus->target_count; i++) {
-        struct target *target = &prometheus->targets[i];
-        if (target->is_running)
-            (void)curl_multi_remove_handle(prometheus->multi, target->easy);
-        target_close(target);
-    }
+    close_all_left(prometheus);
+    targets_close(&prometheus->targets, prometheus->multi);
     if (prometheus->multi != NULL)
         (void)curl_multi_cleanup(prometheus->multi); /* may still call back for its sockets */
     if (prometheus->epoll >= 0)
         (void)close(prometheus->epoll);
-    free(prometheus->targets);
+    known_fini(&prometheus->known);
 }
 
-static bool open_all(struct prometheus *prometheus, const struct host *host, struct err *err)
+static void use_config(struct prometheus *prometheus, const struct prometheus_config *config,
+                       const struct host *host)
 {
-    const struct text_list *urls = &prometheus->config->targets;
+    prometheus->known.max_bytes = config->max_series_memory;
+    prometheus->interval_ms = host->interval_ms;
+    prometheus->timeout_ms =
+        config->timeout < host->interval_ms ? config->timeout : host->interval_ms;
+    if (prometheus->next_ms > clock_now_ms() + prometheus->interval_ms)
+        prometheus->next_ms = clock_now_ms() + prometheus->interval_ms;
+    targets_use(&prometheus->targets, config);
+    (void)curl_multi_setopt(prometheus->multi, CURLMOPT_MAXCONNECTS, (long)config->targets.count);
+}
 
+static bool open_all(struct prometheus *prometheus, const struct prometheus_config *config,
+                     const struct host *host, struct err *err)
+{
+    uint64_t seed;
+
+    random_bytes(&seed, sizeof(seed));
     prometheus->epoll = epoll_create1(EPOLL_CLOEXEC);
     prometheus->multi = curl_multi_init();
-    prometheus->targets = calloc(urls->count, sizeof(*prometheus->targets));
-    if (prometheus->epoll < 0 || prometheus->multi == NULL || prometheus->targets == NULL ||
+    if (prometheus->epoll < 0 || prometheus->multi == NULL ||
+        !known_init(&prometheus->known, config->max_series_memory, seed) ||
         curl_multi_setopt(prometheus->multi, CURLMOPT_SOCKETFUNCTION, watch_socket) != CURLM_OK ||
         curl_multi_setopt(prometheus->multi, CURLMOPT_SOCKETDATA, prometheus) != CURLM_OK)
         return err_set(err, "cannot set up transfers: %s", strerror(errno));
-    (void)curl_multi_setopt(prometheus->multi, CURLMOPT_MAXCONNECTS, (long)urls->count);
-    for (; prometheus->target_count < urls->count;) {
-        size_t at = prometheus->target_count++; /* one that fails is closed, too */
-        if (!target_open(&prometheus->targets[at], urls->items[at], prometheus->config, host, err))
-            return false;
-    }
-    return true;
+    return targets_open(&prometheus->targets, config, host, &prometheus->known, err);
 }
 
 static bool prometheus_open(void *state, const void *config, const struct host *host,
@@ -214,15 +233,48 @@ static bool prometheus_open(void *state, const void *config, const struct host *
 {
     struct prometheus *prometheus = state;
 
-    prometheus->config = config;
-    prometheus->interval_ms = host->interval_ms;
-    prometheus->timeout_ms = prometheus->config->timeout;
-    if (prometheus->timeout_ms > host->interval_ms)
-        prometheus->timeout_ms = host->interval_ms;
-    if (open_all(prometheus, host, err))
+    if (open_all(prometheus, config, host, err)) {
+        use_config(prometheus, config, host);
         return true;
+    }
     prometheus_close(prometheus);
     return false;
+}
+
+/* ---- another configuration ---- */
+
+static bool go_back(struct prometheus *prometheus, uint64_t wishes)
+{
+    for (size_t i = 0; i < prometheus->left_count; i++) {
+        if (prometheus->left[i].wishes != wishes)
+            continue;
+        struct targets targets = prometheus->left[i];
+        prometheus->left[i] = prometheus->targets;
+        prometheus->targets = targets;
+        return true;
+    }
+    return false;
+}
+
+/* Other targets are opened beside; those of before leave in the next round, when it is known that
+ * there is no way back. */
+static bool prometheus_change(void *state, const void *config, const struct host *host,
+                              struct err *err)
+{
+    struct prometheus *prometheus = state;
+    uint64_t wishes = targets_wishes(config, host);
+    struct targets opened;
+
+    if (wishes != prometheus->targets.wishes && !go_back(prometheus, wishes)) {
+        if (prometheus->left_count == LEFT_MOST)
+            return err_set(err, "changes before this one are not through yet");
+        if (!targets_open(&opened, config, host, &prometheus->known, err))
+            return false;
+        prometheus->left[prometheus->left_count++] = prometheus->targets;
+        prometheus->targets = opened;
+    }
+    use_config(prometheus, config, host);
+    return true;
 }
 
 static uint64_t prometheus_max_event_bytes(const void *config)
@@ -238,10 +290,11 @@ static uint64_t prometheus_max_event_bytes(const void *config)
 static uint64_t prometheus_memory_bytes(const void *config)
 {
     const struct prometheus_config *cfg = config;
-    uint64_t bytes = 0;
+    uint64_t bytes = cfg->max_series_memory + known_table_bytes(cfg->max_series_memory);
 
     for (size_t i = 0; i < cfg->targets.count; i++)
-        bytes += target_bytes(cfg->targets.items[i], cfg);
+        bytes += sizeof(struct target) + TARGET_LINE_BYTES + TARGET_READ_BYTES +
+                 target_address_memory(cfg->targets.items[i], cfg);
     return bytes;
 }
 
@@ -255,4 +308,5 @@ const struct input input_prometheus = {
     .wait = prometheus_wait,
     .close = prometheus_close,
     .last = prometheus_last,
+    .change = prometheus_change,
 };

@@ -9,6 +9,7 @@ import tempfile
 
 import pytest
 
+from rig import npm
 from rig.agent import BINARY, Agent, is_sanitized
 from rig.receiver import Receiver
 from rig.waiting import BrokenPromise
@@ -28,6 +29,12 @@ def pytest_collection_modifyitems(config, items):
         items[:] = [item for item in items if "long" not in item.keywords]
     if is_sanitized():
         items[:] = [item for item in items if "release" not in item.keywords]
+    if not npm.is_there():
+        items[:] = [item for item in items if "npm" not in item.keywords]
+
+
+def pytest_report_header():
+    return None if npm.is_there() else f"left out: {npm.LEFT_OUT}"
 
 
 @pytest.hookimpl(hookwrapper=True)

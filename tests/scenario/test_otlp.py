@@ -148,7 +148,7 @@ def test_metrics_of_every_kind_in_both_forms(otlp, pair):
     seen = [(s["name"], s["type"], s["value"], (s.get("attributes") or {}).get("le")) for s in samples]
     assert seen == [
         ("g", "gauge", 1.5, None), ("g", "gauge", None, None), ("s", "sum", 5, None), ("u", "updown", -5, None),
-        ("d", "gauge", 2, None),
+        ("d", "sum", 2, None),
         ("h.count", "sum", 6, None), ("h.sum", "sum", 9.5, None), ("h.min", "gauge", 0.5, None),
         ("h.max", "gauge", 4, None), ("h.bucket", "sum", 1, "1"), ("h.bucket", "sum", 6, "5"),
         ("h.bucket", "sum", 6, "+Inf"),
@@ -158,7 +158,8 @@ def test_metrics_of_every_kind_in_both_forms(otlp, pair):
         ("q.count", "sum", 2, None), ("q.sum", "sum", 3, None), ("q", "gauge", 1, None)]
     assert samples[0]["attributes"] == {"k": "v\n"} and samples[0]["unit"] == "Cel"
     assert samples[2]["start_time"] == "2026-11-28T07:11:59.123456789Z" and samples[2]["unit"] == "By"
-    assert samples[4]["attributes"] == {"aggregation_temporality": "delta"}
+    assert samples[4]["temporality"] == "delta" and samples[4]["start_time"] == samples[2]["start_time"]
+    assert [s for s in samples if s.get("no_recorded_value")] == [samples[1]]
     assert samples[9]["attributes"] == {"k": "v\n", "le": "1"} and samples[9]["unit"] == "1"
     assert samples[21]["attributes"] == {"quantile": "0.5"}
 

@@ -207,19 +207,108 @@ def test_what_ill_behaved_targets_do_to_the_agent_and_to_the_others(rig, targets
     assert books.lane("garbage").malformed >= 3
 
 
-def test_a_series_that_is_gone_has_no_more_events_and_a_reload_takes_other_targets(rig, targets):
-    targets.answers = {"/a": "stays 1\ngoes 1\n", "/b": "other 1\n"}
+def markers(receiver, job="job"):
+    """name and labels of each series that was said to have ended, in that order"""
+    found = [event for event in receiver.events()
+             if event.get("no_recorded_value") and event["resource"]["service.name"] == job]
+    assert all(event["value"] is None for event in found)
+    return [(event["name"], event.get("attributes", {})) for event in found]
+
+
+def test_a_series_that_is_gone_gets_one_marker_as_has_each_of_a_target_that_cannot_be_had(rig, targets):
+    targets.answers = {"/a": ('# TYPE hits counter\n# UNIT hits bytes\nstays 1\ngoes{b="2",a="1"} 1\n'
+                              'hits_total{zone="x"} 7\ntheir_time 3 1395066363000\n')}
+    receiver = rig.receiver()
+    agent = rig.agent({"job": scrape(targets.url("/a"), labels={"site": "ours"})},
+                      {"main": rig.http(receiver)})
+    agent.start()
+    wait_until(lambda: len(samples(receiver, "goes")) >= 2, "all series, twice")
+    assert markers(receiver) == []
+    targets.answers["/a"] = 'stays 2\nhits_total{zone="x"} 8\n'
+    wait_until(lambda: values(receiver, "stays").count(2) >= 3, "those that stay")
+    assert markers(receiver) == [("goes", {"a": "1", "b": "2", "site": "ours"})], "one, and none for their time"
+    gone, kept = samples(receiver, "goes")[-1], samples(receiver, "stays")
+    assert gone["time"] == kept[values(receiver, "stays").index(2)]["time"], "of the scrape that missed it"
+    assert agent.metrics().get("spillway_series", input="job") == 2
+    targets.answers["/a"] = lambda request: reply(request, "stays 3\n", 500)
+    wait_until(lambda: len(markers(receiver)) == 3, "the marker of each")
+    wait_until(lambda: values(receiver, "up").count(0) >= 3, "more scrapes that fail")
+    assert sorted(markers(receiver)[1:], key=str) == [("hits_total", {"site": "ours", "zone": "x"}),
+                                                      ("stays", {"site": "ours"})]
+    ended = samples(receiver, "hits_total")[-1]
+    assert (ended["type"], ended["unit"]) == ("sum", "By") and ended["value"] is None
+    targets.answers["/a"] = 'goes{a="1",b="2"} 5\n'
+    wait_until(lambda: 5 in values(receiver, "goes"), "it is back")
+    assert len(markers(receiver)) == 3
+    agent.stop().agree_with(receiver)
+    assert len(markers(receiver)) == 3, "none at the stop: it may go on after a restart"
+
+
+def test_what_of_a_series_came_before_a_scrape_broke_off_counts_and_the_rest_is_gone(rig, targets):
+    whole = "".join(f"s{at} 1\n" for at in range(4))
+
+    def break_off(request):
+        request.send_response(200)
+        request.send_header("Content-Length", "1000000")
+        request.end_headers()
+        request.wfile.write(b"s0 2\ns1 2\n" + b"# \n" * 8192)
+        request.close_connection = True
+
+    targets.answers = {"/a": whole}
     receiver = rig.receiver()
     agent = rig.agent({"job": scrape(targets.url("/a"))}, {"main": rig.http(receiver)})
     agent.start()
-    wait_until(lambda: samples(receiver, "goes"), "both series")
+    wait_until(lambda: samples(receiver, "s3"), "all series")
+    targets.answers["/a"] = break_off
+    wait_until(lambda: values(receiver, "up").count(0) >= 2, "two broken scrapes")
+    assert sorted(name for name, _ in markers(receiver)) == ["s2", "s3"]
+    assert values(receiver, "s0")[-1] == 2
+    agent.stop().agree_with(receiver)
+
+
+def test_series_that_find_no_room_are_sent_and_get_no_marker(rig, targets):
+    targets.answers = {"/a": "".join(f'many{{n="{at}",pad="{"x" * 200}"}} 1\n' for at in range(1000))}
+    receiver = rig.receiver()
+    agent = rig.agent({"job": scrape(targets.url("/a"), max_series_memory="64KiB"),
+                       "none": scrape(targets.url("/a"), max_series_memory="0")}, {"main": rig.http(receiver)})
+    agent.start()
+    agent.wait_log(msg="some series will get no marker when they are gone", input="job")
+    wait_until(lambda: len(samples(receiver, "many", "none")) >= 1000, "all samples all the same")
+    wait_until(lambda: len(samples(receiver, "scrape_samples_scraped", "job")) >= 3, "whole scrapes")
+    known = agent.metrics().get("spillway_series", input="job")
+    assert 100 < known < 65536 / 250
+    targets.answers["/a"] = "other 1\n"
+    wait_until(lambda: len(samples(receiver, "other", "job")) >= 2 and len(samples(receiver, "other", "none")) >= 2,
+               "scrapes without them")
+    assert len(markers(receiver)) == known and markers(receiver, "none") == []
+    assert not agent.log.find(msg="some series will get no marker when they are gone", input="none")
+    agent.stop().agree_with(receiver)
+
+
+def test_a_reload_keeps_what_is_known_of_targets_that_stay_and_ends_those_that_go(rig, targets):
+    targets.answers = {"/a": "stays 1\ngoes 1\n", "/b": "other 1\n"}
+    receiver = rig.receiver()
+    agent = rig.agent({"job": scrape(targets.url("/a"), targets.url("/b"))}, {"main": rig.http(receiver)})
+    agent.start()
+    wait_until(lambda: samples(receiver, "goes") and samples(receiver, "other"), "all series")
+
+    def reload(**options):
+        agent.config["inputs"]["job"].update(options)
+        agent.config_path.write_text(yaml.dump(agent.config))
+        agent.process.send_signal(signal.SIGHUP)
+
+    targets.answers["/c"] = "third 1\n"
+    reload(targets=[targets.url("/a"), targets.url("/c")])
+    wait_until(lambda: samples(receiver, "third"), "the other target")
+    own = {"up", "scrape_duration_seconds", "scrape_samples_scraped"}
+    assert {name for name, _ in markers(receiver)} == {"other"} | own and len(markers(receiver)) == 4
     targets.answers["/a"] = "stays 2\n"
-    wait_until(lambda: values(receiver, "stays").count(2) >= 2, "the one that stays")
-    assert len(values(receiver, "goes")) == values(receiver, "stays").count(1)
-    agent.config["inputs"]["job"]["targets"] = [targets.url("/b")]
-    agent.config_path.write_text(yaml.dump(agent.config))
-    agent.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: samples(receiver, "other"), "the other target")
+    wait_until(lambda: 2 in values(receiver, "stays"), "a scrape without one of its series")
+    wait_until(lambda: "goes" in [name for name, _ in markers(receiver)], "its marker, over the reload")
+    reload(labels={"site": "new"})
+    wait_until(lambda: samples(receiver, "third")[-1].get("attributes") == {"site": "new"}, "the label")
+    wait_until(lambda: len(markers(receiver)) == 7, "series with other labels are others")
+    assert sorted(markers(receiver)[5:], key=str) == [("stays", {}), ("third", {})]
     agent.stop().agree_with(receiver)
 
 

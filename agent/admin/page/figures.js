@@ -117,7 +117,7 @@ function readOutput(output, before, old, seconds, stats, lanes) {
     mustBeMended: numbers.held === 1, inFlight: numbers.requests_in_flight, limit: numbers.concurrency_limit, limitMax: numbers.concurrency_max,
     memory: numbers.sealed_memory_bytes, memoryMax: numbers.sealed_memory_limit_bytes,
     spool: numbers.spool_bytes, spoolMax: numbers.spool_max_bytes, spoolFails: numbers.spool_state !== 0,
-    oldest: Math.max(numbers.batch_oldest_seconds, ...own.map((lane) => lane.oldest)),
+    oldest: Math.max(numbers.batch_oldest_seconds, numbers.spool_oldest_seconds, ...own.map((lane) => lane.oldest)),
     lagHalf: lag(0.5), lagMost: lag(0.99),
   };
 }

@@ -17,6 +17,8 @@ static const struct {
     { SLICE("unit"), FIELD_UNIT },
     { SLICE("value"), FIELD_VALUE },
     { SLICE("start_time"), FIELD_START_TIME },
+    { SLICE("temporality"), FIELD_TEMPORALITY },
+    { SLICE("no_recorded_value"), FIELD_NO_VALUE },
 };
 
 static size_t slot_of(struct slice name)

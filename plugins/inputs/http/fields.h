@@ -23,6 +23,8 @@ enum field {
     FIELD_UNIT,
     FIELD_VALUE,
     FIELD_START_TIME,
+    FIELD_TEMPORALITY,
+    FIELD_NO_VALUE,
     FIELDS
 };
 

@@ -231,6 +231,24 @@ static bool read_number(const struct pull_value *value, double *ret)
     return true;
 }
 
+static void set_metric_flags(struct draft *draft)
+{
+    struct event *event = draft->event;
+    const struct candidate *temporality = &draft->held[FIELD_TEMPORALITY];
+    const struct candidate *no_value = &draft->held[FIELD_NO_VALUE];
+
+    if (temporality->is_there && temporality->value.kind == PULL_TEXT &&
+        slice_equals(temporality->value.value.text, SLICE("delta")) && event->kind != EVENT_GAUGE)
+        event->flags |= EVENT_DELTA;
+    else
+        keep_as_attribute(draft, temporality);
+    if (no_value->is_there && no_value->value.kind == PULL_BOOLEAN &&
+        no_value->value.value.boolean && isnan(event->number))
+        event->flags |= EVENT_NO_VALUE;
+    else
+        keep_as_attribute(draft, no_value);
+}
+
 /* Returns whether it is a metric. */
 static bool set_metric(struct draft *draft)
 {
@@ -257,6 +275,7 @@ static bool set_metric(struct draft *draft)
     else
         keep_as_attribute(draft, unit);
     set_time(draft, FIELD_START_TIME, &event->start_ns);
+    set_metric_flags(draft);
     return true;
 }
 

@@ -3,8 +3,8 @@
  * Gauge: a gauge. Sum: a sum, or updown where it is not monotonic. Histograms and summaries: as
  * Prometheus has them: NAME.count and NAME.sum, NAME.bucket with the attribute `le` (how many were
  * at most that; one for each bucket that adds to it), NAME.min and NAME.max; NAME with `quantile`.
- * Delta temporality is not what a sum of ours means, so a delta is a gauge with the attribute
- * aggregation_temporality=delta. A point without a value (flag no_recorded_value) is NaN. */
+ * Temporality stays as it is. A point without a value (flag no_recorded_value) is NaN and says so.
+ */
 #include "otlp.h"
 
 #include <math.h>
@@ -140,14 +140,13 @@ static struct event *sample(struct point *point, const char *suffix, enum event_
     add_attributes(point, event);
     settle_texts(event, room, otlp->take->room);
     otlp->take->room = room;
-    if (metric->is_delta && kind != EVENT_GAUGE) {
-        otlp_add_text(otlp, event, "aggregation_temporality", SLICE("delta"));
-        kind = EVENT_GAUGE;
-    }
+    if (metric->is_delta && kind != EVENT_GAUGE)
+        event->flags |= EVENT_DELTA;
     event->kind = (uint8_t)kind;
     event->time_ns = point->time_ns;
     event->start_ns = kind == EVENT_GAUGE ? 0 : point->start_ns;
     event->number = point->is_empty ? NAN : number;
+    event->flags |= point->is_empty ? EVENT_NO_VALUE : 0;
     event->body = metric->name;
     event->unit = metric->unit;
     if (suffix[0] != '\0') {

@@ -14,6 +14,10 @@
       "A scrape that answers more, after decompression, is ended here and failed")                 \
     X(T, max_samples, count, "50000", "1", "10000000",                                             \
       "Of one scrape of one target; those over it are dropped, and counted as malformed")          \
+    X(T, max_series_memory, size, "4MiB", "0", "1GiB",                                             \
+      "For knowing the series of all targets, so that one that is gone gets a last event with "    \
+      "no_recorded_value: true. Those over it, and those with a time of the target's own, get "    \
+      "none; 0: none at all")                                                                      \
     X(T, honor_timestamps, flag, "yes", ANY, ANY,                                                  \
       "Take the time of a sample from the target where it gives one; no: always that of the "      \
       "scrape")                                                                                    \

@@ -3,119 +3,120 @@
 
 #include <math.h>
 #include <strings.h>
-#include <sys/stat.h>
 
-enum { TOKEN_MOST_BYTES = 16 * 1024, STATUS_OK = 200 };
-
-/* ---- address ---- */
-
-static bool copy_part(CURLU *url, CURLUPart part, char *to, size_t room)
-{
-    char *text = NULL;
-
-    if (curl_url_get(url, part, &text, CURLU_DEFAULT_PORT) != CURLUE_OK)
-        return false;
-    int bytes = snprintf(to, room, "%s", text);
-    curl_free(text);
-    return bytes > 0 && (size_t)bytes < room;
-}
-
-static bool has_part(CURLU *url, CURLUPart part)
-{
-    char *text = NULL;
-    bool has = curl_url_get(url, part, &text, 0) == CURLUE_OK;
-
-    curl_free(text);
-    return has;
-}
-
-static bool read_address(CURLU *parsed, const char *url, char *ret_host, int64_t *ret_port,
-                         struct err *err)
-{
-    char port[8];
-
-    if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0)
-        return err_set(err, "targets: '%.200s' must begin with http:// or https://", url);
-    if (curl_url_set(parsed, CURLUPART_URL, url, 0) != CURLUE_OK)
-        return err_set(err, "targets: '%.200s' is no URL", url);
-    if (has_part(parsed, CURLUPART_USER) || has_part(parsed, CURLUPART_PASSWORD))
-        return err_set(err, "targets: put the user name and password into auth.user and "
-                            "auth.password");
-    if (!copy_part(parsed, CURLUPART_HOST, ret_host, TARGET_HOST_BYTES) ||
-        !copy_part(parsed, CURLUPART_PORT, port, sizeof(port)))
-        return err_set(err, "targets: '%.200s' names no host", url);
-    *ret_port = strtol(port, NULL, 10);
-    return true;
-}
-
-bool target_address(const char *url, char ret_host[TARGET_HOST_BYTES], int64_t *ret_port,
-                    struct err *err)
-{
-    CURLU *parsed = curl_url();
-
-    if (parsed == NULL)
-        return err_set(err, "out of memory");
-    bool ok = read_address(parsed, url, ret_host, ret_port, err);
-    curl_url_cleanup(parsed);
-    return ok;
-}
-
-/* As measured for the output http: libcurl on GnuTLS parses all authorities for each connection. */
-uint64_t target_bytes(const char *url, const struct prometheus_config *config)
-{
-    enum { PLAIN = 64 * 1024, TLS = 96 * 1024, ALL_AUTHORITIES = 4 * 1024 * 1024, PARSED = 20 };
-    uint64_t bytes = TARGET_LINE_BYTES + TARGET_READ_BYTES + PLAIN + sizeof(struct target);
-    struct stat info;
-
-    if (strncasecmp(url, "https:", 6) != 0)
-        return bytes;
-    if (config->tls__ca_file[0] == '\0')
-        return bytes + TLS + ALL_AUTHORITIES;
-    bool is_there = stat(config->tls__ca_file, &info) == 0;
-    return bytes + TLS + (is_there ? (uint64_t)info.st_size * PARSED : 0);
-}
+enum { TOKEN_MOST_BYTES = 16 * 1024, STATUS_OK = 200, MARKERS_AT_ONCE = 256 };
 
 /* ---- events ---- */
 
-static void emit(struct target *target, const struct prometheus_sample *sample)
+/* What all events of a target have. */
+static struct event *begin_event(struct target *target)
 {
     struct event *event = sink_event(target->sink);
-    const struct text_map *labels = &target->config->labels;
 
     event->resource = target->resource;
+    event->time_ns = target->began_ns;
+    return event;
+}
+
+static void add_labels(const struct target *target, struct event *event)
+{
+    const struct text_map *labels = &target->config->labels;
+
+    for (size_t i = 0; i < labels->count; i++)
+        event_set(event, slice_of(labels->items[i].key),
+                  (struct value){ .kind = VALUE_TEXT, .text = slice_of(labels->items[i].value) });
+}
+
+static void emit(struct target *target, const struct prometheus_sample *sample)
+{
+    struct event *event = begin_event(target);
+    bool is_theirs = sample->has_time && target->config->honor_timestamps;
+
     event->body = sample->name;
     event->kind = (uint8_t)prometheus_kind(&target->text, sample->name);
     event->unit = prometheus_unit(&target->text, sample->name);
     if (event->unit.data == target->text.unit)
         event->unit = event_keep(event, event->unit);
     event->number = sample->number;
-    bool is_theirs = sample->has_time && target->config->honor_timestamps;
-    event->time_ns = is_theirs ? sample->time_ns : target->began_ns;
     for (size_t i = 0; i < sample->label_count; i++)
         event_set(event, sample->labels[i].name,
                   (struct value){ .kind = VALUE_TEXT, .text = sample->labels[i].value });
-    for (size_t i = 0; i < labels->count; i++)
-        event_set(event, slice_of(labels->items[i].key),
-                  (struct value){ .kind = VALUE_TEXT, .text = slice_of(labels->items[i].value) });
+    add_labels(target, event);
+    if (is_theirs) /* whoever says the time says when it ends, as for a Prometheus */
+        event->time_ns = sample->time_ns;
+    else if (!known_note(target->known, target->set, event))
+        target->unknown++;
     if (!isfinite(sample->number)) /* JSON has no such numbers */
         event_text(event, "prometheus.value", sample->digits);
 }
 
-static void emit_own(struct target *target, const char *name, const char *unit, double number)
+static struct event *emit_own(struct target *target, const char *name, const char *unit,
+                              double number)
 {
-    struct event *event = sink_event(target->sink);
-    const struct text_map *labels = &target->config->labels;
+    struct event *event = begin_event(target);
 
-    event->resource = target->resource;
     event->body = slice_of(name);
     event->kind = EVENT_GAUGE;
     event->unit = slice_of(unit);
     event->number = number;
-    event->time_ns = target->began_ns;
-    for (size_t i = 0; i < labels->count; i++)
-        event_set(event, slice_of(labels->items[i].key),
-                  (struct value){ .kind = VALUE_TEXT, .text = slice_of(labels->items[i].value) });
+    add_labels(target, event);
+    return event;
 }
+
+/* ---- series that are gone ---- */
+
+static void say_gone(struct event *event)
+{
+    event->number = NAN;
+    event->flags |= EVENT_NO_VALUE;
+}
+
+/* Each that had no sample since known_begin(): after a scrape that broke off, each that it has not
+ * reached. So at each scrape a series has a value or, once, a marker. */
+static void mark_gone(struct target *target)
+{
+    struct known_series *gone;
+
+    while (!target->is_stopping &&
+           (gone = known_take_gone(target->known, target->set, MARKERS_AT_ONCE)) != NULL) {
+        for (struct known_series *series = gone; series != NULL;) {
+            struct event *event = begin_event(target);
+            series = known_fill(series, event);
+            say_gone(event);
+        }
+        target->is_stopping = !sink_flush(target->sink);
+        known_free(&gone);
+    }
+}
+
+bool target_take_over(struct target *target, struct target *left)
+{
+    if (target->set->first != NULL || strcmp(target->url, left->url) != 0 ||
+        !slice_equals(resource_json(target->resource), resource_json(left->resource)))
+        return false;
+    struct known_set *set = target->set;
+    target->set = left->set;
+    target->began_ns = left->began_ns;
+    left->set = set;
+    return true;
+}
+
+void target_leave(struct target *target, struct sink *sink)
+{
+    target->sink = sink;
+    target->is_stopping = false;
+    if (target->began_ns == 0)
+        return; /* it was never scraped */
+    target->began_ns = clock_real_ns();
+    known_begin(target->set);
+    mark_gone(target);
+    say_gone(emit_own(target, "up", "1", 0));
+    say_gone(emit_own(target, "scrape_duration_seconds", "s", 0));
+    say_gone(emit_own(target, "scrape_samples_scraped", "1", 0));
+    (void)sink_flush(sink);
+}
+
+/* ---- lines ---- */
 
 static void take_line(struct target *target, const struct line *line)
 {
@@ -251,7 +252,7 @@ static struct resource *describe(const char *url, const struct host *host, struc
     size_t count = 0;
     int64_t port = 0;
 
-    if (attributes == NULL || !target_address(url, name, &port, err)) {
+    if (attributes == NULL || !target_address_read(url, name, &port, err)) {
         free(attributes);
         return NULL;
     }
@@ -274,18 +275,30 @@ static struct resource *describe(const char *url, const struct host *host, struc
 }
 
 bool target_open(struct target *target, const char *url, const struct prometheus_config *config,
-                 const struct host *host, struct err *err)
+                 const struct host *host, struct known *known, struct err *err)
 {
-    target->url = url;
+    target->url = strdup(url);
+    target->set = calloc(1, sizeof(*target->set));
+    target->known = known;
     target->config = config;
     target->resource = describe(url, host, err);
     target->easy = curl_easy_init();
-    if (target->resource == NULL || target->easy == NULL ||
+    if (target->url == NULL || target->set == NULL || target->resource == NULL ||
+        target->easy == NULL ||
         !line_buffer_init(&target->lines, TARGET_LINE_BYTES, TARGET_READ_BYTES))
         return err_set(err, "out of memory for a target");
     if (!set_transfer(target) || !set_security(target->easy, config))
         return err_set(err, "targets: cannot set up the requests to '%.200s'", url);
     return true;
+}
+
+static void forget(struct target *target)
+{
+    if (target->set == NULL || target->set->first == NULL)
+        return;
+    known_begin(target->set);
+    struct known_series *all = known_take_gone(target->known, target->set, SIZE_MAX);
+    known_free(&all);
 }
 
 void target_close(struct target *target)
@@ -295,6 +308,9 @@ void target_close(struct target *target)
     curl_slist_free_all(target->headers);
     resource_unref(&target->resource);
     line_buffer_fini(&target->lines);
+    forget(target);
+    free(target->set);
+    free(target->url);
 }
 
 /* ---- scrapes ---- */
@@ -326,10 +342,11 @@ static void fail(struct target *target, const char *why)
 
 static void report(struct target *target, bool is_up, double seconds)
 {
-    emit_own(target, "up", "1", is_up ? 1 : 0);
-    emit_own(target, "scrape_duration_seconds", "s", seconds);
-    emit_own(target, "scrape_samples_scraped", "1",
-             (double)(target->sample_count + target->dropped));
+    double samples = (double)(target->sample_count + target->dropped);
+
+    (void)emit_own(target, "up", "1", is_up ? 1 : 0);
+    (void)emit_own(target, "scrape_duration_seconds", "s", seconds);
+    (void)emit_own(target, "scrape_samples_scraped", "1", samples);
 }
 
 static void clear(struct target *target)
@@ -339,7 +356,7 @@ static void clear(struct target *target)
     (void)line_buffer_rest(&target->lines, &line);
     target->text = (struct prometheus_text){ 0 };
     target->error[0] = '\0';
-    target->body_bytes = target->line_count = target->sample_count = 0;
+    target->body_bytes = target->line_count = target->sample_count = target->unknown = 0;
     target->dropped = target->dropped_bytes = target->bad = target->bad_bytes = 0;
     target->is_begun = target->is_unwanted = target->is_too_large = target->is_stopping = false;
 }
@@ -349,11 +366,13 @@ bool target_begin(struct target *target, int64_t timeout_ms, struct sink *sink)
     struct err err = { "" };
 
     clear(target);
+    known_begin(target->set);
     target->sink = sink;
     target->began_ns = clock_real_ns();
     if (read_token(target, &err) && set_long(target->easy, CURLOPT_TIMEOUT_MS, (long)timeout_ms))
         return true;
     fail(target, err.text);
+    mark_gone(target);
     report(target, false, 0);
     return false;
 }
@@ -384,6 +403,11 @@ static void count(struct target *target)
     sink_add(target->sink, SINK_LINES, target->line_count);
     if (target->bad > 0)
         sink_malformed(target->sink, target->url, target->bad, target->bad_bytes);
+    bool is_short = target->unknown > 0 && target->config->max_series_memory > 0;
+    if (is_short && !target->has_told_unknown)
+        sink_tell(target->sink, LOG_WARN, "some series will get no marker when they are gone",
+                  target->url, "max_series_memory is used up, or their labels are too long");
+    target->has_told_unknown = is_short;
     if (target->dropped == 0)
         return;
     sink_tell(target->sink, LOG_WARN, "samples are dropped", target->url,
@@ -406,6 +430,7 @@ void target_end(struct target *target, CURLcode code, struct sink *sink)
         const char *why = problem(target, code, &err);
         if (why != NULL)
             fail(target, why);
+        mark_gone(target);
         (void)curl_easy_getinfo(target->easy, CURLINFO_TOTAL_TIME_T, &took_us);
         report(target, why == NULL, (double)took_us / 1e6);
     }

@@ -3,7 +3,9 @@
  * is taken apart as it comes and never held. Threads: its reading's. */
 #pragma once
 
+#include "known.h"
 #include "options.h"
+#include "target_address.h"
 #include "text.h"
 
 #include <curl/curl.h>
@@ -14,34 +16,30 @@ enum {
 };
 
 struct target {
-    const char *url; /* of the configuration */
+    char *url;
     const struct prometheus_config *config;
     CURL *easy;
     struct curl_slist *headers;
     struct resource *resource;
     struct line_buffer lines;
     struct prometheus_text text;
-    struct sink *sink; /* while curl may call back */
-    bool is_running;   /* the handle is curl's */
+    struct known *known;
+    struct known_set *set;
+    struct sink *sink;     /* while curl may call back */
+    bool is_running;       /* the handle is curl's */
+    bool has_told_unknown; /* that some of its series are not known */
     char error[CURL_ERROR_SIZE];
 
     /* of this scrape */
     int64_t began_ns;
-    uint64_t body_bytes, line_count, sample_count, dropped, dropped_bytes, bad, bad_bytes;
+    uint64_t body_bytes, line_count, sample_count, unknown;
+    uint64_t dropped, dropped_bytes, bad, bad_bytes;
     bool is_begun, is_unwanted, is_too_large, is_stopping;
 };
 
-/* The host, and the port as given or by the scheme. false: err says what the URL lacks. */
-enum { TARGET_HOST_BYTES = 256 };
-bool target_address(const char *url, char ret_host[TARGET_HOST_BYTES], int64_t *ret_port,
-                    struct err *err);
-
 bool target_open(struct target *target, const char *url, const struct prometheus_config *config,
-                 const struct host *host, struct err *err);
+                 const struct host *host, struct known *known, struct err *err);
 void target_close(struct target *target);
-
-/* What one costs in memory at most. */
-uint64_t target_bytes(const char *url, const struct prometheus_config *config);
 
 /* Begins a scrape; the handle is for the caller to give to curl. false: it failed, and was told. */
 bool target_begin(struct target *target, int64_t timeout_ms, struct sink *sink);
@@ -49,3 +47,7 @@ bool target_begin(struct target *target, int64_t timeout_ms, struct sink *sink);
 void target_end(struct target *target, CURLcode code, struct sink *sink);
 /* The same for one that is not waited for any more: only counts. */
 void target_abandon(struct target *target, struct sink *sink);
+/* The series of `left` become this one's, if it is the same target and has none yet. */
+bool target_take_over(struct target *target, struct target *left);
+/* It is scraped no more: all of its series are gone, those about it too. */
+void target_leave(struct target *target, struct sink *sink);

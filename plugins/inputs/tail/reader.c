@@ -426,6 +426,7 @@ static enum tail_round close_round(struct round *round)
     for (size_t i = 0; i < round->count; i++)
         mark.pushed += round->taken[i].moves;
     bool moves = mark.pushed != before;
+    round->tail->round_bytes = round->used;
     if (moves)
         taken = sink_mark(round->sink, &mark, sizeof(mark));
     for (size_t i = 0; i < round->count; i++) {

@@ -235,7 +235,7 @@ static void a_metric_has_its_fields_in_order(void **unused)
                "\"type\":\"sum\",\"unit\":\"s\",\"value\":1.5,\"attributes\":{\"cpu\":0}}\n");
 }
 
-static void the_delta_of_a_sum_says_so(void **unused)
+static void the_delta_of_a_sum_and_the_end_of_a_series_say_so(void **unused)
 {
     (void)unused;
     struct event event = { .kind = EVENT_SUM,
@@ -248,6 +248,13 @@ static void the_delta_of_a_sum_says_so(void **unused)
     check_line(&event, "{\"time\":\"1970-01-01T00:00:00.002Z\","
                        "\"start_time\":\"1970-01-01T00:00:00.001Z\",\"name\":\"hits\","
                        "\"type\":\"sum\",\"temporality\":\"delta\",\"value\":2}\n");
+    event = (struct event){ .kind = EVENT_GAUGE,
+                            .flags = EVENT_NO_VALUE,
+                            .body = SLICE("up"),
+                            .time_ns = 1,
+                            .number = NAN };
+    check_line(&event, "{\"time\":\"1970-01-01T00:00:00.000000001Z\",\"name\":\"up\","
+                       "\"type\":\"gauge\",\"value\":null,\"no_recorded_value\":true}\n");
 }
 
 static void a_metric_without_a_time_has_the_time_it_was_observed(void **unused)
@@ -478,7 +485,7 @@ int main(void)
         cmocka_unit_test(empty_fields_are_left_out),
         cmocka_unit_test(a_log_event_has_its_fields_in_order),
         cmocka_unit_test(a_metric_has_its_fields_in_order),
-        cmocka_unit_test(the_delta_of_a_sum_says_so),
+        cmocka_unit_test(the_delta_of_a_sum_and_the_end_of_a_series_say_so),
         cmocka_unit_test(a_metric_without_a_time_has_the_time_it_was_observed),
         cmocka_unit_test(an_array_is_valid_json_with_none_one_and_many_events),
         cmocka_unit_test(any_events_fill_batches_exactly_and_every_line_is_json),

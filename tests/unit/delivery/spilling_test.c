@@ -37,6 +37,38 @@ all_that_is_ready_goes_to_disk_when_the_endpoint_is_away_and_workers_go_on(void 
     close_stand(&stand);
 }
 
+static uint64_t told_age(struct stand *stand)
+{
+    delivery_tell_age(stand->delivery, stand->now_ms);
+    return numbers_get(stand->store.rig.numbers, NUMBER_spool_oldest_seconds);
+}
+
+static void what_is_being_sent_from_disk_is_as_old_as_it_was_there(void **unused)
+{
+    (void)unused;
+    struct stand stand;
+    struct delivery_config config = defaults;
+    config.concurrency_max = 1;
+    open_stand(&stand, &config);
+    assert_int_equal(told_age(&stand), 0);
+    break_endpoint(&stand);
+    (void)run_spool(&stand);
+    stand.now_ms += 100000;
+    put_with(&stand, 5, NULL);
+    (void)run_spool(&stand);
+    assert_int_equal(told_age(&stand), 100);
+    struct batch *first = send_next(&stand);
+    assert_int_equal(told_age(&stand), 100);
+    settle(&stand, first, VERDICT_SENT);
+    (void)run_spool(&stand);
+    stand.now_ms += 3000;
+    assert_int_equal(told_age(&stand), 3);
+    settle(&stand, send_next(&stand), VERDICT_SENT);
+    (void)run_spool(&stand);
+    assert_int_equal(told_age(&stand), 0);
+    close_stand(&stand);
+}
+
 static void after_the_outage_the_oldest_goes_first_and_new_ones_behind(void **unused)
 {
     (void)unused;
@@ -382,6 +414,7 @@ int main(void)
         cmocka_unit_test(nothing_goes_to_disk_while_the_endpoint_answers),
         cmocka_unit_test(
             all_that_is_ready_goes_to_disk_when_the_endpoint_is_away_and_workers_go_on),
+        cmocka_unit_test(what_is_being_sent_from_disk_is_as_old_as_it_was_there),
         cmocka_unit_test(after_the_outage_the_oldest_goes_first_and_new_ones_behind),
         cmocka_unit_test(what_comes_back_from_a_failed_request_is_written_before_what_is_newer),
         cmocka_unit_test(a_share_that_is_used_up_sends_its_oldest_to_disk),

@@ -135,6 +135,61 @@ static void what_is_to_stay_free_on_the_disk_bounds_it_too(void **unused)
     close_store(&store);
 }
 
+static int64_t age_of_the_oldest(struct store *store)
+{
+    return store->now.boot_ms - spool_index_oldest_boot_ms(spool_index_of(store->spool));
+}
+
+static void the_age_of_the_oldest_is_known_after_a_restart_and_after_a_reboot(void **unused)
+{
+    (void)unused;
+    struct store store;
+    struct batch *damaged = NULL;
+    open_store(&store, MIB);
+    assert_true(spool_index_oldest_boot_ms(spool_index_of(store.spool)) == INT64_MAX);
+    for (int i = 0; i < 4; i++) { /* 60 KiB each: a segment has one */
+        assert_true(spill(&store, 1, 60000));
+        store.now.boot_ms += 1000;
+        store.now.real_ms += 1000;
+        assert_int_equal(age_of_the_oldest(&store), (i + 1) * 1000);
+    }
+    struct batch *batch = read_batch(&store, &damaged);
+    finish_batch(&store, &batch, FLOW_spool_deliver);
+    tidy(&store);
+    assert_int_equal(age_of_the_oldest(&store), 3000); /* of a segment whose sum does not say it */
+    restart_store(&store);
+    assert_int_equal(age_of_the_oldest(&store), 3000);
+    memcpy(store.config.boot, "other boot", 10);
+    store.now.boot_ms = 50;
+    store.now.real_ms += 7000;
+    restart_store(&store);
+    assert_int_equal(age_of_the_oldest(&store), 10000);
+    assert_int_equal(drain_store(&store), 3);
+    assert_true(spool_index_oldest_boot_ms(spool_index_of(store.spool)) == INT64_MAX);
+    close_store(&store);
+}
+
+static void within_a_segment_the_oldest_is_the_next_to_be_read(void **unused)
+{
+    (void)unused;
+    struct store store;
+    struct batch *damaged = NULL;
+    open_store(&store, 16 * MIB);
+    for (int i = 0; i < 3; i++) {
+        assert_true(spill(&store, 1, 1000));
+        store.now.boot_ms += 1000;
+    }
+    for (int i = 0; i < 2; i++) {
+        struct batch *batch = read_batch(&store, &damaged);
+        assert_int_equal(age_of_the_oldest(&store), 3000 - 1000 * i);
+        finish_batch(&store, &batch, FLOW_spool_deliver);
+    }
+    restart_store(&store); /* two are marked: the third is the first */
+    assert_int_equal(age_of_the_oldest(&store), 1000);
+    assert_int_equal(drain_store(&store), 1);
+    close_store(&store);
+}
+
 static void a_segment_of_records_that_are_all_too_old_is_expired_unread(void **unused)
 {
     (void)unused;
@@ -388,6 +443,7 @@ static void the_policy_says_when_it_is_synced(void **unused)
     assert_true(spill(&store, 1, 1000));
     assert_false(spool_plan_sync(store.spool, INT64_MAX, true, &job)); /* never */
     assert_true(numbers_get(store.rig.numbers, NUMBER_spool_unsynced_bytes) > 1000);
+    assert_int_equal(drain_store(&store), 1);
     store.config.fsync = SPOOL_FSYNC_INTERVAL;
     store.config.fsync_interval_ms = 1000;
     restart_store(&store);
@@ -398,6 +454,7 @@ static void the_policy_says_when_it_is_synced(void **unused)
     assert_true(spool_synced(store.spool, &job, &store.result, store.now.boot_ms));
     assert_int_equal(store.fake.syncs, 1);
     assert_int_equal(numbers_get(store.rig.numbers, NUMBER_spool_unsynced_bytes), 0);
+    assert_int_equal(drain_store(&store), 1);
     store.config.fsync = SPOOL_FSYNC_ALWAYS;
     restart_store(&store);
     assert_true(spill(&store, 1, 1000));
@@ -415,6 +472,8 @@ int main(void)
         cmocka_unit_test(a_full_spool_gives_up_its_oldest_and_stays_within_its_bound),
         cmocka_unit_test(a_segment_with_a_batch_that_is_being_sent_is_not_evicted),
         cmocka_unit_test(what_is_to_stay_free_on_the_disk_bounds_it_too),
+        cmocka_unit_test(the_age_of_the_oldest_is_known_after_a_restart_and_after_a_reboot),
+        cmocka_unit_test(within_a_segment_the_oldest_is_the_next_to_be_read),
         cmocka_unit_test(a_segment_of_records_that_are_all_too_old_is_expired_unread),
         cmocka_unit_test(
             ages_go_on_after_a_reboot_and_a_step_of_the_clock_does_not_count_within_a_boot),

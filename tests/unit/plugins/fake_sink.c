@@ -193,6 +193,17 @@ void sink_quote(struct sink *sink, enum log_level level, const char *msg, const 
     sink_tell(sink, level, msg, what, text);
 }
 
+int64_t sink_max_wait_ms(const struct sink *sink)
+{
+    return sink->max_wait_ms;
+}
+
+void sink_waited(struct sink *sink, int64_t waited_ms)
+{
+    pass_on(sink);
+    sink->waited_ms = waited_ms;
+}
+
 bool sink_own_metrics(struct sink *sink, struct buf *ret_text)
 {
     return sink->own_metrics != NULL && buf_add_text(ret_text, sink->own_metrics);

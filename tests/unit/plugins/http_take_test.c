@@ -116,6 +116,15 @@ static void a_metric_is_one_and_what_only_looks_like_one_is_a_log(void **unused)
     assert_int_equal(event->start_ns, INT64_C(1795849920000000000));
     event = take_one(scene, "{\"name\":\"m\",\"type\":\"gauge\",\"value\":null}");
     assert_true(event->kind == EVENT_GAUGE && event->number != event->number);
+    assert_int_equal(event->flags, 0);
+    event = take_one(scene, "{\"name\":\"m\",\"type\":\"gauge\",\"value\":null,"
+                            "\"no_recorded_value\":true,\"temporality\":\"delta\"}");
+    assert_int_equal(event->flags, EVENT_NO_VALUE);
+    assert_int_equal(event->attribute_count, 1); /* a gauge has no temporality */
+    event = take_one(scene, "{\"name\":\"m\",\"type\":\"sum\",\"value\":1,"
+                            "\"no_recorded_value\":true,\"temporality\":\"delta\"}");
+    assert_int_equal(event->flags, EVENT_DELTA);
+    assert_int_equal(event->attribute_count, 1); /* it has a value, whatever it says */
     event = take_one(scene, "{\"name\":\"m\",\"type\":\"click\",\"value\":3,\"message\":\"x\"}");
     assert_int_equal(event->kind, EVENT_LOG);
     assert_int_equal(event->attribute_count, 3);
