@@ -115,6 +115,32 @@ def test_what_a_vacuum_took_before_it_was_read_is_counted_exactly(rig, journal):
     assert lane.upstream_loss == lost
 
 
+def test_what_a_damaged_file_does_not_give_is_counted(rig, journal):
+    receiver = rig.receiver()
+    agent = make(rig, journal, receiver).start()
+    journal.send_lines(0, 50)
+    await_all(receiver, 50)
+    agent.stop()
+    journal.wait_entries(50)
+    journal.rotate()
+    journal.send_lines(50, 300)
+    journal.wait_entries(350)
+    hurt = journal.rotate()
+    journal.send_lines(350, 30)
+    journal.wait_entries(380)
+    whole, content = journal.count(hurt), hurt.read_bytes()
+    at = content.find(b"entry 200")
+    hurt.write_bytes(content[:at] + b"\xff" * 20000 + content[at + 20000:])
+    given, lost = journal.numbers([hurt]), whole - journal.count(hurt)
+    assert 0 < len(given) < 300 and lost > 0, "as the journal's own tool sees it"
+    agent.start()
+    expected = {*range(50), *given, *range(350, 380)}
+    await_all(receiver, len(expected))
+    lane = agent.stop().lane()
+    assert set(numbers(receiver)) == expected
+    assert lane.upstream_loss == lost
+
+
 def test_the_place_itself_may_be_gone(rig, journal):
     receiver = rig.receiver()
     agent = make(rig, journal, receiver).start()
