@@ -41,6 +41,7 @@ struct journald {
     size_t room;
     char *own_unit;   /* NULL: none */
     bool counts;      /* the numbers of entries say what is missing */
+    bool has_begun;   /* a place was looked for before, and be it in an empty journal */
     bool is_placed;   /* the journal stands at the last entry that was read */
     bool has_entry;   /* it stands at an entry that is not read yet */
     bool passes_over; /* the next seek goes by time: this place cannot be read */
@@ -203,7 +204,7 @@ static int return_to_last(struct journald *in, struct sink *sink)
 
 static int begin(struct journald *in)
 {
-    if (in->config->start_at == JOURNALD_START_BEGINNING)
+    if (in->config->start_at == JOURNALD_START_BEGINNING || in->has_begun)
         return sd_journal_seek_head(in->journal);
     int got = sd_journal_seek_tail(in->journal);
     return got < 0 ? got : sd_journal_previous(in->journal);
@@ -228,7 +229,7 @@ static int find_place(struct journald *in, struct sink *sink)
     if (got < 0)
         return got;
     in->passes_over = false;
-    in->is_placed = true;
+    in->is_placed = in->has_begun = true;
     /* A first start at the end remembers where that was. */
     if (in->last[0] == '\0' && got > 0 && note_place(in))
         (void)journal_sequence_of(in->last, &in->sequence);

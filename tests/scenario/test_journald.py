@@ -273,6 +273,23 @@ def test_the_journal_of_a_host_is_found_below_its_root_on_disk_or_in_memory_and_
     assert "directory and root_path exclude each other" in agent.log.text()
 
 
+def test_a_journal_that_is_begun_later_is_read_from_its_begin(rig, program_has_systemd):
+    """Also with start_at: end, its default: all of it is new."""
+    host, made = rig.folder / "host", rig.folder / "made"
+    host.mkdir()
+    made.mkdir()
+    receive_export(made / "remote.journal", [
+        export_entry(1764320000000000 + number, 1, {"MESSAGE": f"entry {number}"}) for number in range(20)])
+    receiver = rig.receiver()
+    agent = rig.agent({"journal": {"type": "journald", "root_path": str(host)}},
+                      {"main": rig.http(receiver)}).start()
+    (host / "var/log").mkdir(parents=True)
+    made.rename(host / "var/log/journal")
+    await_all(receiver, 20)
+    assert numbers(receiver) == list(range(20))
+    agent.stop().agree_with(receiver)
+
+
 def test_entries_of_other_hosts_and_boots_come_once_as_they_were_received(rig, program_has_systemd):
     folder = rig.folder / "remote"
     folder.mkdir()
