@@ -371,7 +371,7 @@ def test_connections_over_the_limit_are_closed_and_those_within_it_work(rig):
 
 def test_to_close_a_connection_that_rests_is_no_refusal_and_one_that_never_asked_is(rig):
     receiver = rig.receiver()
-    agent = make(rig, receiver, idle_timeout="200ms").start()
+    agent = make(rig, receiver, idle_timeout="2s").start()
 
     def count(what):
         return agent.metrics().get(f"spillway_connections_{what}_total", input="web", output="main")
