@@ -119,7 +119,8 @@ struct channel *channel_open(const struct channel_place *place, struct generatio
     channel->is_rereadable = (input->type->traits & INPUT_REREADABLE) != 0;
     channel->part = part;
     channel->is_wanted = true;
-    if (!make_setup(place, generation, part, output, &channel->setup, &config, err))
+    (void)snprintf(channel->output, sizeof(channel->output), "%s", output);
+    if (!make_setup(place, generation, part, channel->output, &channel->setup, &config, err))
         return NULL;
     channel->reading = reading_new(&config, err);
     if (channel->reading == NULL)
@@ -211,6 +212,11 @@ struct strand *channel_add(struct channel *channel, const struct channel_place *
     return made;
 }
 
+const struct plugin_type *channel_type(const struct channel *channel)
+{
+    return channel->setup.from->settings.inputs[channel->part].type;
+}
+
 struct strand *channel_find(const struct channel *channel, const struct outlet *outlet)
 {
     for (size_t i = 0; i < channel->strand_count; i++) {
@@ -252,13 +258,12 @@ bool channel_prepare(struct channel *channel, const struct channel_place *place,
     enum { READING = DIFF_PLUGIN | DIFF_PROCESSORS | DIFF_BLOCK_FOR };
     struct part_diff diff = settings_compare_input(&channel->setup.from->settings, channel->part,
                                                    &next->settings, part);
-    const char *output = channel->strands[0]->outlet->name;
     struct reading_config config;
 
     channel->is_wanted = true;
     if ((diff.aspects & READING) == 0)
         return true;
-    if (!make_setup(place, next, part, output, &channel->next, &config, err))
+    if (!make_setup(place, next, part, channel->output, &channel->next, &config, err))
         return false;
     channel->next_part = part;
     channel->change = reading_prepare(channel->reading, &config, err);
@@ -331,6 +336,7 @@ void channel_forget_change(struct channel *channel)
         free(strand->next_weights);
         strand->next_weights = NULL;
         strand->limit_bytes = 0;
+        strand->next_channel = NULL;
     }
 }
 

@@ -2,7 +2,8 @@
 /* channel: one reading with its lanes, as it runs. An input that can be read again has one for each
  * output, so that waiting for one never holds another; others have one with a lane for each output.
  * A channel that leaves reads no more; its lanes drain. Without a reading it only has lanes that
- * drain. Threads: main. */
+ * drain. Without lanes, which went to another channel, it lingers for its receipts. Threads: main.
+ */
 #pragma once
 
 #include "base/disk.h"
@@ -15,6 +16,8 @@ enum channel_state {
     CHANNEL_READS,
     CHANNEL_LEAVES,  /* until its lanes are empty, or its deadline: may come back until then */
     CHANNEL_SETTLES, /* its lanes are gone; batches still point to its receipts */
+    CHANNEL_LINGERS, /* its lanes are in other channels; until its receipts are settled, or it comes
+                        back */
 };
 
 /* A lane, and where it goes. */
@@ -25,7 +28,10 @@ struct strand {
     struct generation *from; /* whose options the lane has */
     bool is_new, is_wanted;  /* made for, and wanted by, the change that is being prepared */
     bool is_taken_out;       /* its outlet does not know the lane any more */
+    int64_t mixed_boot_ms;   /* what was admitted until then is of an input of another type, and
+                                cannot be read again; 0: nothing is */
     /* Prepared, not committed: NULL, 0: nothing. */
+    struct channel *next_channel; /* which takes it over */
     struct lane_change *change;
     struct class_weight *next_weights;
     size_t limit_bytes;
@@ -39,6 +45,7 @@ struct channel_setup {       /* what the reading is made of */
 
 struct channel {
     char input[LEDGER_NAME];
+    char output[LEDGER_NAME]; /* by which its positions are named, if it can be read again */
     bool is_rereadable;
     enum channel_state state;
     int64_t deadline_ms;     /* CHANNEL_LEAVES */
@@ -52,6 +59,7 @@ struct channel {
     const char *outputs[LEDGER_OUTPUTS];
     bool is_wanted;     /* by the change that is being prepared */
     bool changes_lanes; /* strands come or go */
+    bool is_stopped;    /* for the change that is being prepared */
     /* Prepared, not committed. */
     struct reading_change *change;
     size_t next_part;
@@ -79,6 +87,7 @@ void channel_free(struct channel **channelp);
 struct strand *channel_add(struct channel *channel, const struct channel_place *place,
                            struct generation *generation, size_t part, struct outlet *outlet,
                            const struct settings_part *output, struct err *err);
+const struct plugin_type *channel_type(const struct channel *channel); /* it has a reading */
 struct strand *channel_find(const struct channel *channel, const struct outlet *outlet);
 /* Hands a strand over to another channel, at its end. */
 void channel_give(struct channel *from, struct strand *strand, struct channel *to);

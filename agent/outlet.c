@@ -120,6 +120,7 @@ struct outlet *outlet_open(struct generation *generation, size_t index, struct l
     outlet->plugin = (const struct output *)(const void *)part->type;
     outlet->feed.full_bytes = part->output.batch__max_bytes;
     outlet->feed.full_events = part->output.batch__max_events;
+    outlet->feed.max_wait_ms = part->output.batch__max_wait;
     outlet->host = (struct host){ .name = outlet->name };
     if (!open_outlet(outlet, index, err)) {
         if (outlet->sender != NULL)
@@ -146,12 +147,27 @@ static struct books *books_of(struct outlet *outlet, const char *input)
     return books != NULL ? books : lane_books(outlet->lanes[0]);
 }
 
+/* Lanes that the books have on disk, of which nothing could be read there. */
+static void expect_unread(struct outlet *outlet, struct spool *spool)
+{
+    struct lane_snapshot lane;
+
+    for (unsigned i = 0; i < ledger_lane_count(outlet->ledger); i++) {
+        ledger_snapshot(outlet->ledger, i, &lane);
+        if (strcmp(lane.output, outlet->name) == 0 &&
+            (lane.numbers[NUMBER_spool_unread_events] > 0 ||
+             ledger_stock(ledger_books(outlet->ledger, i), ACCOUNT_spool).events > 0))
+            (void)spool_expect_unread(spool, slice_of(lane.input));
+    }
+}
+
 bool outlet_use_spool(struct outlet *outlet, struct opened_spool *spool, bool at_start,
                       struct err *err)
 {
     struct spool_index *index = spool_index_of(spool->spool);
     struct err why = { "" };
 
+    expect_unread(outlet, spool->spool);
     for (unsigned i = 0; i < index->lane_count; i++)
         index->lanes[i].books = books_of(outlet, index->lanes[i].input);
     if (at_start)

@@ -69,6 +69,19 @@ bool outlet_prepare_lanes(struct outlet *outlet, struct err *err)
     return !outlet->next.changes_lanes || prepare_batchers(outlet, err);
 }
 
+/* One place of before is enough to know of, for this start and for the next: so a third is not
+ * begun while there are two. */
+static bool refuse_second_move(const struct outlet *outlet, const char *before, struct err *err)
+{
+    struct spool_left left = spool_place_left(before);
+
+    return err_set(err,
+                   "output '%s': its spool was moved before, and what lies in '%s' is still being "
+                   "sent: %u files, %llu bytes. Each goes when its batches are sent (ls shows it): "
+                   "reload again when none is left",
+                   outlet->name, before, left.files, (unsigned long long)left.bytes);
+}
+
 /* Where it was is kept on disk, so that a start in between finds both. */
 static bool prepare_move(struct outlet *outlet, const struct settings *settings, const char *path,
                          struct err *err)
@@ -80,10 +93,7 @@ static bool prepare_move(struct outlet *outlet, const struct settings *settings,
 
     spool_place_before(settings, outlet->name, before);
     if (before[0] != '\0' && strcmp(before, outlet->spool_path) != 0)
-        return err_set(err,
-                       "output '%s': what its spool had in '%s' is still being sent: reload "
-                       "again later",
-                       outlet->name, before);
+        return refuse_second_move(outlet, before, err);
     next->moved = spool_disk_open(path, &is_taken, &why);
     if (next->moved == NULL)
         return err_set(err, "output '%s': spool: %s", outlet->name, why.text);
@@ -182,6 +192,7 @@ static void commit_options(struct outlet *outlet)
     outlet->letters = outlet_letters(outlet, outlet->part);
     outlet->feed.full_bytes = outlet->part->output.batch__max_bytes;
     outlet->feed.full_events = outlet->part->output.batch__max_events;
+    outlet->feed.max_wait_ms = outlet->part->output.batch__max_wait;
     next->state = state_before; /* closed with the change */
     next->plugin = plugin_before;
     next->from = from_before;

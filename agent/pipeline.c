@@ -63,7 +63,8 @@ void pipeline_ask(struct pipeline *pipeline, struct sources_ask *question)
     sources_ask_begin(question, pipeline->channel_count);
     for (size_t i = 0; i < pipeline->channel_count; i++) {
         struct reading *reading = pipeline->channels[i]->reading;
-        if (reading != NULL && reading_has_thread(reading))
+        if (reading != NULL && reading_has_thread(reading) &&
+            pipeline->channels[i]->state != CHANNEL_LINGERS)
             reading_ask(reading, question);
     }
     sources_ask_end(question);

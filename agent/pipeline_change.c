@@ -48,6 +48,7 @@ static void plan_parking(const struct plan *plan)
         if (channel->reading != NULL && channel_must_stand(channel))
             parking_add_reading(plan->parking, channel, loses);
     }
+    replace_plan_parking(plan);
 }
 
 static void hold_senders(const struct plan *plan, bool holds)
@@ -107,23 +108,6 @@ static bool change_plugins(const struct plan *plan, struct err *err)
     return false;
 }
 
-/* Lanes that were left over are read into again. */
-static void adopt_strays(const struct plan *plan)
-{
-    struct pipeline *pipeline = plan->pipeline;
-
-    for (size_t i = 0; i < pipeline->channel_count; i++) {
-        struct channel *stray = pipeline->channels[i];
-        if (stray->reading != NULL || stray->strand_count == 0 || !stray->strands[0]->is_wanted)
-            continue;
-        struct channel *channel = plan_find_channel(pipeline, stray->input, false, NULL);
-        CHECK(channel != NULL);
-        lane_set_reading(stray->strands[0]->lane, reading_ring, channel->reading);
-        channel_give(stray, stray->strands[0], channel);
-        channel->changes_lanes = true;
-    }
-}
-
 static bool drop_strand(const struct plan *plan, struct channel *channel, struct strand *strand,
                         int64_t deadline_ms)
 {
@@ -152,15 +136,18 @@ static void commit_channels(const struct plan *plan, int64_t deadline_ms)
 {
     struct pipeline *pipeline = plan->pipeline;
 
-    adopt_strays(plan);
+    replace_hand_over(plan);
     for (size_t i = 0; i < plan->old_channels; i++) {
         struct channel *channel = pipeline->channels[i];
         if (channel->is_wanted) {
             drop_strands(plan, channel, deadline_ms);
-            if (channel->state == CHANNEL_LEAVES)
-                reading_go_on(channel->reading);
+            bool comes_back = channel->state != CHANNEL_READS;
             channel->state = CHANNEL_READS;
             channel_commit(channel, plan->next);
+            if (comes_back)
+                reading_go_on(channel->reading);
+        } else if (channel->state == CHANNEL_LINGERS) {
+            drop_strands(plan, channel, deadline_ms); /* that its other type does not go to */
         } else if (channel->state == CHANNEL_READS) {
             pipeline_let_leave(channel, deadline_ms);
         }
@@ -170,6 +157,8 @@ static void commit_channels(const struct plan *plan, int64_t deadline_ms)
         if (channel->state != CHANNEL_NEW)
             continue;
         channel->state = CHANNEL_READS;
+        channel_list_lanes(channel); /* as they were listed for its start */
+        channel->changes_lanes = false;
         channel_commit(channel, plan->next);
         gate_open(reading_gate(channel->reading));
     }
@@ -228,6 +217,7 @@ static void roll_back(const struct plan *plan)
 
     for (size_t i = 0; i < plan->old_outlets; i++)
         outlet_forget_change(pipeline->outlets[i]);
+    replace_forget(plan);
     lock_take(&pipeline->lock);
     size_t channels = pipeline->channel_count, outlets = pipeline->outlet_count;
     pipeline->channel_count = plan->old_channels;
@@ -251,6 +241,8 @@ static bool run(struct plan *plan, const struct patience *patience, struct err *
         return false;
     if (plan->is_start) /* nothing stands in the way */
         return true;
+    if (!replace_await_stops(plan, err))
+        return false;
     plan_parking(plan);
     hold_senders(plan, true);
     await_quiet(plan, patience);
@@ -264,6 +256,7 @@ bool pipeline_follow(struct pipeline *pipeline, struct generation *next, struct 
                          .next = next,
                          .spools = spools,
                          .parking = parking_new(),
+                         .patience = patience,
                          .old_outlets = pipeline->outlet_count,
                          .old_channels = pipeline->channel_count,
                          .is_start = pipeline->generation == NULL };

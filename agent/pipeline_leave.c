@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "pipeline_state.h"
 
+#include <string.h>
+
 enum { LOOK_MS = 50, PARK_MS = 200, SETTLE_LOOK_MS = 500 };
 
 void pipeline_let_leave(struct channel *channel, int64_t deadline_ms)
@@ -49,7 +51,7 @@ static void end_reading(struct pipeline *pipeline, struct channel *channel)
     if (channel->reading == NULL)
         return;
     reading_finish(channel->reading);
-    if (channel->is_rereadable) /* its receipts may be needed yet */
+    if (reading_receipts(channel->reading) != NULL) /* they may be needed yet */
         return;
     for (size_t i = 0; i < channel->strand_count; i++)
         lane_set_reading(channel->strands[i]->lane, NULL, NULL);
@@ -142,6 +144,42 @@ static bool take_out_strand(const struct channel *channel, struct strand *strand
     return ok;
 }
 
+/* It takes receipts, and its lanes will be gone before these are settled: lanes and reading part.
+ * false: to be tried again. */
+static bool let_linger(struct pipeline *pipeline, struct channel *channel)
+{
+    struct patience patience = { clock_now_ms() + PARK_MS, never, NULL };
+    struct parking *parking = parking_new();
+    struct channel *lanes = channel_of_strays(channel->input);
+    struct err err = { "" };
+    bool ok = parking != NULL && lanes != NULL && pipeline->channel_count < PIPELINE_CHANNELS;
+
+    if (ok) {
+        parking_add_reading(parking, channel, false);
+        ok = parking_close(parking, &patience, &err);
+    }
+    if (ok) {
+        reading_leave_lanes(channel->reading);
+        lanes->deadline_ms = channel->deadline_ms;
+        while (channel->strand_count > 0) {
+            lane_set_reading(channel->strands[0]->lane, NULL, NULL);
+            channel_give(channel, channel->strands[0], lanes);
+        }
+        plan_list_channel(pipeline, lanes);
+        channel->state = CHANNEL_LINGERS;
+    } else {
+        channel_free(&lanes);
+    }
+    parking_free(&parking);
+    return ok;
+}
+
+static bool must_linger(const struct channel *channel)
+{
+    return channel->reading != NULL && !channel->is_rereadable &&
+           reading_receipts(channel->reading) != NULL;
+}
+
 static void step_leaving(struct pipeline *pipeline, struct channel *channel, int64_t now_ms)
 {
     bool is_over = now_ms >= channel->deadline_ms;
@@ -151,6 +189,10 @@ static void step_leaving(struct pipeline *pipeline, struct channel *channel, int
     if (channel->reading != NULL && !reading_has_stopped_input(channel->reading)) {
         if (is_over)
             reading_abort(channel->reading);
+        return;
+    }
+    if (must_linger(channel)) {
+        (void)let_linger(pipeline, channel);
         return;
     }
     if (!channel->is_rereadable)
@@ -220,6 +262,13 @@ static void step_channel(struct pipeline *pipeline, struct channel *channel, int
     bool is_spent = channel->strand_count == 0 && channel->reading == NULL;
 
     channel_settle_change(channel);
+    if (channel->state == CHANNEL_READS)
+        replace_tend(channel, now_ms);
+    if (channel->state == CHANNEL_LINGERS && reading_is_settled(channel->reading)) {
+        end_reading(pipeline, channel);
+        free_channel(pipeline, channel);
+        return;
+    }
     if (channel->state == CHANNEL_LEAVES && !is_spent)
         step_leaving(pipeline, channel, now_ms);
     if (is_spent || (channel->state == CHANNEL_SETTLES && is_settled(channel, now_ms)))
@@ -230,27 +279,10 @@ static void step_channel(struct pipeline *pipeline, struct channel *channel, int
 
 static void clear_output_gauges(struct numbers *numbers)
 {
-    static const enum number gauges[] = { NUMBER_held,
-                                          NUMBER_concurrency_max,
-                                          NUMBER_retry_tokens,
-                                          NUMBER_batch_oldest_seconds,
-                                          NUMBER_spool_bytes,
-                                          NUMBER_spool_max_bytes,
-                                          NUMBER_spool_unsynced_bytes,
-                                          NUMBER_spool_oldest_seconds,
-                                          NUMBER_requests_in_flight,
-                                          NUMBER_concurrency_limit,
-                                          NUMBER_batch_max_bytes,
-                                          NUMBER_breaker_state,
-                                          NUMBER_sealed_memory_bytes,
-                                          NUMBER_sealed_memory_limit_bytes,
-                                          NUMBER_spool_state,
-                                          NUMBER_saturation,
-                                          NUMBER_saturation_cause,
-                                          NUMBER_wait_p99 };
-
-    for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
-        numbers_set(numbers, gauges[i], 0);
+    for (size_t i = 0; i < NUMBERS; i++) {
+        if (number_infos[i].scope == SCOPE_output && number_infos[i].kind != KIND_counter)
+            numbers_set(numbers, (enum number)i, 0);
+    }
 }
 
 static bool has_drained(const struct pipeline *pipeline, const struct outlet *outlet)
@@ -260,6 +292,19 @@ static bool has_drained(const struct pipeline *pipeline, const struct outlet *ou
             return false;
     }
     return outlet_is_drained(outlet);
+}
+
+/* Readings that had positions for it: nothing points to their receipts any more. */
+static void end_lingering(struct pipeline *pipeline, const struct outlet *outlet)
+{
+    for (size_t i = pipeline->channel_count; i-- > 0;) {
+        struct channel *channel = pipeline->channels[i];
+        if (channel->state != CHANNEL_LINGERS || !channel->is_rereadable ||
+            strcmp(channel->output, outlet->name) != 0)
+            continue;
+        end_reading(pipeline, channel);
+        free_channel(pipeline, channel);
+    }
 }
 
 /* As at the end of the agent: threads end, what is left goes back or is counted, then positions. */
@@ -277,6 +322,12 @@ static void close_outlet(struct pipeline *pipeline, size_t index)
         if (channel_find(channel, outlet) != NULL && channel->reading != NULL)
             reading_await_stop(channel->reading);
     }
+    for (size_t i = pipeline->channel_count; i-- > 0;) {
+        struct channel *channel = pipeline->channels[i];
+        if (channel_find(channel, outlet) != NULL && must_linger(channel) &&
+            !let_linger(pipeline, channel))
+            return; /* to be tried again */
+    }
     outlet_stop(outlet, true);
     for (size_t i = pipeline->channel_count; i-- > 0;) {
         struct channel *channel = pipeline->channels[i];
@@ -290,6 +341,7 @@ static void close_outlet(struct pipeline *pipeline, size_t index)
         if (channel->strand_count == 0)
             free_channel(pipeline, channel);
     }
+    end_lingering(pipeline, outlet);
     clear_output_gauges(outlet->numbers);
     LOG(LOG_INFO, "output taken out", LS("output", outlet->name));
     lock_take(&pipeline->lock);
@@ -315,7 +367,8 @@ static bool is_anything_leaving(const struct pipeline *pipeline)
 {
     for (size_t i = 0; i < pipeline->channel_count; i++) {
         const struct channel *channel = pipeline->channels[i];
-        if (channel->state != CHANNEL_READS || channel->before.from != NULL)
+        if (channel->state != CHANNEL_READS || channel->before.from != NULL ||
+            replace_is_mixed(channel))
             return true;
     }
     for (size_t i = 0; i < pipeline->outlet_count; i++) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pipeline_plan: what a change needs, opened beside what runs: see pipeline_change.c. */
+#include "base/clock.h"
 #include "config/settings_diff.h"
 #include "pipeline_state.h"
 
@@ -16,27 +17,19 @@ static struct outlet *find_outlet(const struct pipeline *pipeline, const char *n
     return NULL;
 }
 
-struct channel *plan_find_channel(const struct pipeline *pipeline, const char *input,
-                                  bool is_rereadable, const struct outlet *outlet)
+/* The channel that reads that input, for that outlet if it can be read again. One whose time to
+ * leave is over does not come back. */
+static struct channel *find_channel(const struct pipeline *pipeline,
+                                    const struct settings_part *input, const struct outlet *outlet)
 {
-    for (size_t i = 0; i < pipeline->channel_count; i++) {
-        struct channel *channel = pipeline->channels[i];
-        if (channel->reading != NULL && channel->state != CHANNEL_SETTLES &&
-            strcmp(channel->input, input) == 0 &&
-            (!is_rereadable || channel_find(channel, outlet) != NULL))
-            return channel;
-    }
-    return NULL;
-}
+    bool is_rereadable = (input->type->traits & INPUT_REREADABLE) != 0;
 
-/* A lane of that name which is left over and drains. */
-static struct channel *find_stray(const struct pipeline *pipeline, const char *input,
-                                  const struct outlet *outlet)
-{
     for (size_t i = 0; i < pipeline->channel_count; i++) {
         struct channel *channel = pipeline->channels[i];
-        if (channel->reading == NULL && strcmp(channel->input, input) == 0 &&
-            channel_find(channel, outlet) != NULL)
+        bool is_over = channel->state == CHANNEL_LEAVES && clock_now_ms() >= channel->deadline_ms;
+        if (channel->reading != NULL && channel->state != CHANNEL_SETTLES && !is_over &&
+            strcmp(channel->input, input->name) == 0 && channel_type(channel) == input->type &&
+            (!is_rereadable || strcmp(channel->output, outlet->name) == 0))
             return channel;
     }
     return NULL;
@@ -88,26 +81,29 @@ static struct channel *open_channel(struct plan *plan, size_t input, const char 
         (void)err_set(err, "too many lanes are still draining: reload again later");
         return NULL;
     }
-    struct channel *channel = channel_open(&plan->pipeline->place, plan->next, input, output, err);
+    const struct channel_place *place = &plan->pipeline->place;
+    struct channel *channel = channel_open(place, plan->next, input, output, err);
+    if (channel == NULL && replace_makes_way(plan, &plan->next->settings.inputs[input], err))
+        channel = channel_open(place, plan->next, input, output, err);
     if (channel != NULL)
         plan_list_channel(plan->pipeline, channel);
     return channel;
 }
 
-/* The lane from that channel to that outlet: one it has, one that drains, or a new one. */
+/* The lane from that channel to that outlet: one it has, one of another channel, or a new one. */
 static bool plan_lane(struct plan *plan, struct channel *channel, size_t input,
                       struct outlet *outlet, const struct settings_part *output, struct err *err)
 {
     struct strand *strand = channel_find(channel, outlet);
-    struct channel *stray = find_stray(plan->pipeline, channel->input, outlet);
 
-    if (strand == NULL && stray != NULL) {
-        strand = channel_find(stray, outlet);
-        return strand_prepare(channel, strand, plan->next, input, output, err);
-    }
-    if (strand != NULL && channel->state != CHANNEL_NEW)
+    if (strand != NULL)
         return strand_prepare(channel, strand, plan->next, input, output, err);
     channel->changes_lanes = true;
+    strand = replace_find_lane(plan->pipeline, channel, outlet);
+    if (strand != NULL) {
+        strand->next_channel = channel;
+        return strand_prepare(channel, strand, plan->next, input, output, err);
+    }
     return channel_add(channel, &plan->pipeline->place, plan->next, input, outlet, output, err) !=
            NULL;
 }
@@ -117,9 +113,8 @@ static bool plan_input_of(struct plan *plan, size_t input, const size_t *outputs
 {
     const struct settings *settings = &plan->next->settings;
     const struct settings_part *part = &settings->inputs[input];
-    bool is_rereadable = (part->type->traits & INPUT_REREADABLE) != 0;
     struct outlet *first = find_outlet(plan->pipeline, settings->outputs[outputs[0]].name);
-    struct channel *channel = plan_find_channel(plan->pipeline, part->name, is_rereadable, first);
+    struct channel *channel = find_channel(plan->pipeline, part, first);
 
     if (channel == NULL)
         channel = open_channel(plan, input, first->name, err);
@@ -167,7 +162,7 @@ static void plan_lanes_of(const struct pipeline *pipeline, struct outlet *outlet
     for (size_t i = 0; i < pipeline->channel_count; i++) {
         const struct strand *strand = channel_find(pipeline->channels[i], outlet);
         size_t at = 0;
-        if (strand == NULL)
+        if (strand == NULL || strand->is_taken_out)
             continue;
         while (at < next->lane_count && next->lanes[at] != strand->lane)
             at++;
@@ -206,6 +201,24 @@ static bool prepare_outlets(struct plan *plan, struct err *err)
     return true;
 }
 
+/* Those that it will have, in the order in which they are handed over. */
+static size_t list_lanes(const struct pipeline *pipeline, struct channel *channel)
+{
+    size_t count = channel->strand_count;
+
+    channel_list_lanes(channel);
+    for (size_t i = 0; i < pipeline->channel_count; i++) {
+        const struct channel *giver = pipeline->channels[i];
+        for (size_t j = 0; j < giver->strand_count; j++) {
+            if (giver->strands[j]->next_channel != channel)
+                continue;
+            channel->lanes[count] = giver->strands[j]->lane;
+            channel->outputs[count++] = giver->strands[j]->outlet->name;
+        }
+    }
+    return count;
+}
+
 /* Their threads stand at once, and begin to read when the change is committed. */
 static bool start_readings(struct plan *plan, struct err *err)
 {
@@ -213,10 +226,9 @@ static bool start_readings(struct plan *plan, struct err *err)
 
     for (size_t i = plan->old_channels; i < pipeline->channel_count; i++) {
         struct channel *channel = pipeline->channels[i];
-        channel_list_lanes(channel);
+        size_t lanes = list_lanes(pipeline, channel);
         gate_shut(reading_gate(channel->reading));
-        if (!reading_start(channel->reading, channel->lanes, channel->outputs,
-                           channel->strand_count, err)) {
+        if (!reading_start(channel->reading, channel->lanes, channel->outputs, lanes, err)) {
             gate_open(reading_gate(channel->reading));
             return false;
         }

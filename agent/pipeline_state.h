@@ -45,14 +45,12 @@ struct plan {
     struct generation *next;
     struct spools *spools;
     struct parking *parking;
+    const struct patience *patience;  /* NULL: it is the start */
     size_t old_outlets, old_channels; /* in the lists before it */
     bool is_start;
 };
 /* Opens beside what the next configuration needs. false: err says what cannot be. */
 bool plan_prepare(struct plan *plan, struct err *err);
-/* The channel that reads that input, for that outlet if it can be read again. */
-struct channel *plan_find_channel(const struct pipeline *pipeline, const char *input,
-                                  bool is_rereadable, const struct outlet *outlet);
 void plan_list_channel(struct pipeline *pipeline, struct channel *channel);
 
 /* ---- pipeline_change.c ---- */
@@ -60,6 +58,22 @@ void plan_list_channel(struct pipeline *pipeline, struct channel *channel);
  * they are opened into it. */
 bool pipeline_follow(struct pipeline *pipeline, struct generation *next, struct spools *spools,
                      const struct patience *patience, struct err *err);
+
+/* ---- pipeline_replace.c: lanes that pass from one channel to another ---- */
+/* The lane of that input to that outlet in another channel, which would give it. NULL: none. */
+struct strand *replace_find_lane(const struct pipeline *pipeline, const struct channel *taker,
+                                 const struct outlet *outlet);
+/* An input could not be opened: what had its name until now, of another type, stops, should both
+ * want one address. true: so try again. false: there is none, or it does not stop: err says so. */
+bool replace_makes_way(const struct plan *plan, const struct settings_part *input, struct err *err);
+/* The readings whose lanes pass on stop. false: one does not in time. */
+bool replace_await_stops(const struct plan *plan, struct err *err);
+void replace_plan_parking(const struct plan *plan);
+void replace_hand_over(const struct plan *plan); /* the commit */
+void replace_forget(const struct plan *plan);    /* nothing comes of it: they read on */
+/* Is there in a lane of it what the type before has read? Of a channel that reads. */
+bool replace_is_mixed(const struct channel *channel);
+void replace_tend(struct channel *channel, int64_t now_ms);
 
 /* ---- pipeline_leave.c ---- */
 /* From now on these drain. */

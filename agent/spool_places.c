@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 bool spool_place_wanted(const struct settings *settings, const struct settings_part *part,
@@ -43,18 +44,24 @@ bool spool_place_remember(const struct settings *settings, const char *output, c
     return file_make_dirs(folder, 0750, err) && file_replace(note, slice_of(path), false, err);
 }
 
-static bool holds_segments(const char *path)
+struct spool_left spool_place_left(const char *path)
 {
+    struct spool_left left = { 0, 0 };
     DIR *folder = opendir(path);
     const struct dirent *entry;
-    bool has_any = false;
+    struct stat info;
     uint64_t id;
 
-    while (folder != NULL && !has_any && (entry = readdir(folder)) != NULL)
-        has_any = spool_name_is_ours(entry->d_name, &id);
+    while (folder != NULL && (entry = readdir(folder)) != NULL) {
+        if (!spool_name_is_ours(entry->d_name, &id))
+            continue;
+        left.files++;
+        if (fstatat(dirfd(folder), entry->d_name, &info, 0) == 0)
+            left.bytes += (uint64_t)info.st_size;
+    }
     if (folder != NULL)
         (void)closedir(folder);
-    return has_any;
+    return left;
 }
 
 void spool_place_before(const struct settings *settings, const char *output, char ret[PATH_MAX])
@@ -66,7 +73,7 @@ void spool_place_before(const struct settings *settings, const char *output, cha
     ret[0] = '\0';
     if (!note_path(settings, output, note) || !file_read(note, &text, &ignored))
         return;
-    if (holds_segments(buf_slice(&text).data))
+    if (spool_place_left(buf_slice(&text).data).files > 0)
         (void)snprintf(ret, PATH_MAX, "%s", buf_slice(&text).data);
     else
         (void)unlink(note);

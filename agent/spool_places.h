@@ -15,5 +15,11 @@ bool spool_place_wanted(const struct settings *settings, const struct settings_p
 /* Kept on disk, in the state directory. false: err says why not. */
 bool spool_place_remember(const struct settings *settings, const char *output, const char *path,
                           struct err *err);
+/* What of a spool lies in that folder. */
+struct spool_left {
+    unsigned files;
+    uint64_t bytes;
+};
+struct spool_left spool_place_left(const char *path);
 /* What was remembered last; "": nothing, or nothing of a spool lies there any more. */
 void spool_place_before(const struct settings *settings, const char *output, char ret[PATH_MAX]);

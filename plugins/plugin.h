@@ -121,6 +121,12 @@ enum sink_number {
 };
 void sink_add(struct sink *sink, enum sink_number number, uint64_t count); /* counters */
 void sink_set(struct sink *sink, enum sink_number number, uint64_t value); /* gauges */
+/* So long events wait for company behind the input, in the lane that is the least patient: next to
+ * that, a short rest of a busy input is not felt. */
+int64_t sink_max_wait_ms(const struct sink *sink);
+/* The events of this collect() from here on may have waited so long in their source while the input
+ * rested: it counts as if they had waited in the lanes. */
+void sink_waited(struct sink *sink, int64_t waited_ms);
 /* The agent's books as /metrics has them: Prometheus text, read without a lock. Its log's news are
  * in base/log_ring.h. */
 bool sink_own_metrics(struct sink *sink, struct buf *ret_text);
@@ -137,7 +143,9 @@ enum { WAIT_FDS = 8 };
 struct waits {
     int fds[WAIT_FDS]; /* readable ends a wait */
     unsigned fd_count;
-    int64_t until_ms; /* clock_now_ms() by which to call again at the latest; 0: no limit */
+    /* clock_now_ms() by which to call again at the latest, and without fds also not before;
+     * 0: no limit */
+    int64_t until_ms;
 };
 
 /* What the core tells an instance about its surroundings. */
@@ -163,12 +171,13 @@ struct source_account {
     bool is_watched;   /* the kernel tells of its news; else it is looked at now and then */
     uint64_t device, inode;
     int64_t born_ns;
-    uint64_t size;                 /* at the last look */
-    uint64_t offset, settled;      /* read up to here; delivered or counted up to here */
-    int64_t read_ns, end_ns;       /* something was read last; its end was reached last */
-    uint64_t fingerprint;          /* of its first bytes */
-    uint32_t fingerprint_bytes;    /* so many of them */
-    const char *error, *error_why; /* the last one; NULL: none */
+    uint64_t size;                   /* at the last look */
+    uint64_t offset, settled;        /* read up to here; delivered or counted up to here */
+    int64_t read_ns, end_ns;         /* something was read last; its end was reached last */
+    uint64_t fingerprint;            /* of its first bytes */
+    uint32_t fingerprint_bytes;      /* so many of them */
+    const struct resource *resource; /* of its events; NULL: none was read yet */
+    const char *error, *error_why;   /* the last one; NULL: none */
     int64_t error_ns;
 };
 typedef void source_tell_fn(void *context, const struct source_account *account);

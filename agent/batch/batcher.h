@@ -50,6 +50,8 @@ void batcher_commit(struct batcher *batcher, struct lane *const *lanes,
 /* Is an event in hand, encoded, whose receipt is in that list? A piece in hand is seen at its lane.
  */
 bool batcher_holds(const struct batcher *batcher, const struct receipts *receipts);
+/* Admission of the oldest event in hand; INT64_MAX: there is none. */
+int64_t batcher_oldest_boot_ms(const struct batcher *batcher);
 
 /* What the batcher cannot see for itself. */
 struct batcher_view {

@@ -102,3 +102,16 @@ bool batcher_holds(const struct batcher *batcher, const struct receipts *receipt
     }
     return false;
 }
+
+int64_t batcher_oldest_boot_ms(const struct batcher *batcher)
+{
+    const struct hand *hand = &batcher->hand;
+    int64_t oldest_ms = INT64_MAX;
+
+    if (batcher->open.events > 0)
+        oldest_ms = batcher->open.oldest_boot_ms;
+    /* Before its first record is read the time is 0: as old as can be. */
+    if (hand->piece != NULL && hand->reader.run.boot_ms < oldest_ms)
+        oldest_ms = hand->reader.run.boot_ms;
+    return oldest_ms;
+}

@@ -11,6 +11,7 @@ enum {
     WORKER_MAGIC = 0x3047ce41,
     MEMORY_REST_MS = 10 * 1000, /* the sender wakes its workers after every answer */
     SYSTEM_MEMORY_REST_MS = 100,
+    REST_MOST_MS = 30 * 1000, /* a rest without an end would look the same as a thread that hangs */
 };
 
 enum doing { DOING_WORK, DOING_WAIT, DOING_NOTHING, DOINGS };
@@ -49,13 +50,15 @@ static void begin(struct worker *worker, enum doing doing)
     atomic_store(&worker->doing, doing);
 }
 
-/* wait_ms < 0: without end, because nothing is there. */
+/* wait_ms < 0: nothing is there to be due. */
 static void rest(struct worker *worker, uint32_t seen, int64_t wait_ms, enum doing doing)
 {
     audit_own(worker);
     begin(worker, doing);
     atomic_store(&worker->idle, wait_ms < 0);
-    atomic_store(&worker->last_step_ms, wait_ms < 0 ? 0 : clock_now_ms() + wait_ms);
+    if (wait_ms < 0)
+        wait_ms = REST_MOST_MS;
+    atomic_store(&worker->last_step_ms, clock_now_ms() + wait_ms);
     wake_wait(&worker->feed->wake, seen, wait_ms);
     begin(worker, DOING_WORK);
 }
@@ -164,6 +167,7 @@ struct worker *worker_start(const struct worker_config *config, struct err *err)
     worker->letters = config->letters;
     atomic_store(&worker->leaving, config->leaves);
     atomic_store(&worker->doing_since_ms, clock_now_ms());
+    atomic_store(&worker->last_step_ms, clock_now_ms());
     worker->batcher = batcher_new(&config->batcher, clock_now_ms(), err);
     if (worker->batcher == NULL)
         return NULL;
@@ -229,6 +233,12 @@ bool worker_holds(const struct worker *worker, const struct receipts *receipts)
 {
     CHECK(gate_is_stood_at(&worker->gate));
     return batcher_holds(worker->batcher, receipts);
+}
+
+int64_t worker_oldest_boot_ms(const struct worker *worker)
+{
+    CHECK(gate_is_stood_at(&worker->gate));
+    return batcher_oldest_boot_ms(worker->batcher);
 }
 
 void worker_leave(struct worker *worker, bool leaves)

@@ -33,6 +33,7 @@ void worker_nudge(struct worker *worker);
 void worker_commit(struct worker *worker, struct lane *const *lanes,
                    struct batcher_change **changep);
 bool worker_holds(const struct worker *worker, const struct receipts *receipts);
+int64_t worker_oldest_boot_ms(const struct worker *worker); /* in hand; INT64_MAX: nothing is */
 /* It finishes what it has in hand and takes no more, or it takes part again. */
 void worker_leave(struct worker *worker, bool leaves);
 /* Asks for an audit of its account; done by the worker itself at its next step. */
@@ -43,4 +44,5 @@ struct worker_times {
     int64_t blocked_ms; /* it had events, and the sender took none or had no memory */
 };
 struct worker_times worker_times(struct worker *worker, int64_t now_ms);
-int64_t worker_last_step_ms(struct worker *worker); /* 0: it sleeps and nothing is due */
+/* For the watchdog: its last step, or when its rest is over; it always has an end. */
+int64_t worker_last_step_ms(struct worker *worker);

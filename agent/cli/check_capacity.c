@@ -162,8 +162,10 @@ void check_cgroup(const struct settings *settings)
                   schema_size_text(settings->agent.memory_limit, has),
                   schema_size_text(limit, given), file);
     if (limit > own_bytes)
-        (void)fprintf(stderr, "Set memory_limit to at most %s, or raise the limit\n",
-                      schema_size_text((limit - own_bytes) >> 20 << 20, most));
+        (void)fprintf(
+            stderr,
+            "Set memory_limit to at most %s, or raise the limit (drop-in more-memory.conf)\n",
+            schema_size_text((limit - own_bytes) >> 20 << 20, most));
     else
-        (void)fprintf(stderr, "Raise the limit\n");
+        (void)fprintf(stderr, "Raise the limit (drop-in more-memory.conf)\n");
 }

@@ -74,6 +74,7 @@ bool check_env(const struct settings *settings)
 
     show_user();
     check_inputs(settings, &list);
+    check_sources(settings, &list);
     check_commands(settings, &list);
     check_folders(settings, &list);
     check_admin(settings, &list);

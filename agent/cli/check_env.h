@@ -11,6 +11,7 @@ bool check_env(const struct settings *settings);
 
 /* Its parts. */
 void check_inputs(const struct settings *settings, struct checklist *list);
+void check_sources(const struct settings *settings, struct checklist *list);
 void check_commands(const struct settings *settings, struct checklist *list);
 void check_folders(const struct settings *settings, struct checklist *list);
 void check_endpoints(const struct settings *settings, struct checklist *list);

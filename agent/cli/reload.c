@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "catalog.h"
 #include "cli/ask.h"
+#include "cli/check_capacity.h"
 #include "cli/cli.h"
 #include "cli/reload_arguments.h"
 #include "config/settings.h"
@@ -130,6 +131,8 @@ int cli_reload(int argc, char **argv)
     if (!is_good && !settings_load_agent(arguments.config, &catalog, &settings))
         (void)err_set(&err, "out of memory");
     read_folders(&arguments, &settings);
+    if (is_good) /* systemd runs it in the agent's control group */
+        check_cgroup(&settings);
     if (err.text[0] != '\0' ||
         !ask_find(arguments.state_dir, arguments.runtime_dir, socket_path, &err) ||
         !ask_json(socket_path, "POST", &page, &err)) {

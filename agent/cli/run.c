@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* run: loads the configuration by the same call as `check`, then lives as the agent. */
 #include "agent.h"
+#include "cli/check_capacity.h"
 #include "cli/cli.h"
 #include "cli/config_argument.h"
 
@@ -30,6 +31,7 @@ int cli_run(int argc, char **argv)
         return EXIT_CONFIG;
     }
     buf_fini(&problems);
+    check_cgroup(&generation->settings);
     exit_code = agent_run(&generation, path);
     /* No exit handlers: a resolver thread of libcurl may still hang. The books are closed. */
     (void)fflush(NULL);

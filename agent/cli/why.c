@@ -10,6 +10,7 @@
 #include "cli/why_agent.h"
 #include "cli/why_arguments.h"
 #include "cli/why_match.h"
+#include "cli/why_named.h"
 #include "cli/why_show.h"
 
 #include <errno.h>
@@ -77,6 +78,8 @@ static bool is_same_file(const cJSON *source, const struct why_file *file)
 struct told {
     unsigned followed, others; /* readings that follow the very file; other accounts */
     bool is_asked_for;         /* by the configuration, and nothing is in the way */
+    bool is_taken;             /* an input reads it that has no files */
+    bool would_be_taken;       /* if the agent ran */
     bool is_unknown;           /* a part of the agent did not answer in time */
 };
 
@@ -220,12 +223,15 @@ static bool is_own_output(const struct why *why, const struct why_file *file)
     return false;
 }
 
+static bool is_other_configuration(const struct why *why)
+{
+    return why->agent.config_hash[0] != '\0' &&
+           strcmp(why->agent.config_hash, why->settings->hash) != 0;
+}
+
 static void add_not_yet(struct why *why, const struct why_file *file,
                         const struct settings_part *input)
 {
-    bool is_other = why->agent.config_hash[0] != '\0' &&
-                    strcmp(why->agent.config_hash, why->settings->hash) != 0;
-
     (void)buf_printf(&why->text, "  input %s asks for it", input->name);
     if (why->agent.runs && !why_agent_answers(&why->agent))
         (void)buf_add_text(&why->text, "; whether it is read only the agent can tell\n");
@@ -235,7 +241,7 @@ static void add_not_yet(struct why *why, const struct why_file *file,
     else if (is_own_output(why, file))
         (void)buf_add_text(&why->text, ", but it is the agent's own output, which is left out: see "
                                        "`own_output`\n");
-    else if (is_other)
+    else if (is_other_configuration(why))
         (void)buf_printf(&why->text,
                          ", but the agent runs with another configuration than %s: "
                          "reload or restart it\n",
@@ -244,6 +250,34 @@ static void add_not_yet(struct why *why, const struct why_file *file,
         (void)buf_add_text(&why->text, ", but the agent has not met it yet. It looks at all files "
                                        "each `rescan`; if it stays so, `max_files` are known "
                                        "already, see its log\n");
+}
+
+/* It has a part in the configuration that is none of the files of a pattern. */
+static bool add_named(struct why *why, const struct why_file *file, struct told *told)
+{
+    struct why_named named;
+    bool is_named = why_named_find(why->settings, file, &named);
+
+    if (is_named)
+        (void)buf_add(&why->text, named.text.data, named.text.bytes);
+    told->would_be_taken = named.read_by != NULL && !why->agent.runs;
+    if (told->would_be_taken)
+        (void)buf_printf(&why->text, "  input %s would read what comes from it\n", named.read_by);
+    else if (named.read_by != NULL && is_other_configuration(why))
+        (void)buf_printf(&why->text,
+                         "  the agent runs with another configuration than %s: reload or restart "
+                         "it\n",
+                         why->config);
+    else if (named.read_by != NULL) {
+        (void)buf_printf(&why->text,
+                         "  input %s takes what comes from it: how much and how fast, `spillway "
+                         "top` shows\n",
+                         named.read_by);
+        told->is_taken = true;
+    } else if (is_named)
+        (void)buf_add_text(&why->text, "  no input reads events from it\n");
+    why_named_fini(&named);
+    return is_named;
 }
 
 static void add_reason(struct why *why, const struct why_file *file, struct told *told)
@@ -256,6 +290,8 @@ static void add_reason(struct why *why, const struct why_file *file, struct told
                                            "be looked at too\n");
         return;
     }
+    if (add_named(why, file, told))
+        return;
     const struct settings_part *input = find_input(why, file);
     told->is_asked_for = input != NULL && !add_obstacle(why, file);
     if (!told->is_asked_for || told->others > 0 || told->is_unknown)
@@ -269,12 +305,14 @@ static void add_reason(struct why *why, const struct why_file *file, struct told
 static const char *verdict(const struct why *why, const struct why_file *file,
                            const struct told *told)
 {
-    if (told->followed > 0)
+    if (told->followed > 0 || told->is_taken)
         return "yes, it is read";
     if (file->error == ENOENT)
         return "there is no such file";
     if (told->is_unknown)
         return "not known";
+    if (told->would_be_taken)
+        return "not now";
     if (!why_agent_answers(&why->agent) && (told->others > 0 || told->is_asked_for))
         return why->agent.runs ? "not known" : "not now";
     return "no, it is not read";
@@ -321,7 +359,7 @@ static bool explain(struct why *why, const char *path)
     (void)buf_add(&why->text, buf_slice(&details).data, details.bytes);
     buf_fini(&details);
     cJSON_Delete(page);
-    return told.followed > 0;
+    return told.followed > 0 || told.is_taken;
 }
 
 static void list_all(struct why *why)

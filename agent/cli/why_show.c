@@ -3,6 +3,8 @@
 
 #include "base/clock.h"
 
+#include <string.h>
+
 const char *why_text(const cJSON *object, const char *key)
 {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
@@ -95,6 +97,27 @@ static void add_identity(const cJSON *source, struct buf *ret)
     (void)buf_add_text(ret, "\n");
 }
 
+/* Whose log it is, where it is a container's. */
+static void add_container(const cJSON *source, struct buf *ret)
+{
+    const cJSON *attribute;
+    const char *separator = "    the log of ";
+
+    cJSON_ArrayForEach(attribute, cJSON_GetObjectItemCaseSensitive(source, "resource"))
+    {
+        const char *key = attribute->string;
+        if (strncmp(key, "container.", 10) != 0 && strncmp(key, "k8s.", 4) != 0)
+            continue;
+        if (cJSON_IsString(attribute))
+            (void)buf_printf(ret, "%s%s %s", separator, key, attribute->valuestring);
+        else if (cJSON_IsNumber(attribute))
+            (void)buf_printf(ret, "%s%s %.0f", separator, key, attribute->valuedouble);
+        separator = ", ";
+    }
+    if (separator[0] == ',')
+        (void)buf_add_text(ret, "\n");
+}
+
 void why_show_account(const cJSON *reading, const cJSON *source, int64_t now_size,
                       bool is_from_agent, struct buf *ret)
 {
@@ -104,6 +127,7 @@ void why_show_account(const cJSON *reading, const cJSON *source, int64_t now_siz
     if (is_from_agent)
         add_times(source, ret);
     add_identity(source, ret);
+    add_container(source, ret);
     if (why_text(source, "error")[0] != '\0') {
         (void)buf_printf(ret, "    last error: %s: %s, ", why_text(source, "error"),
                          why_text(source, "error_why"));

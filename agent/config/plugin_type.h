@@ -15,6 +15,7 @@ enum plugin_traits {
 };
 
 struct command_line; /* see children/request.h */
+struct buf;
 
 struct plugin_type {
     const char *name, *doc;       /* value of `type:`; one line */
@@ -29,6 +30,9 @@ struct plugin_type {
     uint64_t (*connection_bytes)(const void *config);
     /* Inputs of files: globs of what is read, and of what is left out. NULL: not of files. */
     void (*globs)(const void *config, struct text_list *ret_paths, struct text_list *ret_exclude);
+    /* Inputs, for who asks whether it can be read: globs of the files and devices that it reads
+     * without having `globs`, one a line. NULL: there are none. */
+    void (*reads)(const void *config, struct buf *ret_globs);
     /* Inputs that start a process: which. NULL: none. */
     void (*command)(const void *config, struct command_line *ret);
     /* Optional: what a parser of single options cannot see. No side effects, opens nothing. */

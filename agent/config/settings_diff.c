@@ -326,8 +326,8 @@ void settings_compare_agent(const struct settings *before, const struct settings
 
 /* What makes the process the one that it is, for who looks for it: the books, the locks and the
  * unix socket are where they were opened, and so is the log. */
-static bool may_agent_follow(const struct settings *before, const struct settings *after,
-                             struct buf *ret)
+bool settings_may_follow(const struct settings *before, const struct settings *after,
+                         struct buf *ret_problems)
 {
     static const char *const fixed[] = { "state_dir", "runtime_dir", "log_to", "sandbox" };
     enum { FIXED = sizeof(fixed) / sizeof(fixed[0]) };
@@ -341,34 +341,11 @@ static bool may_agent_follow(const struct settings *before, const struct setting
             if (strcmp(option->key, fixed[i]) != 0 || is_same(option->type, a, b))
                 continue;
             schema_user_name(option, name, sizeof(name));
-            (void)buf_printf(ret, "agent.%s: cannot be changed while the agent runs: restart it\n",
+            (void)buf_printf(ret_problems,
+                             "agent.%s: cannot be changed while the agent runs: restart it\n",
                              name);
             ok = false;
         }
-    }
-    return ok;
-}
-
-static bool refuse_part(const char *title, const struct settings_part *part, const char *what,
-                        const char *fix, struct buf *ret)
-{
-    (void)buf_printf(ret, "%s:%u:%u: %s.%s%s: cannot be changed while the agent runs: %s\n",
-                     part->mark.file, part->mark.line, part->mark.column, title, part->name, what,
-                     fix);
-    return false;
-}
-
-bool settings_may_follow(const struct settings *before, const struct settings *after,
-                         struct buf *ret_problems)
-{
-    static const char other_name[] = "restart it, or give the part another name";
-    bool ok = may_agent_follow(before, after, ret_problems);
-
-    for (size_t i = 0; i < after->input_count; i++) {
-        const struct settings_part *part = &after->inputs[i];
-        int old = settings_find(before->inputs, before->input_count, part->name);
-        if (old != SETTINGS_NONE && before->inputs[old].type != part->type)
-            ok = refuse_part("inputs", part, ".type", other_name, ret_problems);
     }
     return ok;
 }

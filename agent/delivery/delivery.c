@@ -407,6 +407,11 @@ bool delivery_has_receipts(const struct delivery *delivery, const struct receipt
     return holding_has_receipts(&delivery->held, receipts);
 }
 
+int64_t delivery_oldest_boot_ms(const struct delivery *delivery)
+{
+    return holding_oldest_boot_ms(&delivery->held);
+}
+
 bool delivery_is_empty(const struct delivery *delivery)
 {
     return holding_is_empty(&delivery->held);

@@ -110,7 +110,7 @@ bool delivery_has_receipts(const struct delivery *delivery, const struct receipt
 void delivery_audit(struct delivery *delivery);
 /* Publishes the age of the oldest event that is held in memory, and of that in the spool. */
 void delivery_tell_age(const struct delivery *delivery, int64_t boot_ms);
-
+int64_t delivery_oldest_boot_ms(const struct delivery *delivery); /* in memory; INT64_MAX: none */
 /* State changes since the last call, for the log. false: none. */
 struct delivery_news {
     const char *msg;  /* "circuit breaker opened" … a literal */

@@ -166,6 +166,11 @@ int64_t holding_expire(struct holding *holding, int64_t max_age_ms, int64_t boot
     return ready_ms < split_ms ? ready_ms : split_ms;
 }
 
+static bool goes_back(const struct batch_run *run)
+{
+    return receipt_goes_back(run->receipt, ledger_is_rereadable(run->books));
+}
+
 static void give_back(struct batch *batch, enum flow replay, enum flow drop)
 {
     struct tally replayed, dropped;
@@ -177,13 +182,13 @@ static void give_back(struct batch *batch, enum flow replay, enum flow drop)
     replayed.count = dropped.count = 0;
     for (size_t i = 0; i < batch->run_count; i++) {
         const struct batch_run *run = &batch->runs[i];
-        tally_add_run(ledger_is_rereadable(run->books) ? &replayed : &dropped, run);
+        tally_add_run(goes_back(run) ? &replayed : &dropped, run);
     }
     tally_move(&replayed, replay, 0);
     tally_move(&dropped, drop, 0);
     for (size_t i = 0; i < batch->run_count; i++) {
         const struct batch_run *run = &batch->runs[i];
-        if (!ledger_is_rereadable(run->books))
+        if (!goes_back(run))
             receipt_drop(run->receipt, run->events);
     }
     forget(batch);

@@ -61,6 +61,8 @@ void sender_nudge_spool(struct sender *sender);
 /* While that stands: what is new is written to that disk. Takes it. false: no memory. */
 bool sender_move_spool(struct sender *sender, struct spool_disk **diskp);
 bool sender_has_receipts(struct sender *sender, const struct receipts *receipts);
+/* Admission of the oldest event that is held in memory; INT64_MAX: nothing is. */
+int64_t sender_oldest_boot_ms(struct sender *sender);
 
 /* For the workers: as their namesakes in delivery.h, under the lock. */
 bool sender_reserve(struct sender *sender, unsigned worker, uint64_t bytes, struct permit *ret);

@@ -190,3 +190,11 @@ bool sender_has_receipts(struct sender *sender, const struct receipts *receipts)
     lock_drop(&sender->lock);
     return has_receipts;
 }
+
+int64_t sender_oldest_boot_ms(struct sender *sender)
+{
+    lock_take(&sender->lock);
+    int64_t oldest_ms = delivery_oldest_boot_ms(sender->delivery);
+    lock_drop(&sender->lock);
+    return oldest_ms;
+}

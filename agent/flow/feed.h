@@ -14,6 +14,7 @@ struct feed {
     _Atomic bool no_more_soon;      /* what is there need not wait for company */
     /* At these a batch is worth making; a reload may change them. */
     _Atomic uint64_t full_events, full_bytes;
+    _Atomic int64_t max_wait_ms; /* so long events may wait for company; 0: not at all */
 };
 
 /* true: it was empty, or has just become worth a batch: wake the workers, after unlocking. */

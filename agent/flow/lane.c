@@ -376,6 +376,11 @@ void lane_hurry(struct lane *lane)
     feed_hurry(lane->config.feed);
 }
 
+int64_t lane_max_wait_ms(const struct lane *lane)
+{
+    return atomic_load(&lane->config.feed->max_wait_ms);
+}
+
 /* ---- the other end ---- */
 
 struct lane_level lane_level(struct lane *lane)

@@ -13,7 +13,6 @@
 #include "ledger/ledger.h"
 
 struct lane;
-
 enum lane_overflow { LANE_BLOCK, LANE_DROP_OLDEST, LANE_DROP_NEWEST };
 
 struct lane_config {
@@ -72,6 +71,7 @@ void lane_count(struct lane *lane, enum flow flow, uint64_t events, uint64_t byt
 
 /* The reading has caught up with a backlog: what is in the lane need not wait for company. */
 void lane_hurry(struct lane *lane);
+int64_t lane_max_wait_ms(const struct lane *lane); /* so long events wait in it for company */
 
 struct lane_level {
     uint64_t events, bytes;

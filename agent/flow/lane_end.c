@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lane_end: what a lane holds, compared with the books; and what becomes of it in the end. */
 #include "base/check.h"
+#include "event/record.h"
 #include "flow/lane_state.h"
 
 void lane_audit(struct lane *lane)
@@ -26,9 +27,37 @@ void lane_audit(struct lane *lane)
     numbers_set(numbers, NUMBER_lane_oldest_seconds, (uint64_t)waits_ms / 1000);
 }
 
+/* What of a piece goes back to its source, or (does_release) lets go of the rest. After a change of
+ * the input's type a piece may have events of both. */
+static struct amount walk_piece(const struct piece *piece, bool by_books, bool does_release)
+{
+    struct piece_reader reader = { .piece = piece };
+    struct amount back = { 0, 0 };
+    uint64_t bytes;
+
+    for (const char *record; (record = piece_next(&reader)) != NULL;) {
+        struct receipt *receipt = reader.run.receipt;
+        piece_advance(&reader, record_skip(record, &bytes));
+        if (receipt_goes_back(receipt, by_books)) {
+            back.events++;
+            back.bytes += bytes;
+        } else if (does_release) {
+            receipt_drop(receipt, 1);
+        }
+    }
+    return back;
+}
+
+static void move_some(struct books *books, enum flow flow, uint64_t events, uint64_t bytes)
+{
+    if (events > 0)
+        ledger_move(books, flow, events, bytes);
+}
+
 void lane_abandon(struct lane *lane, enum flow drop)
 {
-    bool replay = ledger_is_rereadable(lane->config.books);
+    struct books *books = lane->config.books;
+    bool by_books = ledger_is_rereadable(books);
 
     CHECK(drop == FLOW_drain_timeout_ring || drop == FLOW_reload_drop);
 
@@ -36,15 +65,15 @@ void lane_abandon(struct lane *lane, enum flow drop)
         lock_take(&lane->lock);
         struct piece *piece = classes_take(lane->classes, lane->now_ms);
         if (piece != NULL) {
-            ledger_move(lane->config.books, replay ? FLOW_replay_ring : drop, piece->events,
-                        piece->bytes);
+            struct amount back = walk_piece(piece, by_books, false);
+            move_some(books, FLOW_replay_ring, back.events, back.bytes);
+            move_some(books, drop, piece->events - back.events, piece->bytes - back.bytes);
             feed_take(lane->config.feed, piece->events, piece->bytes);
         }
         lock_drop(&lane->lock);
         if (piece == NULL)
             return;
-        if (!replay)
-            piece_release_receipts(piece);
+        (void)walk_piece(piece, by_books, true);
         lane_give_back(lane, &piece);
     }
 }
@@ -52,7 +81,7 @@ void lane_abandon(struct lane *lane, enum flow drop)
 void lane_abandon_gathered(struct books *books, enum flow drop, unsigned worker,
                            struct receipt *receipt, uint64_t events, uint64_t bytes)
 {
-    bool replay = ledger_is_rereadable(books);
+    bool replay = receipt_goes_back(receipt, ledger_is_rereadable(books));
     ledger_move_cell(books, replay ? FLOW_replay_batch : drop, worker, events, bytes);
     if (!replay)
         receipt_drop(receipt, events);

@@ -27,6 +27,7 @@ struct receipts {
     /* constant */
     void (*on_settled)(void *context);
     void *context;
+    _Atomic enum receipts_way way;
     /* reading's thread only */
     struct receipt *oldest, *newest, *free;
     size_t count, touched;
@@ -181,6 +182,20 @@ void receipts_cancel(struct receipts *receipts, struct receipt *receipt)
     receipt->held = false;
     atomic_store(&receipt->open, 0);
     recycle(receipts, receipt);
+}
+
+void receipts_set_way(struct receipts *receipts, enum receipts_way way)
+{
+    atomic_store(&receipts->way, way);
+}
+
+bool receipt_goes_back(const struct receipt *receipt, bool by_books)
+{
+    enum receipts_way way = RECEIPTS_BY_BOOKS;
+
+    if (receipt != NULL)
+        way = atomic_load(&receipt->list->way);
+    return way == RECEIPTS_BY_BOOKS ? by_books : way == RECEIPTS_GO_BACK;
 }
 
 bool receipt_is_of(const struct receipt *receipt, const struct receipts *receipts)

@@ -37,6 +37,16 @@ uint64_t receipts_dropped(const struct receipts *receipts);
 /* Takes back the newest receipt, under which nothing was offered. */
 void receipts_cancel(struct receipts *receipts, struct receipt *receipt);
 
+/* Where its events belong that are not delivered in the end: back to the source, which still has
+ * them; or, once an input of another type reads under the name, nowhere. Any thread. */
+enum receipts_way {
+    RECEIPTS_BY_BOOKS, /* as the books of the lane say */
+    RECEIPTS_GO_BACK,
+    RECEIPTS_STAY,
+};
+void receipts_set_way(struct receipts *receipts, enum receipts_way way);
+bool receipt_goes_back(const struct receipt *receipt, bool by_books); /* NULL: by the books */
+
 bool receipt_is_of(const struct receipt *receipt, const struct receipts *receipts); /* NULL: no */
 void receipt_add(struct receipt *receipt, uint64_t events);     /* NULL: nothing to do */
 void receipt_release(struct receipt *receipt, uint64_t events); /* NULL: nothing to do */

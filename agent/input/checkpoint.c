@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "input/checkpoint.h"
 
+#include "base/auto.h"
 #include "base/file.h"
 
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -70,4 +72,38 @@ enum checkpoint_found checkpoint_read(const char *path, struct buf *ret_file,
         exists = exists || access(previous, F_OK) == 0;
     }
     return exists ? CHECKPOINT_DAMAGED : CHECKPOINT_NONE;
+}
+
+struct slice checkpoint_type(struct slice text)
+{
+    static const char mark[] = "spillway-";
+    const size_t at = sizeof(mark) - 1;
+    struct slice type = { text.data + at, 0 };
+
+    if (text.bytes <= at || memcmp(text.data, mark, at) != 0)
+        return (struct slice){ "", 0 };
+    while (at + type.bytes < text.bytes && type.data[type.bytes] != ' ' &&
+           type.data[type.bytes] != '\n')
+        type.bytes++;
+    return type;
+}
+
+bool checkpoint_path_of(const char *state_dir, const char *input, const char *output,
+                        const char *type, char *ret_path, size_t room)
+{
+    AUTO(buf_fini) struct buf file = { 0 };
+    struct slice text = { "", 0 };
+    struct err err;
+
+    if (!checkpoint_path(state_dir, input, output, ret_path, room))
+        return false;
+    enum checkpoint_found found = checkpoint_read(ret_path, &file, &text, &err);
+    if (found != CHECKPOINT_READ && found != CHECKPOINT_PREVIOUS)
+        return true;
+    struct slice owner = checkpoint_type(text);
+    if (owner.bytes == 0 || slice_equals(owner, slice_of(type)))
+        return true;
+    size_t used = strlen(ret_path);
+    int length = snprintf(ret_path + used, room - used, "@%s", type);
+    return length > 0 && (size_t)length < room - used;
 }

@@ -15,7 +15,8 @@ enum {
     SAVE_BYTES_PER_MS = 1024, /* of a large checkpoint: ten thousand files are a megabyte */
     RETRY_MS = 1000,
     RECEIPT_RESERVE = 64,
-    BACKLOG_ROUNDS = 16
+    BACKLOG_ROUNDS = 16,
+    REST_MOST_MS = 30 * 1000 /* a rest without an end would look the same as a thread that hangs */
 };
 
 /* ---- positions ---- */
@@ -52,6 +53,13 @@ static void settle_reads(struct reading *reading)
     }
 }
 
+/* Its lanes may be another reading's by now. */
+static void add_number(const struct reading *reading, enum number number, uint64_t count)
+{
+    if (reading->sink.lane_count > 0)
+        numbers_add(ledger_lane_numbers(lane_books(reading->sink.lanes[0])), number, count);
+}
+
 static void save_positions(struct reading *reading)
 {
     AUTO(buf_fini) struct buf text = { 0 };
@@ -59,8 +67,7 @@ static void save_positions(struct reading *reading)
 
     if (!reading->config.plugin->save(reading->state, &text) ||
         !checkpoint_wrap(buf_slice(&text), &file)) {
-        numbers_add(ledger_lane_numbers(lane_books(reading->sink.lanes[0])),
-                    NUMBER_checkpoint_errors, 1);
+        add_number(reading, NUMBER_checkpoint_errors, 1);
         LOG(LOG_ERROR, "checkpoint not made", LS("input", reading->config.input),
             LS("why", "out of memory"));
         reading->save_due_ms = reading->saved_ms + SAVE_KNOWN_MS;
@@ -74,14 +81,15 @@ static void save_positions(struct reading *reading)
 static void note_disk_errors(struct reading *reading)
 {
     uint64_t errors = disk_file_errors(reading->file);
-    struct numbers *numbers = ledger_lane_numbers(lane_books(reading->sink.lanes[0]));
 
     if (errors > reading->seen_disk_errors) {
-        numbers_add(numbers, NUMBER_checkpoint_errors, errors - reading->seen_disk_errors);
+        add_number(reading, NUMBER_checkpoint_errors, errors - reading->seen_disk_errors);
         reading->seen_disk_errors = errors;
         plan_save(reading, SAVE_KNOWN_MS); /* try again */
     }
-    numbers_set(numbers, NUMBER_receipts, receipts_count(reading->sink.receipts));
+    if (reading->sink.lane_count > 0)
+        numbers_set(ledger_lane_numbers(lane_books(reading->sink.lanes[0])), NUMBER_receipts,
+                    receipts_count(reading->sink.receipts));
 }
 
 static void answer_question(struct reading *reading)
@@ -166,8 +174,10 @@ static void rest(struct reading *reading, const struct waits *waits, int64_t unt
 
     if (reading->save_due_ms != 0 && (until_ms == 0 || reading->save_due_ms < until_ms))
         until_ms = reading->save_due_ms;
-    int64_t wait_ms = until_ms == 0 ? -1 : until_ms > now_ms ? until_ms - now_ms : 0;
-    atomic_store(&reading->last_step_ms, wait_ms < 0 ? 0 : now_ms + wait_ms);
+    if (until_ms == 0)
+        until_ms = now_ms + REST_MOST_MS;
+    int64_t wait_ms = until_ms > now_ms ? until_ms - now_ms : 0;
+    atomic_store(&reading->last_step_ms, now_ms + wait_ms);
     bell_wait(reading->sink.bell, waits->fds, waits->fd_count, wait_ms);
 }
 
@@ -180,17 +190,29 @@ static void note_end_of_backlog(struct reading *reading)
     reading->rounds_with_more = 0;
 }
 
+/* What is left of a stop that a reload thought better of. */
+static void come_back(struct reading *reading)
+{
+    if (atomic_load_explicit(&reading->stopped, memory_order_relaxed))
+        atomic_store(&reading->stopped, false);
+    reading->has_ended = false;
+    reading->sink.refused = false;
+}
+
 static void collect_once(struct reading *reading)
 {
     struct waits waits = { .fd_count = 0 };
     int64_t now_ms = clock_now_ms();
 
-    if (is_sampling(reading) && now_ms < reading->next_collect_ms) {
-        rest(reading, &waits, reading->next_collect_ms);
+    come_back(reading);
+    if (reading->is_resting && now_ms < reading->next_collect_ms) {
+        rest(reading, &waits, reading->next_collect_ms); /* the bell rang for something else */
         return;
     }
+    reading->is_resting = false;
     enum collected collected = reading->config.plugin->collect(reading->state, &reading->sink);
     bool taken = sink_flush(&reading->sink);
+    reading->sink.waited_ms = 0;
     /* Saved also before anything is settled: the next start must know of a source to count what is
      * lost of it, should it be gone by then. */
     if (reading->sink.took_mark)
@@ -208,6 +230,7 @@ static void collect_once(struct reading *reading)
     if (collected == COLLECT_FAILED)
         sink_add(&reading->sink, SINK_COLLECT_FAILURES, 1);
     reading->next_collect_ms = plan_next(reading, collected, &waits);
+    reading->is_resting = waits.fd_count == 0;
     tend_positions(reading);
     rest(reading, &waits, reading->next_collect_ms);
 }
@@ -355,6 +378,7 @@ bool reading_start(struct reading *reading, struct lane **lanes, const char **ou
     reading->sink.lanes = lanes;
     reading->sink.lane_outputs = outputs;
     reading->sink.lane_count = count;
+    atomic_store(&reading->last_step_ms, clock_now_ms());
     set_suspects_aside(reading);
     int failed = pthread_create(&reading->thread, NULL, run_reading, reading);
     if (failed != 0)

@@ -80,10 +80,14 @@ bool reading_is_changing(struct reading *reading); /* a change is not taken up y
  * their places. */
 void reading_set_lanes(struct reading *reading, struct lane **lanes, const char **outputs,
                        size_t count);
+/* While it stands and has stopped: its lanes go to another one; it lives on for its receipts. What
+ * is not delivered of it in the end is dropped: the other one does not read it again. */
+void reading_leave_lanes(struct reading *reading);
 /* Reads on after reading_stop_input(). */
 void reading_go_on(struct reading *reading);
 bool reading_is_settled(struct reading *reading);           /* stopped, and no receipt is open */
 struct receipts *reading_receipts(struct reading *reading); /* NULL: it takes none */
+/* For the watchdog: its last step, or when its rest is over; it always has an end. */
 int64_t reading_last_step_ms(struct reading *reading);
 /* Puts a question about its sources to it; the answer comes in its own thread. Threads: main. */
 struct sources_ask;

@@ -206,9 +206,19 @@ void reading_set_lanes(struct reading *reading, struct lane **lanes, const char 
     reading->sink.lane_count = count;
 }
 
+void reading_leave_lanes(struct reading *reading)
+{
+    CHECK(gate_is_stood_at(&reading->gate) && reading_has_stopped_input(reading));
+    reading->sink.lane_count = 0;
+    if (reading->sink.receipts != NULL)
+        receipts_set_way(reading->sink.receipts, RECEIPTS_STAY);
+}
+
 void reading_go_on(struct reading *reading)
 {
-    reading->has_ended = false; /* its thread stands at the gate */
+    if (reading->sink.receipts != NULL)
+        receipts_set_way(reading->sink.receipts, reading_way_back(reading));
+    atomic_store(&reading->sink.aborting, false);
     atomic_store(&reading->stopped, false);
     atomic_store(&reading->stopping, false);
     bell_ring(reading->sink.bell);

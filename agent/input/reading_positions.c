@@ -27,6 +27,11 @@ static void restore_positions(struct reading *reading, const char *path)
             LS("input", reading->config.input), LS("path", path), LS("error", err.text));
 }
 
+enum receipts_way reading_way_back(const struct reading *reading)
+{
+    return reading->sink.rereadable ? RECEIPTS_GO_BACK : RECEIPTS_BY_BOOKS;
+}
+
 bool reading_open_positions(struct reading *reading, struct err *err)
 {
     char path[PATH_MAX];
@@ -40,8 +45,10 @@ bool reading_open_positions(struct reading *reading, struct err *err)
     if (!is_rereadable)
         return true;
     reading->sink.rereadable = true;
-    if (!checkpoint_path(reading->config.state_dir, reading->config.input, reading->config.output,
-                         path, sizeof(path)))
+    receipts_set_way(reading->sink.receipts, reading_way_back(reading));
+    if (!checkpoint_path_of(reading->config.state_dir, reading->config.input,
+                            reading->config.output, reading->config.plugin->type.name, path,
+                            sizeof(path)))
         return err_set(err, "state_dir '%s' is too long", reading->config.state_dir);
     reading->file = disk_file_new(reading->config.disk, path, reading_ring, reading);
     if (reading->file == NULL)

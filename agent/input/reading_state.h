@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* reading_state: what a reading is made of, for reading.c and reading_change.c alone. */
+/* reading_state: what a reading is made of, for the files reading*.c of this folder alone. */
 #pragma once
 
 #include "base/wake.h"
@@ -33,8 +33,9 @@ struct reading {
     int64_t saved_ms;          /* when positions were saved last */
     int64_t save_due_ms;       /* 0: nothing has changed since */
     int64_t save_rest_ms;      /* between two saves, by the size of the last one */
-    int64_t next_collect_ms;
-    int64_t retry_change_ms; /* of a pending change that found no memory */
+    int64_t next_collect_ms;   /* 0: no matter */
+    bool is_resting;           /* until then, whatever rings: there is no descriptor to tell news */
+    int64_t retry_change_ms;   /* of a pending change that found no memory */
     uint64_t seen_disk_errors;
     /* any thread */
     _Atomic size_t open_receipts;
@@ -44,6 +45,7 @@ struct reading {
     struct sources_ask *_Atomic question; /* about its sources; NULL: none */
 };
 
+enum receipts_way reading_way_back(const struct reading *reading); /* of what was read */
 /* Receipts, and for an input that can be read again its checkpoint. */
 bool reading_open_positions(struct reading *reading, struct err *err);
 /* Opens the processors of the config into *ret_processors; *ret_count: how many are open, also when

@@ -279,7 +279,7 @@ bool sink_flush(struct sink *sink)
         process_and_count(sink);
         show(sink, TAP_PROCESSED);
         open_receipt(sink);
-        struct run_info run = { sink->receipt, sink->resource, clock_boot_ms() };
+        struct run_info run = { sink->receipt, sink->resource, clock_boot_ms() - sink->waited_ms };
         for (size_t i = 0; i < sink->lane_count && sink->count > 0; i++)
             offer_to_lane(sink, i, &run);
         note_run(sink, 0);
@@ -360,6 +360,25 @@ bool sink_own_metrics(struct sink *sink, struct buf *ret_text)
 {
     CHECK(sink->magic == SINK_MAGIC);
     return metrics_write(ledger_current(), METRICS_CLASSIC, ret_text);
+}
+
+int64_t sink_max_wait_ms(const struct sink *sink)
+{
+    int64_t least_ms = INT64_MAX;
+
+    CHECK(sink->magic == SINK_MAGIC);
+    for (size_t i = 0; i < sink->lane_count; i++) {
+        int64_t wait_ms = lane_max_wait_ms(sink->lanes[i]);
+        least_ms = wait_ms < least_ms ? wait_ms : least_ms;
+    }
+    return sink->lane_count == 0 ? 0 : least_ms;
+}
+
+void sink_waited(struct sink *sink, int64_t waited_ms)
+{
+    CHECK(sink->magic == SINK_MAGIC && waited_ms >= 0);
+    (void)sink_flush(sink); /* those before have not */
+    sink->waited_ms = waited_ms;
 }
 
 static const enum number number_of[SINK_NUMBERS] = {

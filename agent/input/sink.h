@@ -38,6 +38,7 @@ struct sink {
     struct event *events;
     size_t count;
     struct scratch scratch;
+    int64_t waited_ms; /* in their source, the events of this read */
     struct set_aside aside;
     struct tap_view filtered; /* for who looks at what processors drop */
     bool refused;             /* stopping: events of this read were not taken */

@@ -130,7 +130,8 @@ static void add_time(struct buf *ret, const char *key, int64_t ns)
         json_add_integer(ret, key, ns);
 }
 
-static void add_account(struct buf *ret, const struct source_account *account)
+/* whole: the page is about this source, and not of all. */
+static void add_account(struct buf *ret, const struct source_account *account, bool whole)
 {
     char fingerprint[24];
 
@@ -152,6 +153,11 @@ static void add_account(struct buf *ret, const struct source_account *account)
                    (unsigned long long)account->fingerprint);
     json_add_text(ret, "fingerprint", fingerprint);
     json_add_count(ret, "fingerprint_bytes", account->fingerprint_bytes);
+    if (whole && account->resource != NULL) {
+        struct slice json = resource_json(account->resource);
+        json_add_key(ret, "resource");
+        (void)buf_add(ret, json.data, json.bytes);
+    }
     if (account->error != NULL) {
         json_add_text(ret, "error", account->error);
         json_add_text(ret, "error_why", account->error_why);
@@ -177,7 +183,7 @@ static void tell(void *context, const struct source_account *account)
 
     if (!is_wanted(answer->query, account))
         return;
-    add_account(&item, account);
+    add_account(&item, account, answer->query->has_file || answer->query->has_name);
     if (!add_item(answer->text, answer->limit_bytes, &item))
         answer->left_out++;
     buf_fini(&item);
@@ -299,7 +305,8 @@ bool sources_ask_take(struct sources_ask *ask, int64_t timeout_ms, struct buf *r
 
 /* ---- checkpoints ---- */
 
-/* "INPUT@OUTPUT"; the copies before and those being written are passed over. */
+/* "INPUT@OUTPUT" or "INPUT@OUTPUT@TYPE"; the copies before and those being written are passed over.
+ */
 static bool split_name(const char *name, char ret_input[NAME_MAX], const char **ret_output)
 {
     const char *at = strchr(name, '@'); /* no name has one */
@@ -319,10 +326,11 @@ static void recall_one(const char *state_dir, const char *input, const char *out
                        struct buf *page)
 {
     AUTO(buf_fini) struct buf file = { 0 };
-    char path[PATH_MAX];
+    char path[PATH_MAX], name[NAME_MAX];
     struct slice text;
     struct err err;
 
+    (void)snprintf(name, sizeof(name), "%.*s", (int)strcspn(output, "@"), output);
     if (!checkpoint_path(state_dir, input, output, path, sizeof(path)))
         return;
     enum checkpoint_found found = checkpoint_read(path, &file, &text, &err);
@@ -334,7 +342,7 @@ static void recall_one(const char *state_dir, const char *input, const char *out
         struct answer answer = { query, &item, SOURCES_BYTES / 2, 0 };
         if (plugin->recall == NULL)
             continue;
-        open_answer(&item, input, output, plugin->type.name);
+        open_answer(&item, input, name, plugin->type.name);
         bool ok = plugin->recall(text, tell, &answer);
         close_answer(&answer);
         if (ok) {

@@ -114,3 +114,15 @@ uint64_t numbers_get(const struct numbers *numbers, enum number number)
 {
     return atomic_load_explicit(&numbers->values[number], memory_order_relaxed);
 }
+
+/* ---- what a crash would leave ---- */
+
+bool ledger_is_rereadable(const struct books *books)
+{
+    return atomic_load_explicit(&books->rereadable, memory_order_relaxed) != 0;
+}
+
+void ledger_set_rereadable(struct books *books, bool rereadable)
+{
+    atomic_store_explicit(&books->rereadable, rereadable, memory_order_relaxed);
+}

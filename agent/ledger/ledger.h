@@ -56,11 +56,10 @@ void ledger_mark_crashed(struct ledger *ledger);
 const struct ledger *ledger_current(void);  /* what this process counts in; NULL: none */
 void ledger_close(struct ledger **ledgerp); /* marks the books as closed; unmaps */
 
-/* "file …", "anonymous memory: reason". */
-const char *ledger_place(const struct ledger *ledger);
+const char *ledger_place(const struct ledger *ledger); /* "file …", "anonymous memory: reason" */
 const char *ledger_live_path(const struct ledger *ledger); /* "": anonymous memory */
 enum predecessor ledger_predecessor(const struct ledger *ledger);
-/* Why it could not be read or only in part, and what was done instead; "": nothing to say. */
+/* Why it could not be read, or in part, and what was done instead; "": nothing to say. */
 const char *ledger_predecessor_note(const struct ledger *ledger);
 int64_t ledger_started_real_ns(const struct ledger *ledger);
 const char *ledger_agent_id(const struct ledger *ledger); /* 32 hex digits, kept in state_dir */
@@ -70,7 +69,8 @@ const char *ledger_start_id(const struct ledger *ledger); /* 32 hex digits, new 
  * taken. Names longer than LEDGER_NAME-1 are refused by the configuration. */
 struct books *ledger_lane(struct ledger *ledger, const char *input, const char *output,
                           bool rereadable);
-bool ledger_is_rereadable(const struct books *books);
+bool ledger_is_rereadable(const struct books *books); /* after a crash: read again, or lost */
+void ledger_set_rereadable(struct books *books, bool rereadable);
 const char *ledger_input_name(const struct books *books);
 struct numbers *ledger_lane_numbers(struct books *books);
 struct numbers *ledger_output_numbers(struct ledger *ledger, const char *output); /* NULL: full */

@@ -77,9 +77,11 @@ static void run_inlets(struct http_input *input, struct sink *sink)
     }
     admit_again(input, now_ms);
     input->is_run_again = inlet_run(input->inlet, now_ms, &input->due_ms);
-    uint64_t refused = inlet_take_refused(input->inlet);
-    if (refused > 0)
-        sink_add(sink, SINK_CONNECTIONS_REFUSED, refused);
+    struct inlet_counts counts = inlet_take_counts(input->inlet);
+    if (counts.accepted > 0)
+        sink_add(sink, SINK_CONNECTIONS_ACCEPTED, counts.accepted);
+    if (counts.refused > 0)
+        sink_add(sink, SINK_CONNECTIONS_REFUSED, counts.refused);
     input->sink = NULL;
 }
 
@@ -136,7 +138,7 @@ static void http_input_answer(void *state, uint64_t id, uint64_t dropped)
     admit_settled(state, id, dropped);
 }
 
-/* A inlet in another place, or with another certificate, is opened beside. The one of before stays
+/* An inlet in another place, or with another certificate, is opened beside. The one of before stays
  * until the next round: by then it is known that there is no way back. Connections go with it;
  * whoever got no answer sends again. */
 static bool change_inlet(struct http_input *input, const struct http_input_config *config,

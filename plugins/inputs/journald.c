@@ -80,6 +80,20 @@ static bool journald_check(const void *config, struct err *err)
     return true;
 }
 
+/* Where libsystemd looks for them, and how they are named. */
+static void journald_reads(const void *config, struct buf *ret_globs)
+{
+    const struct journald_config *cfg = config;
+    const char *directory = cfg->directory, *root = cfg->root_path;
+
+    if (directory[0] != '\0')
+        (void)buf_printf(ret_globs, "%s/*.journal\n%s/*/*.journal\n", directory, directory);
+    else
+        (void)buf_printf(ret_globs,
+                         "%s/var/log/journal/*/*.journal\n%s/run/log/journal/*/*.journal\n", root,
+                         root);
+}
+
 static int open_files(const struct journald_config *config, sd_journal **ret)
 {
     if (config->directory[0] != '\0')
@@ -408,7 +422,7 @@ static uint64_t journald_max_event_bytes(const void *config)
 
 const struct input input_journald = {
     .type = { PLUGIN_TYPE("journald", "Entries of systemd's journal", journald_config, journald),
-              .traits = INPUT_REREADABLE | INPUT_READS_ALL,
+              .traits = INPUT_REREADABLE | INPUT_READS_ALL, .reads = journald_reads,
               .max_event_bytes = journald_max_event_bytes, .check = journald_check },
     .open = journald_open,
     .restore = journald_restore,

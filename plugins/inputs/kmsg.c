@@ -292,6 +292,11 @@ static void kmsg_close(void *state)
     free(kmsg->buffer);
 }
 
+static void kmsg_reads(const void *config, struct buf *ret_globs)
+{
+    (void)buf_printf(ret_globs, "%s\n", ((const struct kmsg_config *)config)->path);
+}
+
 static uint64_t kmsg_max_event_bytes(const void *config)
 {
     (void)config;
@@ -300,7 +305,7 @@ static uint64_t kmsg_max_event_bytes(const void *config)
 
 const struct input input_kmsg = {
     .type = { PLUGIN_TYPE("kmsg", "The kernel's log, /dev/kmsg", kmsg_config, kmsg),
-              .traits = INPUT_REREADABLE | INPUT_KERNEL_LOG,
+              .traits = INPUT_REREADABLE | INPUT_KERNEL_LOG, .reads = kmsg_reads,
               .max_event_bytes = kmsg_max_event_bytes },
     .open = kmsg_open,
     .restore = kmsg_restore,

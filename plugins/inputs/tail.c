@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tail: the lines of files, over rotation, truncation and restarts.
  * It sleeps until inotify speaks. After data it naps for a moment without listening, so that a busy
- * writer costs a few wake-ups a second and not one for each line. The parts are named in state.h.
+ * writer costs a few wake-ups a second and not one for each line; what came meanwhile counts as if
+ * it had waited in the lane, so no line waits longer for its batch because of that. The parts are
+ * named in state.h.
  */
 #include "tail/account.h"
 #include "tail/copy.h"
 
 #include <sys/resource.h>
 
-static const int64_t NAP_MS = 20, FAILED_NAP_MS = 1000;
+static const int64_t NAP_LEAST_MS = 20, NAP_MOST_MS = 50, FAILED_NAP_MS = 1000;
+enum { NAPS_IN_A_WAIT = 5 };
 enum { OPEN_MAX = 1024, OPEN_MIN = 16, OPEN_RESERVE = 64, SLACK_BYTES = 1024 };
 
 static uint64_t tail_max_event_bytes(const void *config)
@@ -184,6 +187,26 @@ static void expire_held(struct tail *tail, int64_t now_ms)
     }
 }
 
+/* A wake-up costs as much as a hundred lines. The longer lines wait in the lane anyway, the longer
+ * they may wait in the file; where much comes, a short nap keeps the distance to the writer, and to
+ * its next rotation, small. */
+static int64_t nap_ms(const struct tail *tail, const struct sink *sink)
+{
+    int64_t share_ms = sink_max_wait_ms(sink) / NAPS_IN_A_WAIT;
+
+    if (tail->round_bytes > tail->buffer_bytes / 2 || share_ms < NAP_LEAST_MS)
+        return NAP_LEAST_MS;
+    return share_ms < NAP_MOST_MS ? share_ms : NAP_MOST_MS;
+}
+
+/* Since the round before, if that was followed by a nap. */
+static int64_t rested_ms(const struct tail *tail, int64_t now_ms)
+{
+    if (tail->nap_until_ms == 0)
+        return 0;
+    return now_ms - tail->round_ms < NAP_MOST_MS ? now_ms - tail->round_ms : NAP_MOST_MS;
+}
+
 static enum collected tail_collect(void *state, struct sink *sink)
 {
     struct tail *tail = state;
@@ -199,10 +222,12 @@ static enum collected tail_collect(void *state, struct sink *sink)
         expire_rotated(tail, now_ms);
     if (tail->next_join_ms != 0 && now_ms >= tail->next_join_ms)
         expire_held(tail, now_ms);
+    sink_waited(sink, rested_ms(tail, now_ms));
     enum tail_round round = tail_read_round(tail, sink, now_ms);
+    tail->round_ms = now_ms;
     sink_set(sink, SINK_SOURCES_OPEN, tail->open_count);
     sink_set(sink, SINK_LAG_BYTES, tail->lag_bytes);
-    tail->nap_until_ms = round == TAIL_ROUND_TOOK     ? now_ms + NAP_MS
+    tail->nap_until_ms = round == TAIL_ROUND_TOOK     ? now_ms + nap_ms(tail, sink)
                          : round == TAIL_ROUND_FAILED ? now_ms + FAILED_NAP_MS
                                                       : 0;
     if (round == TAIL_ROUND_STOPPED)

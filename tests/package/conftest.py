@@ -3,10 +3,10 @@
 
 import os
 import pathlib
+import resource
 import shutil
 import subprocess
 import tempfile
-import time
 
 import pytest
 
@@ -24,13 +24,19 @@ def pytest_collection_modifyitems(config, items):
         items[:] = [item for item in items if "long" not in item.keywords]
 
 
+def processor_seconds():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def build(*words, cwd=ROOT):
-    begin = time.monotonic()
+    """The paths, and the processor time that it took: the clock would tell of what else runs here."""
+    begin = processor_seconds()
     done = subprocess.run([cwd / "packaging/build", *words], cwd=cwd, capture_output=True, text=True,
                           timeout=1200, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stdout + done.stderr
     return [pathlib.Path(line) for line in done.stdout.splitlines() if line.startswith("/")], \
-        time.monotonic() - begin
+        processor_seconds() - begin
 
 
 def only(paths, end):
@@ -50,7 +56,7 @@ def packages(folder):
     if "SPILLWAY_PACKAGES" in os.environ:  # a folder with some that are built already
         return sorted(pathlib.Path(os.environ["SPILLWAY_PACKAGES"]).iterdir())
     paths, seconds = build("--to", folder / "packages")
-    print(f"built in {seconds:.0f} s: {[path.name for path in paths]}")
+    print(f"built in {seconds:.0f} s of processor time: {[path.name for path in paths]}")
     return paths
 
 

@@ -139,7 +139,7 @@ class Root:
         self.path(inside).parent.mkdir(parents=True, exist_ok=True)
         self.path(inside).write_text(text)
 
-    def wait(self, look, what, timeout=30):
+    def wait(self, look, what, timeout=120):
         deadline = time.monotonic() + timeout
         while True:
             found = look()

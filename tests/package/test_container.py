@@ -95,14 +95,14 @@ def test_it_runs_as_its_user_and_the_health_check_tells(image, settings):
     entry = json.loads(settings["ENTRYPOINT"]) + json.loads(settings["CMD"])
     check = json.loads(re.search(r"CMD (\[.*\])", settings["HEALTHCHECK"])[1])
     words, options = as_its_user(image, settings, check)
-    assert subprocess.run(words, capture_output=True, text=True, timeout=30, **options).returncode == 1
+    assert subprocess.run(words, capture_output=True, text=True, timeout=120, **options).returncode == 1
     log = open(image.parent / "container.log", "w+")
     words, options = as_its_user(image, settings, entry, stderr=log, stdout=log)
     process = subprocess.Popen(words, **options)
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         words, options = as_its_user(image, settings, check)
-        while subprocess.run(words, capture_output=True, timeout=30, **options).returncode != 0:
+        while subprocess.run(words, capture_output=True, timeout=120, **options).returncode != 0:
             log.seek(0)
             assert time.monotonic() < deadline and process.poll() is None, log.read()
             time.sleep(0.1)

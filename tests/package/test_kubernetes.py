@@ -171,8 +171,8 @@ def test_with_it_a_pods_lines_have_what_the_kubelets_names_say_and_its_own_do_no
         agent = subprocess.Popen([place / "usr/bin/spillway", "run", "-c", place / "conf/spillway.yaml"], stdout=out,
                                  stderr=err, env={"NODE_NAME": "node-1"})
     try:
-        wait(lambda: agent.poll() is not None or "hello from a pod" in said.read_text() and "system." in said.read_text(),
-             log.read_text)
+        wait(lambda: agent.poll() is not None or
+             "hello from a pod" in said.read_text() and "system." in said.read_text(), log.read_text)
     finally:
         agent.terminate()
     assert agent.wait(60) == 0, log.read_text()

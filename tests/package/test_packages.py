@@ -132,7 +132,7 @@ def test_two_builds_in_two_folders_give_the_same_bytes(packages, folder):
                              check=True).stdout
     subprocess.run(["tar", "x"], cwd=source, input=archive, check=True)
     paths, seconds = build("--to", folder / "again" / "packages", cwd=source)
-    assert seconds < 120 or os.environ.get("SPILLWAY_PACKAGES"), f"{seconds:.0f} s"
+    assert seconds < 120, f"{seconds:.0f} s"  # of one processor
     sums = [{path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in some}
             for some in (packages, paths)]
     assert len(sums[0]) == 3 and sums[0] == sums[1], sums

@@ -2,6 +2,8 @@
 """What `check` says beyond the problems of a configuration: the way of the events and the origin of
 each value, what it can hold, and whether everything is there that it needs."""
 
+import grp
+import os
 import re
 import shutil
 import socket
@@ -124,6 +126,55 @@ def test_what_a_plain_user_cannot_read_is_named_with_what_would_help(place, rece
                 "✓ output main: HEAD is answered with 405")
     assert "as user 'nobody' sees it\n" in done.stdout
     assert done.stdout.endswith("\n4 of these would go wrong\n")
+
+
+def test_the_journal_and_the_kernels_log_are_tried_and_what_is_missing_is_named(place, receiver):
+    """Files stand for both. The system's journal is of a group, the kernel's log of nobody else's."""
+    journal, kernel = place / "journal/abc", place / "kmsg"
+    journal.mkdir(parents=True)
+    for name, mode in (("system.journal", 0o640), ("user-1000.journal", 0o644)):
+        (journal / name).write_text("x\n")
+        (journal / name).chmod(mode)
+    os.chown(journal / "system.journal", 0, grp.getgrnam("adm").gr_gid)
+    kernel.write_text("x\n")
+    kernel.chmod(0o600)
+    inputs = {"units": {"type": "journald", "directory": str(place / "journal")},
+              "others": {"type": "journald", "directory": str(place / "none")},
+              "kernel": {"type": "kmsg", "path": str(kernel)},
+              "gone": {"type": "kmsg", "path": str(place / "gone")}}
+    by_capability = "give it CAP_DAC_READ_SEARCH (drop-in read-all-files.conf)"
+    done = check(place, config_of(place, main(receiver), inputs), "--env", as_nobody=True)
+    assert done.returncode == 1 and "\nLogs of the system\n" in done.stdout, done.stdout + done.stderr
+    assert [line.replace(str(place), "FOLDER") for line in checklist(done) if "input" in line] == [
+        "✗ input units: FOLDER/journal/abc/system.journal cannot be read: 'FOLDER/journal/abc/system.journal' "
+        "(mode 0640, owner root:adm) is not to be read by user 'nobody': add it to the group 'adm', or "
+        + by_capability,
+        "✓ input units: 1 of 2 files can be read",
+        "✗ input others: there is nothing to read: no FOLDER/none/*.journal",
+        "✗ input kernel: FOLDER/kmsg cannot be read: 'FOLDER/kmsg' (mode 0600, owner root:root) is not to be "
+        "read by user 'nobody': change the mode, or " + by_capability,
+        "✗ input gone: FOLDER/gone cannot be read: No such file or directory: a service that sees no devices "
+        "needs CAP_SYSLOG (drop-in kernel-log.conf), a container the device"]
+    del inputs["others"], inputs["gone"]
+    done = check(place, config_of(place, main(receiver), inputs), "--env")
+    if os.geteuid() == 0:
+        assert done.returncode == 0, done.stdout
+        assert f"✓ input kernel: {kernel} can be read" in checklist(done)
+        assert "✓ input units: 2 of 2 files can be read" in checklist(done)
+
+
+def test_what_the_kernel_keeps_for_itself_is_said_though_the_modes_would_allow_it(place, receiver):
+    with open("/proc/sys/kernel/dmesg_restrict") as file:
+        is_restricted = file.read().strip() == "1"
+    wanted = "✓ input kernel: /dev/kmsg can be read"
+    if not os.path.exists("/dev/kmsg"):
+        wanted = "✗ input kernel: /dev/kmsg cannot be read: No such file or directory: a service that sees no " \
+            "devices needs CAP_SYSLOG (drop-in kernel-log.conf), a container the device"
+    elif is_restricted:
+        wanted = "✗ input kernel: /dev/kmsg cannot be read: Operation not permitted: where " \
+            "kernel.dmesg_restrict is 1 it takes CAP_SYSLOG (drop-in kernel-log.conf)"
+    done = check(place, config_of(place, main(receiver), {"kernel": {"type": "kmsg"}}), "--env", as_nobody=True)
+    assert wanted in checklist(done), done.stdout
 
 
 def test_a_disk_without_room_for_the_spool_and_a_port_in_use_are_found(place, receiver):
@@ -292,20 +343,25 @@ def test_a_limit_of_the_control_group_that_is_too_small_is_warned_of(place):
     path = place / "agent.yaml"
     path.write_text(yaml.dump(config_of(place, {"main": {"type": "http", "url": "http://127.0.0.1:9/"}})))
 
-    def warning(limit):
+    def warning(limit, command="check"):
         for name in ("memory.max", "memory/memory.limit_in_bytes"):
             (groups / name).write_text(f"{limit}\n")
-        script = 'mount --bind "$0" /sys/fs/cgroup && exec "$1" check -c "$2"'
-        done = subprocess.run(["unshare", "-m", "sh", "-c", script, groups, BINARY, path],
+        script = 'mount --bind "$0" /sys/fs/cgroup && exec "$1" "$3" -c "$2"'
+        done = subprocess.run(["unshare", "-m", "sh", "-c", script, groups, BINARY, path, command],
                               capture_output=True, text=True, timeout=60, env=environment())
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == (0 if command == "check" else 1), done.stderr
         return done.stderr
     assert warning(72 << 20) == ""
     said = warning((72 << 20) - 1)
     assert re.fullmatch(r"warning: agent.memory_limit 64MiB and 8MiB for the agent itself do not fit the "
                         r"control group, which has 71.9MiB \(/sys/fs/cgroup/memory\S*\): the kernel would "
-                        r"kill the agent. Set memory_limit to at most 63MiB, or raise the limit\n", said), said
+                        r"kill the agent. Set memory_limit to at most 63MiB, or raise the limit \(drop-in "
+                        r"more-memory.conf\)\n", said), said
     assert said.startswith("warning: ") and "Raise the limit" in warning(5 << 20)
+    # Who reloads says it before he finds that no agent is there, the agent before it finds no folder.
+    assert warning((72 << 20) - 1, "reload").startswith(said)
+    (place / "state").write_text("not a folder")
+    assert warning((72 << 20) - 1, "run").startswith(said)
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")

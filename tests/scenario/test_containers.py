@@ -4,10 +4,12 @@
 import json
 import os
 import pathlib
+import subprocess
 
 import pytest
 import yaml as pyyaml
 
+from rig.agent import BINARY, environment
 from rig.lines import append, check_exact, line
 from rig.waiting import wait_until
 
@@ -57,6 +59,21 @@ def test_a_docker_host(rig):
         assert event["resource"]["container.name"] == "web"
         assert event["resource"]["container.image.name"] == "shop/web"
     assert lane.dropped == 0
+
+
+def test_why_says_whose_log_it_is(rig):
+    receiver = rig.receiver()
+    pod = rig.folder / "pods" / "shop_web-7d4b9_8f3c" / "nginx"
+    pod.mkdir(parents=True)
+    append(pod / "0.log", cri(line(0)))
+    agent = make(rig, receiver, "pods/*/*/*.log", format="cri").start()
+    receiver.wait_events(1)
+    done = subprocess.run([BINARY, "why", "-c", agent.config_path, pod / "0.log"], capture_output=True, text=True,
+                          timeout=60, env=environment())
+    assert done.returncode == 0, done.stderr
+    assert "    the log of k8s.namespace.name shop, k8s.pod.name web-7d4b9, k8s.pod.uid 8f3c, k8s.container.name " \
+        "nginx, k8s.container.restart_count 0\n" in done.stdout, done.stdout
+    agent.stop()
 
 
 @pytest.mark.quick

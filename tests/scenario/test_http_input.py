@@ -369,6 +369,22 @@ def test_connections_over_the_limit_are_closed_and_those_within_it_work(rig):
     agent.stop().agree_with(receiver)
 
 
+def test_to_close_a_connection_that_rests_is_no_refusal_and_one_that_never_asked_is(rig):
+    receiver = rig.receiver()
+    agent = make(rig, receiver, idle_timeout="2s").start()
+
+    def count(what):
+        return agent.metrics().get(f"spillway_connections_{what}_total", input="web", output="main")
+    sender = Sender(agent)
+    assert sender.post(ndjson(["x"]))[0] == 200
+    await_end(sender.connection.sock)
+    assert (count("accepted"), count("refused")) == (1, 0)
+    with connect(agent) as silent:
+        await_end(silent)
+    wait_until(lambda: (count("accepted"), count("refused")) == (2, 1), "one that is counted")
+    agent.stop().agree_with(receiver)
+
+
 def try_post(agent):
     try:
         return Sender(agent).post(ndjson(["z"]))[0] == 200

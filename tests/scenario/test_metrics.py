@@ -90,14 +90,18 @@ def test_histograms_count_events_batches_and_requests(rig):
     receiver.always(200)
     receiver.wait_events(1000)
     wait_until(lambda: agent.metrics().get("spillway_delivered_events_total") == 1000, "all of them")
-    metrics = agent.metrics()
-    assert metrics.get("spillway_ring_wait_seconds_count", **LANE) == 1000
+    assert agent.metrics().get("spillway_ring_wait_seconds_count", **LANE) == 1000
+
+    def counts(name, number):
+        metrics = agent.metrics()
+        return (metrics.get(f"spillway_{name}_seconds_count", output="main"),
+                metrics.get(f"spillway_{number}_total", **(LANE if "events" in number else {"output": "main"})))
     for name, number in (("delivery_lag", "delivered_events"), ("batch_age", "batches"),
                          ("request_duration", "requests")):
-        count = metrics.get(f"spillway_{name}_seconds_count", output="main")
-        wanted = metrics.get(f"spillway_{number}_total", **(LANE if "events" in number else
-                                                            {"output": "main"}))
-        assert count == wanted > 0, name
+        # One is counted a moment after the other.
+        wait_until(lambda n=name, m=number: len(set(counts(n, m))) == 1, lambda n=name, m=number: (n, counts(n, m)))
+        assert counts(name, number)[0] > 0, name
+    metrics = agent.metrics()
     assert metrics.get("spillway_batches_total", output="main") >= 10
     # What waited for the endpoint did so for a second or more, and the batches were young.
     lag, batch = (metrics.get(f"spillway_{name}_seconds_bucket", output="main", le="0.5")

@@ -70,7 +70,7 @@ def test_the_watchdog_is_fed_while_a_reload_waits_for_an_answer(rig, manager):
     receiver = rig.receiver()
     receiver.hold()
     append_lines(rig.folder / "app.log", 0, 10)
-    agent = rig.agent({"app": rig.tail("app.log")}, {"main": rig.http(receiver)}, shutdown_grace="10s")
+    agent = rig.agent({"app": rig.tail("app.log")}, {"main": rig.http(receiver)}, shutdown_grace="5s")
     agent.env = {"NOTIFY_SOCKET": str(manager.path), "WATCHDOG_USEC": "300000"}
     agent.start()
     wait_until(lambda: receiver.waiting(), "a request")

@@ -15,11 +15,12 @@ from rig.waiting import wait_until
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "config" / "examples"
 QUIET = ["a", "b", "c"]
-ROUNDS, EACH = 40, 5
+ROUNDS, EACH = 20, 5  # lines of each quiet tenant
+NOISE_A_ROUND = 150
 
 
 class Noise:
-    """Some 8 MB a second into noisy.log, sixteen times what the endpoint takes."""
+    """Some 4 MB a second into noisy.log, eight times what the endpoint takes."""
 
     def __init__(self, path):
         self._path, self.written = path, 0
@@ -29,8 +30,8 @@ class Noise:
 
     def _write(self):
         while not self._stop.wait(0.05):
-            append_lines(self._path, self.written, 2000, run="noisy", bytes_=200)
-            self.written += 2000
+            append_lines(self._path, self.written, 1000, run="noisy", bytes_=200)
+            self.written += 1000
 
     def stop(self):
         self._stop.set()
@@ -50,12 +51,14 @@ def tenants(rig, lane):
                                               **lane})},
                       {"main": rig.http(receiver, compression="none", concurrency={"max": 1},
                                         batch={"max_bytes": "16KiB", "max_wait": "50ms"})},
-                      memory_limit="8MiB").start()
+                      memory_limit="8MiB",
+                      report_interval="10m").start()  # at the end alone: of many the log holds some back
     return receiver, agent
 
 
 def crowd(rig, receiver, agent):
-    """The quiet files grow beside the noisy one; returns how much noise, and the quiet waits."""
+    """The quiet files grow beside the noisy one; returns how much noise, and the quiet waits. Quiet is
+    little in comparison with what the endpoint takes, and that depends on the machine."""
     noise = Noise(rig.folder / "noisy.log")
     wait_until(lambda: agent.metrics().get("spillway_lane_used_bytes") > 600 << 10,
                "a lane that is nearly full")
@@ -64,7 +67,9 @@ def crowd(rig, receiver, agent):
         for name in QUIET:
             append_lines(rig.folder / f"{name}.log", number * EACH, EACH, run=name, bytes_=200)
             written.update({(name, number * EACH + i): time.monotonic() for i in range(EACH)})
-        time.sleep(0.05)
+        before = len(numbers(receiver.bodies(), "noisy"))
+        wait_until(lambda: len(numbers(receiver.bodies(), "noisy")) >= before + NOISE_A_ROUND,
+                   "the endpoint to take more of the noisy one", pause=0.02)
     wait_until(lambda: all(len(numbers(receiver.bodies(), name)) == ROUNDS * EACH for name in QUIET),
                "all lines of the quiet tenants")
     written_noise = noise.stop()

@@ -148,7 +148,8 @@ def test_it_appends_and_rotates_without_losing_a_line(folder):
     (["surplus"], "surplus"),
 ])
 def test_a_wrong_command_line_of_receive_is_told(options, told):
-    done = subprocess.run([BINARY, "receive", "--listen", "127.0.0.1:0", *options], capture_output=True, timeout=DEADLINE_S)
+    done = subprocess.run([BINARY, "receive", "--listen", "127.0.0.1:0", *options],
+                          capture_output=True, timeout=DEADLINE_S)
     assert done.returncode in (1, 2)
     assert told in done.stderr.decode()
 

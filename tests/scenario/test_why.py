@@ -163,6 +163,36 @@ def test_why_a_file_is_not_read(rig):
     agent.stop()
 
 
+def test_a_file_of_no_pattern_that_the_configuration_names_is_told_by_its_part(rig):
+    """Where an input listens is read; a certificate is not, nor is a spool; the journal is, as a whole."""
+    receiver = rig.receiver()
+    run = rig.folder / "agent0" / "run"
+    (rig.folder / "journal/abc").mkdir(parents=True)
+    (rig.folder / "journal/abc/system.journal").write_text("x\n")
+    (rig.folder / "token").write_text("secret\n")
+    output = rig.http(receiver, auth={"bearer_token_file": str(rig.folder / "token")})
+    agent = rig.agent({"app": rig.tail("*.log"),
+                       "pipe": {"type": "socket", "listen": [f"fifo://{run}/pipe", f"unix://{run}/sock"]}},
+                      {"main": output}).start()
+    for name in ("pipe", "sock"):
+        code, shown = why(agent, run / name)
+        assert code == 0 and shown.startswith(f"DIR/agent0/run/{name}: yes, it is read\n"), shown
+        assert shown.endswith("  inputs.pipe.listen names it\n  input pipe takes what comes from it: how much and "
+                              "how fast, `spillway top` shows\n"), shown
+    code, shown = why(agent, rig.folder / "token")
+    assert code == 1 and shown.endswith(
+        "  outputs.main.auth.bearer_token_file names it\n  no input reads events from it\n"), shown
+    agent.config["inputs"]["units"] = {"type": "journald", "directory": str(rig.folder / "journal")}
+    agent.config_path.write_text(yaml.dump(agent.config))
+    code, shown = why(agent, rig.folder / "journal/abc/system.journal")
+    assert code == 1, shown
+    assert "  input units (journald) reads it\n  the agent runs with another configuration" in shown, shown
+    agent.stop()
+    code, shown = why(agent, rig.folder / "journal/abc/system.journal")
+    assert code == 1 and ": not now\n" in shown, shown
+    assert shown.endswith("  input units (journald) reads it\n  input units would read what comes from it\n"), shown
+
+
 def test_a_pattern_that_leads_through_a_link_matches_the_very_file(rig):
     (rig.folder / "real").mkdir()
     (rig.folder / "real/debug.log").write_text("x\n")

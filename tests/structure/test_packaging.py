@@ -123,3 +123,18 @@ def test_each_drop_in_that_gives_a_right_is_what_messages_name_and_each_that_the
         for name in re.findall(r"([\w-]+\.conf)\b", path.read_text()):
             assert (PACKAGING / "systemd/drop-ins" / name).exists(), f"{path}: {name}"
             assert (name in {drop_in for _, drop_in in named}) <= (path.name == "capability.c"), path
+
+
+# ---- one version ----
+
+def test_the_version_is_the_same_wherever_it_is_written():
+    root = PACKAGING.parent
+    version = re.search(r"^project\(spillway VERSION (\S+)", (root / "CMakeLists.txt").read_text(), re.MULTILINE)[1]
+    places = {"deb/changelog": rf"^spillway \({version}-", "rpm/changelog": rf"^\* .* - {version}-",
+              "kubernetes/base/kustomization.yaml": rf"newTag: {version}$",
+              "ansible/group_vars/spillway_hosts.yaml": rf"/spillway_{version}-", "runbook.md": rf"spillway {version}$",
+              "man/spillway.1": rf"Spillway {version}"}
+    for place, pattern in places.items():
+        first = next((line for line in (PACKAGING / place).read_text().splitlines()
+                      if re.search(re.sub(re.escape(version), r"\\d+\\.\\d+\\.\\d+", pattern), line)), "")
+        assert re.search(pattern, first), f"{place}: {first!r} is not of {version}"

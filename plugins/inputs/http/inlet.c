@@ -29,7 +29,7 @@ struct inlet {
     struct inlet_config config;
     struct buf cert, key;
     size_t guests_max;
-    uint64_t refused;
+    struct inlet_counts counts;
     bool has_left; /* somebody, in this run */
     struct guest guests[];
 };
@@ -121,7 +121,7 @@ static enum MHD_Result admit_guest(void *context, const struct sockaddr *address
     }
     if (all < inlet->guests_max && of_address < inlet->config.options->max_connections_per_address)
         return MHD_YES;
-    inlet->refused++;
+    inlet->counts.refused++;
     return MHD_NO;
 }
 
@@ -147,6 +147,8 @@ static void note_guest(void *context, struct MHD_Connection *connection, void **
     memcpy(&guest->address, address, bytes);
     guest->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     guest->deadline_ms = clock_now_ms() + inlet->config.options->idle_timeout;
+    guest->rests = false;
+    inlet->counts.accepted++;
     *socket_context = guest;
 }
 
@@ -155,21 +157,27 @@ struct guest *inlet_guest(struct MHD_Connection *connection)
     return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 }
 
-/* libmicrohttpd sees the end of the connection, and lets go of it. Returns the next deadline. */
-static int64_t cut_overdue(struct inlet *inlet, int64_t now_ms)
+/* libmicrohttpd sees the end of the connection, and lets go of it. */
+static void cut_overdue(struct inlet *inlet, int64_t now_ms)
+{
+    for (size_t i = 0; i < inlet->guests_max; i++) {
+        struct guest *guest = &inlet->guests[i];
+        if (guest->fd < 0 || now_ms < guest->deadline_ms)
+            continue;
+        (void)shutdown(guest->fd, SHUT_RDWR);
+        guest->deadline_ms = now_ms + RECHECK_MS;
+        inlet->counts.refused += !guest->rests;
+        guest->rests = true; /* it is counted once */
+    }
+}
+
+static int64_t next_deadline(const struct inlet *inlet)
 {
     int64_t next_ms = INT64_MAX;
 
     for (size_t i = 0; i < inlet->guests_max; i++) {
-        struct guest *guest = &inlet->guests[i];
-        if (guest->fd < 0)
-            continue;
-        if (now_ms >= guest->deadline_ms) {
-            (void)shutdown(guest->fd, SHUT_RDWR);
-            guest->deadline_ms = now_ms + RECHECK_MS;
-            inlet->refused++;
-        }
-        if (guest->deadline_ms < next_ms)
+        const struct guest *guest = &inlet->guests[i];
+        if (guest->fd >= 0 && guest->deadline_ms < next_ms)
             next_ms = guest->deadline_ms;
     }
     return next_ms;
@@ -178,10 +186,11 @@ static int64_t cut_overdue(struct inlet *inlet, int64_t now_ms)
 bool inlet_run(struct inlet *inlet, int64_t now_ms, int64_t *ret_due_ms)
 {
     MHD_UNSIGNED_LONG_LONG wait_ms;
-    int64_t due_ms = cut_overdue(inlet, now_ms);
 
+    cut_overdue(inlet, now_ms);
     inlet->has_left = false;
     (void)MHD_run(inlet->daemon);
+    int64_t due_ms = next_deadline(inlet); /* of those too that came, or asked, just now */
     *ret_due_ms = due_ms == INT64_MAX ? 0 : due_ms;
     if (inlet->has_left) /* a full inlet listens again at the next round only */
         return true;
@@ -192,12 +201,12 @@ bool inlet_run(struct inlet *inlet, int64_t now_ms, int64_t *ret_due_ms)
     return wait_ms == 0;
 }
 
-uint64_t inlet_take_refused(struct inlet *inlet)
+struct inlet_counts inlet_take_counts(struct inlet *inlet)
 {
-    uint64_t refused = inlet->refused;
+    struct inlet_counts counts = inlet->counts;
 
-    inlet->refused = 0;
-    return refused;
+    inlet->counts = (struct inlet_counts){ 0 };
+    return counts;
 }
 
 /* ---- open and close ---- */

@@ -14,7 +14,8 @@ struct inlet;
 
 /* One connection. */
 struct guest {
-    int fd; /* -1: a free place */
+    int fd;     /* -1: a free place */
+    bool rests; /* between two requests: to be cut then is no refusal */
     int64_t deadline_ms;
     struct sockaddr_storage address;
 };
@@ -32,10 +33,10 @@ struct inlet_config {
     void *context;
 };
 
-/* Bytes that a inlet may take for its connections. */
+/* Bytes that an inlet may take for its connections. */
 uint64_t inlet_memory_bytes(const struct http_input_config *options);
 bool inlet_check(const struct http_input_config *options, struct err *err);
-/* like: NULL, or a inlet that listens there already: its socket is shared. NULL: err says why. */
+/* like: NULL, or an inlet that listens there already: its socket is shared. NULL: err says why. */
 struct inlet *inlet_open(const struct inlet_config *config, const struct inlet *like,
                          struct err *err);
 void inlet_close(struct inlet **inletp); /* cuts all connections */
@@ -47,8 +48,11 @@ bool inlet_adjust(struct inlet *inlet, struct err *err);
 int inlet_fd(const struct inlet *inlet);
 /* Returns whether it should be run again at once. *ret_due_ms: when at the latest; 0: no matter. */
 bool inlet_run(struct inlet *inlet, int64_t now_ms, int64_t *ret_due_ms);
-uint64_t
-inlet_take_refused(struct inlet *inlet); /* connections refused or cut since the last call */
+/* Connections since the last call. */
+struct inlet_counts {
+    uint64_t accepted, refused; /* refused: not let in, or cut before a request was whole */
+};
+struct inlet_counts inlet_take_counts(struct inlet *inlet);
 
 struct guest *inlet_guest(struct MHD_Connection *connection);
 /* The address alone, as text; empty: it has none, it came by a unix socket. */

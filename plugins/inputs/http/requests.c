@@ -286,6 +286,7 @@ static enum MHD_Result begin(struct http_input *input, struct MHD_Connection *co
     exchange->connection = connection;
     exchange->guest = inlet_guest(connection);
     exchange->guest->deadline_ms = clock_now_ms() + input->config->request_timeout;
+    exchange->guest->rests = false;
     *exchangep = exchange;
     judge_headers(exchange, url, method);
     bool is_heard = exchange->status == MHD_HTTP_CONTENT_TOO_LARGE || awaits_word(exchange);
@@ -329,6 +330,7 @@ void request_completed(void *context, struct MHD_Connection *connection, void **
     if (exchange->stage == STAGE_AWAITS_END)
         admit_remove(&input->ends, exchange);
     exchange->guest->deadline_ms = clock_now_ms() + input->config->idle_timeout;
+    exchange->guest->rests = true;
     request_forget_body(exchange);
     free(exchange);
 }

@@ -58,6 +58,7 @@ void tail_account(struct tail *tail, source_tell_fn *tell, void *context)
             .end_ns = real_ns(file->end_ms, now_ms, now_ns),
             .fingerprint = at.prefix_hash,
             .fingerprint_bytes = at.prefix_bytes,
+            .resource = file->resource,
             .error = file->error_msg,
             .error_why = file->error_msg == NULL ? NULL : strerror(file->error),
             .error_ns = real_ns(file->error_ms, now_ms, now_ns),

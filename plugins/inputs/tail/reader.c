@@ -18,6 +18,7 @@ struct taken {
     enum tail_ahead ahead;
     bool moves;  /* `read` is a new one */
     bool more;   /* to be read again at once */
+    bool grew;   /* while it was read: there is more than was seen */
     bool ends;   /* this was the rest of a file that is finished */
     bool at_end; /* there was nothing behind what was read */
 };
@@ -54,6 +55,20 @@ static bool is_blocked(struct tail *tail, const struct tail_file *file)
 {
     struct tail_file *older = tail_table_get(&tail->table, file->after);
     return older != NULL && (older->queued || older->reading || end_held(tail, file, older));
+}
+
+/* Asked after the younger file was read: what a writer put into the older one before it went on in
+ * the younger is there by then, and comes first. */
+static bool older_has_grown(struct tail *tail, const struct tail_file *file)
+{
+    struct tail_file *older = tail_table_get(&tail->table, file->after);
+    struct tail_stat stat;
+
+    if (older == NULL || older->finished || older->fd < 0 || !tail_stat_fd(older->fd, &stat) ||
+        stat.size <= older->size)
+        return false;
+    tail_queue_push(&tail->table, older);
+    return true;
 }
 
 static struct attribute text_attribute(const char *key, const char *text)
@@ -120,8 +135,9 @@ static ssize_t read_at(const struct round *round, struct tail_file *file, char *
 }
 
 /* What the file is now, after a read that ended at `end`. false: not what it was; start over. */
-static bool look_again(const struct round *round, struct tail_file *file, uint64_t end)
+static bool look_again(const struct round *round, struct taken *taken, uint64_t end)
 {
+    struct tail_file *file = taken->file;
     struct tail_stat stat;
 
     if (!tail_cursor_fits(&file->read, file->fd)) {
@@ -129,6 +145,7 @@ static bool look_again(const struct round *round, struct tail_file *file, uint64
         return false;
     }
     uint64_t size = tail_stat_fd(file->fd, &stat) && stat.size > end ? stat.size : end;
+    taken->grew = size > end && size != file->size; /* else a size that is never reached */
     if (size > file->size) {
         file->active_ms = round->now_ms;
         file->finishing = false;
@@ -147,6 +164,18 @@ static void start_over(struct taken *taken)
     taken->read = taken->file->read; /* at 0, since the file was renewed */
     taken->ahead = AHEAD_NONE;
     taken->more = true;
+}
+
+/* After a read that ended at `end`. false: what was read is not taken, and read again. */
+static bool may_take(const struct round *round, struct taken *taken, uint64_t end)
+{
+    if (!look_again(round, taken, end))
+        start_over(taken);
+    else if (older_has_grown(round->tail, taken->file))
+        taken->more = true;
+    else
+        return true;
+    return false;
 }
 
 /* The last line has no newline and gets none: it is delivered as it is. */
@@ -211,10 +240,8 @@ static void read_lines(struct round *round, struct taken *taken)
     if (got < 0)
         return;
     size_t bytes = (size_t)got;
-    if (!look_again(round, file, file->read.offset + bytes)) {
-        start_over(taken);
+    if (!may_take(round, taken, file->read.offset + bytes))
         return;
-    }
     taken->more = bytes == room;
     taken->at_end = !taken->more;
     size_t consumed = bytes == 0 ? 0 : take_lines(round, taken, data, bytes);
@@ -337,10 +364,8 @@ static void read_ahead(struct round *round, struct taken *taken)
         look_from_begin(taken);
         return;
     }
-    if (!look_again(round, file, taken->ahead_read.offset + (uint64_t)got)) {
-        start_over(taken);
+    if (!may_take(round, taken, taken->ahead_read.offset + (uint64_t)got))
         return;
-    }
     taken->more = (size_t)got == room;
     taken->at_end = !taken->more;
     if (taken->ahead == AHEAD_HOLE)
@@ -401,6 +426,7 @@ static enum tail_round close_round(struct round *round)
     for (size_t i = 0; i < round->count; i++)
         mark.pushed += round->taken[i].moves;
     bool moves = mark.pushed != before;
+    round->tail->round_bytes = round->used;
     if (moves)
         taken = sink_mark(round->sink, &mark, sizeof(mark));
     for (size_t i = 0; i < round->count; i++) {
@@ -408,7 +434,7 @@ static enum tail_round close_round(struct round *round)
         file->reading = false;
         if (taken)
             commit(round, &round->taken[i]);
-        if (!taken || round->taken[i].more)
+        if (!taken || round->taken[i].more || round->taken[i].grew)
             tail_queue_push(&round->tail->table, file);
     }
     if (!taken)

@@ -29,6 +29,8 @@ struct tail {
     struct tail_pending pending;
     struct tail_watch watch;
     uint64_t lag_bytes, open_count;
+    size_t round_bytes;     /* of lines, in the last round */
+    int64_t round_ms;       /* when it was */
     int64_t next_scan_ms;   /* the slow rescan */
     int64_t scan_rest_ms;   /* no scan on news before this */
     int64_t next_expiry_ms; /* the next rotate_wait that runs out; 0: none */
@@ -96,7 +98,6 @@ bool tail_rotate_adopt(struct tail *tail, struct sink *sink, struct tail_file *f
 void tail_rotate_order(struct tail *tail, const char *path); /* sets `after` of all its files */
 
 /* ---- scan ---- */
-
 void tail_scan(struct tail *tail, struct sink *sink, int64_t now_ms);
 /* The known file that this is. NULL: it is a new one, also where an old one had its inode. */
 struct tail_file *tail_scan_find(struct tail *tail, struct sink *sink,
@@ -115,6 +116,5 @@ enum tail_round {
 enum tail_round tail_read_round(struct tail *tail, struct sink *sink, int64_t now_ms);
 
 /* ---- checkpoint ---- */
-
 bool tail_checkpoint_save(struct tail *tail, struct buf *ret);
 bool tail_checkpoint_restore(struct tail *tail, struct slice text, struct err *err);

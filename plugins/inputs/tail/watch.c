@@ -6,7 +6,11 @@
 #include <limits.h>
 #include <sys/inotify.h>
 
-enum { NEWS_BYTES = 16 * 1024, READS_AT_ONCE = 16 };
+enum {
+    NEWS_BYTES = 16 * 1024,
+    READS_AT_ONCE = 16,
+    EVENT_BYTES = sizeof(struct inotify_event) + NAME_MAX + 1 /* at most */
+};
 static const uint32_t FOLDER_EVENTS =
     IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_ONLYDIR | IN_EXCL_UNLINK;
 static const uint32_t NAME_EVENTS = IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE;
@@ -93,10 +97,12 @@ void tail_watch_read(struct tail_watch *watch, struct tail_news *news)
 {
     _Alignas(struct inotify_event) char events[NEWS_BYTES];
 
-    for (int reads = 0; watch->fd >= 0 && reads < READS_AT_ONCE; reads++) {
-        ssize_t bytes = read(watch->fd, events, sizeof(events));
-        if (bytes <= 0)
-            return;
+    ssize_t bytes = NEWS_BYTES;
+
+    /* A read that had room for one more event has taken all there were. */
+    for (int reads = 0; watch->fd >= 0 && reads < READS_AT_ONCE && bytes > NEWS_BYTES - EVENT_BYTES;
+         reads++) {
+        bytes = read(watch->fd, events, sizeof(events));
         for (ssize_t at = 0; at < bytes;) {
             const struct inotify_event *event = (const struct inotify_event *)(events + at);
             take_one(news, event);

@@ -129,6 +129,33 @@ static void less_memory_lets_drain_what_is_there_and_takes_no_more(void **unused
     lane_free(&lane);
 }
 
+/* After a change of the type of an input, in one piece: reads of three kinds. */
+static void what_is_abandoned_goes_back_where_its_own_read_says(void **unused)
+{
+    (void)unused;
+    struct lane *lane = make_lane(LANE_DROP_OLDEST, no_shedding, false);
+    struct receipts *before = receipts_new(NULL, NULL), *now = receipts_new(NULL, NULL);
+    struct receipt *left = receipts_open(before), *read = receipts_open(now);
+    char mark[RECEIPT_MARK_BYTES];
+    size_t mark_bytes;
+    receipts_set_way(before, RECEIPTS_GO_BACK);
+    receipts_set_way(now, RECEIPTS_GO_BACK);
+    offer_numbered(lane, NULL, 0, 3);
+    offer_numbered(lane, left, 3, 5);
+    receipts_set_way(before, RECEIPTS_STAY);
+    offer_numbered(lane, read, 8, 7);
+    receipts_hold_done(before, left, "m", 1);
+    receipts_hold_done(now, read, "m", 1);
+    lane_abandon(lane, FLOW_reload_drop);
+    assert_int_equal(ledger_flow(lane_books(lane), FLOW_reload_drop).events, 8);
+    assert_int_equal(ledger_flow(lane_books(lane), FLOW_replay_ring).events, 7);
+    assert_true(receipts_pop_settled(before, mark, &mark_bytes));
+    assert_false(receipts_pop_settled(now, mark, &mark_bytes));
+    receipts_free(&before);
+    receipts_free(&now);
+    lane_free(&lane);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +163,7 @@ int main(void)
         cmocka_unit_test(a_piece_that_a_worker_has_in_hand_goes_back_to_where_it_is_from),
         cmocka_unit_test(what_does_not_fit_is_told_before_and_counted_if_it_is_done_all_the_same),
         cmocka_unit_test(less_memory_lets_drain_what_is_there_and_takes_no_more),
+        cmocka_unit_test(what_is_abandoned_goes_back_where_its_own_read_says),
     };
     return RUN_WITH_LEDGER(tests);
 }

@@ -288,6 +288,22 @@ static void another_thread_may_settle_reads_while_they_are_walked(void **unused)
     receipts_free(&receipts);
 }
 
+static void a_list_says_whether_its_events_go_back_or_the_books_do(void **unused)
+{
+    (void)unused;
+    struct receipts *receipts = receipts_new(NULL, NULL);
+    struct receipt *receipt = receipts_open(receipts);
+    assert_true(receipt_goes_back(NULL, true));
+    assert_false(receipt_goes_back(NULL, false));
+    assert_true(receipt_goes_back(receipt, true));
+    assert_false(receipt_goes_back(receipt, false));
+    receipts_set_way(receipts, RECEIPTS_GO_BACK);
+    assert_true(receipt_goes_back(receipt, false));
+    receipts_set_way(receipts, RECEIPTS_STAY);
+    assert_false(receipt_goes_back(receipt, true));
+    receipts_free(&receipts);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -301,6 +317,7 @@ int main(void)
         cmocka_unit_test(room_for_more_reads_is_made_before_the_list_is_full),
         cmocka_unit_test(merging_keeps_the_mark_before_an_open_read),
         cmocka_unit_test(reads_of_different_streams_are_not_merged),
+        cmocka_unit_test(a_list_says_whether_its_events_go_back_or_the_books_do),
         cmocka_unit_test(another_thread_may_settle_reads_while_they_are_walked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,8 +9,12 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static char folder[] = "/tmp/spillway-checkpoint-XXXXXX";
+static const char *state = folder; /* its checkpoints are in a folder below */
 static char path[PATH_MAX];
 
 static void put_file(const char *name, struct slice content)
@@ -98,6 +102,50 @@ static void both_damaged_is_told_apart_from_none(void **unused)
     assert_int_equal(read_back(""), CHECKPOINT_DAMAGED);
 }
 
+static void name_file(const char *type, const char *wanted)
+{
+    char found[PATH_MAX], whole[PATH_MAX + 16];
+    (void)snprintf(whole, sizeof(whole), "%s%s", path, wanted);
+    assert_true(checkpoint_path_of(state, "in", "out", type, found, sizeof(found)));
+    assert_string_equal(found, whole);
+}
+
+static void positions_of_another_type_are_left_to_it(void **unused)
+{
+    (void)unused;
+    name_file("tail", "");
+    save("spillway-tail 1 5\n");
+    name_file("tail", "");
+    name_file("journald", "@journald");
+    name_file("tai", "@tai");
+    save("of a version before all types said so\n");
+    name_file("journald", "");
+    save("spillway-tail");
+    name_file("tail", "");
+    put_file(path, SLICE("damaged")); /* the copy before counts */
+    name_file("tail", "");
+    name_file("kmsg", "");
+    save("spillway-kmsg 1\n");
+    save("spillway-kmsg 1\n");
+    put_file(path, SLICE("damaged"));
+    name_file("tail", "@tail");
+}
+
+static void a_text_tells_its_type(void **unused)
+{
+    (void)unused;
+    const struct {
+        const char *text, *type;
+    } rows[] = { { "spillway-tail 1 5\n", "tail" },
+                 { "spillway-kmsg\n", "kmsg" },
+                 { "spillway-", "" },
+                 { "", "" },
+                 { "spill", "" },
+                 { "other tail", "" } };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        assert_true(slice_equals(checkpoint_type(slice_of(rows[i].text)), slice_of(rows[i].type)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -105,11 +153,18 @@ int main(void)
         cmocka_unit_test_teardown(every_damage_is_found_and_the_previous_copy_used, remove_files),
         cmocka_unit_test_teardown(each_single_changed_bit_is_found, remove_files),
         cmocka_unit_test_teardown(both_damaged_is_told_apart_from_none, remove_files),
+        cmocka_unit_test_teardown(positions_of_another_type_are_left_to_it, remove_files),
+        cmocka_unit_test(a_text_tells_its_type),
     };
     if (mkdtemp(folder) == NULL)
         return 1;
-    (void)snprintf(path, sizeof(path), "%s/in@out", folder);
+    (void)snprintf(path, sizeof(path), "%s/checkpoints", folder);
+    if (mkdir(path, 0700) != 0)
+        return 1;
+    (void)snprintf(path, sizeof(path), "%s/checkpoints/in@out", folder);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    path[strlen(path) - strlen("/in@out")] = '\0';
+    (void)rmdir(path);
     (void)rmdir(folder);
     return failed;
 }

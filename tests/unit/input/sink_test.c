@@ -204,10 +204,65 @@ static void an_event_begins_empty_whatever_lay_in_its_place(void **unused)
     unmake(scene);
 }
 
+static void what_waited_in_its_source_counts_as_waited_in_the_lane(void **unused)
+{
+    (void)unused;
+    struct scene *scene = make(false, 0);
+    sink_waited(&scene->sink, 5000);
+    add_events(scene, 1);
+    int64_t latest_ms = clock_boot_ms() - 5000;
+    assert_true(sink_flush(&scene->sink));
+    assert_in_range(clock_boot_ms() - lane_level(scene->lane).oldest_boot_ms, 5000,
+                    5000 + AT_ONCE_MS);
+    assert_true(lane_level(scene->lane).oldest_boot_ms >= latest_ms);
+    unmake(scene);
+}
+
+static void what_came_before_it_was_said_has_not_waited(void **unused)
+{
+    (void)unused;
+    struct scene *scene = make(false, 0);
+    int64_t earliest_ms = clock_boot_ms();
+    add_events(scene, 1);
+    sink_waited(&scene->sink, 5000);
+    assert_true(sink_flush(&scene->sink));
+    assert_true(lane_level(scene->lane).oldest_boot_ms >= earliest_ms);
+    unmake(scene);
+}
+
+static void the_least_patient_lane_says_how_long_events_wait(void **unused)
+{
+    (void)unused;
+    struct scene *scene = make(false, 0);
+    struct feed other = { .max_wait_ms = 200 };
+    struct lane_config config = { .capacity_bytes = PIECE * PIECES,
+                                  .piece_bytes = PIECE,
+                                  .overflow = LANE_BLOCK,
+                                  .shed = { .high = 1 },
+                                  .weight = 1,
+                                  .books = ledger_lane(ledger, "input-beside", "out", false),
+                                  .feed = &other };
+    struct lane *lanes[] = { scene->lane, lane_new(&config) };
+    assert_non_null(lanes[1]);
+    scene->sink.lanes = lanes;
+    scene->sink.lane_count = 2;
+    feed.max_wait_ms = 1000;
+    assert_int_equal(sink_max_wait_ms(&scene->sink), 200);
+    other.max_wait_ms = 3000;
+    assert_int_equal(sink_max_wait_ms(&scene->sink), 1000);
+    scene->sink.lanes = &scene->lane;
+    scene->sink.lane_count = 1;
+    lane_free(&lanes[1]);
+    unmake(scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_event_begins_empty_whatever_lay_in_its_place),
+        cmocka_unit_test(what_waited_in_its_source_counts_as_waited_in_the_lane),
+        cmocka_unit_test(what_came_before_it_was_said_has_not_waited),
+        cmocka_unit_test(the_least_patient_lane_says_how_long_events_wait),
         cmocka_unit_test(room_ends_the_wait_and_nothing_is_lost),
         cmocka_unit_test(a_deadline_ends_the_wait_and_the_newest_are_counted),
         cmocka_unit_test(the_end_of_the_grace_ends_the_wait_of_what_can_be_read_again),

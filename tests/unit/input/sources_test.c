@@ -240,7 +240,7 @@ static void checkpoints_are_recalled_by_the_input_that_wrote_them(void **unused)
     (void)unused;
     assert_non_null(mkdtemp(folder));
     put_checkpoint(folder, "b@main", "2");
-    put_checkpoint(folder, "a@main", "1");
+    put_checkpoint(folder, "a@main@files", "1"); /* another type has the name without */
     put_checkpoint(folder, "a@main.previous", "9");
     put_checkpoint(folder, "journal@main", "not of files");
     assert_true(

@@ -83,6 +83,11 @@ struct event *sink_event(struct sink *sink)
 {
     if (sink->run_count == FAKE_RUN_EVENTS)
         pass_on(sink);
+    if (sink->on_event != NULL) {
+        void (*on_event)(void) = sink->on_event;
+        sink->on_event = NULL;
+        on_event();
+    }
     struct event *event = &sink->run[sink->run_count++];
     *event = (struct event){ .observed_ns = FAKE_OBSERVED_NS, .scratch = &sink->scratch };
     return event;
@@ -186,6 +191,17 @@ void sink_quote(struct sink *sink, enum log_level level, const char *msg, const 
 
     (void)snprintf(text, sizeof(text), "%.*s", (int)words.bytes, words.data);
     sink_tell(sink, level, msg, what, text);
+}
+
+int64_t sink_max_wait_ms(const struct sink *sink)
+{
+    return sink->max_wait_ms;
+}
+
+void sink_waited(struct sink *sink, int64_t waited_ms)
+{
+    pass_on(sink);
+    sink->waited_ms = waited_ms;
 }
 
 bool sink_own_metrics(struct sink *sink, struct buf *ret_text)

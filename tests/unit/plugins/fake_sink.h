@@ -43,10 +43,13 @@ struct sink {
     uint64_t parcel_id;      /* of the last one */
     size_t parcel_begin;     /* event_count at its begin */
     enum parcel next_parcel; /* set by a test: what the next one becomes */
+    int64_t max_wait_ms;     /* set by a test: what sink_max_wait_ms() says */
+    int64_t waited_ms;       /* of the last sink_waited() */
     const char *own_metrics; /* set by a test: what sink_own_metrics() gives; NULL: it fails */
-    bool stopping;        /* set by a test: flushes and marks are refused, events are thrown away */
-    bool count_only;      /* set by a test: event_count and event_bytes alone, for long inputs */
-    uint64_t event_bytes; /* sum of event_bytes() */
+    bool stopping;   /* set by a test: flushes and marks are refused, events are thrown away */
+    bool count_only; /* set by a test: event_count and event_bytes alone, for long inputs */
+    void (*on_event)(void); /* set by a test: called once, when the next event is begun */
+    uint64_t event_bytes;   /* sum of event_bytes() */
 
     struct event run[FAKE_RUN_EVENTS]; /* not passed on yet: slices still point into the plugin */
     size_t run_count;

@@ -283,6 +283,57 @@ static void news_wake_it_and_quiet_files_do_not(void **unused)
     wait_for_events(6);
 }
 
+/* Collects what there is; the nap that follows, which begins while it does. */
+static void expect_nap(int64_t nap_ms)
+{
+    struct waits waits = { .fd_count = 0 };
+    int64_t began_ms = clock_now_ms();
+
+    assert_int_equal(fake_sink_collect(rig.sink, &input_tail, rig.state), COLLECT_IDLE);
+    input_tail.wait(rig.state, &waits);
+    assert_int_equal(waits.fd_count, 0);
+    assert_in_range(waits.until_ms, began_ms + nap_ms, clock_now_ms() + nap_ms);
+}
+
+static void it_naps_for_a_part_of_what_lanes_wait_and_where_much_comes_shortly(void **unused)
+{
+    static char lines[200 * 1024];
+    (void)unused;
+
+    rig.config.rescan = 60000;
+    begin_with("a\n");
+    rig.sink->max_wait_ms = 200;
+    rig_append(&rig, "app.log", "b\n");
+    expect_nap(40);
+    rig.sink->max_wait_ms = 1000;
+    rig_append(&rig, "app.log", "c\n");
+    expect_nap(50);
+    memset(lines, 'x', sizeof(lines) - 1);
+    for (size_t at = 100; at < sizeof(lines); at += 101)
+        lines[at] = '\n';
+    rig_append(&rig, "app.log", lines);
+    expect_nap(20);
+    rig.sink->max_wait_ms = 1;
+    rig_append(&rig, "app.log", "\nd\n");
+    expect_nap(20);
+}
+
+static void what_came_during_a_nap_has_waited_and_after_a_quiet_spell_has_not(void **unused)
+{
+    (void)unused;
+    begin_with("a\n");
+    rig_append(&rig, "app.log", "b\n");
+    (void)usleep(60 * 1000); /* longer than any nap: who slept too long does not blame the lines */
+    rig_drain(&rig);
+    assert_int_equal(rig.sink->event_count, 2);
+    assert_int_equal(rig.sink->waited_ms, 50);
+    rig_drain(&rig); /* nothing: it listens again */
+    rig_append(&rig, "app.log", "c\n");
+    rig_drain(&rig);
+    assert_int_equal(rig.sink->event_count, 3);
+    assert_int_equal(rig.sink->waited_ms, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,6 +348,8 @@ int main(void)
         TEST(without_inotify_it_polls_and_says_which_limit),
         TEST(what_the_kernel_refuses_to_watch_is_polled_counted_and_tried_again),
         TEST(news_wake_it_and_quiet_files_do_not),
+        TEST(it_naps_for_a_part_of_what_lanes_wait_and_where_much_comes_shortly),
+        TEST(what_came_during_a_nap_has_waited_and_after_a_quiet_spell_has_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

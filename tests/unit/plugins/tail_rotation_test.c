@@ -34,6 +34,31 @@ static void the_rest_of_a_renamed_file_comes_before_the_new_one(void **unused)
     expect_lost(NULL, 0);
 }
 
+/* A last line in the old file, and then one in the new, as of a program that just opens it. */
+static void write_on(void)
+{
+    rig_append(&rig, "app.log.1", "late\n");
+    rig_append(&rig, "app.log", "e\n");
+}
+
+static void what_the_old_file_got_before_the_new_one_was_read_on_comes_first(void **unused)
+{
+    (void)unused;
+    rig_add_path(&rig, "app.log");
+    free((char *)rig.paths[0]);
+    rig.paths[0] = strdup(rig_path(&rig, "another.log")); /* read before the other one */
+    rig_append(&rig, "another.log", "x\n");
+    begin_with("a\n");
+    rig_rotate(&rig);
+    rig_append(&rig, "app.log", "c\n");
+    rig_expect(&rig, "x a c ");
+    rig_append(&rig, "another.log", "y\n");
+    rig_append(&rig, "app.log", "d\n");
+    rig.sink->on_event = write_on;
+    rig_expect(&rig, "x a c y late d e ");
+    expect_lost(NULL, 0);
+}
+
 static void rotate_four_times(void)
 {
     rig_append(&rig, "app.log", "b\n");
@@ -348,6 +373,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_rest_of_a_renamed_file_comes_before_the_new_one),
+        TEST(what_the_old_file_got_before_the_new_one_was_read_on_comes_first),
         TEST(several_rotations_between_two_looks_are_read_oldest_first),
         TEST(several_rotations_while_down_are_read_oldest_first),
         TEST(rotated_files_that_the_glob_finds_too_are_read_once),

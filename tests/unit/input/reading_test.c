@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A reading's thread around an input that the test holds: when it is called. */
+#include "test.h"
+
+#include "input/reading.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { REST_MS = 20, COLLECTIONS = 5, GIVE_UP_MS = 60000, WAITED_MS = 60000 };
+
+struct resting {
+    int64_t until_ms;
+};
+static _Atomic unsigned collections, too_early;
+static char folder[] = "/tmp/spillway-reading-XXXXXX";
+static struct ledger *ledger;
+static struct feed feed = { .full_events = 1 << 20, .full_bytes = 1 << 30 };
+
+static bool resting_open(void *state, const void *config, const struct host *host, struct err *err)
+{
+    (void)state, (void)config, (void)host, (void)err;
+    return true;
+}
+
+static enum collected resting_collect(void *state, struct sink *sink)
+{
+    struct resting *resting = state;
+
+    if (clock_now_ms() < resting->until_ms)
+        atomic_fetch_add(&too_early, 1);
+    if (atomic_fetch_add(&collections, 1) == 0)
+        sink_waited(sink, WAITED_MS);
+    sink_event(sink)->body = SLICE("an event");
+    return COLLECT_IDLE;
+}
+
+static void resting_wait(void *state, struct waits *waits)
+{
+    struct resting *resting = state;
+    waits->until_ms = resting->until_ms = clock_now_ms() + REST_MS;
+}
+
+static const struct input input_resting = {
+    .type = { .name = "resting", .state_bytes = sizeof(struct resting) },
+    .open = resting_open,
+    .collect = resting_collect,
+    .wait = resting_wait,
+};
+
+static struct lane *make_lane(void)
+{
+    struct lane_config config = { .capacity_bytes = 128 * 1024,
+                                  .piece_bytes = 16 * 1024,
+                                  .overflow = LANE_BLOCK,
+                                  .shed = { .high = 1 },
+                                  .weight = 1,
+                                  .books = ledger_lane(ledger, "in", "out", false),
+                                  .feed = &feed };
+    struct lane *lane = lane_new(&config);
+    assert_non_null(lane);
+    return lane;
+}
+
+/* Rings all the while, as settled reads do. */
+static void ring_until_collected(struct reading *reading, unsigned count)
+{
+    int64_t give_up_ms = clock_now_ms() + GIVE_UP_MS;
+
+    while (atomic_load(&collections) < count) {
+        reading_ring(reading);
+        (void)usleep(500);
+        assert_true(clock_now_ms() < give_up_ms);
+    }
+}
+
+/* Of the next piece. */
+static int64_t age_ms(struct lane *lane)
+{
+    int64_t age_ms = clock_boot_ms() - lane_level(lane).oldest_boot_ms;
+    struct piece *piece = lane_gather(lane, 0);
+
+    assert_non_null(piece);
+    lane_give_back(lane, &piece);
+    return age_ms;
+}
+
+static void an_input_without_descriptors_rests_until_its_time_whatever_rings(void **unused)
+{
+    (void)unused;
+    struct err err = { "" };
+    struct lane *lane = make_lane();
+    const char *output = "out";
+    const struct reading_config config = { .input = "in",
+                                           .plugin = &input_resting,
+                                           .output = output };
+    struct reading *reading = reading_new(&config, &err);
+    assert_non_null(reading);
+    assert_true(reading_start(reading, &lane, &output, 1, &err));
+
+    ring_until_collected(reading, 1);
+    while (lane_level(lane).events == 0)
+        (void)usleep(500);
+    assert_true(age_ms(lane) >= WAITED_MS);
+    int64_t began_ms = clock_boot_ms();
+    ring_until_collected(reading, COLLECTIONS);
+    while (lane_level(lane).events == 0)
+        (void)usleep(500);
+    assert_true(age_ms(lane) <= clock_boot_ms() - began_ms + WAITED_MS / 2); /* it was said once */
+    assert_int_equal(atomic_load(&too_early), 0);
+
+    reading_finish(reading);
+    reading_free(&reading);
+    lane_abandon(lane, FLOW_drain_timeout_ring);
+    lane_free(&lane);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_input_without_descriptors_rests_until_its_time_whatever_rings),
+    };
+    struct err err = { "" };
+    char runtime[64], command[128];
+    if (mkdtemp(folder) == NULL)
+        return 1;
+    (void)snprintf(runtime, sizeof(runtime), "%s/run", folder);
+    ledger =
+        ledger_open(&(struct ledger_config){ .state_dir = folder, .runtime_dir = runtime }, &err);
+    if (ledger == NULL)
+        return 1;
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    ledger_close(&ledger);
+    (void)snprintf(command, sizeof(command), "rm -rf '%s'", folder);
+    return failed + (system(command) != 0);
+}
