@@ -20,9 +20,9 @@ def is_there():
         fetched.read_bytes() == (HERE / "package-lock.json").read_bytes()
 
 
-def run(program, *arguments, timeout=DEADLINE_S):
+def run(program, *arguments, timeout=DEADLINE_S, **variables):
     """To its end."""
-    env = {**os.environ, "NODE_PATH": str(FETCHED / "node_modules"), "NO_PROXY": "*", "no_proxy": "*"}
+    env = {**os.environ, "NODE_PATH": str(FETCHED / "node_modules"), "NO_PROXY": "*", "no_proxy": "*", **variables}
     done = subprocess.run(["node", HERE / program, *map(str, arguments)], env=env, capture_output=True,
                           text=True, timeout=timeout, check=False)
     assert done.returncode == 0 and not done.stderr, (program, done.stdout, done.stderr)
