@@ -4,12 +4,12 @@ when it goes, so that nobody who sends finds the door shut."""
 
 import fcntl
 import pathlib
-import shutil
 import socket
 import sys
 
 import pytest
 
+from rig.activation import activated
 from rig.agent import BINARY
 from rig.syslog_peers import logger
 from rig.waiting import wait_until
@@ -100,15 +100,11 @@ def test_syslog_comes_by_sockets_of_systemd_also_while_the_agent_is_down(rig, un
 
 @pytest.mark.parametrize("kind", ["unixgram", "unix"])
 def test_systemds_own_tool_starts_the_agent_at_the_first_message(rig, kind):
-    activate = shutil.which("systemd-socket-activate")
-    if activate is None:
-        pytest.skip("no systemd-socket-activate")
     receiver = rig.receiver()
     agent = rig.agent({"syslog": {"type": "syslog", "listen": "systemd:log"}},
                       {"main": rig.http(receiver)})
     path = rig.folder / "log"
-    agent.command = [activate, *(["-d"] if kind == "unixgram" else []), "-l", path, "--fdname=log",
-                     "-E", "ASAN_OPTIONS", "-E", "TSAN_OPTIONS", BINARY]
+    activated(agent, *(["-d"] if kind == "unixgram" else []), "-l", path, "--fdname=log")
     agent.launch()
     wait_until(path.is_socket, lambda: f"its socket\n{agent.log.text()}")
     logger("--socket", path, "--tag", "app", message="wake up")

@@ -5,16 +5,14 @@ rare; and who goes before the answer."""
 
 import gzip
 import json
-import shutil
 import signal
 import socket
 import stat
 import subprocess
 import threading
 
-import pytest
-
 from rig import yaml, zstd
+from rig.activation import activated
 from rig.http_sender import Sender, connect, ends, ndjson, needs_curl
 from rig.lines import check_exact, lines
 from rig.waiting import DEADLINE_S, wait_until
@@ -126,13 +124,10 @@ def test_a_socket_that_was_open_before_is_served_and_left_open(rig):
 
 @needs_curl
 def test_systemds_own_tool_starts_the_agent_at_the_first_request(rig):
-    activate = shutil.which("systemd-socket-activate")
-    if activate is None:
-        pytest.skip("no systemd-socket-activate")
     receiver = rig.receiver()
     path = rig.folder / "activated.sock"
     agent = make(rig, receiver, "systemd:web")
-    agent.command = [activate, "-l", str(path), "--fdname=web", *agent.command]
+    activated(agent, "-l", path, "--fdname=web")
     agent.launch()
     wait_until(path.exists, "the socket")
     assert curl_unix(path, ndjson(lines(0, 3))) == 200
