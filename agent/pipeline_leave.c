@@ -277,11 +277,19 @@ static void step_channel(struct pipeline *pipeline, struct channel *channel, int
 
 /* ---- outlets ---- */
 
+/* What a failed write left on the disk stays told: a later start with that output asks for it. */
+static bool outlives_its_output(enum number number)
+{
+    return number == NUMBER_spool_left_segment || number == NUMBER_spool_left_at;
+}
+
 static void clear_output_gauges(struct numbers *numbers)
 {
-    for (size_t i = 0; i < NUMBERS; i++) {
-        if (number_infos[i].scope == SCOPE_output && number_infos[i].kind != KIND_counter)
-            numbers_set(numbers, (enum number)i, 0);
+    for (enum number number = 0; number < NUMBERS; number++) {
+        const struct number_info *info = &number_infos[number];
+        if (info->scope == SCOPE_output && info->kind != KIND_counter &&
+            !outlives_its_output(number))
+            numbers_set(numbers, number, 0);
     }
 }
 

@@ -156,6 +156,8 @@ static bool open_missing(const struct listener *listener, const struct listener_
 static void park(struct listener *listener, struct socket *socket)
 {
     if (listener->parked_count == LISTENER_PARKED) { /* of a change long before the last */
+        if (listener->parked[0]->is_watched) /* closing is not enough where others have it */
+            (void)epoll_ctl(listener->epoll, EPOLL_CTL_DEL, listener->parked[0]->fd, NULL);
         socket_close(&listener->parked[0]);
         listener->parked_count--;
         memmove(listener->parked, listener->parked + 1,
