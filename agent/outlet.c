@@ -147,12 +147,27 @@ static struct books *books_of(struct outlet *outlet, const char *input)
     return books != NULL ? books : lane_books(outlet->lanes[0]);
 }
 
+/* Lanes that the books have on disk, of which nothing could be read there. */
+static void expect_unread(struct outlet *outlet, struct spool *spool)
+{
+    struct lane_snapshot lane;
+
+    for (unsigned i = 0; i < ledger_lane_count(outlet->ledger); i++) {
+        ledger_snapshot(outlet->ledger, i, &lane);
+        if (strcmp(lane.output, outlet->name) == 0 &&
+            (lane.numbers[NUMBER_spool_unread_events] > 0 ||
+             ledger_stock(ledger_books(outlet->ledger, i), ACCOUNT_spool).events > 0))
+            (void)spool_expect_unread(spool, slice_of(lane.input));
+    }
+}
+
 bool outlet_use_spool(struct outlet *outlet, struct opened_spool *spool, bool at_start,
                       struct err *err)
 {
     struct spool_index *index = spool_index_of(spool->spool);
     struct err why = { "" };
 
+    expect_unread(outlet, spool->spool);
     for (unsigned i = 0; i < index->lane_count; i++)
         index->lanes[i].books = books_of(outlet, index->lanes[i].input);
     if (at_start)

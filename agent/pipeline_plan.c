@@ -162,7 +162,7 @@ static void plan_lanes_of(const struct pipeline *pipeline, struct outlet *outlet
     for (size_t i = 0; i < pipeline->channel_count; i++) {
         const struct strand *strand = channel_find(pipeline->channels[i], outlet);
         size_t at = 0;
-        if (strand == NULL)
+        if (strand == NULL || strand->is_taken_out)
             continue;
         while (at < next->lane_count && next->lanes[at] != strand->lane)
             at++;

@@ -73,8 +73,13 @@ static void tell(const char *output, const char *path, const struct spool_scan *
                  int64_t took_ms)
 {
     if (scan->error != 0)
-        LOG(LOG_ERROR, "spool cannot be read", LS("output", output), LS("path", path),
-            LS("error", strerror(scan->error)));
+        LOG(LOG_ERROR, "spool cannot be read, batches are held in memory", LS("output", output),
+            LS("path", path), LS("error", strerror(scan->error)),
+            LS("fix", "mend the folder and restart: what is in it is sent then"));
+    if (scan->unread > 0)
+        LOG(LOG_ERROR, "segments of the spool cannot be read, the next start tries them again",
+            LS("output", output), LS("path", path), LU("segments", scan->unread),
+            LS("the_first", scan->unread_note));
     if (scan->left_alone > 0)
         LOG(LOG_WARN, "files in the spool are left alone", LS("output", output), LS("path", path),
             LU("files", scan->left_alone), LS("the_first", scan->note));
@@ -100,6 +105,8 @@ static bool add_found(struct spools *spools, struct spool *spool, const char *ou
         found[spools->found_count++] = (struct ledger_found){
             .input = index->lanes[i].input, .output = output, .amount = spool_index_live(index, i)
         };
+    if (index->is_partial)
+        found[spools->found_count++] = (struct ledger_found){ .input = "", .output = output };
     return true;
 }
 

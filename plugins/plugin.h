@@ -299,3 +299,4 @@ struct output {
 /* What plugins that listen share. Last, as it is made of the above. */
 #include "net/joining.h"
 #include "net/listener.h"
+#include "net/socket.h"

@@ -3,6 +3,7 @@
  * log. Each is opened for reading and closed, as the files of check_inputs are. The libraries that
  * read a journal pass over what they may not read: here it is told. */
 #include "base/auto.h"
+#include "base/capability.h"
 #include "base/identity.h"
 #include "cli/check_env.h"
 
@@ -61,16 +62,17 @@ static void try_globs(struct source *source, char *globs)
 static void explain(const struct source *source, struct buf *ret)
 {
     bool is_kernel_log = (source->input->type->traits & INPUT_KERNEL_LOG) != 0;
+    bool is_refused = source->error == EPERM || source->error == EACCES;
+    const char *advice = capability_advice(CAP_SYSLOG);
 
     if (source->error == EACCES && identity_explain(&source->identity, source->refused, ret))
         return;
     (void)buf_add_text(ret, strerror(source->error));
-    if (is_kernel_log && (source->error == EPERM || source->error == EACCES))
-        (void)buf_add_text(ret, ": where kernel.dmesg_restrict is 1 it takes CAP_SYSLOG (drop-in "
-                                "kernel-log.conf)");
+    if (is_kernel_log && is_refused)
+        (void)buf_printf(ret, ": where kernel.dmesg_restrict is 1 it takes %s", advice);
     else if (is_kernel_log && source->error == ENOENT)
-        (void)buf_add_text(ret, ": a service that sees no devices needs the drop-in "
-                                "kernel-log.conf, a container the device");
+        (void)buf_printf(ret, ": a service that sees no devices needs %s, a container the device",
+                         advice);
 }
 
 static void tell(const struct source *source, const char *globs, struct checklist *list)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* delivery_state: what a delivery is made of, for delivery.c and answers.c alone. */
+/* delivery_state: what a delivery is made of, for delivery.c, answers.c and spilling.c alone. */
 #pragma once
 
 #include "delivery/backoff.h"

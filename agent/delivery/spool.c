@@ -75,7 +75,7 @@ void spool_publish(const struct spool *spool)
     numbers_set(spool->numbers, NUMBER_spool_bytes, spool->index.bytes);
     numbers_set(spool->numbers, NUMBER_spool_max_bytes, spool->config.max_bytes);
     numbers_set(spool->numbers, NUMBER_spool_unsynced_bytes, at_risk);
-    numbers_set(spool->numbers, NUMBER_spool_state, spool->is_broken);
+    numbers_set(spool->numbers, NUMBER_spool_state, spool->is_broken || spool->index.is_blind);
 }
 
 void spool_tell(struct spool *spool, const char *msg, const char *what, int error, uint64_t segment)
@@ -189,10 +189,12 @@ void spool_end_writing(struct spool *spool)
     spool->writing = NULL;
 }
 
-/* Without its sum a segment is read record by record at the next start: no harm. */
+/* Without its sum a segment is read record by record at the next start: no harm. It gets none where
+ * it would lie behind what a failed write left; and none if it has marks, because where a power
+ * loss takes these it would lack records that are there again. */
 bool spool_plan_close(struct spool *spool, const struct spool_stamp *now, struct spool_job *ret)
 {
-    if (spool->left.segment != 0) /* the disk fails, and the sum would lie behind that */
+    if (spool->left.segment != 0 || (spool->writing != NULL && spool->writing->is_touched))
         spool_end_writing(spool);
     if (spool->writing == NULL)
         return false;
@@ -272,10 +274,8 @@ bool spool_plan_write(struct spool *spool, struct batch *batch, const struct spo
         return false;
     }
     if (spool->writing != NULL && spool->writing->end_at > SPOOL_SEGMENT_HEAD &&
-        spool->writing->end_at + growth > spool->segment_bytes) {
-        plan_seal(spool, now, ret);
+        spool->writing->end_at + growth > spool->segment_bytes && spool_plan_close(spool, now, ret))
         return true;
-    }
     return fill_write(spool, batch, now, ret);
 }
 

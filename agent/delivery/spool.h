@@ -37,12 +37,16 @@ void spool_reserve_ids(struct spool *spool, uint64_t below);
  * 0: nothing. */
 void spool_set_left(struct spool *spool, struct spool_place left);
 struct spool_place spool_left(const struct spool *spool);
+/* The books of the start before have events of that input on disk that could not be read: a lane
+ * for them, to be bound. false: there are too many. */
+bool spool_expect_unread(struct spool *spool, struct slice input);
 /* What was found on disk, by lane, is taken into the books: carry. The lanes must be bound. */
 void spool_carry(struct spool *spool, struct numbers *numbers);
 void spool_carry_again(struct spool *spool, struct numbers *numbers); /* within the same start */
 
 /* ---- what next; false: nothing of this kind now ---- */
-bool spool_is_closing(const struct spool *spool); /* it has no room: only what it has is sent */
+/* It has no room, or its folder could not be read: only what it has is sent. */
+bool spool_is_closing(const struct spool *spool);
 bool spool_takes(const struct spool *spool, const struct batch *batch);
 bool spool_is_usable(const struct spool *spool, int64_t now_ms); /* not in memory mode, or try */
 bool spool_may_read(const struct spool *spool, int64_t now_ms);  /* there is something unread */

@@ -21,9 +21,10 @@ struct spool_scan {            /* what was found */
     int error;                 /* errno of the folder, 0: it could be read */
     unsigned segments, walked; /* walked: read record by record, without a sum or with marks */
     unsigned torn, damaged;    /* segments that end in half a record; damaged parts */
-    unsigned left_alone;       /* files that are not ours, or of another version */
+    unsigned left_alone;       /* files that are not ours, of another version, or without a head */
+    unsigned unread;           /* segments that another start may be able to read */
     uint64_t bytes;
-    char note[200]; /* about the first that was left alone: its name and why */
+    char note[200], unread_note[200]; /* about the first of them: its name and why */
 };
 /* Reads heads and sums, no bodies. */
 void spool_files_scan(struct spool_files *files, struct spool *spool, const unsigned char *boot,

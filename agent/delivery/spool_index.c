@@ -197,7 +197,7 @@ void spool_segment_settle(struct spool_index *index, struct spool_segment *segme
 
 struct amount spool_index_live(const struct spool_index *index, unsigned lane)
 {
-    struct amount sum = { 0, 0 };
+    struct amount sum = index->lanes[lane].unread;
 
     for (const struct spool_segment *segment = index->oldest; segment != NULL;
          segment = segment->newer) {

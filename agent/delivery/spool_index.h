@@ -43,13 +43,16 @@ struct spool_segment {
 
 struct spool_lane {
     char input[LEDGER_NAME];
-    struct books *books; /* NULL until it is bound */
+    struct books *books;  /* NULL until it is bound */
+    struct amount unread; /* in no segment of the index: it could not be read at the start */
 };
 
 struct spool_index {
     struct spool_segment *oldest, *newest;
     unsigned count;
-    uint64_t bytes; /* of all files */
+    uint64_t bytes;  /* of all files */
+    bool is_partial; /* there may be more on disk, that could not be read at the start */
+    bool is_blind;   /* not even the names of the files: nothing may be written */
     unsigned lane_count;
     struct spool_lane lanes[SPOOL_LANES_MAX];
 };
@@ -75,7 +78,7 @@ void spool_segment_settle(struct spool_index *index, struct spool_segment *segme
 void spool_lane_forget_unmarked(const struct spool_lane *lane);
 /* That row is gone from the disk. */
 void spool_row_forget_unmarked(const struct spool_index *index, const struct spool_row *row);
-/* What lives on disk of that lane. */
+/* What lives on disk of that lane, as far as the books are right also where it cannot be read. */
 struct amount spool_index_live(const struct spool_index *index, unsigned lane);
 /* Admission of the oldest event that was not read yet, as far as records lie in the order of their
  * age; INT64_MAX: all was. */

@@ -53,12 +53,13 @@ uint64_t spool_growth_of(const struct batch *batch)
 
 bool spool_is_closing(const struct spool *spool)
 {
-    return spool->config.max_bytes == 0;
+    return spool->config.max_bytes == 0 || spool->index.is_blind;
 }
 
 bool spool_takes(const struct spool *spool, const struct batch *batch)
 {
-    return batch->run_count <= SPOOL_RUNS_MAX && spool_growth_of(batch) <= spool->config.max_bytes;
+    return !spool_is_closing(spool) && batch->run_count <= SPOOL_RUNS_MAX &&
+           spool_growth_of(batch) <= spool->config.max_bytes;
 }
 
 bool spool_must_evict(const struct spool *spool, uint64_t growth, uint64_t limit)

@@ -4,6 +4,7 @@
 #include "base/auto.h"
 #include "delivery/spool_aside.h"
 #include "delivery/spool_segment.h"
+#include "delivery/spool_state.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -24,6 +25,14 @@ static void leave_alone(struct scan *scan, const char *name, const char *why)
 {
     if (scan->ret->left_alone++ == 0)
         (void)snprintf(scan->ret->note, sizeof(scan->ret->note), "'%.80s': %s", name, why);
+}
+
+static void note_unread(struct scan *scan, const char *name, const char *why)
+{
+    spool_index_of(scan->spool)->is_partial = true;
+    if (scan->ret->unread++ == 0)
+        (void)snprintf(scan->ret->unread_note, sizeof(scan->ret->unread_note), "'%.80s': %s", name,
+                       why);
 }
 
 /* ---- names ---- */
@@ -49,7 +58,7 @@ static void take_file(void *context, const char *name)
     }
     spool_reserve_ids(scan->spool, id + 1);
     if (scan->id_count == scan->id_room)
-        leave_alone(scan, name, "there are too many segments");
+        note_unread(scan, name, "there are too many segments");
     else
         scan->ids[scan->id_count++] = id;
 }
@@ -187,15 +196,18 @@ static bool walk(struct scan *scan, struct spool_segment *segment, uint64_t end_
 
 /* ---- a segment ---- */
 
+/* *ret_error: an errno, then it is not known what it is. */
 static const char *check_head(struct scan *scan, int fd, uint64_t id, char why[64],
-                              struct spool_segment_head *ret)
+                              struct spool_segment_head *ret, int *ret_error)
 {
     struct spool_disk *disk = scan->files->disk;
     char bytes[SPOOL_SEGMENT_HEAD];
     int64_t got = disk->read(disk, fd, bytes, sizeof(bytes), 0);
 
-    if (got < 0)
-        return strerror((int)-got);
+    if (got < 0) {
+        *ret_error = (int)-got;
+        return NULL;
+    }
     switch (spool_read_segment_head((struct slice){ bytes, (size_t)got }, ret)) {
     case SPOOL_READ:
         return ret->id == id ? NULL : "it has the name of another segment";
@@ -211,6 +223,16 @@ static const char *check_head(struct scan *scan, int fd, uint64_t id, char why[6
     return why;
 }
 
+/* Of a start of this boot that died, some may still be in the memory of the kernel alone. */
+static void note_unsynced(struct spool *spool, struct spool_segment *segment)
+{
+    bool is_at_risk = segment->is_unsynced || spool_never_syncs(spool);
+
+    segment->is_unsynced = segment->must_rewrite = is_at_risk && !segment->is_of_other_boot;
+    if (segment->is_unsynced)
+        spool->unsynced_bytes += segment->bytes;
+}
+
 static bool fill_segment(struct scan *scan, struct spool_segment *segment, int fd, uint64_t size,
                          const struct spool_segment_head *head)
 {
@@ -224,6 +246,7 @@ static bool fill_segment(struct scan *scan, struct spool_segment *segment, int f
     segment->is_touched = head->is_touched;
     segment->is_of_other_boot = memcmp(head->boot, scan->boot, SPOOL_BOOT_BYTES) != 0;
     has_sum = read_sum(scan, fd, size, &end_at, &sum, buffer);
+    segment->is_unsynced = !has_sum;
     if (!has_sum || head->is_touched)
         return walk(scan, segment, end_at, has_sum);
     segment->stop_at = segment->end_at = end_at;
@@ -245,39 +268,69 @@ static int64_t size_of(struct scan *scan, int fd, uint64_t id)
     return left.at == SPOOL_ALL_OF_IT ? 0 : (int64_t)left.at;
 }
 
-static void read_segment(struct scan *scan, uint64_t id)
+/* A link, a pipe, one that is gone: nothing that was a segment of ours. */
+static bool is_none_of_ours(int error)
 {
-    struct spool_index *index = spool_index_of(scan->spool);
-    struct spool_disk *disk = scan->files->disk;
-    struct spool_segment_head head = { .version = 0 };
-    struct spool_segment *segment = NULL;
-    char name[SPOOL_NAME_BYTES], text[64];
-    const char *why = NULL;
-    int fd = spool_open_segment(scan->files, id, false);
-    int64_t size = fd < 0 ? fd : size_of(scan, fd, id);
+    return error == EINVAL || error == ENXIO || error == ELOOP || error == ENOENT;
+}
+
+static void skip_segment(struct scan *scan, uint64_t id, const char *why, int error)
+{
+    char name[SPOOL_NAME_BYTES];
 
     spool_name(id, name);
+    spool_close_segment(scan->files, id);
+    if (why == NULL)
+        why = strerror(error);
+    if (error == 0 || is_none_of_ours(error))
+        leave_alone(scan, name, why);
+    else
+        note_unread(scan, name, why);
+}
+
+static void take_segment(struct scan *scan, uint64_t id, int fd, uint64_t size,
+                         const struct spool_segment_head *head)
+{
+    struct spool_index *index = spool_index_of(scan->spool);
+    struct spool_segment *segment = spool_index_add(index, id, size);
+
+    if (segment == NULL) {
+        skip_segment(scan, id, "there are too many segments", ENOMEM);
+        return;
+    }
+    if (!fill_segment(scan, segment, fd, size, head)) {
+        spool_index_remove(index, segment);
+        skip_segment(scan, id, "it cannot be read, or has more lanes than the books", EIO);
+        return;
+    }
+    note_unsynced(scan->spool, segment);
+    scan->ret->segments++;
+    scan->ret->bytes += size;
+}
+
+static void read_segment(struct scan *scan, uint64_t id)
+{
+    struct spool_disk *disk = scan->files->disk;
+    struct spool_segment_head head = { .version = 0 };
+    char name[SPOOL_NAME_BYTES], text[64];
+    int fd = spool_open_segment(scan->files, id, false), error = 0;
+    int64_t size = fd < 0 ? fd : size_of(scan, fd, id);
+
+    if (size < 0) {
+        skip_segment(scan, id, NULL, (int)-size);
+        return;
+    }
     if (size == 0) { /* a start that died before it wrote a byte */
+        spool_name(id, name);
         spool_close_segment(scan->files, id);
         (void)disk->remove(disk, name);
         return;
     }
-    why = size < 0 ? strerror((int)-size) : check_head(scan, fd, id, text, &head);
-    if (why == NULL)
-        segment = spool_index_add(index, id, (uint64_t)size);
-    if (why == NULL && segment == NULL)
-        why = "there are too many segments";
-    if (segment != NULL && !fill_segment(scan, segment, fd, (uint64_t)size, &head)) {
-        spool_index_remove(index, segment);
-        why = "it cannot be read, or has more lanes than the books";
-    }
-    if (why != NULL) {
-        leave_alone(scan, name, why);
-        spool_close_segment(scan->files, id);
-        return;
-    }
-    scan->ret->segments++;
-    scan->ret->bytes += (uint64_t)size;
+    const char *why = check_head(scan, fd, id, text, &head, &error);
+    if (why != NULL || error != 0)
+        skip_segment(scan, id, why, error);
+    else
+        take_segment(scan, id, fd, (uint64_t)size, &head);
 }
 
 void spool_files_scan(struct spool_files *files, struct spool *spool, const unsigned char *boot,
@@ -287,6 +340,8 @@ void spool_files_scan(struct spool_files *files, struct spool *spool, const unsi
 
     *ret = (struct spool_scan){ .error = 0 };
     ret->error = -files->disk->list(files->disk, take_file, &scan);
+    if (ret->error != 0)
+        spool_index_of(spool)->is_partial = spool_index_of(spool)->is_blind = true;
     if (scan.id_count > 0)
         qsort(scan.ids, scan.id_count, sizeof(*scan.ids), compare_ids);
     files->is_scanning = true;
@@ -296,5 +351,6 @@ void spool_files_scan(struct spool_files *files, struct spool *spool, const unsi
             read_segment(&scan, scan.ids[i]);
     }
     files->is_scanning = false;
+    files->is_folder_dirty = true; /* as that start may have left it */
     free(scan.ids);
 }

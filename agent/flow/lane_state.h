@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lane_state: what a lane is made of, for lane.c and lane_change.c alone. */
+/* lane_state: what a lane is made of, for the files lane*.c of this folder alone. */
 #pragma once
 
 #include "base/lock.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* reading_state: what a reading is made of, for reading.c and reading_change.c alone. */
+/* reading_state: what a reading is made of, for the files reading*.c of this folder alone. */
 #pragma once
 
 #include "base/wake.h"

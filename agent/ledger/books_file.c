@@ -356,9 +356,9 @@ static enum flow closing_flow(enum account from, bool rereadable)
 }
 
 /* What was found on disk (R) against the stock of the spool (S): the lesser of both is handed over,
- * and R over S was written and not yet counted, out of ready. What remains is closed like all else.
- * R is without the batches that were done, but for their marks: those are in no account any more.
- */
+ * and R over S was written and not yet counted, out of ready, if that start had the spool at all.
+ * What remains is closed like all else. R is without the batches that were done, but for their
+ * marks: those are in no account any more. */
 static void hand_over(uint64_t found, uint64_t *spool, uint64_t *ready, uint64_t *ret_from_spool,
                       uint64_t *ret_from_ready)
 {
@@ -369,8 +369,10 @@ static void hand_over(uint64_t found, uint64_t *spool, uint64_t *ready, uint64_t
     *ready -= *ret_from_ready;
 }
 
-static void hand_over_found(struct amount found, struct amount *spool, struct amount *ready,
-                            struct books_left *left)
+/* is_partial: what is missing may lie where nothing can be read now, which is no reason to call it
+ * lost. */
+static void hand_over_found(struct amount found, bool is_partial, struct amount *spool,
+                            struct amount *ready, struct books_left *left)
 {
     struct amount *from_spool = &left->closing[FLOW_hand_over];
     struct amount *from_ready = &left->closing[FLOW_hand_over_ready];
@@ -378,6 +380,12 @@ static void hand_over_found(struct amount found, struct amount *spool, struct am
     hand_over(found.events, &spool->events, &ready->events, &from_spool->events,
               &from_ready->events);
     hand_over(found.bytes, &spool->bytes, &ready->bytes, &from_spool->bytes, &from_ready->bytes);
+    if (!is_partial)
+        return;
+    left->unread = *spool;
+    from_spool->events += spool->events;
+    from_spool->bytes += spool->bytes;
+    *spool = (struct amount){ 0, 0 };
 }
 
 /* Of books that were closed: what was left had its entries then. But a spool lives on. */
@@ -388,10 +396,11 @@ static bool is_closed_already(const struct books_image *image, const struct book
 }
 
 /* Settles the stocks of what was held; found is taken out of those of spool and ready. */
-static bool settle_stocks(const struct books_image *image, struct amount found,
+static bool settle_stocks(const struct books_image *image, struct amount found, bool is_partial,
                           struct amount stocks[ACCOUNTS_MAX], struct books_left *left)
 {
     struct amount none = { 0, 0 }, *spool = &none, *ready = &none;
+    bool has_spool = books_image_output_number(image, left->output, NUMBER_spool_max_bytes) > 0;
 
     for (uint32_t i = 0; i < image->header.accounts.rows; i++) {
         struct books_account_row row;
@@ -400,11 +409,26 @@ static bool settle_stocks(const struct books_image *image, struct amount found,
             return false;
         if (row.held && account_named(row.name) == ACCOUNT_spool)
             spool = &stocks[i];
-        if (row.held && account_named(row.name) == ACCOUNT_ready && !is_closed_already(image, &row))
+        if (row.held && account_named(row.name) == ACCOUNT_ready && has_spool &&
+            !is_closed_already(image, &row))
             ready = &stocks[i];
     }
-    hand_over_found(found, spool, ready, left);
+    hand_over_found(found, is_partial, spool, ready, left);
     return true;
+}
+
+static bool is_partial(const struct books_image *image, const char *output)
+{
+    for (size_t i = 0; i < image->found_count; i++) {
+        if (image->found[i].input[0] == '\0' && strcmp(image->found[i].output, output) == 0)
+            return true;
+    }
+    return false;
+}
+
+static uint64_t less(uint64_t from, uint64_t amount)
+{
+    return from > amount ? from - amount : 0;
 }
 
 /* Returns whether anything was left. */
@@ -415,7 +439,7 @@ static bool close_accounts(const struct books_image *image, const char *lane, st
     bool found;
 
     sum_stocks(image, lane, stocks);
-    if (!settle_stocks(image, on_disk, stocks, left)) {
+    if (!settle_stocks(image, on_disk, is_partial(image, left->output), stocks, left)) {
         left->damaged = true;
         return true;
     }
@@ -436,11 +460,6 @@ static bool close_accounts(const struct books_image *image, const char *lane, st
         found = found || stock->events > 0 || stock->bytes > 0;
     }
     return found;
-}
-
-static uint64_t less(uint64_t from, uint64_t amount)
-{
-    return from > amount ? from - amount : 0;
 }
 
 static struct amount find_found(const struct books_image *image, unsigned lane,

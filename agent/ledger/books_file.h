@@ -38,6 +38,7 @@ struct books_left {
     bool rereadable;
     bool damaged;                 /* its counters or names make no sense: nothing was taken */
     struct amount closing[FLOWS]; /* `replay_*` where the input can be read again, else `crash_*` */
+    struct amount unread; /* of those handed over: on disk as far as is known, and not readable */
 };
 /* lane < header.lanes_used. false: nothing was left and nothing is damaged. */
 bool books_image_left(const struct books_image *image, unsigned lane, struct books_left *ret);

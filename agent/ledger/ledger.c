@@ -164,6 +164,19 @@ struct numbers *ledger_agent_numbers(struct ledger *ledger)
 
 /* ---- opening and closing ---- */
 
+static void enter_left(struct books *books, const struct books_left *left, struct suspect suspect)
+{
+    atomic_store(&books->rereadable, left->rereadable);
+    for (unsigned flow = 0; flow < FLOWS; flow++) {
+        atomic_fetch_add(&books->closing[flow].events, left->closing[flow].events);
+        atomic_fetch_add(&books->closing[flow].bytes, left->closing[flow].bytes);
+    }
+    numbers_set(&books->numbers, NUMBER_spool_unread_events, left->unread.events);
+    numbers_set(&books->numbers, NUMBER_spool_unread_bytes, left->unread.bytes);
+    numbers_set(&books->numbers, NUMBER_crashes, suspect.crashes);
+    numbers_set(&books->numbers, NUMBER_suspect_events, suspect.in_hand);
+}
+
 /* Enters what the predecessor left. Half of the slots are kept for the lanes of this start. */
 static unsigned close_predecessor(struct ledger *ledger, const struct predecessor_books *dead)
 {
@@ -179,15 +192,8 @@ static unsigned close_predecessor(struct ledger *ledger, const struct predecesso
             damaged++;
             continue;
         }
-        struct books *books = &file->lanes[find_slot(file, left.input, left.output)];
-        atomic_store(&books->rereadable, left.rereadable);
-        for (unsigned flow = 0; flow < FLOWS; flow++) {
-            atomic_fetch_add(&books->closing[flow].events, left.closing[flow].events);
-            atomic_fetch_add(&books->closing[flow].bytes, left.closing[flow].bytes);
-        }
-        struct suspect suspect = suspect_lane(&dead->image, i);
-        numbers_set(&books->numbers, NUMBER_crashes, suspect.crashes);
-        numbers_set(&books->numbers, NUMBER_suspect_events, suspect.in_hand);
+        enter_left(&file->lanes[find_slot(file, left.input, left.output)], &left,
+                   suspect_lane(&dead->image, i));
     }
     if (damaged > 0) {
         size_t length = strlen(ledger->note);
@@ -196,21 +202,6 @@ static unsigned close_predecessor(struct ledger *ledger, const struct predecesso
                        length == 0 ? "" : "; ", damaged);
     }
     return closed;
-}
-
-/* Outputs whose spools have something on disk: those alone can have had it in hand. */
-static void note_spool_suspects(struct ledger *ledger, const struct books_image *dead)
-{
-    for (size_t i = 0; i < dead->found_count; i++) {
-        const char *output = dead->found[i].output;
-        struct suspect suspect = suspect_spool(dead, output);
-        struct numbers *numbers =
-            suspect.crashes > 0 ? ledger_output_numbers(ledger, output) : NULL;
-        if (numbers == NULL)
-            continue;
-        numbers_set(numbers, NUMBER_spool_crashes, suspect.crashes);
-        numbers_set(numbers, NUMBER_spool_in_hand, suspect.in_hand);
-    }
 }
 
 /* So that what was closed is not closed once more from an older copy. Before the first report
@@ -246,7 +237,7 @@ void ledger_begin(struct ledger *ledger, const struct ledger_found *found, size_
     if (was_running || dead->kind == PREDECESSOR_CLEAN)
         has_left = close_predecessor(ledger, dead) > 0 || was_running;
     if (was_running)
-        note_spool_suspects(ledger, &dead->image);
+        suspect_note_spools(&dead->image, ledger);
     forget_predecessor(ledger);
     live_file_publish(&ledger->live);
     if (has_left)

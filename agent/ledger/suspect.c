@@ -94,3 +94,17 @@ struct suspect suspect_spool(const struct books_image *image, const char *output
     return (struct suspect){ books_image_output_number(image, output, NUMBER_spool_crashes) + 1,
                              in_hand };
 }
+
+void suspect_note_spools(const struct books_image *dead, struct ledger *ledger)
+{
+    for (size_t i = 0; i < dead->found_count; i++) {
+        const char *output = dead->found[i].output;
+        struct suspect suspect = suspect_spool(dead, output);
+        struct numbers *numbers =
+            suspect.crashes > 0 ? ledger_output_numbers(ledger, output) : NULL;
+        if (numbers == NULL)
+            continue;
+        numbers_set(numbers, NUMBER_spool_crashes, suspect.crashes);
+        numbers_set(numbers, NUMBER_spool_in_hand, suspect.in_hand);
+    }
+}

@@ -16,3 +16,6 @@ struct suspect {
 struct suspect suspect_lane(const struct books_image *image, unsigned lane);
 /* The spool of that output. */
 struct suspect suspect_spool(const struct books_image *image, const char *output);
+/* Of outputs whose spools have something on disk, as found for `dead`: those alone can have had it
+ * in hand. Entered in the new books. */
+void suspect_note_spools(const struct books_image *dead, struct ledger *ledger);

@@ -49,7 +49,10 @@ struct amount {
     uint64_t events, bytes;
 };
 
-/* What lies on disk of a lane, as spools found it: (input, output) may be of no configuration. */
+/* What lies on disk of a lane, as spools found it: (input, output) may be of no configuration.
+ * Input
+ * "": not all of what lies there for this output could be read; what the books have over it stays
+ * in the spool. */
 struct ledger_found {
     const char *input, *output;
     struct amount amount;

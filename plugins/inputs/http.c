@@ -34,6 +34,7 @@ static void use_config(struct http_input *input, const struct http_input_config 
 {
     struct err err = { "" };
 
+    input->has_changed = true;
     input->config = config;
     input->host = host;
     input->mapping.host = host;
@@ -43,6 +44,8 @@ static void use_config(struct http_input *input, const struct http_input_config 
     guard_make(&input->guard, config);
     resources_fini(&input->mapping.resources); /* the host's own attributes are in them */
     inlet_set_options(input->inlet, config);
+    if (input->old_inlet != NULL) /* it is run once more, and what it was opened with goes */
+        inlet_set_options(input->old_inlet, config);
     if (config->max_body_bytes == input->buffer_bytes)
         return;
     input->buffer_bytes = config->max_body_bytes;
@@ -84,13 +87,27 @@ static void run_inlets(struct http_input *input, struct sink *sink)
     input->sink = NULL;
 }
 
+/* After a change, and at the start. */
+static void settle(struct http_input *input, struct sink *sink)
+{
+    struct err err = { "" };
+
+    if (!input->has_changed)
+        return;
+    input->has_changed = false;
+    if (!input->has_told)
+        sink_tell(sink, LOG_INFO, "listening", inlet_bound(input->inlet),
+                  input->config->listen.items[0]);
+    input->has_told = true;
+    if (!inlet_adjust(input->inlet, &err))
+        sink_tell(sink, LOG_ERROR, "not changed", inlet_bound(input->inlet), err.text);
+}
+
 static enum collected http_input_collect(void *state, struct sink *sink)
 {
     struct http_input *input = state;
 
-    if (!input->has_told)
-        sink_tell(sink, LOG_INFO, "listening", inlet_bound(input->inlet), input->config->listen);
-    input->has_told = true;
+    settle(input, sink);
     input->is_draining = false; /* a reload may have thought better of it */
     run_inlets(input, sink);
     return input->is_run_again ? COLLECT_MORE : COLLECT_IDLE;

@@ -79,7 +79,7 @@ static bool check_joining(const struct socket_config *cfg, struct err *err)
     return joining_check(&rules, err);
 }
 
-static bool socket_check(const void *config, struct err *err)
+static bool socket_input_check(const void *config, struct err *err)
 {
     struct listener_config listener = setup(config, NULL);
 
@@ -103,7 +103,8 @@ static uint64_t socket_memory_bytes(const void *config)
     return listener_memory_bytes(&listener) + joining_memory_bytes(&rules, cfg->max_record_bytes);
 }
 
-static bool socket_open(void *state, const void *config, const struct host *host, struct err *err)
+static bool socket_input_open(void *state, const void *config, const struct host *host,
+                              struct err *err)
 {
     const struct socket_config *cfg = config;
     struct socket_input *in = state;
@@ -166,7 +167,7 @@ static bool socket_change(void *state, const void *config, const struct host *ho
     return has_changed;
 }
 
-static void socket_close(void *state)
+static void socket_input_close(void *state)
 {
     struct socket_input *in = state;
 
@@ -179,12 +180,12 @@ const struct input input_socket = {
                           "Lines or records that are sent over TCP, TLS, UDP or unix sockets",
                           socket_config, socket_input),
               .max_event_bytes = socket_max_event_bytes, .memory_bytes = socket_memory_bytes,
-              .check = socket_check },
-    .open = socket_open,
+              .check = socket_input_check },
+    .open = socket_input_open,
     .collect = socket_collect,
     .wait = socket_wait,
     .last = socket_last,
     .attend = socket_attend,
-    .close = socket_close,
+    .close = socket_input_close,
     .change = socket_change,
 };

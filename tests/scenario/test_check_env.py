@@ -154,7 +154,7 @@ def test_the_journal_and_the_kernels_log_are_tried_and_what_is_missing_is_named(
         "✗ input kernel: FOLDER/kmsg cannot be read: 'FOLDER/kmsg' (mode 0600, owner root:root) is not to be "
         "read by user 'nobody': change the mode, or " + by_capability,
         "✗ input gone: FOLDER/gone cannot be read: No such file or directory: a service that sees no devices "
-        "needs the drop-in kernel-log.conf, a container the device"]
+        "needs CAP_SYSLOG (drop-in kernel-log.conf), a container the device"]
     del inputs["others"], inputs["gone"]
     done = check(place, config_of(place, main(receiver), inputs), "--env")
     if os.geteuid() == 0:
@@ -169,7 +169,7 @@ def test_what_the_kernel_keeps_for_itself_is_said_though_the_modes_would_allow_i
     wanted = "✓ input kernel: /dev/kmsg can be read"
     if not os.path.exists("/dev/kmsg"):
         wanted = "✗ input kernel: /dev/kmsg cannot be read: No such file or directory: a service that sees no " \
-            "devices needs the drop-in kernel-log.conf, a container the device"
+            "devices needs CAP_SYSLOG (drop-in kernel-log.conf), a container the device"
     elif is_restricted:
         wanted = "✗ input kernel: /dev/kmsg cannot be read: Operation not permitted: where " \
             "kernel.dmesg_restrict is 1 it takes CAP_SYSLOG (drop-in kernel-log.conf)"

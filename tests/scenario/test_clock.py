@@ -3,12 +3,14 @@
 timer hangs or bursts, no data ages. By libfaketime, which does not go with sanitizers: these scenarios
 are run with the release build alone."""
 
+import calendar
 import email.utils
 import glob
 import time
 
 import pytest
 
+from rig.listening import connect
 from rig.lines import append_lines, check_exact, lines
 from rig.receiver import Reply
 from rig.waiting import wait_until
@@ -145,3 +147,28 @@ def test_batches_collections_and_saves_go_on_without_a_burst(rig, step):
     wait_until(lambda: checkpoint.stat().st_ino != saved, "another checkpoint")
     agent.stop()
     check_exact(receiver.bodies(), 200)
+
+
+def test_a_stamp_without_a_year_is_of_the_nearest_one_whatever_the_clock_does(rig):
+    receiver = rig.receiver()
+    agent, clock = start(rig, receiver, {"syslog": {"type": "syslog", "listen": "udp://127.0.0.1:0",
+                                                    "time_zone": "UTC"}})
+    cases = [  # the clock, and what comes then of stamps
+        ("2026-12-31 23:59:30", {"Jan  1 00:00:10": "2027-01-01T00:00:10", "Dec 31 23:59:20": "2026-12-31T23:59:20"}),
+        ("2027-01-01 00:00:30", {"Dec 31 23:59:50": "2026-12-31T23:59:50", "Jan  1 00:00:20": "2027-01-01T00:00:20"}),
+        ("2039-02-28 12:00:00", {"Feb 28 11:59:59": "2039-02-28T11:59:59"}),
+        ("2028-02-29 12:00:00", {"Feb 29 11:59:59": "2028-02-29T11:59:59"}),
+    ]
+    with connect(agent, "udp") as sender:
+        for now, stamps in cases:
+            at = calendar.timegm(time.strptime(now, "%Y-%m-%d %H:%M:%S"))
+            clock.step(f"{at - time.time():+.0f}")
+            for stamp, wanted in stamps.items():
+                came = len(receiver.events())
+                sender.send(f"<13>{stamp} host app: {now} {stamp}".encode())
+                event = receiver.wait_events(came + 1)[came]
+                assert event["body"] == f"{now} {stamp}"
+                assert event["time"][:19] == wanted
+                assert event["observed_time"][:13] in (now[:13].replace(" ", "T"), wanted[:13])
+    assert agent.metrics().get("spillway_lines_unparsed_total") == 0
+    agent.stop().agree_with(receiver)

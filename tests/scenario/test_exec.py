@@ -175,6 +175,20 @@ def test_slow_deaf_and_endless_children_end_and_do_not_hold_others(rig):
     wait_until(lambda: not marked(mark), "also the one that had left it")
 
 
+def test_a_flood_on_the_standard_error_is_told_by_a_few_lines_and_a_count(rig):
+    receiver = rig.receiver()
+    agent = rig.agent({"noisy": shell("seq 1 50000 >&2; echo done", interval="1h")},
+                      {"main": rig.http(receiver)})
+    agent.start()
+    wait_until(lambda: "done" in bodies(receiver), "its end")
+    agent.stop().agree_with(receiver)
+    told = agent.log.find(msg="a command wrote to its standard error")
+    [stopped] = agent.log.find(msg="stopped")
+    assert told[0]["text"] == "1" and len(told) < 100
+    assert len(told) + int(stopped["log_lines_held_back"]) >= 50000
+    assert agent.log.path.stat().st_size < 40000
+
+
 @pytest.mark.quick
 def test_after_a_kill_no_process_is_left(rig):
     mark = rig.folder / "mark"

@@ -371,7 +371,7 @@ def test_connections_over_the_limit_are_closed_and_those_within_it_work(rig):
 
 def test_to_close_a_connection_that_rests_is_no_refusal_and_one_that_never_asked_is(rig):
     receiver = rig.receiver()
-    agent = make(rig, receiver, idle_timeout="200ms").start()
+    agent = make(rig, receiver, idle_timeout="2s").start()
 
     def count(what):
         return agent.metrics().get(f"spillway_connections_{what}_total", input="web", output="main")
@@ -419,6 +419,31 @@ def test_tls_and_a_reload_that_takes_a_renewed_certificate(rig, folder):
     wait_until(lambda: serial() != before, "the renewed certificate")
     assert curl(agent, *arguments, body=ndjson(["b"]), url=f"https://localhost:{port}/")[0] == 200
     receiver.wait_events(2)
+    agent.stop().agree_with(receiver)
+
+
+def test_senders_come_while_reloads_open_another_inlet(rig):
+    receiver = rig.receiver()
+    agent = make(rig, receiver, max_connections=50).start()
+    address, over = address_of(agent), threading.Event()
+
+    def knock():
+        while not over.is_set():
+            try:
+                socket.create_connection(address, timeout=20).close()
+            except OSError:
+                pass
+    knocker = threading.Thread(target=knock)
+    knocker.start()
+    try:
+        for generation in range(2, 12):
+            agent.config["inputs"]["web"]["max_connections"] = 50 + generation
+            reload(agent, generation)
+    finally:
+        over.set()
+        knocker.join()
+    wait_until(lambda: try_post(agent), "a sender that is let in")
+    receiver.wait_events(1)
     agent.stop().agree_with(receiver)
 
 

@@ -2,10 +2,17 @@
 """Two outputs, one of them sick in every way there is: the healthy one gets everything, the breaker of
 the sick one opens, and what only it loses is dropped by its own policy, and counted."""
 
+import base64
+import contextlib
+import json
+import random
+import signal
+import subprocess
 import threading
 
 import pytest
 
+from rig.agent import BINARY
 from rig.lines import Writer, check_exact, lines, numbers
 from rig.receiver import Reply
 from rig.waiting import wait_until
@@ -114,3 +121,45 @@ def test_the_breaker_opens_after_so_many_failures_and_lets_one_probe_out_for_eac
     agent.finish().agree_with(receiver)
     assert len(agent.log.find(msg="circuit breaker opened")) == 1, "a line for each failed probe"
     check_exact(receiver.bodies(), 1000, in_order=False)
+
+
+@contextlib.contextmanager
+def far_endpoint(folder, name):
+    """One that answers after 200 ms. Its summary is there once the block was left."""
+    port_file = folder / f"{name}.port"
+    process = subprocess.Popen([BINARY, "receive", "--listen", "127.0.0.1:0", "--port-file", port_file,
+                                "--count-only", "--json", "--fault", "delay=200ms"],
+                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    found = {}
+    try:
+        wait_until(port_file.exists, "an endpoint")
+        found["url"] = f"http://127.0.0.1:{port_file.read_text().strip()}/"
+        yield found
+        process.send_signal(signal.SIGTERM)
+        found["summary"] = json.loads(process.communicate(timeout=20)[0])
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.release
+def test_three_far_endpoints_at_once_fit_into_the_default_memory_limit(rig, capsys):
+    """What comes hardly compresses, so as much memory is in flight as there is; the rig compares the
+    peak of own memory with the limit and the 8 MiB beside it."""
+    count, seed = 80000, random.Random(1)
+    with open(rig.folder / "app.log", "wb") as file:
+        for number in range(count):
+            file.write(b"seq=%d %s\n" % (number, base64.b64encode(seed.randbytes(750))))
+    with contextlib.ExitStack() as stack:
+        far = [stack.enter_context(far_endpoint(rig.folder, f"far{n}")) for n in range(3)]
+        agent = rig.agent({"app": rig.tail("app.log")},
+                          {f"far{n}": {"type": "http", "url": far[n]["url"]} for n in range(3)}).start()
+        for n in range(3):
+            agent.wait_metric(count, "spillway_delivered_events_total", output=f"far{n}")
+        books = agent.stop()
+    for n in range(3):
+        lane = books.lane(output=f"far{n}")
+        assert (lane.received, lane.delivered, lane.dropped) == (count, count, 0)
+        assert far[n]["summary"]["events_told"] == count, far[n]["summary"]
+    with capsys.disabled():
+        print(f" {agent.peak_bytes / (1 << 20):.1f} MiB of its own at most", end="")

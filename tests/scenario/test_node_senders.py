@@ -3,9 +3,10 @@
 winston-syslog. All of it must arrive, as it was meant."""
 
 import collections
-import subprocess
+import pathlib
 
 import pytest
+import yaml as pyyaml
 
 from rig import npm
 from rig.http_sender import address_of
@@ -14,6 +15,7 @@ from rig.waiting import wait_until
 from test_tls import Certificates
 
 pytestmark = pytest.mark.npm
+EXAMPLE = pathlib.Path(__file__).parents[2] / "config/examples/http-input.yaml"
 COUNT = 100
 
 
@@ -24,10 +26,12 @@ def named(receiver, name):
 @pytest.mark.parametrize("form", ["json", "proto"])
 def test_the_sdk_of_opentelemetry_sends_logs_metrics_and_traces(rig, form):
     receiver = rig.receiver()
-    agent = rig.agent({"web": {"type": "http", "listen": "tcp://127.0.0.1:0"}}, {"main": rig.http(receiver)})
+    agent = rig.agent(pyyaml.safe_load(EXAMPLE.read_text())["inputs"], {"main": rig.http(receiver)})
+    agent.env = {"LISTEN": "tcp://127.0.0.1:0", "TOKEN": "sesame"}
     agent.start()
     host, port = address_of(agent)
-    npm.run("otel.js", f"http://{host}:{port}", form, COUNT)
+    npm.run("otel.js", f"http://{host}:{port}", form, COUNT,
+            OTEL_EXPORTER_OTLP_HEADERS="authorization=Bearer%20sesame")
     # a log record, a span and its event each; 2 sums, a gauge, and of the histogram count, sum, min, max, 3 buckets
     events = receiver.wait_events(3 * COUNT + 10)
     assert {event["resource"]["service.name"] for event in events} == {f"shop-{form}"}

@@ -22,7 +22,7 @@ from rig.lines import append_lines, lines
 from rig.prometheus_server import PrometheusServer, Relay
 from rig.promtool import program
 from rig.receiver import Reply
-from rig.waiting import wait_until
+from rig.waiting import DEADLINE_S, wait_until
 
 PACKAGING = pathlib.Path(__file__).resolve().parents[2] / "packaging"
 CHOSEN = {"$job": "spillway", "$instance": ".*", "$input": ".*", "$output": ".*",
@@ -121,7 +121,7 @@ class BadCompany:
             for i in range(20):
                 statsd.send(f"answers:1|c|#id:{i}".encode())
             try:
-                socket.create_connection(self._address("strangers"), timeout=20).close()
+                socket.create_connection(self._address("strangers"), timeout=DEADLINE_S).close()
             except ConnectionResetError:
                 pass
 

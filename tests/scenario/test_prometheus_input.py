@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The input `prometheus`: a real exporter, and targets that hang, lie, flood and forget."""
 
+import collections
 import http.server
 import pathlib
 import signal
@@ -78,6 +79,11 @@ def targets():
 
 def scrape(*urls, **options):
     return {"type": "prometheus", "targets": list(urls), "interval": "200ms", **options}
+
+
+def patient(*urls, **options):
+    """A scrape may take as long as its interval: here one that fails would be noticed."""
+    return scrape(*urls, **{"interval": "1s", **options})
 
 
 def samples(receiver, name, job=None):
@@ -219,7 +225,7 @@ def test_a_series_that_is_gone_gets_one_marker_as_has_each_of_a_target_that_cann
     targets.answers = {"/a": ('# TYPE hits counter\n# UNIT hits bytes\nstays 1\ngoes{b="2",a="1"} 1\n'
                               'hits_total{zone="x"} 7\ntheir_time 3 1395066363000\n')}
     receiver = rig.receiver()
-    agent = rig.agent({"job": scrape(targets.url("/a"), labels={"site": "ours"})},
+    agent = rig.agent({"job": patient(targets.url("/a"), labels={"site": "ours"})},
                       {"main": rig.http(receiver)})
     agent.start()
     wait_until(lambda: len(samples(receiver, "goes")) >= 2, "all series, twice")
@@ -256,7 +262,7 @@ def test_what_of_a_series_came_before_a_scrape_broke_off_counts_and_the_rest_is_
 
     targets.answers = {"/a": whole}
     receiver = rig.receiver()
-    agent = rig.agent({"job": scrape(targets.url("/a"))}, {"main": rig.http(receiver)})
+    agent = rig.agent({"job": patient(targets.url("/a"))}, {"main": rig.http(receiver)})
     agent.start()
     wait_until(lambda: samples(receiver, "s3"), "all series")
     targets.answers["/a"] = break_off
@@ -269,18 +275,21 @@ def test_what_of_a_series_came_before_a_scrape_broke_off_counts_and_the_rest_is_
 def test_series_that_find_no_room_are_sent_and_get_no_marker(rig, targets):
     targets.answers = {"/a": "".join(f'many{{n="{at}",pad="{"x" * 200}"}} 1\n' for at in range(1000))}
     receiver = rig.receiver()
-    agent = rig.agent({"job": scrape(targets.url("/a"), max_series_memory="64KiB"),
-                       "none": scrape(targets.url("/a"), max_series_memory="0")}, {"main": rig.http(receiver)})
+    agent = rig.agent({"job": patient(targets.url("/a"), max_series_memory="64KiB"),
+                       "none": patient(targets.url("/a"), max_series_memory="0")}, {"main": rig.http(receiver)})
     agent.start()
     agent.wait_log(msg="some series will get no marker when they are gone", input="job")
     wait_until(lambda: len(samples(receiver, "many", "none")) >= 1000, "all samples all the same")
     wait_until(lambda: len(samples(receiver, "scrape_samples_scraped", "job")) >= 3, "whole scrapes")
-    known = agent.metrics().get("spillway_series", input="job")
-    assert 100 < known < 65536 / 250
+    wait_until(lambda: 100 < agent.metrics().get("spillway_series", input="job") < 65536 / 250, "those with room")
     targets.answers["/a"] = "other 1\n"
     wait_until(lambda: len(samples(receiver, "other", "job")) >= 2 and len(samples(receiver, "other", "none")) >= 2,
                "scrapes without them")
-    assert len(markers(receiver)) == known and markers(receiver, "none") == []
+    ended = [labels["n"] for name, labels in markers(receiver) if name == "many"]
+    assert 100 < len(set(ended)) < 65536 / 250 and markers(receiver, "none") == []
+    # A scrape that a busy machine was too late for ends all series, too.
+    assert len(ended) == len(set(ended)) or 0 in values(receiver, "up", "job"), \
+        collections.Counter(ended).most_common(3)
     assert not agent.log.find(msg="some series will get no marker when they are gone", input="none")
     agent.stop().agree_with(receiver)
 
@@ -288,7 +297,7 @@ def test_series_that_find_no_room_are_sent_and_get_no_marker(rig, targets):
 def test_a_reload_keeps_what_is_known_of_targets_that_stay_and_ends_those_that_go(rig, targets):
     targets.answers = {"/a": "stays 1\ngoes 1\n", "/b": "other 1\n"}
     receiver = rig.receiver()
-    agent = rig.agent({"job": scrape(targets.url("/a"), targets.url("/b"))}, {"main": rig.http(receiver)})
+    agent = rig.agent({"job": patient(targets.url("/a"), targets.url("/b"))}, {"main": rig.http(receiver)})
     agent.start()
     wait_until(lambda: samples(receiver, "goes") and samples(receiver, "other"), "all series")
 

@@ -123,7 +123,7 @@ def test_what_a_running_agent_cannot_change_is_named(rig, name, change):
 def test_a_part_that_cannot_be_opened_leaves_all_as_it_was(rig):
     """The books have room for 32 outputs in one start: the last one of the new ones does not fit."""
     receiver = rig.receiver()
-    agent = make(rig, receiver, grace="1s").start()
+    agent = make(rig, receiver, grace="3s").start()
     main = agent.config["outputs"]["main"]
     small = {**main, "batch": {"max_bytes": "64KiB"}}
     agent.config["agent"]["memory_limit"] = "256MiB"
@@ -362,7 +362,7 @@ def test_what_waits_for_a_lane_that_is_taken_out_gives_way_and_is_counted(rig):
     dead.always(503)
     agent = rig.agent({"app": {"type": "stdin", "lane": {"overflow": "block", "capacity": "1MiB"}}},
                       {"main": rig.http(dead, batch={"max_bytes": "64KiB"})},
-                      shutdown_grace="1s").start_piped()
+                      shutdown_grace="3s").start_piped()
     agent.feed(lines(0, 20))
     agent.wait_log(msg="circuit breaker opened")
     feeder = threading.Thread(target=lambda: agent.feed(lines(20, 9980, bytes_=300)))
@@ -458,7 +458,7 @@ def test_a_lane_that_returns_while_it_drains_goes_on(rig):
 def test_what_is_left_of_a_lane_goes_back_to_its_files_and_comes_when_it_returns(rig):
     receiver, other = rig.receiver(), rig.receiver()
     other.always(503)
-    agent = make(rig, receiver, grace="1s").start()
+    agent = make(rig, receiver, grace="3s").start()
     output = rig.http(other, batch={"max_events": 100})
     agent.config["outputs"]["other"] = output
     reload(agent)
@@ -481,7 +481,7 @@ def test_no_gauge_of_an_output_that_was_taken_out_stays_as_it_was(rig):
     """Else an alert about it fires until the next start."""
     receiver, other = rig.receiver(), rig.receiver()
     other.always(401)
-    agent = make(rig, receiver, grace="1s").start()
+    agent = make(rig, receiver, grace="3s").start()
     agent.config["outputs"]["other"] = rig.http(other, batch={"max_events": 100},
                                                 spool={"max_bytes": "8MiB", "min_free": "0"})
     reload(agent)
@@ -490,12 +490,14 @@ def test_no_gauge_of_an_output_that_was_taken_out_stays_as_it_was(rig):
     del agent.config["outputs"]["other"]
     reload(agent)
     agent.wait_log(msg="output taken out")
-    metrics = agent.metrics()
     on_disk = {"spillway_stock_events", "spillway_stock_bytes", "spillway_spool_in_hand"}  # as it is
-    left = {name: value for (name, labels), value in metrics.samples.items()
-            if dict(labels).get("output") == "other" and value and name not in on_disk
-            and metrics.families.get(name, [""])[0] == "gauge"}
-    assert not left, left
+
+    def left():
+        metrics = agent.metrics()
+        return {name: value for (name, labels), value in metrics.samples.items()
+                if dict(labels).get("output") == "other" and value and name not in on_disk
+                and metrics.families.get(name, [""])[0] == "gauge"}
+    wait_until(lambda: not left(), left)
     agent.stop()
 
 
@@ -505,7 +507,7 @@ def test_what_cannot_be_read_again_is_counted_as_reload_drop(rig):
     agent = rig.agent({"app": {"type": "stdin"}},
                       {"main": rig.http(receiver, concurrency={"max": 1}),  # so that order is kept
                        "other": rig.http(other, batch={"max_events": 100}, concurrency={"max": 1})},
-                      shutdown_grace="1s").start_piped()
+                      shutdown_grace="3s").start_piped()
     agent.feed(lines(0, 5000, bytes_=300))
     await_all(receiver, 5000)
     del agent.config["outputs"]["other"]
@@ -545,7 +547,7 @@ def test_a_removed_input_drains_and_the_others_go_on(rig):
 def test_a_spool_stays_with_its_output_over_a_change_and_over_an_absence(rig):
     receiver, other = rig.receiver(), rig.receiver()
     other.go_away()
-    agent = make(rig, receiver, grace="1s").start()
+    agent = make(rig, receiver, grace="3s").start()
     output = rig.http(other, batch={"max_events": 100},
                       spool={"max_bytes": "64MiB", "min_free": "0"})
     agent.config["outputs"]["other"] = output
@@ -695,12 +697,16 @@ def threads(agent):
 
 
 def storm(rig, count, pause, seed):
-    """SIGHUPs over configurations A, B and a wrong one, an endpoint that refuses half of the time."""
+    """SIGHUPs over configurations A, B and a wrong one, an endpoint that refuses half of the time. One input
+    is of another type in each."""
     chance = random.Random(seed)
     receiver, other = rig.receiver(), rig.receiver()
     receiver.rule(lambda request: Reply(503) if int(time.monotonic() * 5) % 2 else None)
-    agent = make(rig, receiver, batch={"max_events": 500}, grace="2s").start()
+    agent = make(rig, receiver, batch={"max_events": 500}, grace="2s")
+    agent.config["inputs"]["either"] = {"type": "generator", "rate": 50}
+    agent.start()
     a = yaml.dump(agent.config)
+    agent.config["inputs"]["either"] = rig.tail("either.log")
     agent.config["outputs"]["main"]["headers"] = {"X-Which": "b"}
     agent.config["outputs"]["other"] = rig.http(other)
     agent.config["processors"] = {"mark": {"type": "set", "attributes": {"which": "b"}}}

@@ -2,6 +2,7 @@
 """The spool: an outage goes to disk and comes back, across stops and kills, and whatever happens to
 the files, what is missing at the receiver is what the books count."""
 
+import errno
 import os
 import pathlib
 import random
@@ -13,6 +14,7 @@ import pytest
 
 from rig.agent import BINARY
 from rig.lines import Writer, append_lines, assert_none_missing, check_exact, lines, numbers
+from rig.preload import FailingIo
 from rig.waiting import wait_until
 
 STDIN = {"app": {"type": "stdin"}}
@@ -333,6 +335,46 @@ def test_after_a_power_loss_what_is_on_disk_is_sent(rig):
     lane = agent.finish().lane()
     assert (lane.received, lane.delivered) == (10000, 10000)
     check_exact(receiver.bodies(), 10000, in_order=False)
+
+
+@pytest.mark.parametrize("call, error, said", [
+    ("openat", errno.EACCES, "segments of the spool cannot be read, the next start tries them again"),
+    ("readdir", errno.EIO, "spool cannot be read, batches are held in memory")])
+def test_what_cannot_be_read_at_a_start_stays_in_the_books_and_is_sent_by_the_next(rig, call, error, said):
+    receiver = rig.receiver()
+    receiver.always(503)
+    agent = make(rig, receiver)
+    disk = FailingIo(rig.folder)
+    disk.under(agent, agent.state_dir / "spool")
+    agent.start_piped()
+    agent.feed(lines(0, 5000))
+    agent.wait_metric(5000, "spillway_lines_total")
+    agent.end_input()
+    assert agent.finish().lane().spool == 5000
+
+    disk.fail(error, call)
+    receiver.always(200)
+    agent.start_piped()
+    told = agent.wait_log(msg=said)
+    assert os.strerror(error) in told.get("error", told.get("the_first", ""))
+    assert stock(agent, "spool") == 5000
+    assert agent.metrics().get("spillway_spool_unread_events", output="main") == 5000
+    disk.mend()
+    agent.feed(lines(5000, 1000))
+    receiver.wait_events(1000)  # from memory, or over new files beside those that nobody could read
+    agent.end_input()
+    lane = agent.finish().lane()
+    assert (lane.received, lane.delivered, lane.dropped, lane.spool) == (6000, 1000, 0, 5000)
+
+    agent.start_piped()
+    receiver.wait_events(6000)
+    wait_until(lambda: segments(agent) == [], "an empty spool")
+    assert agent.metrics().get("spillway_spool_unread_events", output="main") == 0
+    assert agent.metrics().get("spillway_lost_events_total", output="main") == 0
+    agent.end_input()
+    lane = agent.finish().lane()
+    assert (lane.received, lane.delivered, lane.spool) == (5000, 5000, 0)
+    check_exact(receiver.bodies(), 6000, in_order=False)
 
 
 # ---- what happens to the files between two starts ----

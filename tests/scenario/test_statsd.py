@@ -3,9 +3,11 @@
 
 import collections
 import pathlib
+import signal
 
 import pytest
 
+from rig import yaml
 from rig.listening import bound, connect
 from rig.waiting import wait_until
 
@@ -116,7 +118,6 @@ def test_a_reload_keeps_the_series_and_the_sockets(rig):
     receiver = rig.receiver()
     agent = rig.agent(listen("udp://127.0.0.1:0"), {"main": rig.http(receiver)})
     agent.start()
-    yaml = pytest.importorskip("rig.yaml")
     with connect(agent, "udp") as sender:
         sender.send(b"a:5|c")
         wait_until(lambda: samples(receiver, "a") == [5], "five")
@@ -128,3 +129,51 @@ def test_a_reload_keeps_the_series_and_the_sockets(rig):
         wait_until(lambda: samples(receiver, "a")[-1] == 6 and samples(receiver, "t"), "one more")
     assert len(samples(receiver, "t", quantile=0.9)) == len(samples(receiver, "t")) == 1
     agent.stop().agree_with(receiver)
+
+
+def test_what_udp_sent_is_summed_shipped_or_counted_while_the_agent_stands_still(rig):
+    """For a while nobody reads: the kernel drops, and says how much; of the rest nothing is missing."""
+    receiver = rig.receiver()
+    agent = rig.agent(listen("udp://127.0.0.1:0", receive_buffer="64KiB", max_record_bytes="256"),
+                      {"main": rig.http(receiver)})
+    agent.start()
+    sent = 5000
+    with connect(agent, "udp") as sender:
+        agent.process.send_signal(signal.SIGSTOP)
+        for at in range(sent):
+            sender.send({0: b"what is this", 1: b"", 2: b"one:1|c|#pad:" + b"x" * 400}.get(at % 100, b"one:1|c"))
+        agent.process.send_signal(signal.SIGCONT)
+        wait_until(lambda: metric(agent, "samples_total") > 0, "it reads again")
+        sender.send(b"last:1|c")
+        wait_until(lambda: samples(receiver, "last"), "it goes on")
+    lane = agent.stop().agree_with(receiver).lane()
+    assert lane.upstream_loss > sent // 2
+    shipped = [event["body"] for event in receiver.events() if "body" in event]
+    assert "what is this" in shipped and lane.malformed > 0
+    assert sum(last_sums(receiver, "one").values()) + len(shipped) + lane.malformed + lane.upstream_loss == sent
+
+
+@pytest.mark.parametrize("scheme", ["udp", "unixgram"])
+def test_reloads_under_fire_keep_the_socket_and_no_sample_is_missing(rig, scheme):
+    receiver = rig.receiver()
+    address = f"unixgram://{rig.folder}/s.sock" if scheme == "unixgram" else "udp://127.0.0.1:0"
+    agent = rig.agent(listen(address), {"main": rig.http(receiver)})
+    agent.start()
+    where = bound(agent, scheme)
+    sent, generation = 0, 1
+    with connect(agent, scheme) as sender:
+        for at in range(20):
+            agent.config["inputs"]["statsd"]["max_series"] = str(1000 + at)
+            if at % 2:
+                agent.config["outputs"]["main"]["timeout"] = f"{10 + at}s"
+            agent.config_path.write_text(yaml.dump(agent.config))
+            agent.process.send_signal(signal.SIGHUP)
+            generation += 1
+            while agent.metrics().get("spillway_config_generation") < generation:
+                for _ in range(20):
+                    sender.send(b"one:1|c")
+                    sent += 1
+                wait_until(lambda: metric(agent, "samples_total") == sent, "all that was sent")  # noqa: B023
+    assert bound(agent, scheme) == where and len(agent.log.find(msg="listens")) == 1
+    wait_until(lambda: last_sums(receiver, "one") == {"[]": sent}, lambda: f"{sent}: {last_sums(receiver, 'one')}")
+    assert agent.stop().agree_with(receiver).lane().upstream_loss == 0

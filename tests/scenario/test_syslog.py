@@ -6,6 +6,7 @@ import datetime
 import pathlib
 import shutil
 import signal
+import socket
 import time
 
 import pytest
@@ -256,6 +257,33 @@ def test_datagrams_are_all_accounted_for_while_the_agent_stands_still_for_two_se
     arrived = [int(event["body"].split()[1]) for event in receiver.events()
                if event["body"].startswith("message")]
     assert len(arrived) == len(set(arrived))
+
+
+def send_from(address, agent, scheme, line):
+    kind = socket.SOCK_DGRAM if scheme == "udp" else socket.SOCK_STREAM
+    with socket.socket(socket.AF_INET, kind) as sender:
+        sender.bind((address, 0))
+        sender.connect(bound(agent, scheme))
+        try:
+            sender.sendall(line + b"\n")
+        except OSError:
+            pass  # one that may not is closed at once
+
+
+def test_only_peers_that_may_are_heard_and_the_others_are_counted(rig):
+    receiver = rig.receiver()
+    agent = rig.agent(listen("udp://127.0.0.1:0", "tcp://127.0.0.1:0", allow=["127.0.0.8/29", "::1"]),
+                      {"main": rig.http(receiver)})
+    agent.start()
+    for address in ("127.0.0.7", "127.0.0.9", "127.0.0.16"):
+        for scheme in ("udp", "tcp"):
+            send_from(address, agent, scheme, f"<13>app: {scheme} from {address}".encode())
+    receiver.wait_events(2)
+    agent.wait_metric(2, "spillway_connections_refused_total")
+    agent.wait_metric(2, "spillway_dropped_events_total", reason="malformed")
+    lane = agent.stop().agree_with(receiver).lane()
+    assert sorted(receiver.bodies()) == ["tcp from 127.0.0.9", "udp from 127.0.0.9"]
+    assert (lane.received, lane.malformed) == (4, 2)
 
 
 def test_a_reload_changes_the_zone_and_keeps_connections(rig):

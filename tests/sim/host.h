@@ -40,8 +40,9 @@ struct outlet;
 
 /* What the world knows of one event. */
 struct fate {
-    uint8_t acked_in; /* the start that was told so; 0: none */
-    uint8_t safe_in;  /* the start that has it on disk, synced if that is the policy */
+    uint8_t acked_in;  /* the start that was told so; 0: none */
+    uint8_t safe_in;   /* the start that has it on disk, synced if that is the policy */
+    uint8_t on_plates; /* at a power loss: it was on disk before, and is after it */
     bool arrived, in_flight, was_acked, was_repeated; /* repeated: it arrived more than once */
     bool was_refused;                                 /* it alone, once */
     uint32_t admitted_ms;                             /* after HOST_EPOCH_MS, of its last offer */
@@ -132,9 +133,15 @@ struct sim_request {
 /* ---- the disk of a spool: outlives the agent ---- */
 
 struct sim_file {
-    char name[24]; /* "": no file */
-    char *data;
-    size_t bytes, room, synced_bytes;
+    char name[24];  /* "": no file */
+    char ghost[24]; /* of one that was removed, but the folder was not synced since */
+    char *data;     /* as programs see it */
+    char *kept;     /* as it is on the plates */
+    bool *is_dirty; /* by sectors: it is to be written there */
+    size_t bytes, kept_bytes, room;
+    bool is_named; /* its name is on the plates */
+    /* Only its sum knows of them: the records were lost, or are not whole. */
+    struct amount hidden[OUTLET_SOURCES];
 };
 
 struct sim_disk {
@@ -142,17 +149,27 @@ struct sim_disk {
     struct sim *host;
     struct sim_file files[DISK_FILES];
     uint64_t capacity;
-    bool is_scanned; /* at the start: then nothing fails but a removal */
+    bool is_scanned;        /* at the start: then its calls fail by another chance */
+    unsigned scan_sickness; /* in a hundred */
 };
 
 struct spool_walk {
     struct amount live[OUTLET_SOURCES];
+    struct amount unseen[OUTLET_SOURCES]; /* in segments that the agent does not know */
     uint64_t bytes;
     unsigned doubles; /* batches that are in memory, too */
 };
 
+/* A record as it lies there, found without the agent's help. */
+struct found_record {
+    struct sim_file *file;
+    uint64_t segment, at;
+    struct spool_record head;
+    bool is_known; /* its segment is in the index */
+};
+
 struct unsynced_item {
-    uint64_t segment, end;
+    uint64_t segment, at, end;
     struct item item;
 };
 
@@ -163,6 +180,7 @@ struct sim_spooler {
     struct spool_job job;
     struct spool_result result;
     uint64_t job_events[OUTLET_SOURCES]; /* that it takes off the disk, or writes */
+    uint64_t corrupt[OUTLET_SOURCES];    /* that are to be counted as damaged, in this start */
 };
 
 struct sim_worker {
@@ -202,7 +220,8 @@ struct outlet {
     struct spool *spool; /* NULL: none */
     struct spool_files *spool_files;
     struct sim_spooler spooler;
-    bool was_over; /* more was found than the bound */
+    bool was_over;                       /* more was found than the bound */
+    uint64_t at_risk_bytes, whole_bytes; /* when the power went */
     struct unsynced_item *unsynced;
     size_t unsynced_count, unsynced_room;
     struct lane *lanes[OUTLET_SOURCES];
@@ -220,7 +239,7 @@ struct outlet {
 
 /* ---- the host ---- */
 
-enum stop_kind { STOP_CRASH, STOP_DRAIN };
+enum stop_kind { STOP_CRASH, STOP_POWER, STOP_DRAIN };
 
 struct sim {
     uint64_t seed, steps, step;
@@ -241,12 +260,27 @@ struct sim {
     uint64_t disk_until_step;
     unsigned disk_sickness; /* in a hundred calls to the disk of a spool */
     struct amount left[HOST_OUTLETS * OUTLET_SOURCES][ACCOUNTS]; /* at a crash, in the books */
-    struct amount on_disk[HOST_OUTLETS * OUTLET_SOURCES]; /* what the books should be closed by */
+    /* What the books should be closed by: on disk, less what is done but for its mark. */
+    struct amount on_disk[HOST_OUTLETS * OUTLET_SOURCES];
+    struct amount unmarked[HOST_OUTLETS * OUTLET_SOURCES];
+    struct amount unseen[HOST_OUTLETS * OUTLET_SOURCES]; /* and where nobody could read */
+    struct amount unread[HOST_OUTLETS * OUTLET_SOURCES]; /* the books have it in the spool still */
+    uint64_t unread_excess[HOST_OUTLETS * OUTLET_SOURCES]; /* of it: not there at all */
+    uint64_t unhidden[HOST_OUTLETS * OUTLET_SOURCES];      /* the sum that knew it counts no more */
+    uint64_t unread_write[HOST_OUTLETS * OUTLET_SOURCES];  /* not told, and not found since */
+    /* As of the last saved copy of the books. */
+    struct buf saved_books;
+    int64_t next_report_ms;
+    struct amount saved_left[HOST_OUTLETS * OUTLET_SOURCES][ACCOUNTS];
+    struct amount saved_unmarked[HOST_OUTLETS * OUTLET_SOURCES];
+    unsigned boot;       /* counts them */
+    int64_t boots_ms;    /* how long all those before were up or off */
+    bool has_lost_power; /* between this start and the one before */
     /* Events of a job on disk that was not told: taken off it, written. */
     uint64_t untold[HOST_OUTLETS * OUTLET_SOURCES], untold_write[HOST_OUTLETS * OUTLET_SOURCES];
     /* for the summary */
     uint64_t faults, crashes, drains, offered, delivered, dropped, lost, repeated, launches, splits;
-    uint64_t spilled, from_disk, buried;
+    uint64_t spilled, from_disk, buried, power_losses, blind_starts, flips, corrupt;
 };
 
 /* Prints the line that replays this seed and what was violated; does not return. */
@@ -276,6 +310,8 @@ void plan_host(struct sim *host);
 /* host_life.c */
 void life_start(struct sim *host);
 void life_crash(struct sim *host);
+void life_lose_power(struct sim *host);
+void life_report(struct sim *host); /* saves a copy of the books, unless the disk is full */
 void life_begin_drain(struct sim *host);
 bool life_is_drained(const struct sim *host);
 void life_end_drain(struct sim *host); /* what is left is given back or counted */
@@ -311,6 +347,23 @@ void endpoint_take(struct outlet *outlet, struct sim_request *request, int64_t t
 void endpoint_acknowledge(struct outlet *outlet, const struct sim_request *request);
 void endpoint_forget(struct outlet *outlet, const struct sim_request *request);
 
+/* host_walk.c: what lies on disk, by another way than the agent's */
+void walk_records(const struct outlet *outlet, void (*take)(void *context, struct found_record *),
+                  void *context); /* those that are not done */
+void walk_spool(const struct outlet *outlet, struct spool_walk *ret);
+void walk_hidden(struct outlet *outlet); /* after a scan: what only the sums know */
+/* What of it the books know as the stock of the spool. */
+struct amount walk_counted(const struct source *source, const struct spool_walk *walk);
+void walk_audit(const struct outlet *outlet);
+unsigned walk_source(const struct outlet *outlet, struct slice input);
+bool walk_has_whole_body(const struct found_record *found);
+bool walk_is_whole(const struct outlet *outlet, uint64_t segment, uint64_t at);
+
+/* host_power.c */
+void power_note_before(struct outlet *outlet); /* what is on disk, before its power goes */
+void power_check_after(struct outlet *outlet); /* what was promised to be there still is */
+void power_flip_bit(struct outlet *outlet);    /* in the body of some record */
+
 /* host_spool.c */
 void spool_find(struct outlet *outlet);
 void spool_start(struct outlet *outlet);
@@ -318,11 +371,9 @@ void spool_stop(struct outlet *outlet);
 void spool_crash(struct outlet *outlet);
 void spool_end(struct outlet *outlet);
 bool spool_is_over(const struct outlet *outlet);
-void spool_walk(const struct outlet *outlet, struct spool_walk *ret);
-/* What of it the books know as the stock of the spool. */
-struct amount spool_counted(const struct source *source, const struct spool_walk *walk);
-void spool_audit_disk(const struct outlet *outlet);
 void spool_audit_bounds(const struct outlet *outlet);
+/* What is damaged is counted so, and nothing else is. */
+void spool_audit_damage(const struct outlet *outlet);
 bool spooler_may_step(const struct outlet *outlet);
 void spooler_step(struct outlet *outlet);
 
@@ -331,6 +382,10 @@ void disk_make(struct sim_disk *disk);
 void disk_end(struct sim_disk *disk);
 uint64_t disk_used(const struct sim_disk *disk);
 struct sim_file *disk_find(struct sim_disk *disk, const char *name); /* NULL: none */
+/* Would that record, but for its mark, be there after a power loss? */
+bool disk_is_kept(const struct sim_file *file, uint64_t at, uint64_t end);
+void disk_lose_power(struct sim_disk *disk);
+void disk_flip_bit(struct sim_file *file, uint64_t at, unsigned bit);
 
 /* host_audit.c */
 void audit_step(struct sim *host);

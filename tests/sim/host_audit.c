@@ -124,7 +124,8 @@ static void audit_outlet(struct outlet *outlet)
     audit_memory(outlet);
     spool_audit_bounds(outlet);
     if (outlet->host->step % DISK_EVERY == 0)
-        spool_audit_disk(outlet);
+        walk_audit(outlet);
+    spool_audit_damage(outlet);
     for (unsigned i = 0; i < outlet->source_count; i++)
         audit_source(&outlet->sources[i]);
 }
@@ -201,29 +202,61 @@ void audit_settled(struct source *source, uint32_t from, uint32_t to)
 
 /* ---- when the agent has stopped ---- */
 
+static struct amount rest_of(struct amount all, struct amount part)
+{
+    return (struct amount){ all.events > part.events ? all.events - part.events : 0,
+                            all.bytes > part.bytes ? all.bytes - part.bytes : 0 };
+}
+
+/* Of what nobody could read the books have what they had: that may be more than there is, or less
+ * by a write that nobody was told of. */
+static void note_unread(struct sim *host, unsigned number, bool is_partial)
+{
+    struct amount stock = host->left[number][ACCOUNT_spool], found = host->on_disk[number];
+    uint64_t unseen = host->unseen[number].events, all = found.events + unseen;
+    uint64_t known = host->has_lost_power ? 0 : stock.events;
+
+    host->unread[number] = (struct amount){ 0, 0 };
+    host->unread_excess[number] = host->unread_write[number] = 0;
+    if (!is_partial)
+        return;
+    host->unread[number] = rest_of(stock, found);
+    if (host->unread[number].events > unseen)
+        host->unread_excess[number] = host->unread[number].events - unseen;
+    if (all > known)
+        host->unread_write[number] = all - known;
+}
+
 /* R is what was on disk, S the stock of the spool: the lesser of both is handed over. S over R, and
  * R over S, is the one job that nobody was told of. */
 static void audit_handed_over(struct source *source, const struct amount *closing)
 {
     struct sim *host = source->host;
-    uint64_t found = host->on_disk[source->number].events;
-    uint64_t stock = host->left[source->number][ACCOUNT_spool].events;
+    unsigned number = source->number;
+    uint64_t found = host->on_disk[number].events;
+    uint64_t stock = host->left[number][ACCOUNT_spool].events;
+    uint64_t ready = host->left[number][ACCOUNT_ready].events;
     uint64_t handed = closing[FLOW_hand_over].events, lost = closing[FLOW_crash_spool].events;
+    uint64_t over = found > stock ? found - stock : 0;
+    bool is_partial =
+        source->outlet->spool != NULL && spool_index_of(source->outlet->spool)->is_partial;
 
-    if (found > stock + host->untold_write[source->number])
+    if (over > host->untold_write[number] + host->unread_write[number] && !host->has_lost_power)
         host_fail(host,
                   "%s: %llu events were on disk, %llu in the books, and no write was under way",
                   source->name, (unsigned long long)found, (unsigned long long)stock);
-    if (handed != (found < stock ? found : stock) || lost != stock - handed ||
-        handed + closing[FLOW_hand_over_ready].events != found)
+    if (handed != (found < stock && !is_partial ? found : stock) || lost != stock - handed ||
+        closing[FLOW_hand_over_ready].events != (over < ready ? over : ready))
         host_fail(host,
                   "%s: %llu events were on disk, %llu in the books: %llu handed over, %llu lost",
                   source->name, (unsigned long long)found, (unsigned long long)stock,
                   (unsigned long long)handed, (unsigned long long)lost);
-    if (lost > host->untold[source->number])
+    if (lost > host->untold[number] + host->unhidden[number] + host->unread_excess[number] &&
+        !host->has_lost_power)
         host_fail(host, "%s: %llu events are gone from the disk", source->name,
                   (unsigned long long)lost);
     source->dropped_before += lost; /* marked, or removed: it is counted as lost */
+    note_unread(host, number, is_partial);
 }
 
 /* closing: by flow, what the next start entered; NULL after a clean stop: nothing was left. */

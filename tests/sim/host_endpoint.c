@@ -171,7 +171,7 @@ static void check_item(const struct outlet *outlet, const struct item *item)
     const struct sim *host = outlet->host;
     const struct source *source = &outlet->sources[item->source];
     struct fate *fate = &source->fates[item->id];
-    int64_t age_ms = host->boot_ms - HOST_EPOCH_MS - (int64_t)fate->admitted_ms;
+    int64_t age_ms = host->boots_ms + host->boot_ms - HOST_EPOCH_MS - (int64_t)fate->admitted_ms;
     int64_t max_age_ms = outlet->delivery_config.max_age_ms;
 
     if (item->id < source->first)

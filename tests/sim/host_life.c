@@ -5,10 +5,13 @@
 #include "host.h"
 
 #include "base/auto.h"
+#include "base/file.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+enum { REPORT_MS = 10 * 1000 };
 
 /* ---- start ---- */
 
@@ -41,7 +44,7 @@ static void check_predecessor(struct sim *host, enum predecessor expected)
 }
 
 struct found {
-    struct ledger_found items[HOST_OUTLETS * OUTLET_SOURCES];
+    struct ledger_found items[HOST_OUTLETS * (OUTLET_SOURCES + 1)];
     size_t count;
 };
 
@@ -53,6 +56,8 @@ static void find_spools(struct sim *host, struct found *ret)
         const struct spool_index *index;
         spool_find(outlet);
         index = outlet->spool == NULL ? NULL : spool_index_of(outlet->spool);
+        if (index != NULL && index->is_partial)
+            ret->items[ret->count++] = (struct ledger_found){ .input = "", .output = outlet->name };
         for (unsigned j = 0; index != NULL && j < index->lane_count; j++)
             ret->items[ret->count++] =
                 (struct ledger_found){ .input = index->lanes[j].input,
@@ -79,10 +84,17 @@ static void start_after(struct sim *host, enum predecessor expected)
     check_predecessor(host, expected);
     memset(host->left, 0, sizeof(host->left));
     memset(host->on_disk, 0, sizeof(host->on_disk));
+    memset(host->unmarked, 0, sizeof(host->unmarked));
+    memset(host->unseen, 0, sizeof(host->unseen));
+    memset(host->unhidden, 0, sizeof(host->unhidden));
     memset(host->untold, 0, sizeof(host->untold));
     memset(host->untold_write, 0, sizeof(host->untold_write));
     for (unsigned i = 0; i < host->outlet_count; i++)
         outlet_start(&host->outlets[i]);
+    bool was_full = host->disk_is_full;
+    host->disk_is_full = false; /* there is a saved copy of each start */
+    life_report(host);
+    host->disk_is_full = was_full;
     TRACE(host, "start %u", host->start);
 }
 
@@ -118,17 +130,23 @@ static void close_sums(struct sim *host)
 
 /* ---- a crash ---- */
 
+static struct amount unmarked_of(const struct source *source)
+{
+    const struct numbers *numbers = &source->books->numbers;
+
+    return (struct amount){ numbers_get(numbers, NUMBER_spool_unmarked_events),
+                            numbers_get(numbers, NUMBER_spool_unmarked_bytes) };
+}
+
 static void note_disk(struct sim *host, const struct outlet *outlet)
 {
     const struct sim_spooler *spooler = &outlet->spooler;
-    struct spool_walk walk;
 
     if (outlet->spool == NULL)
         return;
-    spool_walk(outlet, &walk);
     for (unsigned i = 0; i < outlet->source_count; i++) {
         unsigned number = outlet->sources[i].number;
-        host->on_disk[number] = spool_counted(&outlet->sources[i], &walk);
+        host->unmarked[number] = unmarked_of(&outlet->sources[i]);
         if (!spooler->has_job)
             continue;
         if (spooler->job.kind == SPOOL_WRITE)
@@ -138,19 +156,26 @@ static void note_disk(struct sim *host, const struct outlet *outlet)
     }
 }
 
-static void note_left(struct sim *host)
+static void note_stocks(const struct sim *host,
+                        struct amount ret[HOST_OUTLETS * OUTLET_SOURCES][ACCOUNTS])
 {
     for (unsigned i = 0; i < host->outlet_count; i++) {
-        note_disk(host, &host->outlets[i]);
         for (unsigned j = 0; j < host->outlets[i].source_count; j++) {
             const struct source *source = &host->outlets[i].sources[j];
             for (unsigned account = 0; account < ACCOUNTS; account++) {
                 if (account_infos[account].held)
-                    host->left[source->number][account] =
+                    ret[source->number][account] =
                         ledger_stock(source->books, (enum account)account);
             }
         }
     }
+}
+
+static void note_left(struct sim *host)
+{
+    for (unsigned i = 0; i < host->outlet_count; i++)
+        note_disk(host, &host->outlets[i]);
+    note_stocks(host, host->left);
 }
 
 static void throw_memory_away(struct sim *host)
@@ -184,6 +209,63 @@ void life_crash(struct sim *host)
     host->now_ms += away_ms;
     host->boot_ms += away_ms;
     start_after(host, PREDECESSOR_EXACT);
+}
+
+/* ---- a power loss ---- */
+
+void life_report(struct sim *host)
+{
+    host->next_report_ms = host->now_ms + REPORT_MS;
+    if (host->disk_is_full)
+        return;
+    buf_clear(&host->saved_books);
+    CHECK(ledger_save_image(host->ledger, &host->saved_books));
+    note_stocks(host, host->saved_left);
+    for (unsigned i = 0; i < host->outlet_count; i++) {
+        for (unsigned j = 0; j < host->outlets[i].source_count; j++) {
+            const struct source *source = &host->outlets[i].sources[j];
+            host->saved_unmarked[source->number] = unmarked_of(source);
+        }
+    }
+}
+
+/* What lay on tmpfs is gone: of the books the last saved copy is left, if there is one. */
+static void leave_saved_books(struct sim *host)
+{
+    char live[PATH_MAX], saved[PATH_MAX];
+    struct err err;
+
+    (void)snprintf(live, sizeof(live), "%s", ledger_place(host->ledger) + 5);
+    (void)snprintf(saved, sizeof(saved), "%s", ledger_save_path(host->ledger));
+    throw_memory_away(host);
+    CHECK(unlink(live) == 0);
+    CHECK(file_replace(saved, buf_slice(&host->saved_books), false, &err));
+    memcpy(host->left, host->saved_left, sizeof(host->left));
+    memcpy(host->unmarked, host->saved_unmarked, sizeof(host->unmarked));
+}
+
+void life_lose_power(struct sim *host)
+{
+    TRACE(host, "the power is lost");
+    host->crashes++;
+    host->faults++;
+    host->power_losses++;
+    close_sums(host);
+    for (unsigned i = 0; i < host->outlet_count; i++) {
+        struct outlet *outlet = &host->outlets[i];
+        power_note_before(outlet);
+        disk_lose_power(&outlet->disk);
+        power_check_after(outlet);
+    }
+    leave_saved_books(host);
+    int64_t away_ms = (int64_t)between(host, 1000, 600000), boot_ms = host->boot_ms;
+    host->now_ms += away_ms;
+    host->boot_ms = (int64_t)between(host, 5000, 100000);
+    host->boots_ms += boot_ms + away_ms - host->boot_ms;
+    host->boot++;
+    host->has_lost_power = true;
+    start_after(host, PREDECESSOR_STALE);
+    host->has_lost_power = false;
 }
 
 /* ---- a clean stop ---- */
@@ -278,6 +360,7 @@ void life_close(struct sim *host)
 {
     stop_agent(host);
     audit_end(host);
+    buf_fini(&host->saved_books);
     for (unsigned i = 0; i < host->outlet_count; i++) {
         spool_result_fini(&host->outlets[i].spooler.result);
         free(host->outlets[i].unsynced);

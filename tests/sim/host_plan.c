@@ -133,13 +133,13 @@ static void plan_outlet(struct outlet *outlet)
     outlet->spool_config.waits_when_full = all_wait;
 }
 
-/* One stop in each part of the run; two of three are crashes. */
+/* One stop in each part of the run; of nine four are crashes, two more are power losses. */
 static void plan_stops(struct sim *host)
 {
     uint64_t part = host->steps / STOPS;
 
     for (unsigned i = 0; i < STOPS; i++) {
-        host->stops[i] = i % 3 == 2 ? STOP_DRAIN : STOP_CRASH;
+        host->stops[i] = i % 3 == 2 ? STOP_DRAIN : i % 4 == 3 ? STOP_POWER : STOP_CRASH;
         host->stop_steps[i] = i * part + random_below(&host->random, part);
     }
     for (unsigned i = STOPS; i > 1; i--) {

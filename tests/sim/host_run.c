@@ -17,6 +17,7 @@ enum {
     CALM_STEPS_MAX = 400000, /* and these for each event that exists, each in a batch of its own: */
     CALM_STEPS_EACH = 20,
     DISK_STEPS = 1500,
+    FLIP_EACH = 1500,
     SEED_S_MAX = 120, /* by the real clock: a seed takes a twentieth of a second */
 };
 static const int64_t CALM_MAX_MS = 6 * 3600 * MS_PER_S;
@@ -167,9 +168,12 @@ static void change_disk(struct sim *host)
 static void stop_if_due(struct sim *host)
 {
     bool is_due = host->stops_done < STOPS && host->step >= host->stop_steps[host->stops_done];
+    enum stop_kind kind = is_due ? host->stops[host->stops_done++] : STOP_DRAIN;
 
-    if (is_due && host->stops[host->stops_done++] == STOP_CRASH) {
+    if (kind == STOP_CRASH) {
         life_crash(host); /* also in the middle of a drain */
+    } else if (kind == STOP_POWER) {
+        life_lose_power(host);
     } else if (host->is_draining) {
         if (is_due || host->now_ms >= host->grace_until_ms || life_is_drained(host))
             life_end_drain(host);
@@ -186,6 +190,10 @@ static void let_things_happen(struct sim *host)
     }
     if (host->step >= host->disk_until_step)
         change_disk(host);
+    if (host->now_ms >= host->next_report_ms)
+        life_report(host);
+    if (random_below(&host->random, FLIP_EACH) == 0)
+        power_flip_bit(&host->outlets[random_below(&host->random, host->outlet_count)]);
     stop_if_due(host);
 }
 
@@ -232,6 +240,16 @@ static bool is_quiet(const struct sim *host)
     return life_is_drained(host);
 }
 
+static bool is_any_unread(const struct sim *host)
+{
+    for (unsigned i = 0; i < host->outlet_count; i++) {
+        struct spool *spool = host->outlets[i].spool;
+        if (spool != NULL && spool_index_of(spool)->is_partial)
+            return true;
+    }
+    return false;
+}
+
 /* Nothing new comes, nothing goes wrong any more: all that is there must leave. */
 static void calm_down(struct sim *host)
 {
@@ -244,6 +262,8 @@ static void calm_down(struct sim *host)
     host->is_calm = true;
     host->disk_is_full = false;
     host->disk_sickness = 0;
+    if (is_any_unread(host))
+        life_crash(host); /* the next start finds it */
     for (unsigned i = 0; i < host->outlet_count; i++)
         endpoint_change_weather(&host->outlets[i]);
     until_ms = host->now_ms + CALM_MAX_MS;
@@ -278,6 +298,10 @@ static void note_result(const struct sim *host, struct host_sums *sums)
     sums->spilled += host->spilled;
     sums->from_disk += host->from_disk;
     sums->buried += host->buried;
+    sums->power_losses += host->power_losses;
+    sums->blind_starts += host->blind_starts;
+    sums->flips += host->flips;
+    sums->corrupt += host->corrupt;
     sums->minutes += (uint64_t)(host->now_ms - HOST_EPOCH_MS) / (60 * MS_PER_S);
     if (sums->faults_least == 0 || host->faults < sums->faults_least)
         sums->faults_least = host->faults;

@@ -187,6 +187,10 @@ static void print_sums(const struct host_sums *sums, int64_t took_ms)
     printf("spools: %llu events written, %llu requests from disk; dead letters: %llu\n",
            (unsigned long long)sums->spilled, (unsigned long long)sums->from_disk,
            (unsigned long long)sums->buried);
+    printf("disks: %llu power losses, %llu starts that could not read all of a spool, %llu bits "
+           "flipped, %llu events damaged\n",
+           (unsigned long long)sums->power_losses, (unsigned long long)sums->blind_starts,
+           (unsigned long long)sums->flips, (unsigned long long)sums->corrupt);
 }
 
 static void make_folder(const char *root, uint64_t index, char *ret, size_t room)

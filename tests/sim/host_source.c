@@ -228,7 +228,8 @@ static void offer(struct source *source)
     for (size_t i = 0; i < count; i++) {
         uint32_t id = source->handled + (uint32_t)i;
         events[i] = make_event(source, id, (unsigned)i);
-        source->fates[id].admitted_ms = (uint32_t)(source->read_boot_ms - HOST_EPOCH_MS);
+        source->fates[id].admitted_ms =
+            (uint32_t)(host->boots_ms + source->read_boot_ms - HOST_EPOCH_MS);
     }
     source->has_room = false;
     size_t done = lane_offer(source->lane, events, 0, count, &run, &news);

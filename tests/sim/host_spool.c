@@ -10,145 +10,11 @@
 #include <stdlib.h>
 
 enum { SPOOLER_REST_MS = 60 * 1000, GRACE_JOBS = 100000 };
-static const unsigned char boot[SPOOL_BOOT_BYTES] = "simulated";
 
 static struct spool_stamp stamp_now(const struct sim *host)
 {
-    return (struct spool_stamp){ .boot_ms = host->boot_ms, .real_ms = host->now_ms };
-}
-
-static unsigned find_source(const struct outlet *outlet, struct slice input)
-{
-    for (unsigned i = 0; i < outlet->source_count; i++) {
-        if (slice_equals(slice_of(outlet->sources[i].name), input))
-            return i;
-    }
-    host_fail(outlet->host, "%s: a record of a lane that was never there", outlet->name);
-}
-
-/* ---- what lies on disk, by another way than the agent's ---- */
-
-static bool has_key(const struct batch_list *list, const struct spool_record *record)
-{
-    for (const struct batch *batch = list->head; batch != NULL; batch = batch->next) {
-        if (batch->sequence == record->sequence && batch->pin == NULL &&
-            slice_equals(slice_of(batch->key), record->key))
-            return true;
-    }
-    return false;
-}
-
-static bool is_in_memory(const struct holding *held, const struct spool_record *record)
-{
-    return has_key(&held->ready, record) || has_key(&held->in_flight, record) ||
-           has_key(&held->to_split, record) || has_key(&held->to_spool, record) ||
-           has_key(&held->refused, record) || has_key(&held->burying, record);
-}
-
-/* What is there but for what a failed write left behind; 0: it is no segment. */
-static uint64_t end_of(const struct outlet *outlet, const struct sim_file *file)
-{
-    struct spool_place left = spool_left(outlet->spool);
-    struct spool_segment_head head;
-    uint64_t id, end = file->bytes;
-
-    CHECK(spool_name_is_ours(file->name, &id));
-    if (id == left.segment && left.at < end)
-        end = left.at;
-    if (spool_read_segment_head((struct slice){ file->data, end }, &head) != SPOOL_READ)
-        return 0;
-    return end;
-}
-
-static void walk_file(const struct outlet *outlet, const struct sim_file *file,
-                      struct spool_walk *ret)
-{
-    uint64_t at = SPOOL_SEGMENT_HEAD, end = end_of(outlet, file);
-    struct spool_record record;
-    size_t need;
-
-    ret->bytes += end;
-    while (at < end) {
-        struct slice bytes = { file->data + at, end - at };
-        if (spool_read_record_head(bytes, &record, &need) != SPOOL_READ ||
-            spool_record_bytes(&record) > bytes.bytes)
-            return;
-        for (size_t i = 0; i < record.run_count && !record.is_done; i++) {
-            unsigned lane;
-            struct amount amount = spool_record_run(&record, i, &lane);
-            unsigned source = find_source(outlet, record.lanes[lane]);
-            ret->live[source].events += amount.events;
-            ret->live[source].bytes += amount.bytes;
-        }
-        ret->doubles += !record.is_done && outlet->delivery != NULL &&
-                        is_in_memory(&outlet->delivery->held, &record);
-        at += spool_record_bytes(&record);
-    }
-}
-
-void spool_walk(const struct outlet *outlet, struct spool_walk *ret)
-{
-    *ret = (struct spool_walk){ .bytes = 0 };
-    for (unsigned i = 0; i < DISK_FILES; i++) {
-        if (outlet->disk.files[i].name[0] != '\0')
-            walk_file(outlet, &outlet->disk.files[i], ret);
-    }
-}
-
-static bool is_moving(const struct outlet *outlet)
-{
-    enum spool_job_kind kind = outlet->spooler.job.kind;
-
-    return outlet->spooler.has_job && kind != SPOOL_PEEK && kind != SPOOL_LOAD &&
-           kind != SPOOL_LOOK && kind != SPOOL_SYNC && kind != SPOOL_REWRITE;
-}
-
-/* What is done on disk, but for its mark, is in no account any more. */
-static struct amount unmarked(const struct source *source)
-{
-    const struct numbers *numbers = &source->books->numbers;
-
-    return (struct amount){ numbers_get(numbers, NUMBER_spool_unmarked_events),
-                            numbers_get(numbers, NUMBER_spool_unmarked_bytes) };
-}
-
-struct amount spool_counted(const struct source *source, const struct spool_walk *walk)
-{
-    const struct amount *live = &walk->live[source - source->outlet->sources];
-    struct amount over = unmarked(source);
-
-    /* A removal that nobody was told of took them along: the books have them still. */
-    if (is_moving(source->outlet))
-        return (struct amount){ live->events > over.events ? live->events - over.events : 0,
-                                live->bytes > over.bytes ? live->bytes - over.bytes : 0 };
-    if (over.events > live->events || over.bytes > live->bytes)
-        host_fail(source->host, "%s: %llu events without a mark, %llu are on disk", source->name,
-                  (unsigned long long)over.events, (unsigned long long)live->events);
-    return (struct amount){ live->events - over.events, live->bytes - over.bytes };
-}
-
-void spool_audit_disk(const struct outlet *outlet)
-{
-    const struct sim *host = outlet->host;
-    const struct spool_index *index;
-    struct spool_walk walk;
-
-    if (outlet->spool == NULL || is_moving(outlet))
-        return;
-    index = spool_index_of(outlet->spool);
-    spool_walk(outlet, &walk);
-    if (walk.bytes != index->bytes)
-        host_fail(host, "%s: %llu bytes on disk, %llu in the index", outlet->name,
-                  (unsigned long long)walk.bytes, (unsigned long long)index->bytes);
-    if (walk.doubles > 0)
-        host_fail(host, "%s: a batch is in memory and on disk", outlet->name);
-    for (unsigned i = 0; i < outlet->source_count; i++) {
-        struct amount stock = ledger_stock(outlet->sources[i].books, ACCOUNT_spool);
-        struct amount counted = spool_counted(&outlet->sources[i], &walk);
-        if (stock.events != counted.events || stock.bytes != counted.bytes)
-            host_fail(host, "%s: %llu events on disk, %llu in the books", outlet->sources[i].name,
-                      (unsigned long long)counted.events, (unsigned long long)stock.events);
-    }
+    return (struct spool_stamp){ .boot_ms = host->boot_ms,
+                                 .real_ms = host->boots_ms + host->boot_ms };
 }
 
 void spool_audit_bounds(const struct outlet *outlet)
@@ -177,6 +43,36 @@ static struct spool_place left_before(const struct outlet *outlet)
                                  ledger_before(ledger, outlet->name, NUMBER_spool_left_at) };
 }
 
+/* What the books are to be closed by. What cannot be read must have been told. */
+static void note_found(struct outlet *outlet, const struct spool_scan *scan)
+{
+    struct sim *host = outlet->host;
+    bool is_partial = spool_index_of(outlet->spool)->is_partial;
+    struct spool_walk walk;
+
+    walk_hidden(outlet);
+    walk_spool(outlet, &walk);
+    host->faults += is_partial;
+    host->blind_starts += is_partial;
+    if (is_partial != (scan->error != 0 || scan->unread > 0) ||
+        (is_partial && outlet->disk.scan_sickness == 0))
+        host_fail(host, "%s: %u segments could not be read: %s", outlet->name, scan->unread,
+                  scan->unread_note);
+    for (unsigned i = 0; i < outlet->source_count; i++) {
+        unsigned number = outlet->sources[i].number;
+        struct amount over = host->unmarked[number], live = walk.live[i];
+        host->unseen[number] = walk.unseen[i];
+        host->on_disk[number] =
+            (struct amount){ live.events > over.events ? live.events - over.events : 0,
+                             live.bytes > over.bytes ? live.bytes - over.bytes : 0 };
+        if (walk.unseen[i].events > 0 && !is_partial)
+            host_fail(host, "%s: %llu events on disk were not found", outlet->sources[i].name,
+                      (unsigned long long)walk.unseen[i].events);
+    }
+    TRACE(host, "%s: %u segments found, %u unread, error %d", outlet->name, scan->segments,
+          scan->unread, scan->error);
+}
+
 /* Before the books begin. */
 void spool_find(struct outlet *outlet)
 {
@@ -186,16 +82,20 @@ void spool_find(struct outlet *outlet)
 
     if (outlet->spool_config.max_bytes == 0)
         return;
-    memcpy(outlet->spool_config.boot, boot, sizeof(boot));
+    memset(outlet->spool_config.boot, 0, SPOOL_BOOT_BYTES);
+    (void)snprintf((char *)outlet->spool_config.boot, SPOOL_BOOT_BYTES, "boot %u",
+                   outlet->host->boot);
     outlet->disk.is_scanned = true;
+    outlet->disk.scan_sickness = 0;
+    if (!outlet->host->is_calm && percent(outlet->host, 12))
+        outlet->disk.scan_sickness = (unsigned)between(outlet->host, 1, 50);
     outlet->spool = spool_new(&outlet->spool_config);
     outlet->spool_files = spool_files_new(&disk);
     CHECK(outlet->spool != NULL && outlet->spool_files != NULL);
     spool_set_left(outlet->spool, left_before(outlet));
-    spool_files_scan(outlet->spool_files, outlet->spool, boot, &now, &scan);
+    spool_files_scan(outlet->spool_files, outlet->spool, outlet->spool_config.boot, &now, &scan);
     outlet->disk.is_scanned = false;
-    if (scan.error != 0)
-        host_fail(outlet->host, "%s: the spool was not read: %s", outlet->name, scan.note);
+    note_found(outlet, &scan);
     /* What a failed write left, that nobody was told of, may be more than the bound until the next
      * write. */
     outlet->was_over = spool_index_of(outlet->spool)->bytes > outlet->spool_config.max_bytes;
@@ -212,14 +112,19 @@ void spool_start(struct outlet *outlet)
     if (outlet->spool == NULL)
         return;
     index = spool_index_of(outlet->spool);
+    for (unsigned i = 0; i < outlet->source_count; i++) {
+        if (numbers_get(&outlet->sources[i].books->numbers, NUMBER_spool_unread_events) > 0 &&
+            !spool_expect_unread(outlet->spool, slice_of(outlet->sources[i].name)))
+            host_fail(outlet->host, "%s: no lane for what is unread", outlet->name);
+    }
     for (unsigned i = 0; i < index->lane_count; i++) {
-        unsigned source = find_source(outlet, slice_of(index->lanes[i].input));
+        unsigned source = walk_source(outlet, slice_of(index->lanes[i].input));
         index->lanes[i].books = outlet->sources[source].books;
     }
     spool_carry(outlet->spool, outlet->numbers);
     spool_files_use_pool(outlet->spool_files, &outlet->bodies);
     delivery_use_spool(outlet->delivery, outlet->spool);
-    spool_audit_disk(outlet);
+    walk_audit(outlet);
 }
 
 void spool_end(struct outlet *outlet)
@@ -235,6 +140,17 @@ static void note_safe(struct outlet *outlet, const struct unsynced_item *at)
     outlet->sources[at->item.source].fates[at->item.id].safe_in = (uint8_t)outlet->host->start;
 }
 
+static void expect_kept(struct outlet *outlet, const struct unsynced_item *at)
+{
+    char name[SPOOL_NAME_BYTES];
+    const struct sim_file *file;
+
+    spool_name(at->segment, name);
+    file = disk_find(&outlet->disk, name);
+    if (file == NULL || !disk_is_kept(file, at->at, at->end))
+        host_fail(outlet->host, "%s: written and synced, and not on the plates", outlet->name);
+}
+
 static void note_written(struct outlet *outlet, const struct spool_job *job, uint64_t bytes)
 {
     static struct sim_request request;
@@ -242,7 +158,10 @@ static void note_written(struct outlet *outlet, const struct spool_job *job, uin
     request.batch = job->batch;
     endpoint_read_body(outlet, &request);
     for (unsigned i = 0; i < request.count; i++) {
-        struct unsynced_item at = { job->place.segment, job->place.at + bytes, request.items[i] };
+        struct unsynced_item at = { job->place.segment, job->place.at, job->place.at + bytes,
+                                    request.items[i] };
+        if (outlet->spool_config.fsync == SPOOL_FSYNC_ALWAYS && i == 0)
+            expect_kept(outlet, &at);
         if (outlet->spool_config.fsync != SPOOL_FSYNC_INTERVAL) {
             note_safe(outlet, &at);
             continue;
@@ -272,7 +191,7 @@ static void note_synced(struct outlet *outlet)
             spool_name(segment, name);
             file = disk_find(&outlet->disk, name);
         }
-        if (file == NULL || file->synced_bytes >= at->end)
+        if (file == NULL || disk_is_kept(file, at->at, at->end))
             note_safe(outlet, at);
         else
             outlet->unsynced[left++] = *at;
@@ -282,8 +201,8 @@ static void note_synced(struct outlet *outlet)
 
 /* ---- jobs ---- */
 
-static const char *const kinds[] = { "write",  "seal", "peek", "load", "mark",
-                                     "remove", "sync", "look", "undo" };
+static const char *const kinds[] = { "write",  "seal", "peek",    "load", "mark",
+                                     "remove", "sync", "rewrite", "look", "undo" };
 
 /* What a mark or a removal takes off the disk, or a write puts there. */
 static void note_events(struct outlet *outlet)
@@ -297,7 +216,7 @@ static void note_events(struct outlet *outlet)
          part = job->kind == SPOOL_MARK ? part->next : NULL) {
         for (size_t i = 0; i < part->run_count; i++) {
             struct slice input = slice_of(ledger_input_name(part->runs[i].books));
-            spooler->job_events[find_source(outlet, input)] += part->runs[i].events;
+            spooler->job_events[walk_source(outlet, input)] += part->runs[i].events;
         }
     }
     if (job->kind != SPOOL_REMOVE)
@@ -305,8 +224,60 @@ static void note_events(struct outlet *outlet)
     const struct spool_segment *segment = spool_index_find(index, job->place.segment);
     for (unsigned i = 0; i < segment->row_count; i++) {
         struct slice input = slice_of(index->lanes[segment->rows[i].lane].input);
-        spooler->job_events[find_source(outlet, input)] +=
+        spooler->job_events[walk_source(outlet, input)] +=
             segment->rows[i].amount.events + segment->rows[i].unmarked.events;
+    }
+}
+
+/* A body is damaged if, and only if, it is not what its head says. */
+static void note_loaded(struct outlet *outlet, const struct spool_job *job)
+{
+    const struct spool_result *result = &outlet->spooler.result;
+    bool is_whole = walk_is_whole(outlet, job->place.segment, job->place.at);
+    struct spool_record head;
+    size_t need;
+
+    if (result->error != 0 ||
+        spool_read_record_head(buf_slice(&result->head), &head, &need) != SPOOL_READ)
+        return;
+    if (is_whole != (result->found == SPOOL_READ))
+        host_fail(outlet->host, "%s: a body that is %s was taken for one that is not", outlet->name,
+                  is_whole ? "whole" : "damaged");
+    for (size_t i = 0; i < head.run_count && !is_whole; i++) {
+        unsigned lane;
+        uint64_t events = spool_record_run(&head, i, &lane).events;
+        outlet->spooler.corrupt[walk_source(outlet, head.lanes[lane])] += events;
+        outlet->host->corrupt += events;
+    }
+}
+
+static void note_removed(struct outlet *outlet, const struct spool_job *job)
+{
+    const struct spool_index *index = spool_index_of(outlet->spool);
+    const struct spool_segment *segment = spool_index_find(index, job->place.segment);
+
+    if (job->flow != FLOW_spool_corrupt ||
+        (outlet->spooler.result.error != 0 && outlet->spooler.result.error != ENOENT))
+        return;
+    for (unsigned i = 0; i < segment->row_count; i++)
+        outlet->spooler
+            .corrupt[walk_source(outlet, slice_of(index->lanes[segment->rows[i].lane].input))] +=
+            segment->rows[i].amount.events;
+}
+
+void spool_audit_damage(const struct outlet *outlet)
+{
+    if (outlet->spool == NULL || outlet->host->is_torn_down)
+        return;
+    for (unsigned i = 0; i < outlet->source_count; i++) {
+        const struct source *source = &outlet->sources[i];
+        uint64_t counted = ledger_flow(source->books, FLOW_spool_corrupt).events;
+        uint64_t damaged = outlet->spooler.corrupt[i];
+        /* Its mark comes first. */
+        if (counted > damaged || (counted < damaged && !outlet->host->is_draining &&
+                                  pins_first(&outlet->delivery->held.pins) == NULL))
+            host_fail(outlet->host, "%s: %llu events were damaged, %llu are counted so",
+                      source->name, (unsigned long long)damaged, (unsigned long long)counted);
     }
 }
 
@@ -344,6 +315,10 @@ static void tell_job(struct outlet *outlet)
         note_synced(outlet);
     if ((job->kind == SPOOL_PEEK || job->kind == SPOOL_LOAD) && spooler->result.error != 0)
         spooler->any_unread = true;
+    if (job->kind == SPOOL_LOAD && !outlet->host->is_torn_down)
+        note_loaded(outlet, job);
+    if (job->kind == SPOOL_REMOVE && !outlet->host->is_torn_down)
+        note_removed(outlet, job);
     if (job->kind == SPOOL_WRITE)
         outlet->was_over = false;
     spooler->has_job = false;

@@ -9,7 +9,6 @@
 #include <sys/socket.h>
 
 enum {
-    BACKLOG = 512,
     CONNECTION_BYTES = 16 * 1024,
     GUEST_BYTES = 1024,          /* what the libraries keep of a connection besides */
     TLS_GUEST_BYTES = 48 * 1024, /* of GnuTLS */
@@ -18,12 +17,16 @@ enum {
     RECHECK_MS = 1000,
 };
 
+/* A socket that inlets share: of two in one place, the later one has its file too. */
+struct place {
+    struct socket *socket;
+    unsigned inlets;
+};
+
 struct inlet {
-    struct MHD_Daemon *daemon;
-    int listen_fd; /* a duplicate of the daemon's: for another inlet in its place */
+    struct MHD_Daemon *daemon; /* has a duplicate of the socket */
+    struct place *place;
     struct inlet_config config;
-    char *listen; /* as it was opened */
-    char bound[LISTEN_TEXT];
     struct buf cert, key;
     size_t guests_max;
     struct inlet_counts counts;
@@ -38,39 +41,51 @@ static bool is_tls(const char *listen)
     return strncmp(listen, "tls://", 6) == 0;
 }
 
-/* HOST:PORT, behind the scheme, which was checked. */
-static const char *address_of(const char *listen)
+static const char *listen_of(const struct http_input_config *options)
 {
-    return listen + sizeof("tcp://") - 1;
+    return options->listen.items[0];
+}
+
+static struct socket_wishes wishes_of(const struct http_input_config *options)
+{
+    return (struct socket_wishes){ .mode = options->socket_mode, .owner = options->socket_owner };
 }
 
 uint64_t inlet_memory_bytes(const struct http_input_config *options)
 {
     uint64_t guest = CONNECTION_BYTES + GUEST_BYTES + sizeof(struct guest);
 
-    return options->max_connections * (guest + (is_tls(options->listen) ? TLS_GUEST_BYTES : 0));
+    return options->max_connections * (guest + (is_tls(listen_of(options)) ? TLS_GUEST_BYTES : 0));
 }
 
 bool inlet_check(const struct http_input_config *options, struct err *err)
 {
+    struct socket_wishes wishes = wishes_of(options);
     struct address address;
     bool has_files = options->tls__cert_file[0] != '\0' && options->tls__key_file[0] != '\0';
     bool has_a_file = options->tls__cert_file[0] != '\0' || options->tls__key_file[0] != '\0';
 
-    if (!address_parse(options->listen, "tcp://|tls://", &address, err))
+    if (options->listen.count != 1)
+        return err_set(err, "listen: one address; each further one is an input of its own");
+    if (!address_parse(listen_of(options), HTTP_INPUT_SCHEMES, &address, err) ||
+        !socket_check_wishes(&wishes, err))
         return false;
-    if (is_tls(options->listen) && !has_files)
+    if (is_tls(listen_of(options)) && !has_files)
         return err_set(err, "listen: tls:// needs tls.cert_file and tls.key_file");
-    if (!is_tls(options->listen) && has_a_file)
+    if (!is_tls(listen_of(options)) && has_a_file)
         return err_set(err,
                        "tls.cert_file and tls.key_file need a listen: that begins with tls://");
-    return listen_check(address.at, err);
+    return true;
 }
 
 void inlet_name_guest(const struct guest *guest, char ret[INET6_ADDRSTRLEN])
 {
     const struct sockaddr_in *four = (const void *)&guest->address;
     const struct sockaddr_in6 *six = (const void *)&guest->address;
+
+    ret[0] = '\0';
+    if (guest->address.ss_family != AF_INET && guest->address.ss_family != AF_INET6)
+        return;
     bool is_six = guest->address.ss_family == AF_INET6;
     const void *address = is_six ? (const void *)&six->sin6_addr : (const void *)&four->sin_addr;
 
@@ -80,7 +95,7 @@ void inlet_name_guest(const struct guest *guest, char ret[INET6_ADDRSTRLEN])
 
 static bool is_same_address(const struct sockaddr_storage *a, const struct sockaddr *b)
 {
-    if (a->ss_family != b->sa_family)
+    if (a->ss_family != b->sa_family || (b->sa_family != AF_INET && b->sa_family != AF_INET6))
         return false;
     if (b->sa_family == AF_INET6)
         return memcmp(&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr,
@@ -126,8 +141,9 @@ static void note_guest(void *context, struct MHD_Connection *connection, void **
         CHECK(guest < inlet->guests + inlet->guests_max - 1); /* admit_guest() has seen to it */
     const struct sockaddr *address =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
-    size_t bytes =
-        address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    size_t bytes = address->sa_family == AF_INET6  ? sizeof(struct sockaddr_in6)
+                   : address->sa_family == AF_INET ? sizeof(struct sockaddr_in)
+                                                   : sizeof(address->sa_family);
     memcpy(&guest->address, address, bytes);
     guest->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     guest->deadline_ms = clock_now_ms() + inlet->config.options->idle_timeout;
@@ -200,7 +216,7 @@ static bool read_tls(struct inlet *inlet, struct err *err)
     const struct http_input_config *options = inlet->config.options;
 
     inlet->cert.limit = inlet->key.limit = PEM_BYTES;
-    if (!is_tls(inlet->listen))
+    if (!is_tls(listen_of(options)))
         return true;
     if (MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES)
         return err_set(err, "libmicrohttpd was built without TLS");
@@ -210,7 +226,7 @@ static bool read_tls(struct inlet *inlet, struct err *err)
 
 static bool start(struct inlet *inlet, int fd, struct err *err)
 {
-    bool with_tls = is_tls(inlet->listen);
+    bool with_tls = is_tls(listen_of(inlet->config.options));
     struct MHD_OptionItem tls[] = {
         { MHD_OPTION_HTTPS_MEM_CERT, 0, inlet->cert.data },
         { MHD_OPTION_HTTPS_MEM_KEY, 0, inlet->key.data },
@@ -234,17 +250,55 @@ static bool start(struct inlet *inlet, int fd, struct err *err)
     return err_set(err, "libmicrohttpd does not start: %s", strerror(errno));
 }
 
-static bool open_socket(struct inlet *inlet, const struct inlet *like, struct err *err)
+static bool open_place(struct place *place, const struct http_input_config *options,
+                       struct err *err)
 {
-    if (like != NULL && strcmp(like->listen, inlet->listen) == 0) {
-        memcpy(inlet->bound, like->bound, sizeof(inlet->bound));
-        inlet->listen_fd = fcntl(like->listen_fd, F_DUPFD_CLOEXEC, 0);
-    } else {
-        inlet->listen_fd = listen_open(address_of(inlet->listen), BACKLOG, inlet->bound, NULL, err);
-        if (inlet->listen_fd < 0)
-            return false;
+    struct socket_wishes wishes = wishes_of(options);
+    struct socket *sockets[2];
+    size_t count = 0;
+
+    if (!socket_open(listen_of(options), &wishes, sockets, sizeof(sockets) / sizeof(sockets[0]),
+                     &count, err))
+        return false;
+    for (size_t i = 1; i < count; i++)
+        socket_close(&sockets[i]);
+    place->socket = sockets[0];
+    if (count > 1)
+        return err_set(err, "'%s' is several sockets: one for each input", listen_of(options));
+    if (place->socket->kind != SOCKET_ACCEPTS)
+        return err_set(err, "'%s' takes no connections", listen_of(options));
+    return true;
+}
+
+static void leave_place(struct place **placep)
+{
+    struct place *place = *placep;
+
+    *placep = NULL;
+    if (place == NULL || --place->inlets > 0)
+        return;
+    socket_close(&place->socket);
+    free(place);
+}
+
+static struct place *find_place(const struct http_input_config *options, const struct inlet *like,
+                                struct err *err)
+{
+    struct place *place;
+
+    if (like != NULL && strcmp(like->place->socket->address, listen_of(options)) == 0) {
+        like->place->inlets++;
+        return like->place;
     }
-    return inlet->listen_fd >= 0 || err_set(err, "cannot keep a socket: %s", strerror(errno));
+    place = calloc(1, sizeof(*place));
+    if (place == NULL) {
+        (void)err_set(err, "out of memory for a socket");
+        return NULL;
+    }
+    place->inlets = 1;
+    if (!open_place(place, options, err))
+        leave_place(&place);
+    return place;
 }
 
 struct inlet *inlet_open(const struct inlet_config *config, const struct inlet *like,
@@ -254,18 +308,18 @@ struct inlet *inlet_open(const struct inlet_config *config, const struct inlet *
     AUTO(inlet_close)
     struct inlet *inlet = calloc(1, sizeof(*inlet) + guests * sizeof(inlet->guests[0]));
 
-    if (inlet == NULL || (inlet->listen = strdup(config->options->listen)) == NULL) {
+    if (inlet == NULL) {
         (void)err_set(err, "out of memory for %zu connections", guests);
         return NULL;
     }
-    inlet->listen_fd = -1;
     inlet->config = *config;
     inlet->guests_max = guests;
     for (size_t i = 0; i < guests; i++)
         inlet->guests[i].fd = -1;
-    if (!read_tls(inlet, err) || !open_socket(inlet, like, err))
+    inlet->place = find_place(config->options, like, err);
+    if (inlet->place == NULL || !read_tls(inlet, err))
         return NULL;
-    int fd = fcntl(inlet->listen_fd, F_DUPFD_CLOEXEC, 0);
+    int fd = fcntl(inlet->place->socket->fd, F_DUPFD_CLOEXEC, 0);
     if (fd < 0 || !start(inlet, fd, err)) {
         if (fd < 0)
             (void)err_set(err, "cannot keep a socket: %s", strerror(errno));
@@ -285,13 +339,11 @@ void inlet_close(struct inlet **inletp)
         return;
     if (inlet->daemon != NULL)
         MHD_stop_daemon(inlet->daemon);
-    if (inlet->listen != NULL) /* else nothing else was made */
-        auto_close(&inlet->listen_fd);
+    leave_place(&inlet->place);
     if (inlet->key.data != NULL)
         explicit_bzero(inlet->key.data, inlet->key.bytes);
     buf_fini(&inlet->cert);
     buf_fini(&inlet->key);
-    free(inlet->listen);
     free(inlet);
 }
 
@@ -308,11 +360,19 @@ static bool is_same_file(const char *path, const struct buf *before)
 
 bool inlet_is_like(const struct inlet *inlet, const struct http_input_config *options)
 {
-    if (strcmp(inlet->listen, options->listen) != 0 ||
-        inlet->guests_max != options->max_connections)
+    const char *listen = inlet->place->socket->address;
+
+    if (strcmp(listen, listen_of(options)) != 0 || inlet->guests_max != options->max_connections)
         return false;
-    return !is_tls(inlet->listen) || (is_same_file(options->tls__cert_file, &inlet->cert) &&
-                                      is_same_file(options->tls__key_file, &inlet->key));
+    return !is_tls(listen) || (is_same_file(options->tls__cert_file, &inlet->cert) &&
+                               is_same_file(options->tls__key_file, &inlet->key));
+}
+
+bool inlet_adjust(struct inlet *inlet, struct err *err)
+{
+    struct socket_wishes wishes = wishes_of(inlet->config.options);
+
+    return socket_adjust(inlet->place->socket, &wishes, err);
 }
 
 void inlet_set_options(struct inlet *inlet, const struct http_input_config *options)
@@ -322,7 +382,10 @@ void inlet_set_options(struct inlet *inlet, const struct http_input_config *opti
 
 const char *inlet_bound(const struct inlet *inlet)
 {
-    return inlet->bound;
+    const struct socket *socket = inlet->place->socket;
+    bool has_port = socket->path[0] == '\0' && strncmp(socket->name, "t", 1) == 0;
+
+    return socket->name + (has_port ? strlen("tcp://") : 0);
 }
 
 int inlet_fd(const struct inlet *inlet)

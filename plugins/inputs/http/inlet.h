@@ -42,7 +42,9 @@ struct inlet *inlet_open(const struct inlet_config *config, const struct inlet *
 void inlet_close(struct inlet **inletp); /* cuts all connections */
 bool inlet_is_like(const struct inlet *inlet, const struct http_input_config *options);
 void inlet_set_options(struct inlet *inlet, const struct http_input_config *options);
-const char *inlet_bound(const struct inlet *inlet); /* "127.0.0.1:8080" */
+const char *inlet_bound(const struct inlet *inlet); /* "127.0.0.1:8080", "unix:///run/a.sock" */
+/* Mode and owner of its file, as the options of now say. */
+bool inlet_adjust(struct inlet *inlet, struct err *err);
 int inlet_fd(const struct inlet *inlet);
 /* Returns whether it should be run again at once. *ret_due_ms: when at the latest; 0: no matter. */
 bool inlet_run(struct inlet *inlet, int64_t now_ms, int64_t *ret_due_ms);
@@ -53,5 +55,5 @@ struct inlet_counts {
 struct inlet_counts inlet_take_counts(struct inlet *inlet);
 
 struct guest *inlet_guest(struct MHD_Connection *connection);
-/* The address alone, as text. */
+/* The address alone, as text; empty: it has none, it came by a unix socket. */
 void inlet_name_guest(const struct guest *guest, char ret[INET6_ADDRSTRLEN]);

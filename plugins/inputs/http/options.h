@@ -6,10 +6,16 @@
 
 #include <limits.h>
 
+#define HTTP_INPUT_SCHEMES "tcp://|tls://|unix://|fd:|systemd:"
+
 #define HTTP_INPUT_OPTIONS(X, T)                                                                   \
-    X(T, listen, text, REQUIRED, ANY, ANY,                                                         \
-      "Where to listen: tcp://127.0.0.1:8080, or tls://0.0.0.0:8443 with tls.cert_file and "       \
-      "tls.key_file")                                                                              \
+    X(T, listen, list, REQUIRED, HTTP_INPUT_SCHEMES, ANY,                                          \
+      "Where to listen, one address: tcp://127.0.0.1:8080; tls:// with tls.cert_file and "         \
+      "tls.key_file; unix:///run/app/http.sock, to which connections from one address have no "    \
+      "bound")                                                                                     \
+    X(T, socket_mode, text, "0660", ANY, ANY, "Mode of a unix socket that is made")                \
+    X(T, socket_owner, text, "", ANY, ANY,                                                         \
+      "Its owner: USER, USER:GROUP or :GROUP; empty: the agent's own")                             \
     X(T, format, choice, "auto", "auto|ndjson|json|lines", ANY,                                    \
       "What bodies are. auto: by Content-Type, and where that says nothing by how they begin")     \
     X(T, otlp, flag, "yes", ANY, ANY,                                                              \

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* requests: libmicrohttpd calls request_serve() with the headers, with each piece of the body, with
  * its end, and once more when it was suspended and is resumed. What is wrong with a request is told
- * at its end: an answer in the middle of a body is lost on many senders. Only what announces a body
- * that is too large, or goes on sending, is not listened to. */
+ * at its end: an answer in the middle of a body is lost on many senders. Only who asks first
+ * (Expect) is told at once; and what announces a body that is too large, or goes on sending, is not
+ * listened to. */
 #include "state.h"
 
 #include <stdarg.h>
@@ -266,6 +267,14 @@ static void judge_headers(struct exchange *exchange, const char *url, const char
         exchange->format = (enum take_format)input->config->format;
 }
 
+/* Its sender asks before it sends the body. */
+static bool awaits_word(const struct exchange *exchange)
+{
+    const char *expects = header_of(exchange->connection, MHD_HTTP_HEADER_EXPECT);
+
+    return expects != NULL && strcasecmp(expects, "100-continue") == 0;
+}
+
 static enum MHD_Result begin(struct http_input *input, struct MHD_Connection *connection,
                              const char *url, const char *method, void **exchangep)
 {
@@ -280,9 +289,8 @@ static enum MHD_Result begin(struct http_input *input, struct MHD_Connection *co
     exchange->guest->rests = false;
     *exchangep = exchange;
     judge_headers(exchange, url, method);
-    if (exchange->status == MHD_HTTP_CONTENT_TOO_LARGE)
-        return send_reply(exchange);
-    return MHD_YES;
+    bool is_heard = exchange->status == MHD_HTTP_CONTENT_TOO_LARGE || awaits_word(exchange);
+    return exchange->status != 0 && is_heard ? send_reply(exchange) : MHD_YES;
 }
 
 enum MHD_Result request_serve(void *context, struct MHD_Connection *connection, const char *url,

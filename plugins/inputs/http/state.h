@@ -58,7 +58,8 @@ struct http_input {
     uint64_t last_id;
     struct sink *sink; /* of the round */
     bool is_draining;
-    bool has_told; /* where it listens */
+    bool has_told;    /* where it listens */
+    bool has_changed; /* since the last round */
     int64_t due_ms;
     bool is_run_again;
 };

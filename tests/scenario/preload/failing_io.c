@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* failing_io: a library for LD_PRELOAD that lets writes, syncs and renames of some files fail.
+/* failing_io: a library for LD_PRELOAD that lets some calls fail, for the files of a folder.
  * FAILING_IO_UNDER is the folder whose files are meant, FAILING_IO_PLAN a file that the scenario
  * writes and removes at any time: a number of errno, then the names of the calls that fail with it:
  * "5 write rename". Without that file nothing fails. A disk cannot be asked to fail so exactly. */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,4 +93,26 @@ int rename(const char *from, const char *to)
     if (fails("rename", is_meant(to)))
         return -1;
     return ((int (*)(const char *, const char *))next("rename"))(from, to);
+}
+
+/* Of names in an open folder; the folder itself can be opened. */
+int openat(int folder, const char *name, int flags, ...)
+{
+    va_list rest;
+    mode_t mode = 0;
+
+    va_start(rest, flags);
+    if ((flags & (O_CREAT | O_TMPFILE)) != 0)
+        mode = va_arg(rest, mode_t);
+    va_end(rest);
+    if (strcmp(name, ".") != 0 && fails("openat", is_open_file_meant(folder)))
+        return -1;
+    return ((int (*)(int, const char *, int, ...))next("openat"))(folder, name, flags, mode);
+}
+
+struct dirent *readdir(DIR *folder)
+{
+    if (fails("readdir", is_open_file_meant(dirfd(folder))))
+        return NULL;
+    return ((struct dirent * (*)(DIR *)) next("readdir"))(folder);
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lets writes, syncs and renames of an agent's state fail, by a library loaded before all others."""
+"""Lets calls to an agent's files fail, by a library loaded before all others."""
 
 import pathlib
 import subprocess

@@ -25,7 +25,8 @@ struct fake_disk {
     uint64_t capacity, calls, writes, syncs;
     uint64_t fail_at, fail_count;
     int fail_with;
-    bool fails_sync; /* whatever the number of the call */
+    bool fails_sync;                    /* whatever the number of the call */
+    const struct fake_file *unreadable; /* it cannot be opened */
 };
 
 static inline bool fake_fails(struct fake_disk *fake)
@@ -74,7 +75,7 @@ static inline int fake_open(struct spool_disk *disk, const char *name)
     struct fake_disk *fake = (struct fake_disk *)(void *)disk;
     struct fake_file *file = fake_find(fake, name);
 
-    if (fake_fails(fake))
+    if (fake_fails(fake) || (file != NULL && file == fake->unreadable))
         return -fake->fail_with;
     return file == NULL ? -ENOENT : (int)(file - fake->files);
 }

@@ -443,6 +443,7 @@ static void the_policy_says_when_it_is_synced(void **unused)
     assert_true(spill(&store, 1, 1000));
     assert_false(spool_plan_sync(store.spool, INT64_MAX, true, &job)); /* never */
     assert_true(numbers_get(store.rig.numbers, NUMBER_spool_unsynced_bytes) > 1000);
+    assert_int_equal(drain_store(&store), 1);
     store.config.fsync = SPOOL_FSYNC_INTERVAL;
     store.config.fsync_interval_ms = 1000;
     restart_store(&store);
@@ -453,6 +454,7 @@ static void the_policy_says_when_it_is_synced(void **unused)
     assert_true(spool_synced(store.spool, &job, &store.result, store.now.boot_ms));
     assert_int_equal(store.fake.syncs, 1);
     assert_int_equal(numbers_get(store.rig.numbers, NUMBER_spool_unsynced_bytes), 0);
+    assert_int_equal(drain_store(&store), 1);
     store.config.fsync = SPOOL_FSYNC_ALWAYS;
     restart_store(&store);
     assert_true(spill(&store, 1, 1000));

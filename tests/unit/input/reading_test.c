@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { REST_MS = 20, COLLECTIONS = 5, GIVE_UP_MS = 30000, WAITED_MS = 60000 };
+enum { REST_MS = 20, COLLECTIONS = 5, GIVE_UP_MS = 60000, WAITED_MS = 60000 };
 
 struct resting {
     int64_t until_ms;

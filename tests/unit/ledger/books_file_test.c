@@ -186,6 +186,25 @@ static void a_copy_leaves_out_what_is_not_used(void **unused)
     free(file);
 }
 
+static struct numbers *add_output(struct books_file *file, const char *name)
+{
+    (void)snprintf(file->outputs[0].name, LEDGER_NAME, "%s", name);
+    atomic_store(&file->header.outputs_used, 1);
+    return &file->outputs[0].numbers;
+}
+
+static void close_with(const struct books_file *file, const struct ledger_found *found,
+                       size_t count, struct books_left *ret)
+{
+    struct books_image image;
+    struct err err;
+
+    assert_true(books_image_open(&image, all_of(file), false, &err));
+    image.found = found;
+    image.found_count = count;
+    assert_true(books_image_left(&image, 0, ret));
+}
+
 /* R found on disk, S in the books of the spool, M ready: min(R, S) is handed over, R over S comes
  * out of ready, S over R was lost on disk, and the rest of M as ever. What is done, but for its
  * mark, is not of R. */
@@ -207,6 +226,8 @@ static void what_was_found_on_disk_is_handed_over_by_the_arithmetic(void **unuse
     books->cells[CELL_admit].events = books->cells[CELL_gather].events = 12;
     books->cells[CELL_seal].events = 12;
     books->cells[CELL_spill].events = 7;
+    struct numbers *output = add_output(file, books->output);
+    numbers_set(output, NUMBER_spool_max_bytes, 1000);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct ledger_found found[] = {
             { .input = "other", .output = books->output, .amount = { 1000, 0 } },
@@ -222,6 +243,49 @@ static void what_was_found_on_disk_is_handed_over_by_the_arithmetic(void **unuse
         assert_int_equal(left.closing[FLOW_crash_spool].events, cases[i].crash_spool);
         assert_int_equal(left.closing[FLOW_crash_ready].events, cases[i].crash_ready);
     }
+    free(file);
+}
+
+/* What a start finds that the one before had no spool for was there all the time. */
+static void what_was_ready_is_not_taken_for_what_another_start_had_written(void **unused)
+{
+    (void)unused;
+    struct books_file *file = make_file();
+    struct books *books = add_lane(file, "in", false);
+    struct ledger_found found = { .input = "in", .output = books->output, .amount = { 9, 0 } };
+    struct books_left left;
+    books->cells[CELL_admit].events = books->cells[CELL_gather].events = 5;
+    books->cells[CELL_seal].events = 5;
+    close_with(file, &found, 1, &left);
+    assert_int_equal(left.closing[FLOW_hand_over_ready].events, 0);
+    assert_int_equal(left.closing[FLOW_crash_ready].events, 5);
+    free(file);
+}
+
+/* A segment that cannot be read now may be read by the next start: what the books have over what
+ * was found stays in the spool, and is said. */
+static void what_could_not_be_read_on_disk_is_handed_over_unread(void **unused)
+{
+    (void)unused;
+    struct books_file *file = make_file();
+    struct books *books = add_lane(file, "in", false);
+    struct ledger_found found[] = {
+        { .input = "in", .output = books->output, .amount = { 3, 30 } },
+        { .input = "", .output = "another" },
+        { .input = "", .output = books->output },
+    };
+    struct books_left left;
+    books->cells[CELL_admit] = books->cells[CELL_gather] = books->cells[CELL_seal] =
+        books->cells[CELL_spill] = (struct cell){ 7, 70 };
+    close_with(file, found, 2, &left);
+    assert_int_equal(left.closing[FLOW_hand_over].events, 3);
+    assert_int_equal(left.closing[FLOW_crash_spool].events, 4);
+    assert_int_equal(left.unread.events, 0);
+    close_with(file, found, 3, &left);
+    assert_int_equal(left.closing[FLOW_hand_over].events, 7);
+    assert_int_equal(left.closing[FLOW_crash_spool].events, 0);
+    assert_int_equal(left.unread.events, 4);
+    assert_int_equal(left.unread.bytes, 40);
     free(file);
 }
 
@@ -321,6 +385,8 @@ int main(void)
         cmocka_unit_test(each_counter_belongs_to_one_flow),
         cmocka_unit_test(a_copy_leaves_out_what_is_not_used),
         cmocka_unit_test(what_was_found_on_disk_is_handed_over_by_the_arithmetic),
+        cmocka_unit_test(what_was_ready_is_not_taken_for_what_another_start_had_written),
+        cmocka_unit_test(what_could_not_be_read_on_disk_is_handed_over_unread),
         cmocka_unit_test(books_of_another_build_are_read_by_their_own_description),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
