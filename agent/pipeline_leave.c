@@ -185,7 +185,7 @@ static void step_leaving(struct pipeline *pipeline, struct channel *channel, int
     bool is_over = now_ms >= channel->deadline_ms;
 
     for (size_t i = 0; i < channel->strand_count; i++)
-        lane_hurry(channel->strands[i]->lane);
+        lane_hurry(channel->strands[i]->lane, clock_boot_ms());
     if (channel->reading != NULL && !reading_has_stopped_input(channel->reading)) {
         if (is_over)
             reading_abort(channel->reading);

@@ -29,14 +29,10 @@ static int64_t next_due(struct batcher *batcher, const struct batcher_view *view
     }
     if (batcher->hand.piece != NULL && (oldest == 0 || batcher->hand.reader.run.boot_ms < oldest))
         oldest = batcher->hand.reader.run.boot_ms;
-    if (oldest == 0 && view->is_leaving)
+    if (oldest == 0)
         return -1;
-    if (oldest == 0) {
-        feed_caught_up(batcher->config.feed);
-        return -1;
-    }
     if (view->is_draining || feed_is_full(batcher->config.feed) ||
-        feed_is_hurried(batcher->config.feed))
+        feed_is_hurried(batcher->config.feed, oldest))
         return 0;
     int64_t quiet_ms = view->now_ms - batcher->last_seal_ms;
     if (quiet_ms >= batcher->config.max_wait_ms)

@@ -24,18 +24,13 @@ bool feed_is_full(struct feed *feed)
            atomic_load(&feed->bytes) >= feed->full_bytes;
 }
 
-void feed_hurry(struct feed *feed)
+void feed_hurry(struct feed *feed, int64_t boot_ms)
 {
-    atomic_store(&feed->no_more_soon, true);
+    atomic_store(&feed->hurried_boot_ms, boot_ms);
     wake_bump(&feed->wake);
 }
 
-bool feed_is_hurried(struct feed *feed)
+bool feed_is_hurried(struct feed *feed, int64_t oldest_boot_ms)
 {
-    return atomic_load(&feed->no_more_soon);
-}
-
-void feed_caught_up(struct feed *feed)
-{
-    atomic_store(&feed->no_more_soon, false);
+    return oldest_boot_ms <= atomic_load(&feed->hurried_boot_ms);
 }

@@ -9,9 +9,9 @@
 #include "base/wake.h"
 
 struct feed {
-    struct wake wake;               /* the batch workers sleep on it */
-    _Atomic uint64_t events, bytes; /* in the rings */
-    _Atomic bool no_more_soon;      /* what is there need not wait for company */
+    struct wake wake;                /* the batch workers sleep on it */
+    _Atomic uint64_t events, bytes;  /* in the rings */
+    _Atomic int64_t hurried_boot_ms; /* what came up to then need not wait for company */
     /* At these a batch is worth making; a reload may change them. */
     _Atomic uint64_t full_events, full_bytes;
     _Atomic int64_t max_wait_ms; /* so long events may wait for company; 0: not at all */
@@ -21,7 +21,7 @@ struct feed {
 bool feed_add(struct feed *feed, uint64_t events, uint64_t bytes);
 void feed_take(struct feed *feed, uint64_t events, uint64_t bytes);
 bool feed_is_full(struct feed *feed);
-/* A reading has caught up with a long backlog: the rest of it leaves at once. */
-void feed_hurry(struct feed *feed);
-bool feed_is_hurried(struct feed *feed);
-void feed_caught_up(struct feed *feed); /* nothing is there any more: the hurry is over */
+/* A reading has caught up with a long backlog: the rest of it leaves at once, whichever of the
+ * workers has it in hand. */
+void feed_hurry(struct feed *feed, int64_t boot_ms);
+bool feed_is_hurried(struct feed *feed, int64_t oldest_boot_ms); /* of what is there */

@@ -371,9 +371,9 @@ void lane_count(struct lane *lane, enum flow flow, uint64_t events, uint64_t byt
     ledger_move(lane->config.books, flow, events, bytes);
 }
 
-void lane_hurry(struct lane *lane)
+void lane_hurry(struct lane *lane, int64_t boot_ms)
 {
-    feed_hurry(lane->config.feed);
+    feed_hurry(lane->config.feed, boot_ms);
 }
 
 int64_t lane_max_wait_ms(const struct lane *lane)

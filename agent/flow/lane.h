@@ -69,8 +69,8 @@ void lane_refuse(struct lane *lane, enum flow flow, const struct event *events, 
 /* Counts what happened before the lanes (malformed, upstream_loss, filter). */
 void lane_count(struct lane *lane, enum flow flow, uint64_t events, uint64_t bytes);
 
-/* The reading has caught up with a backlog: what is in the lane need not wait for company. */
-void lane_hurry(struct lane *lane);
+/* The reading has caught up with a backlog: what came up to now need not wait for company. */
+void lane_hurry(struct lane *lane, int64_t boot_ms);
 int64_t lane_max_wait_ms(const struct lane *lane); /* so long events wait in it for company */
 
 struct lane_level {

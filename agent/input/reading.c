@@ -185,7 +185,7 @@ static void note_end_of_backlog(struct reading *reading)
 {
     if (reading->rounds_with_more >= BACKLOG_ROUNDS) {
         for (size_t i = 0; i < reading->sink.lane_count; i++)
-            lane_hurry(reading->sink.lanes[i]);
+            lane_hurry(reading->sink.lanes[i], clock_boot_ms());
     }
     reading->rounds_with_more = 0;
 }

@@ -200,7 +200,7 @@ static void end_read(struct source *source)
         return;
     }
     if (source->full_reads >= BACKLOG_READS)
-        lane_hurry(source->lane);
+        lane_hurry(source->lane, source->host->boot_ms);
     source->full_reads = 0;
 }
 

@@ -25,6 +25,27 @@ static void ignore(void *context)
     (void)context;
 }
 
+static struct batcher *make_batcher(struct fixture *f, unsigned index)
+{
+    struct err err;
+    struct batcher_config config = { .lanes = f->lanes,
+                                     .lane_count = LANES,
+                                     .feed = &f->feed,
+                                     .bodies = &f->bodies,
+                                     .numbers = f->rig.numbers,
+                                     .output = "main",
+                                     .agent_id = "agent",
+                                     .start_id = "start",
+                                     .index = index,
+                                     .sequence = &f->sequence,
+                                     .max_bytes = f->feed.full_bytes,
+                                     .max_events = f->feed.full_events,
+                                     .max_wait_ms = MAX_WAIT_MS };
+    struct batcher *batcher = batcher_new(&config, f->now_ms, &err);
+    assert_non_null(batcher);
+    return batcher;
+}
+
 static void open_fixture(struct fixture *f, size_t max_bytes, uint64_t max_events)
 {
     memset(f, 0, sizeof(*f));
@@ -45,21 +66,7 @@ static void open_fixture(struct fixture *f, size_t max_bytes, uint64_t max_event
                                       .on_room = ignore };
         f->lanes[i] = lane_new(&config);
     }
-    struct batcher_config config = { .lanes = f->lanes,
-                                     .lane_count = LANES,
-                                     .feed = &f->feed,
-                                     .bodies = &f->bodies,
-                                     .numbers = f->rig.numbers,
-                                     .output = "main",
-                                     .agent_id = "agent",
-                                     .start_id = "start",
-                                     .sequence = &f->sequence,
-                                     .max_bytes = max_bytes,
-                                     .max_events = max_events,
-                                     .max_wait_ms = MAX_WAIT_MS };
-    struct err err;
-    f->batcher = batcher_new(&config, f->now_ms, &err);
-    assert_non_null(f->batcher);
+    f->batcher = make_batcher(f, 0);
 }
 
 static void check_books(struct fixture *f)
@@ -175,15 +182,36 @@ static void a_full_feed_a_hurry_and_a_drain_do_not_wait(void **unused)
     assert_int_equal(seal_and_free(&f), 10);
     offer(&f, FILES, NULL, 2, BODY);
     expect_rest(&f, f.now_ms + MAX_WAIT_MS);
-    lane_hurry(f.lanes[FILES]);
+    lane_hurry(f.lanes[FILES], f.now_ms);
     assert_int_equal(seal_and_free(&f), 2);
-    expect_rest(&f, 0); /* the hurry is over */
+    expect_rest(&f, 0);
+    f.now_ms++; /* what comes later is not meant */
     offer(&f, FILES, NULL, 2, BODY);
     expect_rest(&f, f.now_ms + MAX_WAIT_MS);
     struct batcher_view view = {
         .now_ms = f.now_ms, .boot_ms = f.now_ms, .is_wanted = true, .is_draining = true
     };
     assert_int_equal(batcher_next(f.batcher, &view).kind, BATCHER_SEAL);
+    close_fixture(&f);
+}
+
+/* The one worker has closed a batch in the middle of a piece when the other finds the lanes empty.
+ */
+static void the_rest_of_a_backlog_leaves_at_once_whichever_worker_has_it(void **unused)
+{
+    (void)unused;
+    struct fixture f;
+    open_fixture(&f, 64 * 1024, 2);
+    struct batcher *other = make_batcher(&f, 1);
+    struct batcher_view view = { .now_ms = f.now_ms, .boot_ms = f.now_ms, .is_wanted = true };
+    offer(&f, FILES, NULL, 3, BODY);
+    lane_hurry(f.lanes[FILES], f.now_ms);
+    assert_int_equal(seal_and_free(&f), 2);
+    struct batcher_step step = batcher_next(other, &view);
+    assert_int_equal(step.kind, BATCHER_REST);
+    assert_int_equal(step.until_boot_ms, 0);
+    assert_int_equal(seal_and_free(&f), 1);
+    batcher_free(&other);
     close_fixture(&f);
 }
 
@@ -370,6 +398,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_events_after_a_quiet_spell_leave_at_once_and_the_next_wait),
         cmocka_unit_test(a_full_feed_a_hurry_and_a_drain_do_not_wait),
+        cmocka_unit_test(the_rest_of_a_backlog_leaves_at_once_whichever_worker_has_it),
         cmocka_unit_test(nothing_leaves_its_lane_while_no_batch_is_wanted),
         cmocka_unit_test(an_encoded_batch_waits_for_its_memory_as_it_is),
         cmocka_unit_test(a_batch_carries_its_runs_in_order_and_the_rest_of_a_piece_is_the_next),

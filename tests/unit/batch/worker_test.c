@@ -128,7 +128,7 @@ static void a_worker_without_memory_for_a_batch_still_cuts_another(void **unused
     start_stage(&stage, script, 2, &feed);
     struct lane *lane = make_lane(&stage, &feed);
     offer(lane, EVENTS);
-    lane_hurry(lane); /* the second batch follows the first without a pause */
+    lane_hurry(lane, clock_boot_ms()); /* the second batch follows the first without a pause */
     struct worker *worker = start_batches_of_two(&stage, &lane, &feed, &bodies);
     wait_until_delivered(&stage, &feed, EVENTS);
     assert_int_equal(numbers_get(stage.rig.numbers, NUMBER_splits), 1);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A reading's thread around an input that the test holds: when it is called. */
+#include "folder.h"
 #include "test.h"
 
 #include "input/reading.h"
@@ -123,7 +124,7 @@ int main(void)
         cmocka_unit_test(an_input_without_descriptors_rests_until_its_time_whatever_rings),
     };
     struct err err = { "" };
-    char runtime[64], command[128];
+    char runtime[64];
     if (mkdtemp(folder) == NULL)
         return 1;
     (void)snprintf(runtime, sizeof(runtime), "%s/run", folder);
@@ -133,6 +134,5 @@ int main(void)
         return 1;
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     ledger_close(&ledger);
-    (void)snprintf(command, sizeof(command), "rm -rf '%s'", folder);
-    return failed + (system(command) != 0);
+    return failed + (folder_remove(folder) != 0);
 }
