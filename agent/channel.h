@@ -60,6 +60,7 @@ struct channel {
     bool is_wanted;     /* by the change that is being prepared */
     bool changes_lanes; /* strands come or go */
     bool is_stopped;    /* for the change that is being prepared */
+    bool is_aborted;    /* its time to leave is over: of its last read a part may be missing */
     /* Prepared, not committed. */
     struct reading_change *change;
     size_t next_part;

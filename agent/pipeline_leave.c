@@ -187,8 +187,10 @@ static void step_leaving(struct pipeline *pipeline, struct channel *channel, int
     for (size_t i = 0; i < channel->strand_count; i++)
         lane_hurry(channel->strands[i]->lane, clock_boot_ms());
     if (channel->reading != NULL && !reading_has_stopped_input(channel->reading)) {
-        if (is_over)
+        if (is_over) {
+            channel->is_aborted = true;
             reading_abort(channel->reading);
+        }
         return;
     }
     if (must_linger(channel)) {

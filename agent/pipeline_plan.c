@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pipeline_plan: what a change needs, opened beside what runs: see pipeline_change.c. */
-#include "base/clock.h"
 #include "config/settings_diff.h"
 #include "pipeline_state.h"
 
@@ -17,8 +16,7 @@ static struct outlet *find_outlet(const struct pipeline *pipeline, const char *n
     return NULL;
 }
 
-/* The channel that reads that input, for that outlet if it can be read again. One whose time to
- * leave is over does not come back. */
+/* The channel that reads that input, for that outlet if it can be read again. */
 static struct channel *find_channel(const struct pipeline *pipeline,
                                     const struct settings_part *input, const struct outlet *outlet)
 {
@@ -26,8 +24,7 @@ static struct channel *find_channel(const struct pipeline *pipeline,
 
     for (size_t i = 0; i < pipeline->channel_count; i++) {
         struct channel *channel = pipeline->channels[i];
-        bool is_over = channel->state == CHANNEL_LEAVES && clock_now_ms() >= channel->deadline_ms;
-        if (channel->reading != NULL && channel->state != CHANNEL_SETTLES && !is_over &&
+        if (channel->reading != NULL && channel->state != CHANNEL_SETTLES && !channel->is_aborted &&
             strcmp(channel->input, input->name) == 0 && channel_type(channel) == input->type &&
             (!is_rereadable || strcmp(channel->output, outlet->name) == 0))
             return channel;

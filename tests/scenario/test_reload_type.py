@@ -241,17 +241,19 @@ def test_a_type_that_needs_what_was_given_up_is_refused_by_name(rig):
 def test_one_that_does_not_come_to_its_end_is_left_as_it_is(rig):
     """A command that does not mind being told to end, and is killed only long after the reload has given up."""
     receiver = rig.receiver()
-    script = 'trap "" TERM; i=0; while :; do echo r.$i.; i=$((i+1)); sleep 0.05; done'
+    go_on = rig.folder / "go-on"
+    go_on.touch()
+    script = f'trap "" TERM; i=0; while [ -e {go_on} ]; do echo r.$i.; i=$((i+1)); sleep 0.05; done'
     agent = rig.agent({"app": {"type": "exec", "command": ["sh", "-c", script], "mode": "keep_running",
                                "kill_after": "60s"}},
-                      {"main": rig.http(receiver, batch={"max_wait": "20ms"})}, shutdown_grace="1s",
-                      sandbox=False).start()
+                      {"main": rig.http(receiver, batch={"max_wait": "20ms"})}, sandbox=False).start()
     await_all(receiver, 1)
     said = become(agent, rig.tail("app.log"), expect=1)
     assert "of the type 'exec' and does not come to its end in time: its lane may be full, or a command" in said, said
     await_all(receiver, max(numbers(receiver.bodies())) + 10)
     assert generation(agent) == 1
-    agent.stop()
+    go_on.unlink()
+    agent.stop().agree_with(receiver)
 
 
 # ---- lanes and readings that part ----
