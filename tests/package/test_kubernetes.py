@@ -177,12 +177,12 @@ def test_with_it_a_pods_lines_have_what_the_kubelets_names_say_and_its_own_do_no
         agent.terminate()
     assert agent.wait(60) == 0, log.read_text()
     events = [json.loads(line) for line in said.read_text().splitlines()]
-    line = next(event for event in events if event["body"] == "hello from a pod")
+    line = next(event for event in events if event.get("body") == "hello from a pod")
     assert line["resource"].items() >= {
         "k8s.namespace.name": "shop", "k8s.pod.name": "web-7d4b9", "k8s.pod.uid": "0f3c-55aa",
         "k8s.container.name": "nginx", "k8s.container.restart_count": 3, "k8s.node.name": "node-1"}.items(), line
     assert line["attributes"]["log.iostream"] == "stderr" and line["time"] == "2026-11-28T10:00:00.000000001Z"
-    assert "its own" not in [event["body"] for event in events]
+    assert "its own" not in [event.get("body") for event in events]
     assert all(event["resource"]["k8s.node.name"] == "node-1" for event in events)
 
 
