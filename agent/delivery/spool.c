@@ -75,7 +75,7 @@ void spool_publish(const struct spool *spool)
     numbers_set(spool->numbers, NUMBER_spool_bytes, spool->index.bytes);
     numbers_set(spool->numbers, NUMBER_spool_max_bytes, spool->config.max_bytes);
     numbers_set(spool->numbers, NUMBER_spool_unsynced_bytes, at_risk);
-    numbers_set(spool->numbers, NUMBER_spool_state, spool->is_broken);
+    numbers_set(spool->numbers, NUMBER_spool_state, spool->is_broken || spool->index.is_blind);
 }
 
 void spool_tell(struct spool *spool, const char *msg, const char *what, int error, uint64_t segment)

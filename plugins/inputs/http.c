@@ -44,6 +44,8 @@ static void use_config(struct http_input *input, const struct http_input_config 
     guard_make(&input->guard, config);
     resources_fini(&input->mapping.resources); /* the host's own attributes are in them */
     inlet_set_options(input->inlet, config);
+    if (input->old_inlet != NULL) /* it is run once more, and what it was opened with goes */
+        inlet_set_options(input->old_inlet, config);
     if (config->max_body_bytes == input->buffer_bytes)
         return;
     input->buffer_bytes = config->max_body_bytes;

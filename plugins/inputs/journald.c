@@ -9,6 +9,7 @@
 
 #include "journald/cursor.h"
 #include "journald/fields.h"
+#include "journald/folders.h"
 #include "journald/matches.h"
 
 #include <limits.h>
@@ -20,8 +21,9 @@ enum {
     PLACES =
         256, /* marks that are not settled; while there are more, reads get none of their own */
     EXPANDED_BYTES = (1 << 20) + 1024,
-    BAD_ROUNDS = 3,   /* in a row at one place, before it is passed over */
-    SD_WAIT_MS = 1000 /* where the kernel tells nothing of changes, as on NFS */
+    BAD_ROUNDS = 3,    /* in a row at one place, before it is passed over */
+    SD_WAIT_MS = 1000, /* where it cannot be opened */
+    FOLDERS_MS = 3000  /* how often its folders are looked at */
 };
 
 struct place {
@@ -32,11 +34,14 @@ struct place {
 struct journald {
     const struct journald_config *config;
     sd_journal *journal; /* NULL: it has to be opened again */
+    struct journal_folders folders;
+    int64_t look_ms; /* when to look at them again */
     int fd;
     char *buffer;
     size_t room;
     char *own_unit;   /* NULL: none */
     bool counts;      /* the numbers of entries say what is missing */
+    bool has_begun;   /* a place was looked for before, and be it in an empty journal */
     bool is_placed;   /* the journal stands at the last entry that was read */
     bool has_entry;   /* it stands at an entry that is not read yet */
     bool passes_over; /* the next seek goes by time: this place cannot be read */
@@ -107,6 +112,7 @@ static int open_journal(struct journald *in)
 {
     const struct journald_config *config = in->config;
     sd_journal *journal = NULL;
+    struct journal_folders folders = journal_folders_of(config);
     int failed = open_files(config, &journal);
 
     if (failed >= 0)
@@ -121,6 +127,8 @@ static int open_journal(struct journald *in)
         return failed;
     }
     in->journal = journal;
+    in->folders = folders;
+    in->look_ms = clock_now_ms() + FOLDERS_MS;
     in->counts = journal_numbers_count(config);
     in->is_placed = in->has_entry = false;
     return 0;
@@ -196,7 +204,7 @@ static int return_to_last(struct journald *in, struct sink *sink)
 
 static int begin(struct journald *in)
 {
-    if (in->config->start_at == JOURNALD_START_BEGINNING)
+    if (in->config->start_at == JOURNALD_START_BEGINNING || in->has_begun)
         return sd_journal_seek_head(in->journal);
     int got = sd_journal_seek_tail(in->journal);
     return got < 0 ? got : sd_journal_previous(in->journal);
@@ -221,7 +229,7 @@ static int find_place(struct journald *in, struct sink *sink)
     if (got < 0)
         return got;
     in->passes_over = false;
-    in->is_placed = true;
+    in->is_placed = in->has_begun = true;
     /* A first start at the end remembers where that was. */
     if (in->last[0] == '\0' && got > 0 && note_place(in))
         (void)journal_sequence_of(in->last, &in->sequence);
@@ -360,6 +368,24 @@ static enum collected open_again(struct journald *in, struct sink *sink, int err
     return COLLECT_FAILED;
 }
 
+/* When all that could be read is read: what is in folders that are gone is gone then. */
+static bool is_elsewhere(struct journald *in, struct sink *sink)
+{
+    int64_t now_ms = clock_now_ms();
+
+    if (now_ms < in->look_ms)
+        return false;
+    in->look_ms = now_ms + FOLDERS_MS;
+    struct journal_folders now = journal_folders_of(in->config);
+    if (journal_folders_same(&in->folders, &now))
+        return false;
+    sink_tell(sink, LOG_WARN, "the journal is opened again", "journal",
+              "its folder was made, or made anew, or is gone");
+    sd_journal_close(in->journal);
+    in->journal = NULL;
+    return true;
+}
+
 static int prepare(struct journald *in, struct sink *sink)
 {
     int got = in->journal == NULL ? open_journal(in) : sd_journal_process(in->journal);
@@ -388,7 +414,7 @@ static enum collected journald_collect(void *state, struct sink *sink)
         count_missing(in, sink);
     if ((got > 0 || began) && !mark_place(in, sink))
         return COLLECT_IDLE;
-    return got > 0 ? COLLECT_MORE : COLLECT_IDLE;
+    return got > 0 || is_elsewhere(in, sink) ? COLLECT_MORE : COLLECT_IDLE;
 }
 
 static void journald_wait(void *state, struct waits *waits)
@@ -401,7 +427,10 @@ static void journald_wait(void *state, struct waits *waits)
         return;
     }
     waits->fds[waits->fd_count++] = in->fd;
-    if (sd_journal_get_timeout(in->journal, &until_usec) >= 0 && until_usec != UINT64_MAX)
+    waits->until_ms = in->look_ms;
+    /* Where the kernel tells nothing of changes, as on NFS. */
+    if (sd_journal_get_timeout(in->journal, &until_usec) >= 0 && until_usec != UINT64_MAX &&
+        (int64_t)(until_usec / 1000) < waits->until_ms)
         waits->until_ms = (int64_t)(until_usec / 1000) + 1;
 }
 

@@ -7,6 +7,7 @@ cache: so `apt install` resolves and unpacks them as on a host, but for the down
 import fcntl
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,14 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BASE = ROOT / "build/package-root"
 DEPENDENCIES = """adduser ca-certificates libcap2 libcjson1 libcurl3-gnutls libgnutls30 libisal2 libmicrohttpd12
 libncursesw6 libpcre2-8-0 libseccomp2 libsystemd0 libyaml-0-2 libzstd1 zlib1g""".split()
+CAP_SYSLOG = 34
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def may_read_kernel_log():
+    """Only what we have ourselves can be given to a root."""
+    held = re.search(r"^CapEff:\s+(\w+)$", pathlib.Path("/proc/self/status").read_text(), re.MULTILINE)[1]
+    return os.access("/dev/kmsg", os.R_OK) and int(held, 16) >> CAP_SYSLOG & 1 == 1
 
 
 def why_not():
@@ -65,6 +73,39 @@ def base():
     return BASE
 
 
+class Groups:
+    """Control groups of one root's own: two that run at a time would share /system.slice/spillway.service,
+    and each would see the other's processes in it."""
+
+    def __init__(self, name):
+        self.folders = []
+        of = dict(line.rstrip("\n").split(":", 2)[1:] for line in open("/proc/self/cgroup"))
+        for line in open("/proc/self/mounts"):
+            _, place, kind, options = line.split()[:4]
+            controller = "name=systemd" if "name=systemd" in options.split(",") else ""
+            if kind == "cgroup2" or (kind == "cgroup" and controller):
+                folder = pathlib.Path(f"{place}{of[controller]}/{name}")
+                try:
+                    folder.mkdir(exist_ok=True)
+                    self.folders.append(folder)
+                except OSError:
+                    pass  # not ours to make: then one root at a time
+
+    def command(self, words):
+        """nspawn goes by the group that it is in itself."""
+        enter = 'for group in "$@"; do shift; [ "$group" = -- ] && break; echo $$ >"$group/cgroup.procs"; done; ' \
+                'exec "$@"'
+        return ["sh", "-ec", enter, "sh", *map(str, self.folders), "--", *map(str, words)]
+
+    def remove(self):
+        for top in self.folders:
+            for folder, _, _ in os.walk(top, topdown=False):
+                try:
+                    os.rmdir(folder)
+                except OSError:
+                    pass  # what is left of it ends with the machine
+
+
 class Answer:
     def __init__(self, done):
         self.code, self.out, self.err = done.returncode, done.stdout, done.stderr
@@ -79,6 +120,7 @@ class Root:
         self.folder = folder
         self.leader = 0  # its first process, as the host numbers it
         self._nspawn = None
+        self._groups = None
         call("cp", "-a", base(), folder, timeout=300)
 
     # ---- life ----
@@ -87,15 +129,17 @@ class Root:
         """Without resource controllers: where the host has them in version 1, they stay there. With
         Landlock, which nspawn's own filter keeps from what it boots, and with the right to the kernel's log."""
         self._console = open(self.folder.with_suffix(".console"), "ab")
-        self._nspawn = subprocess.Popen(
+        self._groups = Groups(f"{self.folder.name}-{os.getpid()}")
+        self._nspawn = subprocess.Popen(self._groups.command(
             ["systemd-nspawn", "-q", "-D", self.folder, "--private-network", "--register=no", "--keep-unit",
              "--system-call-filter=landlock_create_ruleset landlock_add_rule landlock_restrict_self",
-             "--capability=CAP_SYSLOG", f"--machine={self.folder.name}", "--boot"],
+             *(["--capability=CAP_SYSLOG"] if may_read_kernel_log() else []),
+             f"--machine={self.folder.name}", "--boot"]),
             stdin=subprocess.DEVNULL, stdout=self._console, stderr=self._console,
             env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"})
         self.wait(self._find_leader, "the first process")
         self.wait(lambda: self.run("systemctl is-system-running", check=False).out.strip() in
-                  ("running", "degraded"), "the system", 60)
+                  ("running", "degraded"), "the system", 300)
         return self
 
     def _find_leader(self):
@@ -116,6 +160,7 @@ class Root:
             self._nspawn.kill()
             self._nspawn.wait()
         self._nspawn = None
+        self._groups.remove()
         self._console.close()
 
     # ---- inside ----

@@ -112,9 +112,10 @@ def test_it_runs_as_its_user_and_the_health_check_tells(image, settings):
         assert owner == {int(settings["USER"].split(":")[0])}
     finally:
         # Its own first process: a change of user forgets that it shall end with its parent.
-        inside = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        for pid in [*map(int, inside), process.pid]:
-            os.kill(pid, signal.SIGKILL)
+        if process.poll() is None:
+            inside = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            for pid in [*map(int, inside), process.pid]:
+                os.kill(pid, signal.SIGKILL)
         process.wait()
 
 

@@ -422,6 +422,31 @@ def test_tls_and_a_reload_that_takes_a_renewed_certificate(rig, folder):
     agent.stop().agree_with(receiver)
 
 
+def test_senders_come_while_reloads_open_another_inlet(rig):
+    receiver = rig.receiver()
+    agent = make(rig, receiver, max_connections=50).start()
+    address, over = address_of(agent), threading.Event()
+
+    def knock():
+        while not over.is_set():
+            try:
+                socket.create_connection(address, timeout=20).close()
+            except OSError:
+                pass
+    knocker = threading.Thread(target=knock)
+    knocker.start()
+    try:
+        for generation in range(2, 12):
+            agent.config["inputs"]["web"]["max_connections"] = 50 + generation
+            reload(agent, generation)
+    finally:
+        over.set()
+        knocker.join()
+    wait_until(lambda: try_post(agent), "a sender that is let in")
+    receiver.wait_events(1)
+    agent.stop().agree_with(receiver)
+
+
 def test_while_the_agent_stops_it_says_so_and_delivers_what_it_has(rig):
     receiver = rig.receiver()
     receiver.hold()

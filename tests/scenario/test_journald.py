@@ -2,6 +2,8 @@
 """Entries of a real journald: once each over restarts, kills and rotations, and what is gone is counted."""
 
 import json
+import shutil
+import signal
 
 import pytest
 
@@ -113,6 +115,32 @@ def test_what_a_vacuum_took_before_it_was_read_is_counted_exactly(rig, journal):
     assert lane.upstream_loss == lost
 
 
+def test_what_a_damaged_file_does_not_give_is_counted(rig, journal):
+    receiver = rig.receiver()
+    agent = make(rig, journal, receiver).start()
+    journal.send_lines(0, 50)
+    await_all(receiver, 50)
+    agent.stop()
+    journal.wait_entries(50)
+    journal.rotate()
+    journal.send_lines(50, 300)
+    journal.wait_entries(350)
+    hurt = journal.rotate()
+    journal.send_lines(350, 30)
+    journal.wait_entries(380)
+    whole, content = journal.count(hurt), hurt.read_bytes()
+    at = content.find(b"entry 200")
+    hurt.write_bytes(content[:at] + b"\xff" * 20000 + content[at + 20000:])
+    given, lost = journal.numbers([hurt]), whole - journal.count(hurt)
+    assert 0 < len(given) < 300 and lost > 0, "as the journal's own tool sees it"
+    agent.start()
+    expected = {*range(50), *given, *range(350, 380)}
+    await_all(receiver, len(expected))
+    lane = agent.stop().lane()
+    assert set(numbers(receiver)) == expected
+    assert lane.upstream_loss == lost
+
+
 def test_the_place_itself_may_be_gone(rig, journal):
     receiver = rig.receiver()
     agent = make(rig, journal, receiver).start()
@@ -130,6 +158,22 @@ def test_the_place_itself_may_be_gone(rig, journal):
     lane = agent.stop().lane()
     assert sorted(numbers(receiver)) == [*range(50), *range(70, 100)]
     assert lane.upstream_loss == 20
+
+
+def test_a_folder_that_goes_and_comes_again_is_read_on(rig, journal):
+    receiver = rig.receiver()
+    agent = make(rig, journal, receiver).start()
+    journal.send_lines(0, 10)
+    await_all(receiver, 10)
+    shutil.rmtree(journal.folder)
+    agent.wait_log(msg="the journal is opened again")
+    journal.folder.mkdir()
+    journal.process.send_signal(signal.SIGUSR2)  # it makes files anew when it rotates
+    wait_until(journal.files, "a new file")
+    journal.send_lines(10, 10)
+    await_all(receiver, 20)
+    assert numbers(receiver) == list(range(20))
+    assert agent.stop().agree_with(receiver).lane().upstream_loss == 0
 
 
 def test_a_filter_of_the_journal_passes_what_it_names(rig, journal):
@@ -227,6 +271,23 @@ def test_the_journal_of_a_host_is_found_below_its_root_on_disk_or_in_memory_and_
     agent.launch()
     assert agent.wait_exit() == 78
     assert "directory and root_path exclude each other" in agent.log.text()
+
+
+def test_a_journal_that_is_begun_later_is_read_from_its_begin(rig, program_has_systemd):
+    """Also with start_at: end, its default: all of it is new."""
+    host, made = rig.folder / "host", rig.folder / "made"
+    host.mkdir()
+    made.mkdir()
+    receive_export(made / "remote.journal", [
+        export_entry(1764320000000000 + number, 1, {"MESSAGE": f"entry {number}"}) for number in range(20)])
+    receiver = rig.receiver()
+    agent = rig.agent({"journal": {"type": "journald", "root_path": str(host)}},
+                      {"main": rig.http(receiver)}).start()
+    (host / "var/log").mkdir(parents=True)
+    made.rename(host / "var/log/journal")
+    await_all(receiver, 20)
+    assert numbers(receiver) == list(range(20))
+    agent.stop().agree_with(receiver)
 
 
 def test_entries_of_other_hosts_and_boots_come_once_as_they_were_received(rig, program_has_systemd):

@@ -51,7 +51,9 @@ def test_an_endpoint_that_is_away_is_the_cause(rig):
     receiver = rig.receiver()
     receiver.always(500)
     agent = make(rig, receiver)
-    agent.feed(lines(0, 1000))
+    agent.feed(lines(0, 20))
+    agent.wait_log(msg="circuit breaker opened")
+    agent.feed(lines(20, 980))  # which wait for it; what was batched before does not hold up more
     wait_cause(agent, ENDPOINT)
     receiver.always(200)
     receiver.wait_events(1000)

@@ -15,6 +15,21 @@ struct look {
     uint64_t bytes; /* of records that are whole, in segments that the agent knows */
 };
 
+/* Whose they are only their head says. Where nothing is synced they may go before they are read,
+ * and so be counted by nobody. */
+static void note_damaged(const struct look *look, const struct found_record *found)
+{
+    struct outlet *outlet = look->outlet;
+
+    if (look->when != BEFORE || outlet->spool_config.fsync != SPOOL_FSYNC_NEVER)
+        return;
+    for (size_t i = 0; i < found->head.run_count; i++) {
+        unsigned lane;
+        uint64_t events = spool_record_run(&found->head, i, &lane).events;
+        outlet->sources[walk_source(outlet, found->head.lanes[lane])].dropped_before += events;
+    }
+}
+
 static void look_at(void *context, struct found_record *found)
 {
     static struct sim_request request;
@@ -25,8 +40,10 @@ static void look_at(void *context, struct found_record *found)
                            .encoding = found->head.encoding,
                            .compression = found->head.compression };
 
-    if (!walk_has_whole_body(found))
+    if (!walk_has_whole_body(found)) {
+        note_damaged(look, found);
         return;
+    }
     look->bytes += found->is_known ? spool_record_bytes(&found->head) : 0;
     request.batch = &batch;
     request.is_old = true;

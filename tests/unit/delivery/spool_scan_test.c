@@ -90,6 +90,7 @@ static void without_the_names_of_its_files_nothing_is_written(void **unused)
     start_store(&store);
     assert_int_equal(store.scan.error, EIO);
     assert_true(spool_is_closing(store.spool));
+    assert_int_equal(numbers_get(store.rig.numbers, NUMBER_spool_state), 1);
     uint64_t writes = store.fake.writes;
     assert_false(spill(&store, 7, 1000));
     struct batch *batch = rig_empty_batch(&store.rig, "{}");
@@ -98,6 +99,7 @@ static void without_the_names_of_its_files_nothing_is_written(void **unused)
     batch_free(&batch);
     assert_int_equal(store.fake.writes, writes);
     restart_store(&store);
+    assert_int_equal(numbers_get(store.rig.numbers, NUMBER_spool_state), 0);
     assert_true(spill(&store, 7, 1000));
     assert_int_equal(drain_store(&store), 13);
     close_store(&store);
