@@ -143,27 +143,27 @@ static bool set_text(CURL *easy, CURLoption option, const char *text)
 
 static bool set_long(CURL *easy, CURLoption option, int64_t number)
 {
-    long value = number > LONG_MAX ? LONG_MAX : (long)number;
-
-    return curl_easy_setopt(easy, option, value) == CURLE_OK;
+    return curl_easy_setopt(easy, option, number > LONG_MAX ? LONG_MAX : (long)number) == CURLE_OK;
 }
 
 static bool set_security(CURL *easy, const struct http_request *request)
 {
-    bool ok = set_long(easy, CURLOPT_SSL_VERIFYPEER, request->verify ? 1 : 0);
+    bool ok = set_long(easy, CURLOPT_SSL_VERIFYPEER, request->verify ? 1 : 0) &&
+              set_long(easy, CURLOPT_SSL_VERIFYHOST, request->verify ? 2 : 0) &&
+              set_text(easy, CURLOPT_SSLCERT, request->cert_file) &&
+              set_text(easy, CURLOPT_SSLKEY, request->key_file) &&
+              set_text(easy, CURLOPT_KEYPASSWD, request->key_password);
 
-    ok = ok && set_long(easy, CURLOPT_SSL_VERIFYHOST, request->verify ? 2 : 0);
-    ok = ok && set_text(easy, CURLOPT_CAINFO, request->ca_file);
-    ok = ok && set_text(easy, CURLOPT_SSLCERT, request->cert_file);
-    ok = ok && set_text(easy, CURLOPT_SSLKEY, request->key_file);
-    ok = ok && set_text(easy, CURLOPT_KEYPASSWD, request->key_password);
+    if (request->ca_file != NULL && request->ca_file[0] != '\0') /* it alone, not the folder too */
+        ok = ok && curl_easy_setopt(easy, CURLOPT_CAINFO, request->ca_file) == CURLE_OK &&
+             curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK;
     if (request->user != NULL && request->user[0] != '\0') {
-        ok = ok && set_long(easy, CURLOPT_HTTPAUTH, (int64_t)CURLAUTH_BASIC);
-        ok = ok && set_text(easy, CURLOPT_USERNAME, request->user);
-        ok = ok && set_text(easy, CURLOPT_PASSWORD, request->password);
+        ok = ok && set_long(easy, CURLOPT_HTTPAUTH, (int64_t)CURLAUTH_BASIC) &&
+             set_text(easy, CURLOPT_USERNAME, request->user) &&
+             set_text(easy, CURLOPT_PASSWORD, request->password);
     } else if (request->bearer_token != NULL && request->bearer_token[0] != '\0') {
-        ok = ok && set_long(easy, CURLOPT_HTTPAUTH, (int64_t)CURLAUTH_BEARER);
-        ok = ok && set_text(easy, CURLOPT_XOAUTH2_BEARER, request->bearer_token);
+        ok = ok && set_long(easy, CURLOPT_HTTPAUTH, (int64_t)CURLAUTH_BEARER) &&
+             set_text(easy, CURLOPT_XOAUTH2_BEARER, request->bearer_token);
     }
     return ok;
 }

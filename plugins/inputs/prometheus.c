@@ -209,6 +209,8 @@ static void use_config(struct prometheus *prometheus, const struct prometheus_co
     if (prometheus->next_ms > clock_now_ms() + prometheus->interval_ms)
         prometheus->next_ms = clock_now_ms() + prometheus->interval_ms;
     targets_use(&prometheus->targets, config);
+    for (size_t i = 0; i < prometheus->left_count; i++)
+        targets_use(&prometheus->left[i], config); /* theirs goes */
     (void)curl_multi_setopt(prometheus->multi, CURLMOPT_MAXCONNECTS, (long)config->targets.count);
 }
 

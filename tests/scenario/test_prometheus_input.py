@@ -2,9 +2,13 @@
 """The input `prometheus`: a real exporter, and targets that hang, lie, flood and forget."""
 
 import collections
+import gzip
 import http.server
 import pathlib
+import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import threading
 
@@ -16,9 +20,11 @@ from rig.agent import BINARY, environment
 from rig.prometheus_server import listening_port
 from rig.promtool import program
 from rig.waiting import wait_until
+from test_tls import Certificates
 
 EXAMPLE = pathlib.Path(__file__).parents[2] / "config/examples/prometheus.yaml"
 PLAIN = "text/plain; version=0.0.4"
+OWN = {"up", "scrape_duration_seconds", "scrape_samples_scraped"}
 OPEN = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
@@ -26,8 +32,9 @@ class Targets:
     """What is answered at each path: text, or a function that is given the request. `seen` has the
     headers of the last request to each."""
 
-    def __init__(self, answers):
+    def __init__(self, answers, host="127.0.0.1", tls=None):
         self.answers, self.seen, self.over = answers, {}, threading.Event()
+        self.at = ("https" if tls else "http") + "://" + ("localhost" if tls else f"[{host}]" if ":" in host else host)
         targets = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -46,14 +53,23 @@ class Targets:
 
         class Server(http.server.ThreadingHTTPServer):
             request_queue_size = 128  # all targets are asked at once
+            address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+            def finish_request(self, request, client_address):
+                if tls is not None:
+                    request = tls.wrap_socket(request, server_side=True)
+                super().finish_request(request, client_address)
+
+            def handle_error(self, *unused):
+                pass  # a handshake that failed: the agent tells why
+
+        self._server = Server((host, 0), Handler)
         self._server.daemon_threads = True
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def url(self, path):
-        return f"http://127.0.0.1:{self.port}{path}"
+        return f"{self.at}:{self.port}{path}"
 
     def close(self):
         self.over.set()
@@ -119,10 +135,9 @@ def test_a_real_exporter_and_the_example(rig):
     assert samples(receiver, "node_memory_MemTotal_bytes")[0]["type"] == "gauge"
     scraped = values(receiver, "scrape_samples_scraped")[0]
     first = samples(receiver, "scrape_samples_scraped")[0]["time"]
-    own = {"up", "scrape_duration_seconds", "scrape_samples_scraped"}
     assert scraped > 200
     assert scraped == sum(1 for event in receiver.events()
-                          if event["time"] == first and event["name"] not in own)
+                          if event["time"] == first and event["name"] not in OWN)
     assert not agent.log.find(msg="not a readable record")
     agent.stop().agree_with(receiver)
 
@@ -178,8 +193,17 @@ def test_what_ill_behaved_targets_do_to_the_agent_and_to_the_others(rig, targets
             request.wfile.write(lines)
             sent.append(len(lines))
 
+    packed = gzip.compress(b"# " + b"x" * (64 << 20) + b"\n", 1)
+
+    def bomb(request):
+        request.send_response(200)
+        request.send_header("Content-Encoding", "gzip")
+        request.send_header("Content-Length", str(len(packed)))
+        request.end_headers()
+        request.wfile.write(packed)
+
     targets.answers = {
-        "/good": "beat 1\n", "/500": lambda request: reply(request, "beat 1\n", 500),
+        "/good": "beat 1\n", "/bomb": bomb, "/500": lambda request: reply(request, "beat 1\n", 500),
         "/hangs": lambda request: targets.over.wait(60), "/flood": flood,
         "/garbage": b"<html>\n\0\xff\xfe{{{\n" + b"y" * 100000 + b"\n",
         "/mixed": "fine 1\nnot fine\nmore{ 3\nlong{a=\"" + "z" * 20000 + "\"} 1\nfine2 2\n",
@@ -193,6 +217,7 @@ def test_what_ill_behaved_targets_do_to_the_agent_and_to_the_others(rig, targets
                    for job, path in jobs.items()})
     agent = rig.agent(inputs, {"main": rig.http(receiver)}, memory_limit="128MiB")
     agent.start()
+    agent.wait_log(msg="a scrape failed", input="bomb", why="it answered more than max_body_bytes")
     for job in ("500", "moves", "flood", "garbage", "hangs"):
         agent.wait_metric(1, "spillway_collect_failures_total", input=job)
     wait_until(lambda: set(jobs) == {event["resource"]["service.name"] for event in
@@ -200,7 +225,7 @@ def test_what_ill_behaved_targets_do_to_the_agent_and_to_the_others(rig, targets
     wait_until(lambda: len(samples(receiver, "beat", "all")) >= 2, "the hanging one holds nobody")
     for job in ("good", "mixed", "many"):
         wait_until(lambda: 1 in values(receiver, "up", job), f"an answer of {job}")  # noqa: B023
-    for job in ("500", "moves", "flood", "garbage", "hangs"):
+    for job in ("500", "moves", "flood", "garbage", "hangs", "bomb"):
         assert set(values(receiver, "up", job)) == {0}, job
     assert sum(sent) < 256 << 20, "nobody reads a gigabyte"
     wait_until(lambda: 1500 < max(values(receiver, "scrape_samples_scraped", "flood")) < 2100, "up to the bound")
@@ -235,7 +260,7 @@ def test_a_series_that_is_gone_gets_one_marker_as_has_each_of_a_target_that_cann
     assert markers(receiver) == [("goes", {"a": "1", "b": "2", "site": "ours"})], "one, and none for their time"
     gone, kept = samples(receiver, "goes")[-1], samples(receiver, "stays")
     assert gone["time"] == kept[values(receiver, "stays").index(2)]["time"], "of the scrape that missed it"
-    assert agent.metrics().get("spillway_series", input="job") == 2
+    assert agent.metrics().get("spillway_series", input="job") == 2 + len(OWN)
     targets.answers["/a"] = lambda request: reply(request, "stays 3\n", 500)
     wait_until(lambda: len(markers(receiver)) == 3, "the marker of each")
     wait_until(lambda: values(receiver, "up").count(0) >= 3, "more scrapes that fail")
@@ -309,15 +334,115 @@ def test_a_reload_keeps_what_is_known_of_targets_that_stay_and_ends_those_that_g
     targets.answers["/c"] = "third 1\n"
     reload(targets=[targets.url("/a"), targets.url("/c")])
     wait_until(lambda: samples(receiver, "third"), "the other target")
-    own = {"up", "scrape_duration_seconds", "scrape_samples_scraped"}
-    assert {name for name, _ in markers(receiver)} == {"other"} | own and len(markers(receiver)) == 4
+    wait_until(lambda: len(markers(receiver)) >= 4, "the end of the one that goes")
+    assert {name for name, _ in markers(receiver)} == {"other"} | OWN and len(markers(receiver)) == 4
     targets.answers["/a"] = "stays 2\n"
     wait_until(lambda: 2 in values(receiver, "stays"), "a scrape without one of its series")
     wait_until(lambda: "goes" in [name for name, _ in markers(receiver)], "its marker, over the reload")
     reload(labels={"site": "new"})
     wait_until(lambda: samples(receiver, "third")[-1].get("attributes") == {"site": "new"}, "the label")
-    wait_until(lambda: len(markers(receiver)) == 7, "series with other labels are others")
-    assert sorted(markers(receiver)[5:], key=str) == [("stays", {}), ("third", {})]
+    wait_until(lambda: len(markers(receiver)) == 5 + 2 * 4, "series with other labels are others")
+    assert all(labels == {} for _, labels in markers(receiver)[5:])
+    assert collections.Counter(name for name, _ in markers(receiver)[5:]) == {
+        "stays": 1, "third": 1, **{name: 2 for name in OWN}}
+    agent.stop().agree_with(receiver)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_targets_over_tls_are_checked_and_may_check_who_asks(rig):
+    certificates = Certificates(rig.folder)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificates.issue("target", "localhost"))
+    context.load_verify_locations(certificates.ca)
+    asking = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    asking.load_cert_chain(*certificates.issue("asking", "localhost"))
+    asking.load_verify_locations(certificates.ca)
+    asking.verify_mode = ssl.CERT_REQUIRED
+    other = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    other.load_cert_chain(*certificates.issue("other", "elsewhere.example"))
+    ours = dict(zip(("cert_file", "key_file"), map(str, certificates.issue("client", "agent"))))
+    made = [Targets({"/": "beat 1\n"}, tls=tls) for tls in (context, asking, other)]
+    good, wants, named = (targets.url("/") for targets in made)
+    ca = {"ca_file": str(certificates.ca)}
+    token = rig.folder / "token"
+    token.write_text("first\n")
+    receiver = rig.receiver()
+    jobs = {
+        "known": patient(good, tls=ca, auth={"user": "ann", "password": "secret"}),
+        "stranger": patient(good), "unchecked": patient(named, tls={"verify": "no"}),
+        "named": patient(named, tls=ca), "nobody": patient(wants, tls=ca),
+        "client": patient(wants, tls={**ca, **ours}, auth={"bearer_token_file": str(token)})}
+    for name, job in jobs.items():  # the first scrape of each tells; a handshake may take its time
+        job["interval"] = job["timeout"] = "4s" if name == "client" else "20s"
+    agent = rig.agent(jobs, {"main": rig.http(receiver)}, memory_limit="128MiB")
+    agent.start()
+
+    def why(job):
+        return " / ".join(record["why"] for record in agent.log.find(msg="a scrape failed", input=job))
+    try:
+        for job in ("known", "unchecked", "client"):
+            wait_until(lambda: samples(receiver, "beat", job), f"a scrape of {job}")  # noqa: B023
+        for job, word in (("stranger", "certificate"), ("named", "does not match"), ("nobody", "")):
+            wait_until(lambda: why(job) and word in why(job), lambda: f"why {job} fails: {why(job)}")  # noqa: B023
+            wait_until(lambda: samples(receiver, "up", job), f"what became of {job}")  # noqa: B023
+            assert set(values(receiver, "up", job)) == {0} and not samples(receiver, "beat", job), job
+        assert made[0].seen["/"]["Authorization"] == "Basic YW5uOnNlY3JldA=="
+        assert made[1].seen["/"]["Authorization"] == "Bearer first"
+        token.write_text("second\n")
+        wait_until(lambda: made[1].seen["/"]["Authorization"] == "Bearer second", "the token of now")
+        token.unlink()
+        wait_until(lambda: "cannot open" in why("client"), lambda: f"that it is gone: {why('client')}")
+        assert samples(receiver, "beat", "known")[0]["resource"]["url.scheme"] == "https"
+    finally:
+        for targets in made:
+            targets.close()
+    agent.stop().agree_with(receiver)
+    assert "secret" not in agent.log.text() and "first" not in agent.log.text()
+
+
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as tried:
+            tried.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="there is no IPv6 on this host")
+def test_a_target_by_its_ipv6_address(rig):
+    targets = Targets({"/": "beat 1\n"}, host="::1")
+    receiver = rig.receiver()
+    agent = rig.agent({"six": patient(targets.url("/"))}, {"main": rig.http(receiver)})
+    agent.start()
+    try:
+        wait_until(lambda: samples(receiver, "beat"), "a scrape")
+    finally:
+        targets.close()
+    resource = samples(receiver, "beat")[0]["resource"]
+    assert resource["service.instance.id"] == f"[::1]:{targets.port}"
+    agent.stop().agree_with(receiver)
+
+
+def test_a_target_that_leads_elsewhere_or_wants_a_password_is_down_and_nobody_else_is_asked(rig, targets):
+    def wants(request):
+        reply(request, "", 401)
+
+    def moves(request):
+        request.send_response(301)
+        request.send_header("Location", targets.url("/elsewhere"))
+        request.send_header("Content-Length", "0")
+        request.end_headers()
+
+    targets.answers = {"/moves": moves, "/wants": wants, "/elsewhere": "beat 1\n"}
+    receiver = rig.receiver()
+    agent = rig.agent({"moves": patient(targets.url("/moves")), "wants": patient(targets.url("/wants"))},
+                      {"main": rig.http(receiver)})
+    agent.start()
+    agent.wait_log(msg="a scrape failed", input="moves", why="it answered with status 301")
+    agent.wait_log(msg="a scrape failed", input="wants", why="it answered with status 401")
+    wait_until(lambda: len(values(receiver, "up", "moves")) > 2, "several scrapes")
+    assert set(values(receiver, "up")) == {0} and "/elsewhere" not in targets.seen
     agent.stop().agree_with(receiver)
 
 

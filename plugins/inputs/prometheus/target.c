@@ -50,8 +50,8 @@ static void emit(struct target *target, const struct prometheus_sample *sample)
         event_text(event, "prometheus.value", sample->digits);
 }
 
-static struct event *emit_own(struct target *target, const char *name, const char *unit,
-                              double number)
+/* About the target; series like the others, but for those of a scrape they are not counted. */
+static void emit_own(struct target *target, const char *name, const char *unit, double number)
 {
     struct event *event = begin_event(target);
 
@@ -60,16 +60,10 @@ static struct event *emit_own(struct target *target, const char *name, const cha
     event->unit = slice_of(unit);
     event->number = number;
     add_labels(target, event);
-    return event;
+    (void)known_note(target->known, target->set, event);
 }
 
 /* ---- series that are gone ---- */
-
-static void say_gone(struct event *event)
-{
-    event->number = NAN;
-    event->flags |= EVENT_NO_VALUE;
-}
 
 /* Each that had no sample since known_begin(): after a scrape that broke off, each that it has not
  * reached. So at each scrape a series has a value or, once, a marker. */
@@ -82,7 +76,8 @@ static void mark_gone(struct target *target)
         for (struct known_series *series = gone; series != NULL;) {
             struct event *event = begin_event(target);
             series = known_fill(series, event);
-            say_gone(event);
+            event->number = NAN;
+            event->flags |= EVENT_NO_VALUE;
         }
         target->is_stopping = !sink_flush(target->sink);
         known_free(&gone);
@@ -96,7 +91,6 @@ bool target_take_over(struct target *target, struct target *left)
         return false;
     struct known_set *set = target->set;
     target->set = left->set;
-    target->began_ns = left->began_ns;
     left->set = set;
     return true;
 }
@@ -105,15 +99,9 @@ void target_leave(struct target *target, struct sink *sink)
 {
     target->sink = sink;
     target->is_stopping = false;
-    if (target->began_ns == 0)
-        return; /* it was never scraped */
     target->began_ns = clock_real_ns();
     known_begin(target->set);
     mark_gone(target);
-    say_gone(emit_own(target, "up", "1", 0));
-    say_gone(emit_own(target, "scrape_duration_seconds", "s", 0));
-    say_gone(emit_own(target, "scrape_samples_scraped", "1", 0));
-    (void)sink_flush(sink);
 }
 
 /* ---- lines ---- */
@@ -197,11 +185,18 @@ static bool set_long(CURL *easy, CURLoption option, long number)
     return curl_easy_setopt(easy, option, number) == CURLE_OK;
 }
 
+/* Those of the system, which libcurl has as a folder beside the file, are not trusted then, too. */
+static bool set_authorities(CURL *easy, const char *ca_file)
+{
+    return ca_file[0] == '\0' || (curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file) == CURLE_OK &&
+                                  curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK);
+}
+
 static bool set_security(CURL *easy, const struct prometheus_config *config)
 {
     bool ok = set_long(easy, CURLOPT_SSL_VERIFYPEER, config->tls__verify ? 1 : 0) &&
               set_long(easy, CURLOPT_SSL_VERIFYHOST, config->tls__verify ? 2 : 0) &&
-              set_text(easy, CURLOPT_CAINFO, config->tls__ca_file) &&
+              set_authorities(easy, config->tls__ca_file) &&
               set_text(easy, CURLOPT_SSLCERT, config->tls__cert_file) &&
               set_text(easy, CURLOPT_SSLKEY, config->tls__key_file);
 
@@ -344,9 +339,9 @@ static void report(struct target *target, bool is_up, double seconds)
 {
     double samples = (double)(target->sample_count + target->dropped);
 
-    (void)emit_own(target, "up", "1", is_up ? 1 : 0);
-    (void)emit_own(target, "scrape_duration_seconds", "s", seconds);
-    (void)emit_own(target, "scrape_samples_scraped", "1", samples);
+    emit_own(target, "up", "1", is_up ? 1 : 0);
+    emit_own(target, "scrape_duration_seconds", "s", seconds);
+    emit_own(target, "scrape_samples_scraped", "1", samples);
 }
 
 static void clear(struct target *target)
@@ -372,8 +367,8 @@ bool target_begin(struct target *target, int64_t timeout_ms, struct sink *sink)
     if (read_token(target, &err) && set_long(target->easy, CURLOPT_TIMEOUT_MS, (long)timeout_ms))
         return true;
     fail(target, err.text);
-    mark_gone(target);
     report(target, false, 0);
+    mark_gone(target);
     return false;
 }
 
@@ -430,9 +425,9 @@ void target_end(struct target *target, CURLcode code, struct sink *sink)
         const char *why = problem(target, code, &err);
         if (why != NULL)
             fail(target, why);
-        mark_gone(target);
         (void)curl_easy_getinfo(target->easy, CURLINFO_TOTAL_TIME_T, &took_us);
         report(target, why == NULL, (double)took_us / 1e6);
+        mark_gone(target);
     }
     count(target);
 }
