@@ -134,8 +134,7 @@ static void what_a_running_agent_cannot_change_has_its_name_and_place(void **unu
     refused(base, "");
     refused("agent: {state_dir: /tmp/b}\ninputs:\n" APP "}\n" ONLY MAIN "}}\n",
             "agent.state_dir: cannot be changed");
-    refused(AGENT "inputs: {app: {type: gauge, processors: [only]}}\n" ONLY MAIN "}}\n",
-            "");
+    refused(AGENT "inputs: {app: {type: gauge, processors: [only]}}\n" ONLY MAIN "}}\n", "");
     refused(AGENT "inputs:\n" APP "}\n" ONLY "outputs: {main: {type: print}}\n", "");
     refused(AGENT "inputs:\n" APP "}\n" ONLY MAIN ", spool: {max_bytes: 1GiB}}}\n", "");
     refused("agent: {state_dir: /tmp/a, report_interval: 3s}\ninputs:\n" APP "}\n" ONLY MAIN "}}\n",
