@@ -43,6 +43,7 @@ struct journald {
     bool counts;      /* the numbers of entries say what is missing */
     bool has_begun;   /* a place was looked for before, and be it in an empty journal */
     bool is_placed;   /* the journal stands at the last entry that was read */
+    bool is_unmarked; /* that place is none that was read: the end, at the first start */
     bool has_entry;   /* it stands at an entry that is not read yet */
     bool passes_over; /* the next seek goes by time: this place cannot be read */
     unsigned bad_rounds;
@@ -134,55 +135,6 @@ static int open_journal(struct journald *in)
     return 0;
 }
 
-static bool journald_open(void *state, const void *config, const struct host *host, struct err *err)
-{
-    struct journald *in = state;
-
-    (void)host;
-    in->config = config;
-    in->fd = -1;
-    in->room = 2 * (size_t)(in->config->max_line_bytes + ENTRY_ATTRIBUTE_BYTES);
-    in->buffer = malloc(in->room);
-    if (in->buffer == NULL)
-        return err_set(err, "out of memory for %zu bytes", in->room);
-    if (!in->config->own_output && sd_pid_get_unit(0, &in->own_unit) < 0)
-        in->own_unit = NULL;
-    int failed = open_journal(in);
-    if (failed >= 0)
-        return true;
-    free(in->buffer);
-    free(in->own_unit);
-    const char *place =
-        in->config->directory[0] != '\0' ? in->config->directory : in->config->root_path;
-    return err_set(err, "cannot open the journal%s%s: %s", place[0] != '\0' ? " in " : "", place,
-                   strerror(-failed));
-}
-
-static bool journald_restore(void *state, struct slice checkpoint, struct err *err)
-{
-    static const struct slice head = SLICE("spillway-journald 1\n");
-    struct journald *in = state;
-
-    if (checkpoint.bytes == 0)
-        return true; /* saved before there was a position */
-    if (checkpoint.bytes <= head.bytes || memcmp(checkpoint.data, head.data, head.bytes) != 0)
-        return err_set(err, "it is not 'spillway-journald 1' and a cursor");
-    struct slice cursor = { checkpoint.data + head.bytes, checkpoint.bytes - head.bytes };
-    if (cursor.bytes < 2 || cursor.bytes > sizeof(in->last) ||
-        cursor.data[cursor.bytes - 1] != '\n' || memchr(cursor.data, '\0', cursor.bytes) != NULL)
-        return err_set(err, "its cursor is not one");
-    memcpy(in->last, cursor.data, cursor.bytes - 1);
-    in->last[cursor.bytes - 1] = '\0';
-    if (sd_journal_seek_cursor(in->journal, in->last) < 0) {
-        in->last[0] = '\0';
-        return err_set(err, "the journal does not take its cursor");
-    }
-    memcpy(in->settled, in->last, sizeof(in->settled));
-    (void)journal_sequence_of(in->last, &in->sequence);
-    in->is_placed = false;
-    return true;
-}
-
 /* ---- places ---- */
 
 /* Behind the last entry that was read; if that is gone, before the next one. */
@@ -231,9 +183,65 @@ static int find_place(struct journald *in, struct sink *sink)
     in->passes_over = false;
     in->is_placed = in->has_begun = true;
     /* A first start at the end remembers where that was. */
-    if (in->last[0] == '\0' && got > 0 && note_place(in))
+    if (in->last[0] == '\0' && got > 0 && note_place(in)) {
+        in->is_unmarked = true;
         (void)journal_sequence_of(in->last, &in->sequence);
+    }
     return 0;
+}
+
+/* ---- at the start ---- */
+
+static bool journald_open(void *state, const void *config, const struct host *host, struct err *err)
+{
+    struct journald *in = state;
+
+    (void)host;
+    in->config = config;
+    in->fd = -1;
+    in->room = 2 * (size_t)(in->config->max_line_bytes + ENTRY_ATTRIBUTE_BYTES);
+    in->buffer = malloc(in->room);
+    if (in->buffer == NULL)
+        return err_set(err, "out of memory for %zu bytes", in->room);
+    if (!in->config->own_output && sd_pid_get_unit(0, &in->own_unit) < 0)
+        in->own_unit = NULL;
+    int failed = open_journal(in);
+    if (failed >= 0) {
+        (void)find_place(in, NULL); /* what comes from now on is read; else collecting tries it */
+        return true;
+    }
+    free(in->buffer);
+    free(in->own_unit);
+    const char *place =
+        in->config->directory[0] != '\0' ? in->config->directory : in->config->root_path;
+    return err_set(err, "cannot open the journal%s%s: %s", place[0] != '\0' ? " in " : "", place,
+                   strerror(-failed));
+}
+
+static bool journald_restore(void *state, struct slice checkpoint, struct err *err)
+{
+    static const struct slice head = SLICE("spillway-journald 1\n");
+    struct journald *in = state;
+
+    if (checkpoint.bytes == 0)
+        return true; /* saved before there was a position */
+    if (checkpoint.bytes <= head.bytes || memcmp(checkpoint.data, head.data, head.bytes) != 0)
+        return err_set(err, "it is not 'spillway-journald 1' and a cursor");
+    struct slice cursor = { checkpoint.data + head.bytes, checkpoint.bytes - head.bytes };
+    if (cursor.bytes < 2 || cursor.bytes > sizeof(in->last) ||
+        cursor.data[cursor.bytes - 1] != '\n' || memchr(cursor.data, '\0', cursor.bytes) != NULL)
+        return err_set(err, "its cursor is not one");
+    memcpy(in->last, cursor.data, cursor.bytes - 1);
+    in->last[cursor.bytes - 1] = '\0';
+    in->is_placed = in->is_unmarked = false;
+    if (sd_journal_seek_cursor(in->journal, in->last) < 0) {
+        in->last[0] = '\0';
+        in->has_begun = false;
+        return err_set(err, "the journal does not take its cursor");
+    }
+    memcpy(in->settled, in->last, sizeof(in->settled));
+    (void)journal_sequence_of(in->last, &in->sequence);
+    return true;
 }
 
 /* ---- entries ---- */
@@ -398,9 +406,7 @@ static int prepare(struct journald *in, struct sink *sink)
 static enum collected journald_collect(void *state, struct sink *sink)
 {
     struct journald *in = state;
-    bool had_none = in->last[0] == '\0';
     int got = prepare(in, sink);
-    bool began = had_none && in->last[0] != '\0'; /* at the end: a place without an entry */
 
     if (got >= 0)
         got = read_entries(in, sink);
@@ -412,8 +418,9 @@ static enum collected journald_collect(void *state, struct sink *sink)
     in->lines = in->cut = 0;
     if (got > 0 && note_place(in))
         count_missing(in, sink);
-    if ((got > 0 || began) && !mark_place(in, sink))
+    if ((got > 0 || in->is_unmarked) && !mark_place(in, sink))
         return COLLECT_IDLE;
+    in->is_unmarked = false;
     return got > 0 || is_elsewhere(in, sink) ? COLLECT_MORE : COLLECT_IDLE;
 }
 

@@ -208,6 +208,17 @@ def suppressed(journal):
     return sum(int(json.loads(line)["N_DROPPED"]) for line in shown.splitlines())
 
 
+def test_what_comes_is_read_also_where_nothing_of_its_kind_was_there_before(rig, journal):
+    receiver = rig.receiver()
+    agent = make(rig, journal, receiver, start_at="end", matches=["ORDER=1"]).start()
+    journal.send(MESSAGE="entry 0", ORDER=1)
+    await_all(receiver, 1)
+    journal.send(MESSAGE="entry 1", ORDER=1)
+    await_all(receiver, 2)
+    assert agent.stop().agree_with(receiver).lane().upstream_loss == 0
+    assert numbers(receiver) == [0, 1]
+
+
 def test_what_journald_suppresses_by_its_rate_limit_is_counted_as_it_says(rig, program_has_systemd):
     journal = Journal(rate_limit="RateLimitIntervalSec=500ms\\nRateLimitBurst=4")
     receiver, sent = rig.receiver(), 2000
