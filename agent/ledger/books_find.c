@@ -160,8 +160,9 @@ bool books_find(const struct books_wanted *wanted, struct books_found *ret, stru
         return err_set(err, "%s", note);
     if (best.reader == NULL)
         return err_set(err,
-                       "no books of '%.200s': neither live ones in '%.200s' nor a saved copy. Is "
-                       "that the agent's state_dir?",
+                       "no books of '%.150s': neither live ones in '%.150s' nor a saved copy. Is "
+                       "that the agent's state_dir? Books in anonymous memory, as its start line "
+                       "says, cannot be looked at: give it a runtime_dir on tmpfs",
                        state_dir,
                        wanted->runtime_dir != NULL ? wanted->runtime_dir
                                                    : wanted->default_runtime_dir);
