@@ -30,6 +30,12 @@ static bool tail_check(const void *config, struct err *err)
     for (size_t i = 0; i < cfg->paths.count; i++) {
         if (cfg->paths.items[i][0] == '\0')
             return err_set(err, "paths: an empty pattern names no file");
+        /* To glob(3) it is a '*', so the files of deeper folders would be left out in silence. */
+        if (strstr(cfg->paths.items[i], "**") != NULL)
+            return err_set(err,
+                           "paths: '%.200s': '**' does not go down into folders here: name each "
+                           "level, as in logs/*.log and logs/*/*.log",
+                           cfg->paths.items[i]);
     }
     return tail_join_new(cfg, &join, err);
 }
