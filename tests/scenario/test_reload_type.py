@@ -367,7 +367,8 @@ def test_a_reload_while_a_lane_is_full_and_batches_lie_on_disk_loses_only_what_i
     agent = rig.agent({"app": source}, {"main": main}, memory_limit="24MiB", shutdown_grace="60s").start()
     append_lines(rig.folder / "app.log", 0, 40000, bytes_=300)
     agent.wait_metric(40000, "spillway_received_events_total", input="app", output="main")
-    wait_until(lambda: agent.metrics().get("spillway_spool_bytes", output="main") > 3 << 20, "a spool with batches")
+    # How much the lane dropped before it could be spooled is a matter of pace; its last MiB was not.
+    wait_until(lambda: agent.metrics().get("spillway_spool_bytes", output="main") > 1 << 19, "a spool with batches")
     main.update(batch={"max_bytes": "128KiB"}, spool={"max_bytes": "32MiB"}, compression="gzip",
                 headers={"X-More": "1"})
     assert "changed  output main:" in reload(agent)
