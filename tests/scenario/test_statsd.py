@@ -154,7 +154,7 @@ def test_what_udp_sent_is_summed_shipped_or_counted_while_the_agent_stands_still
 
 
 @pytest.mark.parametrize("scheme", ["udp", "unixgram"])
-def test_reloads_under_fire_keep_the_socket_and_no_sample_is_missing(rig, scheme):
+def test_reloads_under_fire_keep_the_socket_and_no_sample_is_missing(rig, request, scheme):
     receiver = rig.receiver()
     address = f"unixgram://{rig.folder}/s.sock" if scheme == "unixgram" else "udp://127.0.0.1:0"
     agent = rig.agent(listen(address), {"main": rig.http(receiver)})
@@ -162,10 +162,10 @@ def test_reloads_under_fire_keep_the_socket_and_no_sample_is_missing(rig, scheme
     where = bound(agent, scheme)
     sent, generation = 0, 1
     with connect(agent, scheme) as sender:
-        for at in range(20):
+        for at in range(1000 if request.config.getoption("--long") else 20):
             agent.config["inputs"]["statsd"]["max_series"] = str(1000 + at)
             if at % 2:
-                agent.config["outputs"]["main"]["timeout"] = f"{10 + at}s"
+                agent.config["outputs"]["main"]["timeout"] = f"{10 + at % 50}s"
             agent.config_path.write_text(yaml.dump(agent.config))
             agent.process.send_signal(signal.SIGHUP)
             generation += 1
