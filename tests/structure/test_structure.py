@@ -154,6 +154,11 @@ def test_links_in_readmes_lead_somewhere():
     show(violations)
 
 
+def test_each_example_is_listed_for_those_who_look_for_one():
+    listed = set(re.findall(r"`examples/([^`]+)`", (ROOT / "config/README.md").read_text(encoding="utf-8")))
+    assert listed == {path.name for path in (ROOT / "config/examples").iterdir()}
+
+
 # ---- sizes and forms ----
 
 def test_each_source_file_names_its_licence():
