@@ -135,6 +135,16 @@ static void audit_memory(const struct outlet *outlet)
                   held->in_flight.count, outlet->request_count);
 }
 
+/* A half-open breaker waits for the verdict of its probe: without one it would for ever. */
+static void audit_probe(const struct outlet *outlet)
+{
+    bool waits = numbers_get(outlet->numbers, NUMBER_breaker_state) == BREAKER_HALF_OPEN;
+
+    if (waits && outlet->probes != 1 && !outlet->host->is_aborting)
+        host_fail(outlet->host, "%s: a half-open breaker with %u probes under way", outlet->name,
+                  outlet->probes);
+}
+
 static void audit_outlet(struct outlet *outlet)
 {
     delivery_audit(outlet->delivery);
@@ -146,6 +156,7 @@ static void audit_outlet(struct outlet *outlet)
         lane_audit(outlet->sources[i].lane);
     }
     audit_memory(outlet);
+    audit_probe(outlet);
     spool_audit_bounds(outlet);
     if (outlet->host->step % DISK_EVERY == 0)
         walk_audit(outlet);
