@@ -75,11 +75,17 @@ static bool is_empty(const struct channel *channel)
 
 static void clear_gauges(struct books *books)
 {
-    static const enum number gauges[] = {
-        NUMBER_lane_capacity_bytes, NUMBER_lane_used_bytes, NUMBER_lane_shedding,
-        NUMBER_lane_oldest_seconds, NUMBER_lag_bytes,       NUMBER_sources_open,
-        NUMBER_sources_unwatched,   NUMBER_receipts,        NUMBER_series
-    };
+    static const enum number gauges[] = { NUMBER_lane_capacity_bytes,
+                                          NUMBER_lane_used_bytes,
+                                          NUMBER_lane_shedding,
+                                          NUMBER_lane_oldest_seconds,
+                                          NUMBER_lag_bytes,
+                                          NUMBER_sources_open,
+                                          NUMBER_sources_unwatched,
+                                          NUMBER_sources_refused,
+                                          NUMBER_folders_left_out,
+                                          NUMBER_receipts,
+                                          NUMBER_series };
 
     for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
         numbers_set(ledger_lane_numbers(books), gauges[i], 0);

@@ -126,9 +126,11 @@ void replace_plan_parking(const struct plan *plan)
 /* Figures that only the type of before had. */
 static void clear_gauges(struct books *books)
 {
-    static const enum number gauges[] = { NUMBER_series, NUMBER_sources_open,
-                                          NUMBER_sources_unwatched, NUMBER_lag_bytes,
-                                          NUMBER_receipts };
+    static const enum number gauges[] = {
+        NUMBER_series,          NUMBER_sources_open,     NUMBER_sources_unwatched,
+        NUMBER_sources_refused, NUMBER_folders_left_out, NUMBER_lag_bytes,
+        NUMBER_receipts
+    };
 
     for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
         numbers_set(ledger_lane_numbers(books), gauges[i], 0);
