@@ -11,21 +11,8 @@ from rig.agent import BINARY, environment
 from rig.lines import append, append_lines, check_exact
 from rig.waiting import wait_until
 
-NOBODY = 65534
 # a look without a notification is never due while a scenario runs
 PATIENT = {"rescan": "1h"}
-
-
-def as_nobody(rig, agent):
-    """The agent as a plain user: root reads whatever the modes say."""
-    rig.folder.chmod(0o755)
-    agent.folder.chmod(0o777)
-    agent.runtime_dir.mkdir()
-    agent.runtime_dir.chmod(0o777)
-    shutil.copy(BINARY, agent.folder / "spillway")
-    agent.command = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
-                     str(agent.folder / "spillway")]
-    return agent
 
 
 def watched(pid):
@@ -116,7 +103,7 @@ def test_a_file_that_may_not_be_read_is_said_once_and_read_from_its_begin_when_i
     append_lines(rig.folder / "open.log", 0, 5)
     append_lines(rig.folder / "closed.log", 5, 5)
     (rig.folder / "closed.log").chmod(0o600)
-    agent = as_nobody(rig, rig.agent({"app": rig.tail("*.log", **PATIENT)}, {"main": rig.http(receiver)})).start()
+    agent = rig.as_nobody(rig.agent({"app": rig.tail("*.log", **PATIENT)}, {"main": rig.http(receiver)})).start()
     receiver.wait_events(5)
     agent.wait_metric(1, "spillway_sources_refused")
     append_lines(rig.folder / "closed.log", 10, 5)
@@ -141,7 +128,7 @@ def test_a_folder_that_is_closed_is_said_once_and_looked_into_when_it_may(rig, m
     append_lines(closed / "a.log", 5, 5)
     append_lines(closed / "b.log", 10, 5)
     closed.chmod(mode)
-    agent = as_nobody(rig, rig.agent({"app": rig.tail("**/*.log", **PATIENT)}, {"main": rig.http(receiver)}))
+    agent = rig.as_nobody(rig.agent({"app": rig.tail("**/*.log", **PATIENT)}, {"main": rig.http(receiver)}))
     agent.config["inputs"]["app"]["exclude"] = [f"{agent.folder}/**"]
     agent.start()
     receiver.wait_events(5)
