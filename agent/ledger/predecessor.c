@@ -2,6 +2,7 @@
 #include "ledger/predecessor.h"
 
 #include "base/auto.h"
+#include "ledger/books_left.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -120,6 +121,19 @@ void predecessor_find(const char *live_path, const char *save_path, const char *
         memcpy(&ret->image, &chosen->image, sizeof(ret->image));
     buf_fini(&live.bytes);
     buf_fini(&saved.bytes);
+}
+
+/* With nothing found, all of the stock of a spool would be closed as lost. */
+bool predecessor_has_spooled(const struct predecessor_books *books, const char *output)
+{
+    struct books_left left;
+
+    for (unsigned i = 0; i < atomic_load(&books->image.header.lanes_used); i++) {
+        if (books_left_in(&books->image, i, &left) && strcmp(left.output, output) == 0 &&
+            left.closing[FLOW_crash_spool].events > 0)
+            return true;
+    }
+    return false;
 }
 
 void predecessor_fini(struct predecessor_books *books)

@@ -132,7 +132,7 @@ def test_each_key_misspelt_is_found_and_the_right_one_named(folder, number, key)
     ("processors: [quiet]", "processors: [quite]", "quiet"),
     ("type: tail", "type: tial", "tail"),
     ("paths: [FOLDER/*.log]", "# no paths", "paths"),
-    ("paths: [FOLDER/*.log]", "paths: [FOLDER/**/*.log]", "name each level"),
+    ("paths: [FOLDER/*.log]", "paths: [FOLDER/a**.log]", "within a name write '*'"),
     ("cap: 60s", "cap: 10ms", "retry"),
     ('url: "http://127.0.0.1:9/"', 'url: "ftp://x/"', "http"),
     ("workers: 1", "workers: 1\n    workers: 2", "workers"),
@@ -178,6 +178,19 @@ def test_check_opens_no_socket_and_creates_no_file(folder):
         assert not re.search(r"\b(socket|bind|connect|mkdir|creat|rename|unlink)\(", call), call
         assert "O_CREAT" not in call and "O_WRONLY" not in call, call
     assert sorted(p.name for p in folder.iterdir()) == ["agent.yaml", "trace"]
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("words,told", [
+    (["chek"], "there is no command 'chek', did you mean 'check'?"),
+    (["versoin"], "did you mean 'version'?"),
+    (["frobnicate"], "there is no command 'frobnicate'\n"),
+    (["check", "agent.yaml"], "'agent.yaml' is not an option: a configuration is given by -c"),
+    (["run", "agent.yaml"], "'agent.yaml' is not an option: a configuration is given by -c"),
+])
+def test_a_wrong_command_line_says_what_was_meant(words, told):
+    done = subprocess.run([BINARY, *words], capture_output=True, text=True, timeout=60, env=environment())
+    assert done.returncode == 2 and told in done.stderr, done.stderr
 
 
 @pytest.mark.quick
