@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "delivery/spool_aside.h"
 #include "delivery/spool_join.h"
+#include "delivery/spool_shut.h"
 #include "ledger/ledger_start.h"
 #include "spool_places.h"
 
@@ -176,14 +177,18 @@ bool spools_open_one(struct spools *spools, const struct settings *settings, siz
     struct spool_disk *disk = NULL;
     struct spool_scan scan;
     char *path = item->path;
+    bool is_shut;
 
     CHECK(spools->items != NULL); /* prepared */
     if (!spool_place_wanted(settings, part, path))
         return err_set(err, "output '%s': the path of its spool is too long", part->name);
     if (!open_places(settings, part, item, &disk, err))
         return false;
-    if (disk == NULL)
+    is_shut = disk == NULL;
+    if (is_shut && (path[0] == '\0' || !ledger_before_has_spooled(ledger, part->name)))
         return true;
+    if (is_shut)
+        disk = spool_shut();
     struct spool_config config = spools_config(settings, output);
     item->spool = spool_new(&config);
     item->files = spool_files_new(&disk);
@@ -193,7 +198,8 @@ bool spools_open_one(struct spools *spools, const struct settings *settings, siz
         return err_set(err, "out of memory for the spool of output '%s'", part->name);
     spool_set_left(item->spool, left_before(ledger, part->name));
     spool_files_scan(item->files, item->spool, config.boot, &now, &scan);
-    tell(part->name, path, &scan, clock_now_ms() - began_ms);
+    if (!is_shut) /* which was told */
+        tell(part->name, path, &scan, clock_now_ms() - began_ms);
     return add_found(spools, item->spool, part->name) ||
            err_set(err, "out of memory for the spool of output '%s'", part->name);
 }

@@ -28,8 +28,15 @@ void tally_add_run(struct tally *tally, const struct batch_run *run)
 
 void tally_add_batch(struct tally *tally, const struct batch *batch)
 {
-    for (size_t i = 0; i < batch->run_count; i++)
-        tally_add_run(tally, &batch->runs[i]);
+    struct tally_row *row = NULL;
+
+    for (size_t i = 0; i < batch->run_count; i++) {
+        const struct batch_run *run = &batch->runs[i];
+        if (row == NULL || row->books != run->books)
+            row = tally_row(tally, run->books);
+        row->amount.events += run->events;
+        row->amount.bytes += run->bytes;
+    }
 }
 
 void tally_move(const struct tally *tally, enum flow flow, unsigned cell)

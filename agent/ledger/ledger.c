@@ -224,6 +224,11 @@ uint64_t ledger_before(const struct ledger *ledger, const char *output, enum num
     return books_image_output_number(&dead->image, output, number);
 }
 
+bool ledger_before_has_spooled(const struct ledger *ledger, const char *output)
+{
+    return ledger->dead != NULL && predecessor_has_spooled(ledger->dead, output);
+}
+
 struct ledger *ledger_open(const struct ledger_config *config, struct err *err)
 {
     struct ledger *ledger = ledger_prepare(config, err);

@@ -122,6 +122,19 @@ void predecessor_find(const char *live_path, const char *save_path, const char *
     buf_fini(&saved.bytes);
 }
 
+/* With nothing found, all of the stock of a spool would be closed as lost. */
+bool predecessor_has_spooled(const struct predecessor_books *books, const char *output)
+{
+    struct books_left left;
+
+    for (unsigned i = 0; i < atomic_load(&books->image.header.lanes_used); i++) {
+        if (books_image_left(&books->image, i, &left) && strcmp(left.output, output) == 0 &&
+            left.closing[FLOW_crash_spool].events > 0)
+            return true;
+    }
+    return false;
+}
+
 void predecessor_fini(struct predecessor_books *books)
 {
     buf_fini(&books->bytes);

@@ -15,4 +15,6 @@ struct predecessor_books {
 /* live_path "": there is none. boot_id "": unknown, then no file is of this boot. */
 void predecessor_find(const char *live_path, const char *save_path, const char *boot_id,
                       struct predecessor_books *ret);
+/* By its books, events of that output were on disk. Before its `found` is set. */
+bool predecessor_has_spooled(const struct predecessor_books *books, const char *output);
 void predecessor_fini(struct predecessor_books *books);

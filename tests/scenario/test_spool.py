@@ -445,6 +445,41 @@ def test_a_folder_that_is_gone_is_lost_by_the_books(rig):
     assert agent.log.find(msg="spool of the start before taken over")[0]["crash_spool"] == "1000"
 
 
+def test_a_folder_that_cannot_be_opened_keeps_what_is_in_it_for_a_start_that_can(rig):
+    receiver = rig.receiver()
+    agent = spooled(rig, receiver, 2000)
+    folder, away = agent.state_dir / "spool" / "main", agent.state_dir / "away"
+    folder.rename(away)
+    folder.write_text("no folder")
+    for killed in (True, False):  # what one start could not read the next one has to know, too
+        agent.start_piped()
+        told = agent.wait_log(msg="spool cannot be opened, batches are held in memory")
+        assert told["error"] == f"'{folder}' is not a folder"
+        assert not agent.log.find(msg="spool cannot be read, batches are held in memory")
+        assert stock(agent, "spool") == 2000
+        metrics = agent.metrics()
+        assert metrics.get("spillway_spool_unread_events", output="main") == 2000
+        assert metrics.get("spillway_spool_state", output="main") == 1
+        if killed:
+            agent.kill()
+    agent.feed(lines(2000, 1000))
+    receiver.wait_events(1000)  # from memory
+    agent.end_input()
+    lane = agent.finish().lane()
+    assert (lane.received, lane.delivered, lane.dropped, lane.spool) == (3000, 1000, 0, 2000)
+
+    folder.unlink()
+    away.rename(folder)
+    agent.start_piped()
+    receiver.wait_events(3000)
+    wait_until(lambda: segments(agent) == [], "an empty spool")
+    assert agent.metrics().get("spillway_lost_events_total", output="main") == 0
+    agent.end_input()
+    lane = agent.finish().lane()
+    assert (lane.received, lane.delivered, lane.spool) == (2000, 2000, 0)
+    check_exact(receiver.bodies(), 3000, in_order=False)
+
+
 def test_files_of_others_are_left_alone_and_it_is_said(rig):
     receiver = rig.receiver()
     agent = spooled(rig, receiver, 1000)
