@@ -7,8 +7,8 @@
 #include "base/bell.h"
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/log.h"
+#include "books_copy.h"
 #include "crash.h"
 #include "ledger/ledger_start.h"
 #include "ledger/report.h"
@@ -17,16 +17,14 @@
 #include "rights/rights.h"
 #include "service.h"
 #include "spools.h"
+#include "state_lock.h"
 #include "surface.h"
 
 #include <curl/curl.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <malloc.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/signalfd.h>
 
 enum { DRAIN_LOOK_MS = 5, SAME_WISH_MS = 5, RELOAD_WAIT_MS = 4000 };
@@ -42,46 +40,16 @@ struct agent {
     struct ledger *ledger;
     struct report *report;
     struct disk *disk;
-    struct disk_file *saved_books;
+    struct books_copy copy;
     struct rights rights;
     struct surface surface;
     struct pipeline *pipeline;
-    uint64_t moved_at_save;
-    uint64_t save_errors, log_held_back;
+    uint64_t log_held_back;
     int64_t watchdog_ms; /* 0: none asked for */
     int64_t next_ping_ms;
 };
 
 /* ---- start ---- */
-
-static bool lock_state_dir(struct agent *agent, struct err *err)
-{
-    const char *dir = agent->settings->agent.state_dir;
-    char path[PATH_MAX];
-    AUTO(buf_fini) struct buf pid = { .limit = 32 };
-    struct err ignored;
-
-    if (snprintf(path, sizeof(path), "%s/checkpoints", dir) >= (int)sizeof(path))
-        return err_set(err, "state_dir '%s' is too long", dir);
-    if (!file_make_dirs(path, 0750, err))
-        return false;
-    (void)snprintf(path, sizeof(path), "%s/pid", dir);
-    /* The folder itself is locked: that needs no room on a full disk. The pid is for the message.
-     */
-    agent->lock_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (agent->lock_fd < 0)
-        return err_set(err, "cannot open state_dir '%s': %s", dir, strerror(errno));
-    if (flock(agent->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-        (void)file_read(path, &pid, &ignored);
-        return err_set(err,
-                       "another agent (pid %.*s) uses state_dir '%s': stop it, or give this one "
-                       "a state_dir of its own",
-                       (int)strcspn(buf_slice(&pid).data, "\n"), buf_slice(&pid).data, dir);
-    }
-    (void)buf_printf(&pid, "%ld\n", (long)getpid());
-    (void)file_replace(path, buf_slice(&pid), false, &ignored);
-    return true;
-}
 
 static bool take_signals(struct agent *agent, struct err *err)
 {
@@ -126,8 +94,8 @@ static bool open_books(struct agent *agent, struct err *err)
     agent->disk = disk_start(err);
     if (agent->report == NULL || agent->disk == NULL)
         return err_set(err, "out of memory for the books");
-    agent->saved_books = disk_file_new(agent->disk, ledger_save_path(agent->ledger), NULL, NULL);
-    return agent->saved_books != NULL || err_set(err, "out of memory for the books");
+    return books_copy_init(&agent->copy, agent->ledger, agent->disk) ||
+           err_set(err, "out of memory for the books");
 }
 
 static bool start_agent(struct agent *agent, struct err *err)
@@ -139,7 +107,8 @@ static bool start_agent(struct agent *agent, struct err *err)
     (void)mallopt(M_ARENA_MAX, 2);
     (void)mallopt(M_TRIM_THRESHOLD, 128 * 1024);
     if (!rights_begin(&agent->rights, settings, err) || !take_signals(agent, err) ||
-        !lock_state_dir(agent, err))
+
+        (agent->lock_fd = state_lock(settings->agent.state_dir, err)) < 0)
         return false;
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return err_set(err, "cannot start libcurl");
@@ -162,37 +131,6 @@ static bool start_agent(struct agent *agent, struct err *err)
 
 /* ---- reports ---- */
 
-static uint64_t count_moves(const struct ledger *ledger)
-{
-    struct lane_snapshot lane;
-    uint64_t moves = 0;
-    for (unsigned i = 0; i < ledger_lane_count(ledger); i++) {
-        ledger_snapshot(ledger, i, &lane);
-        for (int flow = 0; flow < FLOWS; flow++)
-            moves += lane.flows[flow].events;
-    }
-    return moves;
-}
-
-/* An idle agent writes nothing. */
-static void save_books(struct agent *agent, bool always)
-{
-    AUTO(buf_fini) struct buf image = { 0 };
-    uint64_t moved = count_moves(agent->ledger);
-    uint64_t errors = disk_file_errors(agent->saved_books);
-
-    numbers_add(ledger_agent_numbers(agent->ledger), NUMBER_save_errors,
-                errors - agent->save_errors);
-    bool failed_before = errors > agent->save_errors;
-    agent->save_errors = errors;
-    if (moved == agent->moved_at_save && !always && !failed_before)
-        return;
-    if (!ledger_save_image(agent->ledger, &image))
-        return;
-    agent->moved_at_save = moved;
-    disk_file_put(agent->saved_books, &image);
-}
-
 /* After the books, which have the first right to what a report may write. */
 static void tell_log(struct agent *agent)
 {
@@ -210,7 +148,7 @@ static void report_now(struct agent *agent)
     numbers_add(ledger_agent_numbers(agent->ledger), NUMBER_reports, 1);
     report_write(agent->report, false);
     tell_log(agent);
-    save_books(agent, false);
+    books_copy_save(&agent->copy, false);
 }
 
 /* ---- running ---- */
@@ -417,7 +355,7 @@ static int close_agent(struct agent *agent)
     surface_stop(&agent->surface);
     pipeline_free(&agent->pipeline);
     ledger_mark_closed(agent->ledger);
-    save_books(agent, true);
+    books_copy_save(&agent->copy, true);
     disk_stop(&agent->disk);
     uint64_t held_back = log_end();
     LOG_AS(LOG_ALWAYS, LOG_INFO, "stopped", LU("left_events", left), LI("exit_code", exit_code),

@@ -3,6 +3,7 @@
 #include "agent.h"
 #include "cli/cli.h"
 #include "commands.h"
+#include "config/nearest.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -31,6 +32,19 @@ static int show_help(FILE *out)
     return out == stdout ? EXIT_CLEAN : 2;
 }
 
+static int refuse(const char *name)
+{
+    struct nearest nearest = nearest_to(name);
+
+    for (const struct command *command = commands; command->name != NULL; command++)
+        nearest_offer(&nearest, command->name);
+    const char *meant = nearest_name(&nearest);
+    (void)fprintf(stderr, "spillway: there is no command '%.80s'%s%s%s\n\n", name,
+                  meant == NULL ? "" : ", did you mean '", meant == NULL ? "" : meant,
+                  meant == NULL ? "" : "'?");
+    return show_help(stderr);
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2)
@@ -44,6 +58,5 @@ int main(int argc, char **argv)
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0)
         return show_help(stdout);
-    (void)fprintf(stderr, "spillway: there is no command '%s'\n\n", argv[1]);
-    return show_help(stderr);
+    return refuse(argv[1]);
 }

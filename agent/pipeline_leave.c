@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-enum { LOOK_MS = 50, PARK_MS = 200, SETTLE_LOOK_MS = 500 };
+enum { LOOK_MS = 50, SETTLE_LOOK_MS = 500 };
 
 void pipeline_let_leave(struct channel *channel, int64_t deadline_ms)
 {
@@ -19,12 +19,6 @@ void pipeline_let_leave(struct channel *channel, int64_t deadline_ms)
     channel->deadline_ms = deadline_ms;
     if (channel->reading != NULL)
         reading_stop_input(channel->reading);
-}
-
-static bool never(void *context)
-{
-    (void)context;
-    return false;
 }
 
 static void unlist_channel(struct pipeline *pipeline, struct channel *channel)
@@ -76,9 +70,10 @@ static bool is_empty(const struct channel *channel)
 static void clear_gauges(struct books *books)
 {
     static const enum number gauges[] = {
-        NUMBER_lane_capacity_bytes, NUMBER_lane_used_bytes, NUMBER_lane_shedding,
-        NUMBER_lane_oldest_seconds, NUMBER_lag_bytes,       NUMBER_sources_open,
-        NUMBER_sources_unwatched,   NUMBER_receipts,        NUMBER_series
+        NUMBER_lane_capacity_bytes,     NUMBER_lane_used_bytes, NUMBER_lane_shedding,
+        NUMBER_lane_oldest_seconds,     NUMBER_lag_bytes,       NUMBER_sources_open,
+        NUMBER_sources_unwatched,       NUMBER_receipts,        NUMBER_series,
+        NUMBER_journal_files_unreadable
     };
 
     for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
@@ -124,7 +119,6 @@ static bool leave_out(struct outlet *outlet, const struct lane *lane, struct err
 /* false: its workers did not come to rest; to be tried again. */
 static bool take_out_strand(const struct channel *channel, struct strand *strand)
 {
-    struct patience patience = { clock_now_ms() + PARK_MS, never, NULL };
     struct parking *parking = parking_new();
     struct outlet *outlet = strand->outlet;
     struct err err = { "" };
@@ -132,7 +126,7 @@ static bool take_out_strand(const struct channel *channel, struct strand *strand
 
     if (ok) {
         parking_add_workers(parking, outlet);
-        ok = parking_close(parking, &patience, &err);
+        ok = parking_close_briefly(parking);
     }
     if (ok) {
         empty_lane(channel, strand);
@@ -148,15 +142,13 @@ static bool take_out_strand(const struct channel *channel, struct strand *strand
  * false: to be tried again. */
 static bool let_linger(struct pipeline *pipeline, struct channel *channel)
 {
-    struct patience patience = { clock_now_ms() + PARK_MS, never, NULL };
     struct parking *parking = parking_new();
     struct channel *lanes = channel_of_strays(channel->input);
-    struct err err = { "" };
     bool ok = parking != NULL && lanes != NULL && pipeline->channel_count < PIPELINE_CHANNELS;
 
     if (ok) {
         parking_add_reading(parking, channel, false);
-        ok = parking_close(parking, &patience, &err);
+        ok = parking_close_briefly(parking);
     }
     if (ok) {
         reading_leave_lanes(channel->reading);
@@ -216,29 +208,23 @@ static void step_leaving(struct pipeline *pipeline, struct channel *channel, int
 
 /* ---- receipts ---- */
 
+static bool is_in_sender(struct sender *sender, const void *receipts)
+{
+    return sender_has_receipts(sender, receipts);
+}
+
+static bool is_in_worker(const struct worker *worker, const void *receipts)
+{
+    return worker_holds(worker, receipts);
+}
+
 static bool is_referred_to(const struct channel *channel)
 {
     const struct receipts *receipts = reading_receipts(channel->reading);
-    struct patience patience = { clock_now_ms() + PARK_MS, never, NULL };
-    struct outlet *outlet = channel->strands[0]->outlet;
-    struct err err = { "" };
 
-    if (receipts == NULL || reading_is_settled(channel->reading))
-        return false;
-    if (sender_has_receipts(outlet->sender, receipts))
-        return true;
-    struct parking *parking = parking_new();
-    bool is_held = true;
-    if (parking != NULL) {
-        parking_add_workers(parking, outlet);
-        is_held = !parking_close(parking, &patience, &err);
-    }
-    for (size_t i = 0; !is_held && i < outlet->worker_count; i++)
-        is_held = worker_holds(outlet->workers[i], receipts);
-    /* What a worker gave to the sender between the two looks is there by now. */
-    is_held = is_held || sender_has_receipts(outlet->sender, receipts);
-    parking_free(&parking);
-    return is_held;
+    return receipts != NULL && !reading_is_settled(channel->reading) &&
+           parking_may_hold(channel->strands[0]->outlet,
+                            &(struct outlet_question){ is_in_sender, is_in_worker, receipts });
 }
 
 /* true: nothing points to it any more. */

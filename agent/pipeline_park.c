@@ -10,6 +10,7 @@ enum {
     LOOK_MS = 10,
     STANDS_MAX = 1024,
     OFFER_MS = 300, /* a read is given so long to find room */
+    BRIEF_MS = 200,
 };
 
 struct stand {
@@ -179,4 +180,42 @@ bool parking_close(struct parking *parking, const struct patience *patience, str
         }
     }
     return true;
+}
+
+static bool never(void *context)
+{
+    (void)context;
+    return false;
+}
+
+bool parking_close_briefly(struct parking *parking)
+{
+    struct patience patience = { clock_now_ms() + BRIEF_MS, never, NULL };
+    struct err err = { "" };
+
+    return parking_close(parking, &patience, &err);
+}
+
+static bool may_workers_hold(struct outlet *outlet, const struct outlet_question *question)
+{
+    struct parking *parking = parking_new();
+    bool is_held = true;
+
+    if (parking != NULL) {
+        parking_add_workers(parking, outlet);
+        is_held = !parking_close_briefly(parking);
+    }
+    for (size_t i = 0; !is_held && i < outlet->worker_count; i++)
+        is_held = question->is_in_worker(outlet->workers[i], question->what);
+    parking_free(&parking);
+    return is_held;
+}
+
+/* The sender is asked first, as that spares the workers the question, and once more: what a worker
+ * gave to it meanwhile is there by now. */
+bool parking_may_hold(struct outlet *outlet, const struct outlet_question *question)
+{
+    return question->is_in_sender(outlet->sender, question->what) ||
+           may_workers_hold(outlet, question) ||
+           question->is_in_sender(outlet->sender, question->what);
 }

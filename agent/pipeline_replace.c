@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-enum { STOP_LOOK_MS = 5, MIX_LOOK_MS = 500, PARK_MS = 200 };
+enum { STOP_LOOK_MS = 5, MIX_LOOK_MS = 500 };
 
 struct strand *replace_find_lane(const struct pipeline *pipeline, const struct channel *taker,
                                  const struct outlet *outlet)
@@ -126,9 +126,10 @@ void replace_plan_parking(const struct plan *plan)
 /* Figures that only the type of before had. */
 static void clear_gauges(struct books *books)
 {
-    static const enum number gauges[] = { NUMBER_series, NUMBER_sources_open,
-                                          NUMBER_sources_unwatched, NUMBER_lag_bytes,
-                                          NUMBER_receipts };
+    static const enum number gauges[] = {
+        NUMBER_series,    NUMBER_sources_open, NUMBER_sources_unwatched,
+        NUMBER_lag_bytes, NUMBER_receipts,     NUMBER_journal_files_unreadable
+    };
 
     for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
         numbers_set(ledger_lane_numbers(books), gauges[i], 0);
@@ -173,35 +174,26 @@ void replace_hand_over(const struct plan *plan)
 
 /* ---- afterwards ---- */
 
-static bool never(void *context)
+static bool is_older_in_sender(struct sender *sender, const void *boot_ms)
 {
-    (void)context;
-    return false;
+    return sender_oldest_boot_ms(sender) <= *(const int64_t *)boot_ms;
+}
+
+static bool is_older_in_worker(const struct worker *worker, const void *boot_ms)
+{
+    return worker_oldest_boot_ms(worker) <= *(const int64_t *)boot_ms;
 }
 
 /* Looks in the order in which events move: one that moves meanwhile is seen where it comes to. */
 static bool holds_what_is_older(const struct strand *strand)
 {
-    struct patience patience = { clock_now_ms() + PARK_MS, never, NULL };
     struct lane_level level = lane_level(strand->lane);
-    struct outlet *outlet = strand->outlet;
-    struct err err = { "" };
 
     if (level.events > 0 && level.oldest_boot_ms <= strand->mixed_boot_ms)
         return true;
-    if (sender_oldest_boot_ms(outlet->sender) <= strand->mixed_boot_ms)
-        return true; /* spares the workers the question */
-    struct parking *parking = parking_new();
-    bool is_held = true;
-    if (parking != NULL) {
-        parking_add_workers(parking, outlet);
-        is_held = !parking_close(parking, &patience, &err);
-    }
-    for (size_t i = 0; !is_held && i < outlet->worker_count; i++)
-        is_held = worker_oldest_boot_ms(outlet->workers[i]) <= strand->mixed_boot_ms;
-    is_held = is_held || sender_oldest_boot_ms(outlet->sender) <= strand->mixed_boot_ms;
-    parking_free(&parking);
-    return is_held;
+    return parking_may_hold(strand->outlet,
+                            &(struct outlet_question){ is_older_in_sender, is_older_in_worker,
+                                                       &strand->mixed_boot_ms });
 }
 
 bool replace_is_mixed(const struct channel *channel)

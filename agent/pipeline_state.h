@@ -38,6 +38,16 @@ void parking_add_spool(struct parking *parking, struct outlet *outlet); /* which
 void parking_add_reading(struct parking *parking, struct channel *channel, bool loses_lanes);
 /* Waits until all stand. false: they do not, err says who. */
 bool parking_close(struct parking *parking, const struct patience *patience, struct err *err);
+/* The same for a step that is tried again later: it may wait for a moment only. */
+bool parking_close_briefly(struct parking *parking);
+/* Something that an output may hold. */
+struct outlet_question {
+    bool (*is_in_sender)(struct sender *sender, const void *what);
+    bool (*is_in_worker)(const struct worker *worker, const void *what);
+    const void *what;
+};
+/* Its workers stand while they are asked. true also where they do not come to rest: it may be. */
+bool parking_may_hold(struct outlet *outlet, const struct outlet_question *question);
 
 /* ---- pipeline_plan.c ---- */
 struct plan {

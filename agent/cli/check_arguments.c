@@ -114,7 +114,8 @@ bool check_arguments(int argc, char **argv, struct check_arguments *ret, int *re
         has_detail = has_detail || option == OPTION_EVENT_BYTES || option == OPTION_RATIO;
     }
     if (optind < argc)
-        (void)err_set(&err, "'%s' is not an option", argv[optind]);
+        (void)err_set(&err, "'%.200s' is not an option: a configuration is given by -c",
+                      argv[optind]);
     else if (has_detail && ret->rate_per_s == 0)
         (void)err_set(&err, "--event-bytes and --ratio need --rate");
     return err.text[0] == '\0' || refuse(err.text, ret_exit);

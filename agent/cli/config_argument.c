@@ -23,8 +23,9 @@ const char *config_argument(int argc, char **argv, const char *help, int *ret_ex
         return NULL;
     }
     if (optind < argc) {
-        (void)fprintf(stderr, "spillway %s: '%s' is not an option\n%s", argv[0], argv[optind],
-                      help);
+        (void)fprintf(stderr,
+                      "spillway %s: '%s' is not an option: a configuration is given by -c\n%s",
+                      argv[0], argv[optind], help);
         *ret_exit = 2;
         return NULL;
     }

@@ -41,16 +41,7 @@ bool options_share(const char *option, const char *text, double *ret, struct err
 
 bool options_rate(const char *option, const char *text, uint64_t *ret_per_s, struct err *err)
 {
-    size_t bytes = strlen(text);
-    char number[24];
-
-    if (bytes > 2 && strcmp(text + bytes - 2, "/s") == 0)
-        bytes -= 2;
-    if (bytes >= sizeof(number))
-        return err_set(err, "%s: '%s' is too large", option, text);
-    memcpy(number, text, bytes);
-    number[bytes] = '\0';
-    return options_count(option, number, ret_per_s, err);
+    return parse(option, OPT_rate, text, ret_per_s, err);
 }
 
 bool options_name_is_valid(struct slice name)

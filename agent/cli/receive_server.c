@@ -147,7 +147,7 @@ static enum MHD_Result answer_events(struct exchange *exchange)
         return MHD_NO;
     if (kind != FAULT_NONE && kind != FAULT_STATUS &&
         kind != FAULT_HANG) /* hang was counted when it began */
-        summary_misbehaved(&exchange->server->summary, kind);
+        summary_misbehaved(&exchange->server->summary, kind, &exchange->request.facts);
     switch (kind) {
     case FAULT_NONE:
         return answer_well(exchange);
@@ -222,7 +222,7 @@ static enum MHD_Result end_events(struct exchange *exchange)
     if (stopping)
         return MHD_NO;
     if (exchange->verdict.kind == FAULT_HANG) {
-        summary_misbehaved(&server->summary, FAULT_HANG);
+        summary_misbehaved(&server->summary, FAULT_HANG, &exchange->request.facts);
         return wait_first(exchange, INT64_MAX);
     }
     if (exchange->verdict.delay_ms > 0)

@@ -102,27 +102,37 @@ void summary_received(struct summary *summary, const struct request_facts *facts
     lock_drop(&summary->lock);
 }
 
+static void acknowledge(struct summary *summary, const struct request_facts *facts,
+                        struct batch_place batch)
+{
+    summary->requests_acknowledged++;
+    summary->events_acknowledged += facts->counted ? facts->events : facts->told_events;
+    summary->events_told += facts->told_events;
+    summary->repeated += remember_key(&summary->acknowledged_keys, facts->key);
+    if (!summary->check_all)
+        check_numbers(summary, facts, batch);
+}
+
 void summary_answered(struct summary *summary, unsigned status, const struct request_facts *facts)
 {
     struct batch_place batch = find_batch(summary, facts->key);
 
     lock_take(&summary->lock);
     summary->answers[status]++;
-    if (status / 100 == 2) {
-        summary->requests_acknowledged++;
-        summary->events_acknowledged += facts->counted ? facts->events : facts->told_events;
-        summary->events_told += facts->told_events;
-        summary->repeated += remember_key(&summary->acknowledged_keys, facts->key);
-        if (!summary->check_all)
-            check_numbers(summary, facts, batch);
-    }
+    if (status / 100 == 2)
+        acknowledge(summary, facts, batch);
     lock_drop(&summary->lock);
 }
 
-void summary_misbehaved(struct summary *summary, enum fault_kind kind)
+void summary_misbehaved(struct summary *summary, enum fault_kind kind,
+                        const struct request_facts *facts)
 {
+    struct batch_place batch = find_batch(summary, facts->key);
+
     lock_take(&summary->lock);
     summary->misdeeds[kind]++;
+    if (kind == FAULT_ENDLESS) /* no sender can wait for its end: its status is all there is */
+        acknowledge(summary, facts, batch);
     lock_drop(&summary->lock);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* receive_summary: what the receiver has seen so far, and how it is shown.
- * `received`: bodies that came whole. `acknowledged`: those of them that got a whole 2xx answer.
+ * `received`: bodies that came whole. `acknowledged`: those of them that got a 2xx answer, whole or
+ * endless.
  * Threads: any, under its lock; `lines` and `batches` may be asked for a run without it. */
 #pragma once
 
@@ -56,7 +57,8 @@ void summary_fini(struct summary *summary);
 /* Each takes the lock. */
 void summary_received(struct summary *summary, const struct request_facts *facts);
 void summary_answered(struct summary *summary, unsigned status, const struct request_facts *facts);
-void summary_misbehaved(struct summary *summary, enum fault_kind kind);
+void summary_misbehaved(struct summary *summary, enum fault_kind kind,
+                        const struct request_facts *facts);
 char *summary_json(struct summary *summary); /* malloc'd; NULL: out of memory */
 /* One line for a human; the changes are over `seconds`, since `last_events`. */
 void summary_line(struct summary *summary, uint64_t last_events, double seconds, struct buf *ret);

@@ -3,13 +3,12 @@
  * error. The agent samples and bounds; a slow reader here costs it samples, never events. */
 #include "base/auto.h"
 #include "base/clock.h"
-#include "catalog.h"
 #include "cli/ask.h"
 #include "cli/cli.h"
+#include "cli/config_places.h"
 #include "cli/options.h"
 #include "cli/tap_connection.h"
 #include "cli/tap_options.h"
-#include "config/settings.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -24,12 +23,12 @@ struct counts {
 
 struct tap_command {
     struct tap_options options;
-    struct settings settings; /* of -c; has_settings */
-    bool has_settings;
-    char path[PATH_MAX]; /* of the socket */
+    struct config_places places; /* of -c */
+    char path[PATH_MAX];         /* of the socket */
     int64_t ends_ms;
     struct tap_connection connection;
     uint64_t written;
+    bool is_counted;           /* the agent told once what passed */
     struct counts before, now; /* of connections that are over; of this one */
 };
 
@@ -58,14 +57,12 @@ static bool find_agent(struct tap_command *tap, struct err *err)
     const struct tap_options *options = &tap->options;
     const char *state_dir = options_agent_default("state_dir");
     const char *runtime_dir = options_agent_default("runtime_dir");
-    AUTO(buf_fini) struct buf problems = { .limit = 1 << 20 };
 
     if (options->config != NULL) {
-        tap->has_settings = settings_load(options->config, &catalog, &tap->settings, &problems);
-        if (!tap->has_settings)
-            return err_set(err, "the configuration is wrong:\n%s", buf_slice(&problems).data);
-        state_dir = tap->settings.agent.state_dir;
-        runtime_dir = tap->settings.agent.runtime_dir;
+        if (!config_places(options->config, &tap->places, err))
+            return false;
+        state_dir = tap->places.state_dir;
+        runtime_dir = tap->places.runtime_dir;
     }
     if (options->state_dir != NULL)
         state_dir = options->state_dir;
@@ -119,6 +116,7 @@ static bool read_counts(struct tap_command *tap, struct slice line, bool *ret_is
                       "enough\n",
                       dropped - (unsigned long long)tap->now.dropped);
     tap->now = (struct counts){ seen, not_matching, over_rate, dropped };
+    tap->is_counted = true;
     *ret_is_end = memmem(line.data, line.bytes, "\"end\":", 6) != NULL;
     return true;
 }
@@ -183,13 +181,18 @@ static void tell_counts(const struct tap_command *tap)
 {
     struct counts all = sum(tap->before, tap->now);
 
+    (void)fprintf(stderr, "spillway tap: %llu events shown; ", (unsigned long long)tap->written);
+    if (!tap->is_counted) {
+        (void)fputs("it ended before what passed was counted, which is each second\n", stderr);
+        return;
+    }
     (void)fprintf(stderr,
-                  "spillway tap: %llu events shown; of %llu that passed (counted each second) %llu "
+                  "of %llu that passed (counted each second) %llu "
                   "were over the rate of %llu/s, %llu did not match, %llu were dropped because "
                   "this was read too slowly\n",
-                  (unsigned long long)tap->written, (unsigned long long)all.seen,
-                  (unsigned long long)all.over_rate, (unsigned long long)tap->options.rate,
-                  (unsigned long long)all.not_matching, (unsigned long long)all.dropped);
+                  (unsigned long long)all.seen, (unsigned long long)all.over_rate,
+                  (unsigned long long)tap->options.rate, (unsigned long long)all.not_matching,
+                  (unsigned long long)all.dropped);
 }
 
 static int show(struct tap_command *tap)
@@ -220,7 +223,5 @@ int cli_tap(int argc, char **argv)
     take_signals();
     exit_code = show(&tap);
     tap_disconnect(&tap.connection);
-    if (tap.has_settings)
-        settings_free(&tap.settings);
     return exit_code;
 }

@@ -24,7 +24,7 @@ static const char help[] =
     "  --rate 10          events a second, at most 1000\n"
     "  --count N          end after so many events\n"
     "  --for 1h           end after this time, at most 1h\n"
-    "  -c, --config FILE  the agent's configuration, which says where it is; or\n"
+    "  -c, --config FILE  the agent's configuration, to find it by\n"
     "  --state-dir DIR    the agent's state directory (default %s)\n"
     "  --runtime-dir DIR  the agent's runtime directory, if it is not the default one\n\n"
     "What was left out is told on standard error. Exit code 1: no agent, or no such name.\n";

@@ -3,6 +3,7 @@
  * painted anew each interval, else as text or JSON. */
 #include "base/clock.h"
 #include "cli/cli.h"
+#include "cli/config_places.h"
 #include "cli/options.h"
 #include "cli/top_reading.h"
 #include "cli/top_terminal.h"
@@ -21,6 +22,8 @@ enum { PLAIN_WIDTH = 120, INTERVAL_MIN_MS = 100, INTERVAL_MAX_MS = 3600000 };
 struct top {
     struct top_reading reading;
     struct view view;
+    const char *config; /* NULL: not given */
+    struct config_places places;
     int64_t interval_ms;
     bool once, json, plain;
 };
@@ -29,6 +32,7 @@ static const char help[] =
     "usage: spillway top [OPTION]...\n"
     "Where events are now and where they went, from the agent's books, without asking the agent:\n"
     "also while it hangs, after it died, and from a copied file.\n\n"
+    "  -c, --config FILE  the agent's configuration, to find it by\n"
     "  --state-dir DIR    the agent's state directory (default %s)\n"
     "  --runtime-dir DIR  the agent's runtime directory, if it is not the default one\n"
     "  --file FILE        books in this file: a copy, or the live ones of another place\n"
@@ -52,6 +56,7 @@ enum {
     OPTION_HELP
 };
 static const struct option long_options[] = {
+    { "config", required_argument, NULL, 'c' },
     { "state-dir", required_argument, NULL, OPTION_STATE_DIR },
     { "runtime-dir", required_argument, NULL, OPTION_RUNTIME_DIR },
     { "file", required_argument, NULL, OPTION_FILE },
@@ -82,6 +87,9 @@ static bool read_option(struct top *top, int option, struct err *err)
     struct books_wanted *wanted = &top->reading.wanted;
 
     switch (option) {
+    case 'c':
+        top->config = optarg;
+        return true;
     case OPTION_STATE_DIR:
         wanted->state_dir = optarg;
         return true;
@@ -190,12 +198,29 @@ static int show_lines(struct top *top)
 
 /* ---- all of it ---- */
 
+static bool find_agent(struct top *top, struct err *err)
+{
+    struct books_wanted *wanted = &top->reading.wanted;
+
+    wanted->default_runtime_dir = options_agent_default("runtime_dir");
+    if (top->config != NULL) {
+        if (!config_places(top->config, &top->places, err))
+            return false;
+        wanted->default_runtime_dir = top->places.runtime_dir;
+    }
+    if (wanted->state_dir == NULL)
+        wanted->state_dir =
+            top->config != NULL ? top->places.state_dir : options_agent_default("state_dir");
+    return true;
+}
+
 static int show(struct top *top)
 {
+    struct err *trouble = &top->reading.trouble;
     struct err why = { "" };
 
-    if (!top_read(&top->reading)) {
-        (void)fprintf(stderr, "spillway top: %s\n", top->reading.trouble.text);
+    if (!find_agent(top, trouble) || !top_read(&top->reading)) {
+        (void)fprintf(stderr, "spillway top: %s\n", trouble->text);
         return EXIT_FAILURE;
     }
     if (top->once || top->json || top->plain)
@@ -210,15 +235,12 @@ static int show(struct top *top)
 int cli_top(int argc, char **argv)
 {
     struct top top = { .interval_ms = MS_PER_S };
-    const char *state_dir = options_agent_default("state_dir");
     struct err err = { "" };
     bool ok = true;
 
-    top.reading.wanted.state_dir = state_dir;
-    top.reading.wanted.default_runtime_dir = options_agent_default("runtime_dir");
-    for (int option; ok && (option = getopt_long(argc, argv, "h", long_options, NULL)) != -1;) {
+    for (int option; ok && (option = getopt_long(argc, argv, "c:h", long_options, NULL)) != -1;) {
         if (option == OPTION_HELP || option == 'h') {
-            (void)printf(help, state_dir);
+            (void)printf(help, options_agent_default("state_dir"));
             return EXIT_SUCCESS;
         }
         ok = read_option(&top, option, &err);

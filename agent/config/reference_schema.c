@@ -33,6 +33,7 @@ static const char *plain_types(enum option_type type)
     case OPT_flag:
         return "[\"string\", \"boolean\"]";
     case OPT_count:
+    case OPT_rate:
     case OPT_size:
     case OPT_duration:
         return "[\"string\", \"integer\"]";
@@ -62,7 +63,7 @@ static void add_types(struct buf *ret)
             (void)buf_add_text(ret, ", \"minimum\": 0, \"maximum\": 1");
         else if (type == OPT_duration)
             (void)buf_add_text(ret, ", \"minimum\": 0, \"maximum\": 0");
-        else if (type == OPT_count || type == OPT_size)
+        else if (type == OPT_count || type == OPT_rate || type == OPT_size)
             (void)buf_add_text(ret, ", \"minimum\": 0");
         (void)buf_add_text(ret, "},\n");
     }
@@ -119,6 +120,7 @@ static void add_value(struct buf *ret, const struct option *option)
     case OPT_text:
     case OPT_secret:
     case OPT_flag:
+    case OPT_rate:
     case OPT_size:
     case OPT_duration:
     case OPT_share:

@@ -136,17 +136,29 @@ static enum digits read_digits(const char **textp, uint64_t *ret)
     return DIGITS_OK;
 }
 
-static bool parse_count(const struct wanted *wanted, const char *text, void *ret)
+/* A whole number, and behind it nothing or that. */
+static bool parse_whole(const struct wanted *wanted, const char *text, const char *behind,
+                        void *ret)
 {
     uint64_t number;
     enum digits digits = read_digits(&text, &number);
 
     if (digits == DIGITS_TOO_MANY)
         return refuse(wanted, "is too large");
-    if (digits == DIGITS_NONE || *text != '\0')
+    if (digits == DIGITS_NONE || (*text != '\0' && strcmp(text, behind) != 0))
         return refuse_form(wanted);
     *(uint64_t *)ret = number;
     return true;
+}
+
+static bool parse_count(const struct wanted *wanted, const char *text, void *ret)
+{
+    return parse_whole(wanted, text, "", ret);
+}
+
+static bool parse_rate(const struct wanted *wanted, const char *text, void *ret)
+{
+    return parse_whole(wanted, text, "/s", ret);
 }
 
 struct unit {
@@ -277,6 +289,7 @@ static const struct {
                    "^([Yy][Ee][Ss]|[Nn][Oo]|[Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee]|[Oo][Nn]|[Oo][Ff]"
                    "[Ff])$" },
     [OPT_count] = { "count", "a whole number", parse_count, "^[0-9]+$" },
+    [OPT_rate] = { "rate", "a whole number a second: 1000/s or 1000", parse_rate, "^[0-9]+(/s)?$" },
     [OPT_size] = { "size", "a whole number of bytes, or with a unit: 64KiB, 1MiB, 1GiB, 1MB",
                    parse_size, "^[0-9]+( *(B|KiB|MiB|GiB|TiB|[kK]B|MB|GB|TB))?$" },
     [OPT_duration] = { "duration", "a whole number and a unit: 250ms, 10s, 5m, 1h, 7d",
@@ -359,6 +372,7 @@ bool schema_parse(const struct option *option, const char *text, const char *sho
         CHECK(option->max == ANY);
         return types[option->type].parse(&wanted, text, ret);
     case OPT_count:
+    case OPT_rate:
     case OPT_size:
     case OPT_duration:
     case OPT_share:

@@ -29,6 +29,7 @@ typedef const char *opt_text;        /* never NULL; "" when empty */
 typedef const char *opt_secret;      /* a text that is never shown */
 typedef bool opt_flag;               /* yes/no, true/false, on/off */
 typedef uint64_t opt_count;          /* a whole number */
+typedef uint64_t opt_rate;           /* a second: 1000/s or 1000 */
 typedef uint64_t opt_size;           /* bytes: 512, 64KiB, 1MiB, 1GiB, 1MB */
 typedef int64_t opt_duration;        /* milliseconds: 250ms, 10s, 5m, 1h, 7d */
 typedef double opt_share;            /* 0 … 1: 80% or 0.8 */
@@ -43,6 +44,7 @@ enum option_type {
     OPT_secret,
     OPT_flag,
     OPT_count,
+    OPT_rate,
     OPT_size,
     OPT_duration,
     OPT_share,

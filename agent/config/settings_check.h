@@ -21,6 +21,20 @@ struct loader {
     struct part_source *inputs, *processors, *outputs; /* as in settings */
 };
 
+/* One of the three maps of named parts. */
+struct part_kind {
+    const char *title, *one;
+    const struct plugin_type *const *types;
+    const struct option *common;
+    struct settings_part **parts;
+    size_t *count;
+    struct part_source **sources;
+};
+
+/* Fills the parts of that kind: settings_parts.c. false: out of memory, or told: then the checks
+ * across parts have nothing to stand on. */
+bool settings_read_parts(struct loader *loader, const struct part_kind *kind);
+
 /* References between parts, and options that contradict each other. Fills links and resolves what
  * is `auto`. */
 void settings_check(struct loader *loader);

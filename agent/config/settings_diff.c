@@ -39,6 +39,7 @@ static bool is_same(enum option_type type, const void *a, const void *b)
     case OPT_flag:
         return *(const bool *)a == *(const bool *)b;
     case OPT_count:
+    case OPT_rate:
     case OPT_size:
         return *(const uint64_t *)a == *(const uint64_t *)b;
     case OPT_duration:

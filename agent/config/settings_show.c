@@ -70,6 +70,10 @@ static void add_value(struct buf *ret, const struct option *option, const void *
     case OPT_count:
         json_add_count(ret, "value", *(const uint64_t *)value);
         return;
+    case OPT_rate:
+        json_add_count(ret, "value", *(const uint64_t *)value);
+        json_add_text(ret, "unit", "per second");
+        return;
     case OPT_size:
         json_add_count(ret, "value", *(const uint64_t *)value);
         json_add_text(ret, "unit", "bytes");
@@ -136,6 +140,7 @@ static bool is_default(const struct option *option, const void *value)
     case OPT_choice:
         return *(const unsigned *)value == preset.choice;
     case OPT_count:
+    case OPT_rate:
     case OPT_size:
     case OPT_duration:
     case OPT_list:

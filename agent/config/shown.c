@@ -103,6 +103,9 @@ void shown_add_value(struct buf *ret, const struct option *option, const void *v
     case OPT_count:
         (void)buf_printf(ret, "%llu", (unsigned long long)*(const uint64_t *)value);
         return;
+    case OPT_rate:
+        (void)buf_printf(ret, "%llu/s", (unsigned long long)*(const uint64_t *)value);
+        return;
     case OPT_size:
         (void)buf_add_text(ret, schema_size_text(*(const uint64_t *)value, size));
         return;

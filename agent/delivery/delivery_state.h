@@ -52,8 +52,6 @@ static inline int64_t least_ms(int64_t a, int64_t b)
 void spilling_choose(struct delivery *delivery, int64_t now_ms);
 /* false: an older one on disk goes first. */
 bool spilling_may_send(const struct delivery *delivery, const struct batch *batch, int64_t now_ms);
-/* The endpoint is away, and batches can go to disk. */
-bool spilling_is_on(const struct delivery *delivery, int64_t now_ms);
 /* Should workers seal on, beyond what is to be sent next? */
 bool spilling_wants_batches(const struct delivery *delivery, int64_t now_ms);
 /* When the state of the spool changes by itself, so that the workers may go on; INT64_MAX. */

@@ -16,9 +16,5 @@ struct http_client_config {
     unsigned concurrency_max;
 };
 
-/* Gives a curl handle what all requests of an output have in common: credentials, TLS, proxy, time.
- * request and its texts are copied. false: out of memory. */
-bool http_client_prepare(void *easy, const struct http_request *request, int64_t timeout_ms);
-
 /* Everything the config points to is borrowed. */
 struct transport *http_client_new(const struct http_client_config *config, struct err *err);

@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "delivery/credentials.h"
-#include "delivery/http_client.h"
+#include "delivery/curl_request.h"
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
@@ -68,7 +68,7 @@ static bool set_up(struct asked *asked, bool with_credentials, int64_t timeout_m
 
     if (!with_credentials)
         request.user = request.password = request.bearer_token = "";
-    return http_client_prepare(easy, &request, timeout_ms) &&
+    return curl_request_prepare(easy, &request, timeout_ms) &&
            curl_easy_setopt(easy, CURLOPT_URL, request.url) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_NOBODY, 1L) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_CERTINFO, 1L) == CURLE_OK &&

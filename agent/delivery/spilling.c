@@ -31,12 +31,6 @@ static bool is_away(const struct delivery *delivery, int64_t now_ms)
            delivery->pause_until_ms - now_ms >= AWAY_MS;
 }
 
-bool spilling_is_on(const struct delivery *delivery, int64_t now_ms)
-{
-    return delivery->spill.spool != NULL && !spool_is_closing(delivery->spill.spool) &&
-           spool_is_usable(delivery->spill.spool, now_ms) && is_away(delivery, now_ms);
-}
-
 bool spilling_may_send(const struct delivery *delivery, const struct batch *batch, int64_t now_ms)
 {
     const struct spool *spool = delivery->spill.spool;

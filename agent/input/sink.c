@@ -394,6 +394,7 @@ static const enum number number_of[SINK_NUMBERS] = {
     [SINK_SOURCES_ROTATED] = NUMBER_sources_rotated,
     [SINK_SOURCES_TRUNCATED] = NUMBER_sources_truncated,
     [SINK_LAG_BYTES] = NUMBER_lag_bytes,
+    [SINK_JOURNAL_FILES_UNREADABLE] = NUMBER_journal_files_unreadable,
     [SINK_COLLECT_FAILURES] = NUMBER_collect_failures,
     [SINK_REQUESTS_TAKEN] = NUMBER_requests_taken,
     [SINK_REQUESTS_PUT_OFF] = NUMBER_requests_put_off,

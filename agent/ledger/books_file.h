@@ -16,10 +16,12 @@ bool books_file_copy(const struct books_file *file, int64_t now_real_ns, struct 
 
 /* ---- reading a file of any build; nothing in it is trusted ---- */
 
+/* More are in no file of ours. */
+enum { BOOKS_ACCOUNTS_MAX = 64 };
 struct books_image {
     struct slice bytes; /* borrowed */
     struct books_header header;
-    /* Set by the caller: what lies on disk, of all lanes, borrowed. */
+    /* Set by the caller, for books_left: what lies on disk, of all lanes, borrowed. */
     const struct ledger_found *found;
     size_t found_count;
 };
@@ -32,18 +34,7 @@ bool books_image_open(struct books_image *ret, struct slice bytes, bool has_chec
  * under a mapping would be a SIGBUS. */
 bool books_file_read(int fd, struct buf *ret, struct err *err);
 
-/* What a dead start left in one lane, as the flows of this build that close it. */
-struct books_left {
-    char input[LEDGER_NAME], output[LEDGER_NAME];
-    bool rereadable;
-    bool damaged;                 /* its counters or names make no sense: nothing was taken */
-    struct amount closing[FLOWS]; /* `replay_*` where the input can be read again, else `crash_*` */
-    struct amount unread; /* of those handed over: on disk as far as is known, and not readable */
-};
-/* lane < header.lanes_used. false: nothing was left and nothing is damaged. */
-bool books_image_left(const struct books_image *image, unsigned lane, struct books_left *ret);
-
-/* For ledger/suspect.c: copies a row of a table that the header says is there. */
+/* Copies a row of a table that the header says is there. */
 void books_image_row(const struct books_image *image, const struct books_table *table,
                      uint32_t index, void *ret_row, size_t bytes);
 /* What that flow of the file moved in the lane whose row begins there. */

@@ -6,20 +6,18 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/random.h"
+#include "ledger/books_left.h"
 #include "ledger/books_numbers.h"
+#include "ledger/books_sign.h"
 #include "ledger/ledger_start.h"
 #include "ledger/live_file.h"
 #include "ledger/predecessor.h"
 #include "ledger/suspect.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-enum { ID_DIGITS = 32 };
 
 struct ledger {
     /* constant after the start */
@@ -32,61 +30,6 @@ struct ledger {
     bool is_own[LEDGER_SLOTS]; /* claimed by this start, not only closing entries */
     unsigned own_lanes;
 };
-
-/* ---- identities ---- */
-
-static void make_id(char ret_id[BOOKS_ID])
-{
-    unsigned char bytes[ID_DIGITS / 2];
-
-    random_bytes(bytes, sizeof(bytes));
-    for (size_t i = 0; i < sizeof(bytes); i++)
-        (void)snprintf(ret_id + 2 * i, 3, "%02x", bytes[i]);
-}
-
-/* Kept in the state directory; where nothing can be kept it is a new one at each start. */
-static void find_agent_id(const char *state_dir, char ret_id[BOOKS_ID])
-{
-    char path[PATH_MAX];
-    struct buf text = { .limit = BOOKS_ID };
-    struct err unused;
-
-    make_id(ret_id);
-    if (snprintf(path, sizeof(path), "%s/agent_id", state_dir) >= (int)sizeof(path))
-        return;
-    if (file_read(path, &text, &unused) && text.bytes >= ID_DIGITS &&
-        strspn(text.data, "0123456789abcdef") == ID_DIGITS) {
-        memcpy(ret_id, text.data, ID_DIGITS);
-    } else {
-        char line[BOOKS_ID];
-        int length = snprintf(line, sizeof(line), "%.32s\n", ret_id);
-        (void)file_replace(path, (struct slice){ line, (size_t)length }, false, &unused);
-    }
-    buf_fini(&text);
-}
-
-static void find_boot_id(char ret_id[BOOKS_ID])
-{
-    struct buf text = { .limit = BOOKS_ID };
-    struct err unused;
-
-    ret_id[0] = '\0';
-    if (file_read("/proc/sys/kernel/random/boot_id", &text, &unused))
-        (void)snprintf(ret_id, BOOKS_ID, "%.*s", (int)strcspn(text.data, "\n"), text.data);
-    buf_fini(&text);
-}
-
-static void sign_books(struct books_header *header, const char *state_dir)
-{
-    (void)snprintf(header->state_dir, sizeof(header->state_dir), "%.*s", BOOKS_PATH - 1, state_dir);
-    (void)snprintf(header->agent_version, sizeof(header->agent_version), "%s", SPILLWAY_VERSION);
-    find_agent_id(state_dir, header->agent_id);
-    find_boot_id(header->boot_id);
-    make_id(header->start_id);
-    header->pid = getpid();
-    header->started_boot_ms = clock_boot_ms();
-    header->started_real_ns = clock_real_ns();
-}
 
 /* ---- slots ---- */
 
@@ -185,7 +128,7 @@ static unsigned close_predecessor(struct ledger *ledger, const struct predecesso
     struct books_left left;
 
     for (unsigned i = 0; i < atomic_load(&dead->image.header.lanes_used); i++) {
-        if (!books_image_left(&dead->image, i, &left))
+        if (!books_left_in(&dead->image, i, &left))
             continue;
         closed++;
         if (left.damaged || ledger_lane_count(ledger) == LEDGER_LANES) {
@@ -251,7 +194,7 @@ static void find_predecessor(struct ledger *ledger, const char *state_dir)
     struct books_file *file = ledger->live.books;
 
     books_file_describe(file);
-    sign_books(&file->header, state_dir);
+    books_sign(&file->header, state_dir);
     predecessor_find(ledger->live.predecessor, ledger->save_path, file->header.boot_id,
                      ledger->dead);
     ledger->predecessor = ledger->dead->kind;

@@ -29,7 +29,7 @@ struct cell_of_screen {
     char character;
     unsigned char style; /* enum screen_style */
 };
-enum { SCREEN_WIDTH_MAX = 400, SCREEN_HEIGHT_MAX = 400, SCREEN_WIDTH_MIN = 1 };
+enum { SCREEN_WIDTH_MAX = 400, SCREEN_HEIGHT_MAX = 400 };
 struct screen {
     unsigned width, height;
     struct cell_of_screen *cells; /* height rows of width */

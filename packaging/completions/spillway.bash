@@ -60,12 +60,13 @@ _spillway() {
         ;;
     top)
         case $before in
+            --config | -c) _spillway_paths -f ;;
             --state-dir) _spillway_paths -d ;;
             --runtime-dir) _spillway_paths -d ;;
             --file) _spillway_paths -f ;;
             --interval) ;;
             --sort) ;;
-            *) _spillway_words '--state-dir --runtime-dir --file --interval --sort --once --json --plain --help' ;;
+            *) _spillway_words '--config --state-dir --runtime-dir --file --interval --sort --once --json --plain --help' ;;
         esac
         ;;
     tap)

@@ -9,7 +9,7 @@
 enum { BUFFER_BYTES = 128 * 1024, SLICES_PER_S = 50, EXTRA_BYTES = 1024, RUN_BYTES = 9 };
 
 #define GENERATOR_OPTIONS(X, T)                                                                    \
-    X(T, rate, count, "10", "1", "1000000", "Lines a second, evenly")                              \
+    X(T, rate, rate, "10/s", "1/s", "1000000/s", "Lines a second, evenly")                         \
     X(T, count, count, "0", ANY, ANY, "End after so many lines; 0: never")                         \
     X(T, bytes, size, "230", "64", "64KiB", "Mean length of a line")                               \
     X(T, run, text, "", ANY, ANY, "Name of the run in the lines; without: by chance")              \

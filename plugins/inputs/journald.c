@@ -9,6 +9,7 @@
 
 #include "journald/cursor.h"
 #include "journald/fields.h"
+#include "journald/files.h"
 #include "journald/folders.h"
 #include "journald/matches.h"
 
@@ -35,12 +36,13 @@ struct journald {
     const struct journald_config *config;
     sd_journal *journal; /* NULL: it has to be opened again */
     struct journal_folders folders;
-    int64_t look_ms; /* when to look at them again */
+    struct journal_files files;
+    int64_t look_ms; /* when to look at both again; 0: at once */
     int fd;
     char *buffer;
     size_t room;
     char *own_unit;   /* NULL: none */
-    bool counts;      /* the numbers of entries say what is missing */
+    bool counts;      /* the numbers of entries say what is missing: all may be read */
     bool has_begun;   /* a place was looked for before, and be it in an empty journal */
     bool is_placed;   /* the journal stands at the last entry that was read */
     bool is_unmarked; /* that place is none that was read: the end, at the first start */
@@ -129,8 +131,7 @@ static int open_journal(struct journald *in)
     }
     in->journal = journal;
     in->folders = folders;
-    in->look_ms = clock_now_ms() + FOLDERS_MS;
-    in->counts = journal_numbers_count(config);
+    in->look_ms = 0;
     in->is_placed = in->has_entry = false;
     return 0;
 }
@@ -376,14 +377,20 @@ static enum collected open_again(struct journald *in, struct sink *sink, int err
     return COLLECT_FAILED;
 }
 
+/* A file that we may not read would look like a gap. */
+static void look_at_files(struct journald *in, struct sink *sink)
+{
+    journal_files_look(&in->files, in->config, clock_real_ns() / NS_PER_S, sink);
+    in->counts = in->files.refused == 0 && !journal_is_filtered(in->config);
+    in->look_ms = clock_now_ms() + FOLDERS_MS;
+}
+
 /* When all that could be read is read: what is in folders that are gone is gone then. */
 static bool is_elsewhere(struct journald *in, struct sink *sink)
 {
-    int64_t now_ms = clock_now_ms();
-
-    if (now_ms < in->look_ms)
+    if (clock_now_ms() < in->look_ms)
         return false;
-    in->look_ms = now_ms + FOLDERS_MS;
+    look_at_files(in, sink);
     struct journal_folders now = journal_folders_of(in->config);
     if (journal_folders_same(&in->folders, &now))
         return false;
@@ -400,6 +407,8 @@ static int prepare(struct journald *in, struct sink *sink)
 
     if (got < 0)
         return got;
+    if (in->look_ms == 0)
+        look_at_files(in, sink);
     return in->is_placed ? 0 : find_place(in, sink);
 }
 
@@ -434,7 +443,7 @@ static void journald_wait(void *state, struct waits *waits)
         return;
     }
     waits->fds[waits->fd_count++] = in->fd;
-    waits->until_ms = in->look_ms;
+    waits->until_ms = in->look_ms == 0 ? clock_now_ms() : in->look_ms;
     /* Where the kernel tells nothing of changes, as on NFS. */
     if (sd_journal_get_timeout(in->journal, &until_usec) >= 0 && until_usec != UINT64_MAX &&
         (int64_t)(until_usec / 1000) < waits->until_ms)

@@ -2,7 +2,7 @@
 /* Closes the books of a dead start out of any bytes, and shows them as an operator sees them: as
  * they are, and with the first fields of the header put right, so that the fuzzer gets behind them.
  */
-#include "ledger/books_file.h"
+#include "ledger/books_left.h"
 #include "view/figures_json.h"
 #include "view/screen.h"
 
@@ -19,7 +19,7 @@ static void close_all(struct slice bytes, bool has_checksum)
     if (!books_image_open(&image, bytes, has_checksum, &err))
         return;
     for (unsigned i = 0; i < image.header.lanes_used; i++)
-        (void)books_image_left(&image, i, &left);
+        (void)books_left_in(&image, i, &left);
 }
 
 /* All that `spillway top` does with them. */

@@ -181,6 +181,19 @@ def test_check_opens_no_socket_and_creates_no_file(folder):
 
 
 @pytest.mark.quick
+@pytest.mark.parametrize("words,told", [
+    (["chek"], "there is no command 'chek', did you mean 'check'?"),
+    (["versoin"], "did you mean 'version'?"),
+    (["frobnicate"], "there is no command 'frobnicate'\n"),
+    (["check", "agent.yaml"], "'agent.yaml' is not an option: a configuration is given by -c"),
+    (["run", "agent.yaml"], "'agent.yaml' is not an option: a configuration is given by -c"),
+])
+def test_a_wrong_command_line_says_what_was_meant(words, told):
+    done = subprocess.run([BINARY, *words], capture_output=True, text=True, timeout=60, env=environment())
+    assert done.returncode == 2 and told in done.stderr, done.stderr
+
+
+@pytest.mark.quick
 def test_a_secret_is_not_shown(folder):
     text = SAMPLE.replace("method: POST", "method: POST\n    auth: {bearer_token: hunter22, usr: x}")
     assert "hunter22" not in refuse(folder, text, "usr")

@@ -301,6 +301,33 @@ def test_a_journal_that_is_begun_later_is_read_from_its_begin(rig, program_has_s
     agent.stop().agree_with(receiver)
 
 
+def test_a_file_that_cannot_be_read_is_told_once_and_shown_until_it_can(rig, program_has_systemd):
+    """It is of another numbering than the rest, so that no gap shows what is missing."""
+    folder, first_us = rig.folder / "remote", 1764320000000000
+    folder.mkdir()
+    good, damaged = folder / "good.journal", folder / "damaged.journal"
+    for path, first, boot in ((good, 0, 1), (damaged, 20, 2)):
+        receive_export(path, [export_entry(first_us + number, boot, {"MESSAGE": f"entry {number}"})
+                              for number in range(first, first + 20)])
+    content = damaged.read_bytes()
+    damaged.write_bytes(b"damaged!" + content[8:])
+    assert show("-o", "cat", "--directory", folder).count(b"entry ") == 20, "by the journal's own tool"
+    receiver = rig.receiver()
+    agent = rig.agent({"journal": {"type": "journald", "start_at": "beginning", "directory": str(folder)}},
+                      {"main": rig.http(receiver)}).start()
+    await_all(receiver, 20)
+    told = {"msg": "a file of the journal cannot be read, how many entries are missing is not known"}
+    line = agent.wait_log(level="warn", source=str(damaged), **told)
+    assert line["why"] == "it is damaged"
+    agent.wait_metric(1, "spillway_journal_files_unreadable")
+    damaged.write_bytes(content)
+    agent.wait_log(msg="a file of the journal can be read", source=str(damaged))
+    await_all(receiver, 40)
+    assert agent.metrics().get("spillway_journal_files_unreadable") == 0
+    assert len(agent.log.find(**told)) == 1
+    assert agent.stop().agree_with(receiver).lane().upstream_loss == 0
+
+
 def test_entries_of_other_hosts_and_boots_come_once_as_they_were_received(rig, program_has_systemd):
     folder = rig.folder / "remote"
     folder.mkdir()

@@ -107,6 +107,8 @@ def test_an_endless_body_goes_on_and_ends_with_the_receiver(folder):
     with Receive(folder, "--fault", "endless") as receive:
         data, _ = raw_answer(receive, most=5 << 20)
         assert data.startswith(b"HTTP/1.1 200") and len(data) >= 5 << 20
+    # Its status is all that a sender can go by.
+    assert receive.closing["requests_acknowledged"] == receive.closing["events_acknowledged"] == 1
 
 
 def test_hang_never_answers_and_does_not_hold_the_end(folder):

@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 
+from rig import yaml
 from rig.agent import BINARY, environment
 from rig.lines import lines
 from rig.waiting import DEADLINE_S, wait_until
@@ -94,6 +95,23 @@ def test_the_figures_are_those_of_the_ledger_line_and_of_the_metrics(rig):
     assert output["breaker"] == "closed" and output["requests_in_flight"] == 1
     assert output["held"] == lane["held"]
     heal(agent, receiver)
+
+
+def test_the_agent_is_found_by_its_configuration_also_one_that_is_just_being_mended(rig):
+    receiver = rig.receiver()
+    agent = rig.agent({"app": {"type": "stdin"}}, {"main": rig.http(receiver)}).start_piped()
+    agent.config["inputs"]["app"]["type"] = "stdim"
+    agent.config_path.write_text(yaml.dump(agent.config))
+    for option in ("-c", "--config"):
+        shown = json.loads(top("--once", "--json", "--interval", "0s", option, agent.config_path).stdout)
+        assert shown["agent"]["pid"] == agent.process.pid
+    # What is given beside it comes first.
+    assert "no books of" in top("--once", "-c", agent.config_path, "--state-dir", rig.folder / "other",
+                                       code=1).stderr
+    missing = rig.folder / "missing.yaml"
+    assert f"cannot read the configuration '{missing}'" in top("--once", "-c", missing, code=1).stderr
+    agent.end_input()
+    agent.finish().agree_with(receiver)
 
 
 def test_rates_are_of_the_interval(rig):

@@ -78,6 +78,25 @@ def test_each_panel_says_what_it_shows(dashboard):
                 {"type": "prometheus", "uid": "${datasource}"}, panel["title"]
 
 
+# Marks that a start asks for after a crash, and numbers whose figure in events has a panel or that
+# explain another: top and /stats show them.
+WITHOUT_PANEL = {
+    "spillway_batch_max_bytes", "spillway_config_generation", "spillway_crashes_without_progress",
+    "spillway_dead_letter_bytes_total", "spillway_encoded_bytes_total", "spillway_receipts",
+    "spillway_run_events", "spillway_sealed_bytes_total", "spillway_spool_crashes_without_progress",
+    "spillway_spool_in_hand", "spillway_spool_left_at", "spillway_spool_left_segment",
+    "spillway_spool_unmarked_bytes", "spillway_spool_unread_bytes", "spillway_suspect_events",
+    "spillway_wait_p99_seconds"}
+
+
+def test_each_number_has_a_panel_or_a_reason_to_have_none(dashboard):
+    shown = {name for panel in panels_of(dashboard) for target in panel["targets"]
+             for name in re.findall(r"spillway_[a-z_0-9]+", target["expr"])}
+    text = (PACKAGING.parent / "agent/ledger/numbers.def").read_text()
+    known = set(re.findall(r'^NUMBER\(.*"(spillway_[a-z_0-9]+)"', text, re.MULTILINE))
+    assert known - shown == WITHOUT_PANEL
+
+
 def test_panels_have_an_id_each_and_do_not_overlap(dashboard):
     ids = [panel["id"] for panel in dashboard["panels"]]
     assert len(set(ids)) == len(ids)

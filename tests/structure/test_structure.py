@@ -143,6 +143,15 @@ def test_each_folder_has_a_readme_of_at_most_a_screen():
     show(violations)
 
 
+def test_each_source_is_named_in_the_readme_of_its_folder():
+    folders = [ROOT / "agent", *(path for path in (ROOT / "agent").iterdir() if path.is_dir())]
+    violations = []
+    for folder in folders:
+        named = set(re.findall(r"\w+", (folder / "README.md").read_text(encoding="utf-8")))
+        violations += [name(path) for path in sorted(folder.glob("*.c")) if path.stem not in named]
+    show(violations)
+
+
 def test_links_in_readmes_lead_somewhere():
     violations = []
     for path in tracked_files():
@@ -152,6 +161,11 @@ def test_links_in_readmes_lead_somewhere():
             if "://" not in link and not (path.parent / link).exists():
                 violations.append(f"{name(path)}: {link}")
     show(violations)
+
+
+def test_each_example_is_listed_for_those_who_look_for_one():
+    listed = set(re.findall(r"`examples/([^`]+)`", (ROOT / "config/README.md").read_text(encoding="utf-8")))
+    assert listed == {path.name for path in (ROOT / "config/examples").iterdir()}
 
 
 # ---- sizes and forms ----

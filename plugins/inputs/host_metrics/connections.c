@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* connections: TCP sockets by state, from /proc/net/tcp and tcp6, see proc(5). A busy host has a
- * hundred thousand lines there, so they are taken a piece at a time and only counted. */
+/* connections: TCP sockets by state. The kernel is asked for its list of them; where it does not
+ * give that, or the host's root is another (and with it perhaps its network), they are read from
+ * /proc/net/tcp and tcp6, see proc(5). A busy host has a hundred thousand lines there, so they are
+ * taken a piece at a time and only counted. */
 #include "groups.h"
+#include "tcp_states.h"
 
 #include <fcntl.h>
 #include <limits.h>
 
-enum { PIECE_BYTES = 16 * 1024, LINES_MOST = 500 * 1000, STATES = 12, STATE_WORD = 3 };
-
-struct count {
-    uint64_t by_state[STATES];
-    size_t lines;
-};
+enum { PIECE_BYTES = 16 * 1024, STATE_WORD = 3 };
 
 /* "  0: 0100007F:1F90 00000000:0000 0A …": the fourth word, hexadecimal. */
-static void count_line(struct count *count, struct slice line)
+static void count_line(struct tcp_count *count, struct slice line)
 {
     struct slice word = { NULL, 0 };
     unsigned state = 0;
@@ -32,12 +30,12 @@ static void count_line(struct count *count, struct slice line)
             return;
         state = state * 16 + (unsigned)(is_digit ? byte - '0' : byte - 'A' + 10);
     }
-    count->lines++;
-    if (state < STATES)
+    count->sockets++;
+    if (state < TCP_STATES)
         count->by_state[state]++;
 }
 
-static bool count_lines(int fd, struct count *count)
+static bool count_lines(int fd, struct tcp_count *count)
 {
     char piece[PIECE_BYTES];
     size_t kept = 0;
@@ -51,14 +49,14 @@ static bool count_lines(int fd, struct count *count)
         struct slice text = { piece, kept + (size_t)bytes }, line;
         while (memchr(text.data, '\n', text.bytes) != NULL && proc_take_line(&text, &line))
             count_line(count, line);
-        if (count->lines > LINES_MOST)
+        if (count->sockets > TCP_SOCKETS_MOST)
             return true;
         kept = text.bytes < sizeof(piece) ? text.bytes : 0; /* a line so long is none of ours */
         memmove(piece, text.data, kept);
     }
 }
 
-static bool count_file(const struct round *round, const char *name, struct count *count,
+static bool count_file(const struct round *round, const char *name, struct tcp_count *count,
                        struct err *err)
 {
     const char *process = round->root[0] == '\0' ? "self" : "1";
@@ -76,22 +74,30 @@ static bool count_file(const struct round *round, const char *name, struct count
     return counted;
 }
 
+static bool count_text(const struct round *round, struct tcp_count *ret, struct err *err)
+{
+    struct err no_ipv6;
+
+    if (!count_file(round, "tcp", ret, err))
+        return false;
+    (void)count_file(round, "tcp6", ret, &no_ipv6); /* a host may be without */
+    return true;
+}
+
 bool group_connections(struct round *round, struct err *err)
 {
-    /* By the numbers of the kernel's include/net/tcp_states.h, in the words of the conventions. */
-    static const char *const states[STATES] = {
+    /* In the words of the conventions. */
+    static const char *const states[TCP_STATES] = {
         NULL,        "established", "syn_sent",   "syn_received", "fin_wait_1", "fin_wait_2",
         "time_wait", "closed",      "close_wait", "last_ack",     "listen",     "closing",
     };
-    struct count count = { .lines = 0 };
-    struct err no_ipv6;
+    struct tcp_count count = { .sockets = 0 };
 
-    if (!count_file(round, "tcp", &count, err))
+    if ((round->root[0] != '\0' || !tcp_states_ask(&count)) && !count_text(round, &count, err))
         return false;
-    (void)count_file(round, "tcp6", &count, &no_ipv6); /* a host may be without */
-    if (count.lines > LINES_MOST)
+    if (count.sockets > TCP_SOCKETS_MOST)
         round_tell_left_out(round, "connections");
-    for (size_t i = 1; i < STATES; i++) {
+    for (size_t i = 1; i < TCP_STATES; i++) {
         struct event *event = round_sample(round, "system.network.connection.count", EVENT_UPDOWN,
                                            "{connection}", (double)count.by_state[i]);
         event_text(event, "network.transport", SLICE("tcp"));

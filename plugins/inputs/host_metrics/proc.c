@@ -5,8 +5,9 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <math.h>
+#include <sys/resource.h>
 
-enum { FIRST_ROOM = 4096 };
+enum { FIRST_ROOM = 4096, KEPT_LEAST_LIMIT = 4096, KEPT_PART = 4 };
 
 void proc_file_init(struct proc_file *file)
 {
@@ -78,21 +79,62 @@ bool proc_file_read(struct proc_file *file, const char *root, const char *path,
     return true;
 }
 
-bool proc_read_small(int folder, const char *name, const char *file, char *ret, size_t room,
-                     struct slice *ret_text)
+static int open_small(int folder, const char *name, const char *file)
 {
     char path[PATH_MAX];
 
-    *ret_text = (struct slice){ ret, 0 };
     if (snprintf(path, sizeof(path), "%s/%s", name, file) >= (int)sizeof(path))
-        return false;
-    int fd = openat(folder, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    ssize_t bytes = fd < 0 ? -1 : read(fd, ret, room);
+        return -1;
+    return openat(folder, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+}
+
+static bool read_small(int fd, char *ret, size_t room, struct slice *ret_text)
+{
+    ssize_t bytes = fd < 0 ? -1 : pread(fd, ret, room, 0);
+
+    *ret_text = (struct slice){ ret, bytes > 0 ? (size_t)bytes : 0 };
+    return bytes > 0;
+}
+
+bool proc_read_small(int folder, const char *name, const char *file, char *ret, size_t room,
+                     struct slice *ret_text)
+{
+    int fd = open_small(folder, name, file);
+    bool has_text = read_small(fd, ret, room, ret_text);
+
     if (fd >= 0)
         (void)close(fd);
-    if (bytes > 0)
-        ret_text->bytes = (size_t)bytes;
-    return bytes > 0;
+    return has_text;
+}
+
+/* Descriptors are given from the lowest on: a low one says that few are in use. Where the limit is
+ * tight, all are for others: files to be read, connections. */
+static bool may_keep(int fd)
+{
+    struct rlimit limit;
+
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur >= KEPT_LEAST_LIMIT &&
+           (rlim_t)fd < limit.rlim_cur / KEPT_PART;
+}
+
+bool proc_read_kept(int *fd, int folder, const char *name, const char *file, char *ret, size_t room,
+                    struct slice *ret_text)
+{
+    if (*fd >= 0 && read_small(*fd, ret, room, ret_text))
+        return true;
+    proc_close_kept(fd);
+    *fd = open_small(folder, name, file);
+    bool has_text = read_small(*fd, ret, room, ret_text);
+    if (!has_text || !may_keep(*fd))
+        proc_close_kept(fd);
+    return has_text;
+}
+
+void proc_close_kept(int *fd)
+{
+    if (*fd >= 0)
+        (void)close(*fd);
+    *fd = -1;
 }
 
 bool proc_take_line(struct slice *text, struct slice *ret_line)

@@ -3,8 +3,9 @@
  * round, and those that hold the most memory: control groups of version 2, see cgroups(7) and
  * Documentation/admin-guide/cgroup-v2.rst of Linux. What is below a unit counts to it, as the
  * kernel counts; slices are sums of units and are only gone through. A control group is known by
- * the number of its folder, which the kernel never uses again. Of each unit two files are read, and
- * the others only of those that are chosen. */
+ * the number of its folder, which the kernel never uses again. Of each unit two files are read, by
+ * descriptors that stay open from round to round where there are plenty (opening costs more than
+ * reading), and the others only of those that are chosen. */
 #include "groups.h"
 #include "unit_name.h"
 
@@ -26,6 +27,7 @@ struct unit {
     int64_t since_ns;              /* its sums began then, or later */
     uint64_t user, system, memory; /* microseconds, bytes */
     uint64_t used;                 /* microseconds since the last round, or since it began */
+    int cpu_fd, memory_fd;         /* kept open; -1: not. Passed from round to round */
     bool chosen, has_memory;
     char path[PATH_BYTES]; /* below the mount, without a slash before it */
 };
@@ -44,11 +46,21 @@ struct units {
 /* The way down, without recursion: names come from outside. */
 struct walk {
     DIR *folders[DEPTH];
-    size_t ends[DEPTH]; /* of each folder's part of the path */
+    size_t ends[DEPTH];     /* of each folder's part of the path */
+    bool has_memory[DEPTH]; /* what is in it has that controller */
     size_t depth, seen;
     char path[PATH_BYTES];
     bool left_out;
 };
+
+static void empty_list(struct unit_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        proc_close_kept(&list->items[i].cpu_fd);
+        proc_close_kept(&list->items[i].memory_fd);
+    }
+    list->count = 0;
+}
 
 void units_free(struct units **unitsp)
 {
@@ -56,6 +68,8 @@ void units_free(struct units **unitsp)
     *unitsp = NULL;
     if (units == NULL)
         return;
+    empty_list(&units->now);
+    empty_list(&units->before);
     free(units->now.items);
     free(units->before.items);
     free(units);
@@ -86,17 +100,28 @@ static bool read_number(int folder, const char *name, const char *file, uint64_t
 }
 
 /* false: it is gone, or what it says is no time. Without its controller it has no memory. */
-static bool read_unit(int folder, const char *name, struct unit *unit)
+static bool read_unit(int folder, const char *name, bool has_memory, struct unit *unit)
 {
     char buffer[FILE_BYTES];
-    struct slice text;
+    struct slice text, line;
 
-    if (!proc_read_small(folder, name, "cpu.stat", buffer, sizeof(buffer), &text) ||
+    if (!proc_read_kept(&unit->cpu_fd, folder, name, "cpu.stat", buffer, sizeof(buffer), &text) ||
         !find_number(text, SLICE("user_usec"), &unit->user) ||
         !find_number(text, SLICE("system_usec"), &unit->system))
         return false;
-    unit->has_memory = read_number(folder, name, "memory.current", &unit->memory);
+    unit->has_memory = has_memory &&
+                       proc_read_kept(&unit->memory_fd, folder, name, "memory.current", buffer,
+                                      sizeof(buffer), &text) &&
+                       proc_take_line(&text, &line) && proc_take_number(&line, &unit->memory);
     return true;
+}
+
+static void drop_last(struct unit_list *list)
+{
+    struct unit_list last = { &list->items[list->count - 1], 1, 1 };
+
+    empty_list(&last);
+    list->count--;
 }
 
 static struct unit *add_unit(struct unit_list *list)
@@ -111,10 +136,50 @@ static struct unit *add_unit(struct unit_list *list)
     }
     struct unit *unit = &list->items[list->count++];
     memset(unit, 0, sizeof(*unit));
+    unit->cpu_fd = unit->memory_fd = -1;
     return unit;
 }
 
+static int by_number(const void *a, const void *b)
+{
+    const struct unit *left = a, *right = b;
+    return left->number < right->number ? -1 : left->number > right->number;
+}
+
+static struct unit *find_unit(const struct unit_list *list, uint64_t number)
+{
+    const struct unit wanted = { .number = number };
+
+    return list->count == 0 ? NULL
+                            : bsearch(&wanted, list->items, list->count, sizeof(wanted), by_number);
+}
+
+static void take_descriptors(struct unit *unit, struct unit *before)
+{
+    if (before == NULL)
+        return;
+    unit->cpu_fd = before->cpu_fd;
+    unit->memory_fd = before->memory_fd;
+    before->cpu_fd = before->memory_fd = -1;
+}
+
 /* ---- the way down ---- */
+
+/* Whether what is in this folder has the memory controller: one look instead of one for each. */
+static bool gives_memory(int folder)
+{
+    char buffer[FILE_BYTES];
+    struct slice text, line, word;
+
+    if (!proc_read_small(folder, ".", "cgroup.subtree_control", buffer, sizeof(buffer), &text) ||
+        !proc_take_line(&text, &line))
+        return false;
+    while (proc_take_word(&line, &word)) {
+        if (slice_equals(word, SLICE("memory")))
+            return true;
+    }
+    return false;
+}
 
 static void enter(struct walk *walk, int parent, const char *name, size_t end)
 {
@@ -131,6 +196,7 @@ static void enter(struct walk *walk, int parent, const char *name, size_t end)
     }
     walk->seen++;
     walk->ends[walk->depth] = end;
+    walk->has_memory[walk->depth] = gives_memory(fd);
     walk->folders[walk->depth++] = folder;
 }
 
@@ -140,8 +206,9 @@ static void leave(struct walk *walk)
 }
 
 /* false: out of memory. */
-static bool take_folder(struct walk *walk, const struct dirent *entry, struct unit_list *list)
+static bool take_folder(struct walk *walk, const struct dirent *entry, struct units *units)
 {
+    struct unit_list *list = &units->now;
     size_t end = walk->ends[walk->depth - 1], bytes = strlen(entry->d_name);
     int parent = dirfd(walk->folders[walk->depth - 1]);
 
@@ -165,25 +232,26 @@ static bool take_folder(struct walk *walk, const struct dirent *entry, struct un
         return false;
     unit->number = entry->d_ino;
     memcpy(unit->path, walk->path, end + bytes + 1);
-    if (!read_unit(parent, entry->d_name, unit))
-        list->count--;
+    take_descriptors(unit, find_unit(&units->before, unit->number));
+    if (!read_unit(parent, entry->d_name, walk->has_memory[walk->depth - 1], unit))
+        drop_last(list);
     return true;
 }
 
 /* Takes the mount's folder. */
-static bool find_units(struct round *round, int mount, struct unit_list *list)
+static bool find_units(struct round *round, int mount, struct units *units)
 {
     struct walk walk = { .depth = 0 };
     bool has_room = true;
 
-    list->count = 0;
+    empty_list(&units->now);
     enter(&walk, mount, ".", 0);
     while (walk.depth > 0) {
         const struct dirent *entry = has_room ? readdir(walk.folders[walk.depth - 1]) : NULL;
         if (entry == NULL)
             leave(&walk);
         else if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
-            has_room = take_folder(&walk, entry, list);
+            has_room = take_folder(&walk, entry, units);
     }
     if (walk.left_out)
         round_tell_left_out(round, "units");
@@ -191,12 +259,6 @@ static bool find_units(struct round *round, int mount, struct unit_list *list)
 }
 
 /* ---- choosing ---- */
-
-static int by_number(const void *a, const void *b)
-{
-    const struct unit *left = a, *right = b;
-    return left->number < right->number ? -1 : left->number > right->number;
-}
 
 static int by_use(const void *a, const void *b)
 {
@@ -215,10 +277,7 @@ static void find_use(struct units *units, int64_t boot_ns)
 {
     for (size_t i = 0; i < units->now.count; i++) {
         struct unit *unit = &units->now.items[i];
-        const struct unit *before =
-            units->before.count == 0
-                ? NULL
-                : bsearch(unit, units->before.items, units->before.count, sizeof(*unit), by_number);
+        const struct unit *before = find_unit(&units->before, unit->number);
         uint64_t time = unit->user + unit->system;
         uint64_t earlier = before == NULL ? 0 : before->user + before->system;
         unit->used = time > earlier ? time - earlier : 0;
@@ -351,7 +410,7 @@ static void tell_no_memory(struct round *round, struct units *units)
 
 static bool collect_units(struct round *round, int mount, struct units *units, struct err *err)
 {
-    if (!find_units(round, mount, &units->now))
+    if (!find_units(round, mount, units))
         return err_set(err, "out of memory for %zu units", units->now.count);
     tell_no_memory(round, units);
     find_use(units, round->boot_ns);
@@ -364,6 +423,7 @@ static bool collect_units(struct round *round, int mount, struct units *units, s
     if (units->now.count > 0)
         qsort(units->now.items, units->now.count, sizeof(*units->now.items), by_number);
     struct unit_list before = units->before;
+    empty_list(&before); /* what is gone is let go */
     units->before = units->now;
     units->now = before;
     units->before_ns = round->now_ns;

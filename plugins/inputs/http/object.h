@@ -19,7 +19,7 @@ struct mapping {
     struct sink *sink;      /* of the round */
 };
 
-enum { OBJECT_ATTRIBUTE_BYTES = 8, OBJECT_CUT_BYTES = 64 }; /* beside key and text; of the flag */
+enum { OBJECT_ATTRIBUTE_BYTES = 8 }; /* beside key and text */
 
 /* At '{'. false: broken JSON; the event is then as it was, but for memory of its scratch. */
 bool object_read(struct mapping *mapping, struct pull *pull, struct event *event);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "matches.h"
 
-#include <dirent.h>
 #include <limits.h>
 
 static int add_pair(sd_journal *journal, const char *field, const char *value)
@@ -44,48 +43,8 @@ int journal_add_matches(sd_journal *journal, const struct journald_config *confi
     return failed;
 }
 
-static bool has_matches(const struct journald_config *config)
+bool journal_is_filtered(const struct journald_config *config)
 {
     return config->units.count > 0 || config->identifiers.count > 0 || config->priority < 7 ||
            config->matches.count > 0;
-}
-
-/* A file that we may not read would look like a gap. */
-static bool may_read_all(const char *folder, unsigned depth)
-{
-    char path[PATH_MAX];
-    bool all = true;
-    DIR *dir = opendir(folder);
-
-    if (dir == NULL)
-        return errno == ENOENT;
-    for (const struct dirent *entry; all && (entry = readdir(dir)) != NULL;) {
-        if (entry->d_name[0] == '.' ||
-            snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name) >= (int)sizeof(path))
-            continue;
-        if (entry->d_type == DT_DIR)
-            all = depth == 0 || may_read_all(path, depth - 1);
-        else
-            all = access(path, R_OK) == 0 || errno == ENOENT;
-    }
-    (void)closedir(dir);
-    return all;
-}
-
-static bool may_read_all_below(const char *root, const char *folder)
-{
-    char path[PATH_MAX];
-
-    return snprintf(path, sizeof(path), "%s%s", root, folder) < (int)sizeof(path) &&
-           may_read_all(path, 1);
-}
-
-bool journal_numbers_count(const struct journald_config *config)
-{
-    if (has_matches(config))
-        return false;
-    if (config->directory[0] != '\0')
-        return may_read_all(config->directory, 1);
-    return may_read_all_below(config->root_path, "/var/log/journal") &&
-           may_read_all_below(config->root_path, "/run/log/journal");
 }

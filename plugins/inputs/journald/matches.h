@@ -8,6 +8,5 @@
 
 /* < 0: an error of libsystemd. */
 int journal_add_matches(sd_journal *journal, const struct journald_config *config);
-/* Whether a jump in the numbers of entries is a loss: nothing is filtered, and all files can be
- * read. */
-bool journal_numbers_count(const struct journald_config *config);
+/* By the journal: then the numbers of entries jump. */
+bool journal_is_filtered(const struct journald_config *config);

@@ -3,6 +3,7 @@
 
 #include "admin/admin.h"
 #include "ledger/ledger.h"
+#include "passing_books.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -11,21 +12,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-/* Books that are gone with the process: /proc is no tmpfs. */
-static int open_books(void **context)
-{
-    struct err err = { "" };
-    struct ledger_config config = { .state_dir = "/nonexistent", .runtime_dir = "/proc" };
-    *context = ledger_open(&config, &err);
-    return *context == NULL ? -1 : 0;
-}
-
-static int close_books(void **context)
-{
-    ledger_close((struct ledger **)context);
-    return 0;
-}
 
 static bool is_alive(void *context)
 {

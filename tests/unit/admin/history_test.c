@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "admin/history.h"
+#include "passing_books.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>
@@ -20,12 +21,10 @@ struct scene {
 
 static int open_scene(void **context)
 {
-    struct err err = { "" };
-    struct ledger_config config = { .state_dir = "/nonexistent", .runtime_dir = "/proc" };
     struct scene *scene = calloc(1, sizeof(*scene));
     if (scene == NULL)
         return -1;
-    scene->ledger = ledger_open(&config, &err);
+    scene->ledger = open_passing_books();
     scene->books = ledger_lane(scene->ledger, "nginx", "main", false);
     scene->history = history_new();
     *context = scene;

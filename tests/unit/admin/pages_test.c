@@ -2,24 +2,11 @@
 #include "test.h"
 
 #include "admin/pages.h"
+#include "passing_books.h"
 
 #include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>
-
-static int open_books(void **context)
-{
-    struct err err = { "" };
-    struct ledger_config config = { .state_dir = "/nonexistent", .runtime_dir = "/proc" };
-    *context = ledger_open(&config, &err);
-    return *context == NULL ? -1 : 0;
-}
-
-static int close_books(void **context)
-{
-    ledger_close((struct ledger **)context);
-    return 0;
-}
 
 /* The page as JSON; the caller deletes it. */
 static cJSON *parse(struct buf *page)

@@ -73,6 +73,7 @@ static void every_type_refuses_what_is_not_of_it(void **unused)
         { OPT_flag, { "", "ture", "1", "y", "yes ", " no" } },
         { OPT_count,
           { "", "-1", "+1", "1.5", "0x10", " 1", "1 ", "ten", "1e3", "18446744073709551616" } },
+        { OPT_rate, { "", "-1/s", "/s", "1 /s", "1/S", "1/m", "1/s ", "1/s/s", "1.5/s", "ten/s" } },
         { OPT_size,
           { "", "-1", "MiB", "1mib", "1 M", "1.5MiB", "1M", "1MiB ", "16777216TiB",
             "99999999999999999999B", "1Mib" } },
@@ -157,6 +158,23 @@ static void a_message_shows_what_it_is_told_to_and_not_the_value(void **unused)
     assert_null(strstr(err.text, "hunter2"));
     assert_non_null(strstr(err.text, "'${COUNT}'"));
     assert_int_equal(count, 7);
+}
+
+static void a_rate_may_say_that_it_is_of_a_second(void **unused)
+{
+    (void)unused;
+    struct option option = make(OPT_rate, "1/s", "1000/s");
+    struct err err;
+    uint64_t rate = 0;
+
+    assert_true(schema_parse(&option, "200/s", "200/s", &rate, &err));
+    assert_int_equal(rate, 200);
+    assert_true(schema_parse(&option, "1000", "1000", &rate, &err));
+    assert_int_equal(rate, 1000);
+    assert_string_equal(error_of(OPT_rate, "1/s", "1000/s", "1001/s"),
+                        "'1001/s' is above the maximum 1000/s");
+    assert_string_equal(error_of(OPT_rate, ANY, ANY, "10/m"),
+                        "'10/m' is not a rate: write a whole number a second: 1000/s or 1000");
 }
 
 static void sizes_have_binary_and_decimal_units(void **unused)
@@ -287,6 +305,7 @@ int main(void)
         cmocka_unit_test(a_wrong_choice_names_the_valid_ones_and_the_nearest),
         cmocka_unit_test(the_items_of_a_list_with_names_are_checked),
         cmocka_unit_test(a_message_shows_what_it_is_told_to_and_not_the_value),
+        cmocka_unit_test(a_rate_may_say_that_it_is_of_a_second),
         cmocka_unit_test(sizes_have_binary_and_decimal_units),
         cmocka_unit_test(durations_are_milliseconds),
         cmocka_unit_test(shares_are_percent_or_a_fraction),

@@ -5,15 +5,12 @@
 #include "base/random.h"
 #include "event/record.h"
 #include "flow/lane.h"
+#include "own_ledger.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 enum { PIECE = 16 * 1024, PIECES = 8, BODY = 200 };
 
-static char folder[] = "/tmp/spillway-lane-XXXXXX";
-static struct ledger *ledger;
 static struct feed feed;
 static unsigned lanes_made, rooms;
 static size_t lane_pieces = PIECES; /* of the next lane */
@@ -81,28 +78,4 @@ static inline void empty_lane(struct lane *lane)
 {
     for (struct piece *piece; (piece = lane_gather(lane, 0)) != NULL;)
         lane_give_back(lane, &piece);
-}
-
-/* The end of main(): a ledger in a folder of its own around the group of tests. */
-#define RUN_WITH_LEDGER(tests)                                                                     \
-    (open_ledger() ? close_ledger(cmocka_run_group_tests(tests, NULL, NULL)) : 1)
-
-static inline bool open_ledger(void)
-{
-    struct err err = { "" };
-    char runtime[64];
-    if (mkdtemp(folder) == NULL)
-        return false;
-    (void)snprintf(runtime, sizeof(runtime), "%s/run", folder);
-    ledger =
-        ledger_open(&(struct ledger_config){ .state_dir = folder, .runtime_dir = runtime }, &err);
-    return ledger != NULL;
-}
-
-static inline int close_ledger(int failed)
-{
-    char command[128];
-    ledger_close(&ledger);
-    (void)snprintf(command, sizeof(command), "rm -rf '%s'", folder);
-    return failed + (system(command) != 0);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A reading's thread around an input that the test holds: when it is called. */
-#include "folder.h"
 #include "test.h"
 
 #include "input/reading.h"
+#include "own_ledger.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -16,8 +16,6 @@ struct resting {
     int64_t until_ms;
 };
 static _Atomic unsigned collections, too_early;
-static char folder[] = "/tmp/spillway-reading-XXXXXX";
-static struct ledger *ledger;
 static struct feed feed = { .full_events = 1 << 20, .full_bytes = 1 << 30 };
 
 static bool resting_open(void *state, const void *config, const struct host *host, struct err *err)
@@ -123,16 +121,5 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_input_without_descriptors_rests_until_its_time_whatever_rings),
     };
-    struct err err = { "" };
-    char runtime[64];
-    if (mkdtemp(folder) == NULL)
-        return 1;
-    (void)snprintf(runtime, sizeof(runtime), "%s/run", folder);
-    ledger =
-        ledger_open(&(struct ledger_config){ .state_dir = folder, .runtime_dir = runtime }, &err);
-    if (ledger == NULL)
-        return 1;
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    ledger_close(&ledger);
-    return failed + (folder_remove(folder) != 0);
+    return RUN_WITH_LEDGER(tests);
 }

@@ -2,15 +2,13 @@
 /* A parcel goes into two lanes, or into none. */
 #include "test.h"
 
-#include "folder.h"
 #include "input/sink.h"
+#include "own_ledger.h"
 
 #include <stdio.h>
 
 enum { PIECE = 16 * 1024, PIECES = 8, BODY = 1000, LANES = 2 };
 
-static char folder[] = "/tmp/spillway-parcel-XXXXXX";
-static struct ledger *ledger;
 static struct feed feed;
 static unsigned made;
 
@@ -219,8 +217,6 @@ static void too_many_that_wait_for_their_end_are_no_more_taken(void **unused)
 
 int main(void)
 {
-    struct err err = { "" };
-    char text[128];
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_parcel_that_fits_is_in_all_lanes),
         cmocka_unit_test(one_lane_without_room_is_enough_for_none_to_take_it),
@@ -229,14 +225,5 @@ int main(void)
         cmocka_unit_test(an_id_comes_back_when_all_copies_are_settled),
         cmocka_unit_test(too_many_that_wait_for_their_end_are_no_more_taken),
     };
-
-    if (mkdtemp(folder) == NULL)
-        return 1;
-    (void)snprintf(text, sizeof(text), "%s/run", folder);
-    ledger = ledger_open(&(struct ledger_config){ .state_dir = folder, .runtime_dir = text }, &err);
-    if (ledger == NULL)
-        return 1;
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    ledger_close(&ledger);
-    return failed + (folder_remove(folder) != 0);
+    return RUN_WITH_LEDGER(tests);
 }

@@ -5,6 +5,7 @@
 #include "base/bell.h"
 #include "base/file.h"
 #include "input/sink.h"
+#include "own_ledger.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -12,8 +13,6 @@
 
 enum { PIECE = 16 * 1024, PIECES = 8, BODY = 1000, AT_ONCE_MS = 60000 };
 
-static char folder[] = "/tmp/spillway-sink-XXXXXX";
-static struct ledger *ledger;
 static struct feed feed;
 static unsigned lanes_made;
 
@@ -268,17 +267,5 @@ int main(void)
         cmocka_unit_test(the_end_of_the_grace_ends_the_wait_of_what_can_be_read_again),
         cmocka_unit_test(the_end_of_the_grace_counts_what_cannot_be_read_again),
     };
-    struct err err = { "" };
-    char runtime[64], command[128];
-    if (mkdtemp(folder) == NULL)
-        return 1;
-    (void)snprintf(runtime, sizeof(runtime), "%s/run", folder);
-    ledger =
-        ledger_open(&(struct ledger_config){ .state_dir = folder, .runtime_dir = runtime }, &err);
-    if (ledger == NULL)
-        return 1;
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
-    ledger_close(&ledger);
-    (void)snprintf(command, sizeof(command), "rm -rf '%s'", folder);
-    return failed + (system(command) != 0);
+    return RUN_WITH_LEDGER(tests);
 }

@@ -3,6 +3,7 @@
 
 #include "base/auto.h"
 #include "books_image.h"
+#include "ledger/books_left.h"
 
 #include <stdlib.h>
 
@@ -103,7 +104,7 @@ static void a_header_that_lies_is_refused_or_harmless(void **unused)
             if (!books_image_open(&image, (struct slice){ exact, bytes }, false, &err))
                 continue;
             for (unsigned lane = 0; lane < image.header.lanes_used; lane++)
-                (void)books_image_left(&image, lane, &left);
+                (void)books_left_in(&image, lane, &left);
         }
     }
     free(exact);
@@ -120,7 +121,7 @@ static void counters_that_make_no_sense_are_damage(void **unused)
     struct err err;
     books->cells[CELL_admit].events = UINT64_C(1) << 50;
     assert_true(books_image_open(&image, all_of(file), false, &err));
-    assert_true(books_image_left(&image, 0, &left));
+    assert_true(books_left_in(&image, 0, &left));
     assert_true(left.damaged);
     assert_int_equal(left.closing[FLOW_crash_ring].events, 0);
     free(file);
@@ -135,13 +136,13 @@ static void names_that_are_no_text_are_damage(void **unused)
     struct books_left left;
     struct err err;
     assert_true(books_image_open(&image, all_of(file), false, &err));
-    assert_false(books_image_left(&image, 0, &left));
+    assert_false(books_left_in(&image, 0, &left));
     memset(books->input, 'x', sizeof(books->input));
-    assert_true(books_image_left(&image, 0, &left) && left.damaged);
+    assert_true(books_left_in(&image, 0, &left) && left.damaged);
     memset(books->input, 0, sizeof(books->input));
-    assert_true(books_image_left(&image, 0, &left) && left.damaged);
+    assert_true(books_left_in(&image, 0, &left) && left.damaged);
     memcpy(books->input, "a\xc3", 2);
-    assert_true(books_image_left(&image, 0, &left) && left.damaged);
+    assert_true(books_left_in(&image, 0, &left) && left.damaged);
     free(file);
 }
 
@@ -156,7 +157,7 @@ static void a_stock_below_0_counts_as_nothing(void **unused)
     struct err err;
     books->cells[CELL_gather + 3].events = 5;
     assert_true(books_image_open(&image, all_of(file), false, &err));
-    assert_true(books_image_left(&image, 0, &left));
+    assert_true(books_left_in(&image, 0, &left));
     assert_false(left.damaged);
     assert_int_equal(left.closing[FLOW_crash_ring].events, 0);
     assert_int_equal(left.closing[FLOW_crash_batch].events, 5);
@@ -179,7 +180,7 @@ static void a_copy_leaves_out_what_is_not_used(void **unused)
     assert_true(copy.bytes < 64 * 1024);
     assert_true(books_image_open(&image, buf_slice(&copy), true, &err));
     assert_int_equal(image.header.saved_real_ns, 77);
-    assert_true(books_image_left(&image, 0, &left));
+    assert_true(books_left_in(&image, 0, &left));
     assert_int_equal(left.closing[FLOW_replay_ring].events, 3);
     assert_int_equal(left.closing[FLOW_crash_spool].events, 1); /* nothing is read again from it */
     buf_fini(&copy);
@@ -202,7 +203,7 @@ static void close_with(const struct books_file *file, const struct ledger_found 
     assert_true(books_image_open(&image, all_of(file), false, &err));
     image.found = found;
     image.found_count = count;
-    assert_true(books_image_left(&image, 0, ret));
+    assert_true(books_left_in(&image, 0, ret));
 }
 
 /* R found on disk, S in the books of the spool, M ready: min(R, S) is handed over, R over S comes
@@ -237,7 +238,7 @@ static void what_was_found_on_disk_is_handed_over_by_the_arithmetic(void **unuse
         assert_true(books_image_open(&image, all_of(file), false, &err));
         image.found = found;
         image.found_count = 2;
-        assert_true(books_image_left(&image, 0, &left));
+        assert_true(books_left_in(&image, 0, &left));
         assert_int_equal(left.closing[FLOW_hand_over].events, cases[i].over);
         assert_int_equal(left.closing[FLOW_hand_over_ready].events, cases[i].over_ready);
         assert_int_equal(left.closing[FLOW_crash_spool].events, cases[i].crash_spool);
@@ -361,14 +362,14 @@ static void books_of_another_build_are_read_by_their_own_description(void **unus
     struct slice bytes = { (const char *)&file, sizeof(file) };
     if (!books_image_open(&image, bytes, false, &err))
         fail_msg("%s", err.text);
-    assert_true(books_image_left(&image, 0, &left));
+    assert_true(books_left_in(&image, 0, &left));
     assert_string_equal(left.input, "in");
     assert_string_equal(left.output, "out");
     assert_false(left.damaged);
     assert_int_equal(left.closing[FLOW_crash_in_flight].events, 5);
     assert_int_equal(left.closing[FLOW_crash_ring].events, 70); /* attic: it was in memory */
     file.lanes[0].rereadable = 1;
-    assert_true(books_image_left(&image, 0, &left));
+    assert_true(books_left_in(&image, 0, &left));
     assert_int_equal(left.closing[FLOW_replay_ring].events, 70);
 }
 

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host_metrics_rig.h"
 
+#include "base/process.h"
+
+#include <sys/resource.h>
+
 #define MOUNT "sys/fs/cgroup"
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define SLICES MOUNT "/system.slice"
@@ -38,6 +42,8 @@ static void put_unit(const struct fixture *fixture, const char *folder, unsigned
         return;
     (void)snprintf(text, sizeof(text), "%u\n", memory);
     put_in(fixture, folder, "memory.current", text);
+    (void)snprintf(text, sizeof(text), "%.*s", (int)(strrchr(folder, '/') - folder), folder);
+    put_in(fixture, text, "cgroup.subtree_control", "cpu memory\n");
 }
 
 static void put_mount(const struct fixture *fixture, const char *point)
@@ -216,6 +222,7 @@ static void garbage_and_what_has_vanished_are_passed_over(void **statep)
     }
     put_folder(fixture, SLICES "/gone.service"); /* its files are gone before its folder */
     put_unit(fixture, SLICES "/ugly.service", 10, 0);
+    put_in(fixture, SLICES, "cgroup.subtree_control", "cpu memory\n");
     put_in(fixture, SLICES "/ugly.service", "memory.current", "much\n");
     put_in(fixture, SLICES "/ugly.service", "memory.max", "max\n");
     put_in(fixture, SLICES "/ugly.service", "memory.events", "oom_kill\n");
@@ -225,6 +232,46 @@ static void garbage_and_what_has_vanished_are_passed_over(void **statep)
     collect(fixture);
     assert_int_equal(fixture->sink->event_count, 2);
     assert_int_equal(fixture->sink->numbers[SINK_COLLECT_FAILURES], 0);
+}
+
+static void set_descriptors(rlim_t most)
+{
+    struct rlimit limit;
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = most < limit.rlim_max ? most : limit.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+static void files_stay_open_as_long_as_their_unit_is_there_and_descriptors_are_plenty(void **statep)
+{
+    struct fixture *fixture = *statep;
+    struct rlimit before;
+    char path[256];
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    if (before.rlim_max < 4096)
+        skip();
+    set_descriptors(4096);
+    open_units(fixture);
+    put_unit(fixture, SLICES "/a.service", 10, 0);
+    put_unit(fixture, SLICES "/b.service", 10, 20);
+    collect(fixture);
+    uint64_t open = process_open_fds();
+    put_unit(fixture, SLICES "/b.service", 30, 40);
+    collect(fixture);
+    assert_int_equal(process_open_fds(), open);
+    is_sample(find(fixture, "systemd.unit.memory.usage", NULL, NULL, NULL, NULL), EVENT_UPDOWN,
+              "By", 40);
+    (void)snprintf(path, sizeof(path), "%s/" SLICES "/b.service", fixture->root);
+    (void)folder_remove(path);
+    collect(fixture);
+    assert_int_equal(process_open_fds(), open - 2);
+    set_descriptors(4095); /* none is kept that was not before */
+    put_unit(fixture, SLICES "/c.service", 10, 20);
+    collect(fixture);
+    assert_int_equal(process_open_fds(), open - 2);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
 static void thousands_of_units_and_deep_ones_are_bounded_and_told(void **statep)
@@ -266,6 +313,7 @@ int main(void)
         TEST(without_the_memory_controller_it_is_told_once_and_the_rest_goes_on),
         TEST(a_host_without_version_2_fails_the_group),
         TEST(garbage_and_what_has_vanished_are_passed_over),
+        TEST(files_stay_open_as_long_as_their_unit_is_there_and_descriptors_are_plenty),
         TEST(thousands_of_units_and_deep_ones_are_bounded_and_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
