@@ -2,6 +2,7 @@
 #include "ledger/predecessor.h"
 
 #include "base/auto.h"
+#include "ledger/books_left.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -128,7 +129,7 @@ bool predecessor_has_spooled(const struct predecessor_books *books, const char *
     struct books_left left;
 
     for (unsigned i = 0; i < atomic_load(&books->image.header.lanes_used); i++) {
-        if (books_image_left(&books->image, i, &left) && strcmp(left.output, output) == 0 &&
+        if (books_left_in(&books->image, i, &left) && strcmp(left.output, output) == 0 &&
             left.closing[FLOW_crash_spool].events > 0)
             return true;
     }
