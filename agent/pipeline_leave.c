@@ -67,17 +67,29 @@ static bool is_empty(const struct channel *channel)
     return true;
 }
 
+static void clear(struct books *books, const enum number *numbers, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        numbers_set(ledger_lane_numbers(books), numbers[i], 0);
+}
+
+void pipeline_clear_source_gauges(struct books *books)
+{
+    static const enum number gauges[] = { NUMBER_lag_bytes,         NUMBER_sources_open,
+                                          NUMBER_sources_unwatched, NUMBER_sources_refused,
+                                          NUMBER_folders_left_out,  NUMBER_journal_files_unreadable,
+                                          NUMBER_receipts,          NUMBER_series };
+
+    clear(books, gauges, sizeof(gauges) / sizeof(gauges[0]));
+}
+
 static void clear_gauges(struct books *books)
 {
-    static const enum number gauges[] = {
-        NUMBER_lane_capacity_bytes,     NUMBER_lane_used_bytes, NUMBER_lane_shedding,
-        NUMBER_lane_oldest_seconds,     NUMBER_lag_bytes,       NUMBER_sources_open,
-        NUMBER_sources_unwatched,       NUMBER_receipts,        NUMBER_series,
-        NUMBER_journal_files_unreadable
-    };
+    static const enum number gauges[] = { NUMBER_lane_capacity_bytes, NUMBER_lane_used_bytes,
+                                          NUMBER_lane_shedding, NUMBER_lane_oldest_seconds };
 
-    for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
-        numbers_set(ledger_lane_numbers(books), gauges[i], 0);
+    clear(books, gauges, sizeof(gauges) / sizeof(gauges[0]));
+    pipeline_clear_source_gauges(books);
 }
 
 static void tell_taken_out(const struct channel *channel, const struct strand *strand,

@@ -123,18 +123,6 @@ void replace_plan_parking(const struct plan *plan)
         park_givers(plan, plan->pipeline->channels[i]);
 }
 
-/* Figures that only the type of before had. */
-static void clear_gauges(struct books *books)
-{
-    static const enum number gauges[] = {
-        NUMBER_series,    NUMBER_sources_open, NUMBER_sources_unwatched,
-        NUMBER_lag_bytes, NUMBER_receipts,     NUMBER_journal_files_unreadable
-    };
-
-    for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
-        numbers_set(ledger_lane_numbers(books), gauges[i], 0);
-}
-
 static void hand_over(struct channel *from, struct strand *strand)
 {
     struct channel *to = strand->next_channel;
@@ -146,7 +134,7 @@ static void hand_over(struct channel *from, struct strand *strand)
     to->changes_lanes = true;
     if (from->reading == NULL && !to->is_rereadable)
         return; /* of the same kind */
-    clear_gauges(books);
+    pipeline_clear_source_gauges(books);
     ledger_set_rereadable(books, false);
     strand->mixed_boot_ms = to->is_rereadable ? clock_boot_ms() : 0;
 }

@@ -86,5 +86,7 @@ bool replace_is_mixed(const struct channel *channel);
 void replace_tend(struct channel *channel, int64_t now_ms);
 
 /* ---- pipeline_leave.c ---- */
+/* Figures of a source that is read no more under these books. */
+void pipeline_clear_source_gauges(struct books *books);
 /* From now on these drain. */
 void pipeline_let_leave(struct channel *channel, int64_t deadline_ms);

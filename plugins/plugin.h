@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/find.h"
 #include "base/json.h"
 #include "base/line_buffer.h"
 #include "base/listen.h"
@@ -104,6 +105,8 @@ enum sink_number {
     SINK_SERIES,
     SINK_SOURCES_OPEN,
     SINK_SOURCES_UNWATCHED,
+    SINK_SOURCES_REFUSED,
+    SINK_FOLDERS_LEFT_OUT,
     SINK_SOURCES_ROTATED,
     SINK_SOURCES_TRUNCATED,
     SINK_LAG_BYTES,

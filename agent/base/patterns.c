@@ -1,24 +1,154 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/patterns.h"
+#include "base/pattern_parts.h"
 
 #include <fnmatch.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { ALTERNATIVES_MAX = 256 };
+enum { ALTERNATIVES_MAX = 256, BRACES_MAX = 16 };
 
-const char *patterns_excluding(const char *const *patterns, size_t count, const char *path)
+/* ---- alternatives in braces ---- */
+
+/* The end of the pair of braces that begins here. NULL: it has none. */
+static const char *find_close(const char *open)
 {
-    const char *slash = strrchr(path, '/');
-    const char *base = slash == NULL ? path : slash + 1;
+    int depth = 0;
 
-    for (size_t i = 0; i < count; i++) {
-        bool whole = strchr(patterns[i], '/') != NULL;
-        if (fnmatch(patterns[i], whole ? path : base, whole ? FNM_PATHNAME : 0) == 0)
-            return patterns[i];
+    for (const char *at = open; *at != '\0'; at++) {
+        if (*at == '\\' && at[1] != '\0') {
+            at++;
+            continue;
+        }
+        depth += (*at == '{') - (*at == '}');
+        if (depth == 0)
+            return at;
     }
     return NULL;
+}
+
+static const char *find_open(const char *at)
+{
+    for (; *at != '\0' && *at != '{'; at++) {
+        if (*at == '\\' && at[1] != '\0')
+            at++;
+    }
+    return *at == '{' ? at : NULL;
+}
+
+static const char *end_of_alternative(const char *at, const char *close)
+{
+    int depth = 0;
+
+    for (; at < close; at++) {
+        if (*at == ',' && depth == 0)
+            return at;
+        if (*at == '\\' && at + 1 < close)
+            at++;
+        else
+            depth += (*at == '{') - (*at == '}');
+    }
+    return close;
+}
+
+struct expansion {
+    patterns_each_fn *each;
+    void *context;
+    unsigned tried, depth;
+    bool is_cut;
+};
+
+/* Recurses once for each pair of braces, as deep as is bounded. */
+static void expand(struct expansion *expansion, const char *pattern)
+{
+    const char *open = find_open(pattern);
+    const char *close = open == NULL ? NULL : find_close(open);
+
+    if (expansion->tried >= ALTERNATIVES_MAX || expansion->depth > BRACES_MAX) {
+        expansion->is_cut = true;
+        return;
+    }
+    if (close == NULL) {
+        expansion->tried++;
+        expansion->each(expansion->context, pattern);
+        return;
+    }
+    expansion->depth++;
+    for (const char *from = open + 1; from <= close && !expansion->is_cut;) {
+        const char *end = end_of_alternative(from, close);
+        char made[PATH_MAX];
+        int bytes = snprintf(made, sizeof(made), "%.*s%.*s%s", (int)(open - pattern), pattern,
+                             (int)(end - from), from, close + 1);
+        if (bytes > 0 && bytes < (int)sizeof(made))
+            expand(expansion, made);
+        from = end + 1;
+    }
+    expansion->depth--;
+}
+
+bool patterns_expand(const char *pattern, patterns_each_fn *each, void *context)
+{
+    struct expansion expansion = { .each = each, .context = context };
+
+    expand(&expansion, pattern);
+    return !expansion.is_cut;
+}
+
+/* ---- may it be used? ---- */
+
+struct trial {
+    struct err *err;
+    bool is_good;
+};
+
+/* "a**b" is '*' to one program and all that is below to another. */
+static const char *find_mixed(const char *plain)
+{
+    for (const char *at = strstr(plain, "**"); at != NULL; at = strstr(at + 2, "**")) {
+        bool begins = at == plain || at[-1] == '/';
+        if (!begins || (at[2] != '/' && at[2] != '\0'))
+            return at;
+    }
+    return NULL;
+}
+
+static void try_plain(void *context, const char *plain)
+{
+    struct trial *trial = context;
+    struct pattern_parts parts;
+
+    if (!trial->is_good)
+        return;
+    if (find_mixed(plain) != NULL)
+        trial->is_good = err_set(trial->err,
+                                 "'%.200s': '**' stands alone between slashes, as in "
+                                 "logs/**/*.log; within a name write '*'",
+                                 plain);
+    else if (!pattern_parts_make(plain, false, &parts))
+        trial->is_good = err_set(trial->err, "'%.200s' has more than %d parts, or is too long",
+                                 plain, PATTERN_PARTS_MAX);
+}
+
+bool patterns_check(const char *pattern, struct err *err)
+{
+    struct trial trial = { .err = err, .is_good = true };
+
+    if (pattern[0] == '\0')
+        return err_set(err, "an empty pattern names no file");
+    if (strlen(pattern) >= PATH_MAX)
+        return err_set(err, "'%.200s…' is too long", pattern);
+    if (!patterns_expand(pattern, try_plain, &trial) && trial.is_good)
+        return err_set(err, "'%.200s' has more than %d alternatives, or %d pairs of braces",
+                       pattern, ALTERNATIVES_MAX, BRACES_MAX);
+    return trial.is_good;
+}
+
+/* ---- what is left out ---- */
+
+static const char *base_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? path : slash + 1;
 }
 
 /* Takes the next part of *at and goes behind it and its slashes. */
@@ -31,96 +161,146 @@ static void take_part(const char **at, char ret_part[PATTERN_PART_BYTES])
     *at += strspn(*at, "/");
 }
 
-static struct pattern_fit fit_plain(const char *pattern, const char *path)
+/* Where a path ends in a pattern; 0: nowhere. */
+static uint64_t follow(const struct pattern_parts *pattern, const char *path)
 {
-    struct pattern_fit fit = { .parts = 0 };
+    uint64_t at = pattern_parts_begin(pattern);
+    char name[PATTERN_PART_BYTES];
 
-    if ((pattern[0] == '/') != (path[0] == '/')) {
-        take_part(&pattern, fit.wanted);
-        take_part(&path, fit.present);
-        return fit;
+    for (path += strspn(path, "/"); *path != '\0' && at != 0;) {
+        take_part(&path, name);
+        at = pattern_parts_step(pattern, at, name, false);
     }
-    pattern += strspn(pattern, "/");
-    path += strspn(path, "/");
-    while (*pattern != '\0' || *path != '\0') {
-        take_part(&pattern, fit.wanted);
-        take_part(&path, fit.present);
-        if (fit.wanted[0] == '\0' || fit.present[0] == '\0' ||
-            fnmatch(fit.wanted, fit.present, FNM_PERIOD) != 0)
-            return fit;
-        fit.parts++;
-    }
-    fit.fits = true;
-    fit.wanted[0] = fit.present[0] = '\0';
-    return fit;
+    return at;
 }
 
-/* The first pair of braces and the end of an alternative in it. NULL: there is none. */
-static const char *find_close(const char *open)
+static bool excludes_deep(const char *pattern, const char *path)
 {
-    int depth = 0;
+    struct pattern_parts parts;
 
-    for (const char *at = open; *at != '\0'; at++) {
-        depth += (*at == '{') - (*at == '}');
-        if (depth == 0)
-            return at;
+    return pattern_parts_make(pattern, true, &parts) &&
+           pattern_parts_is_end(&parts, follow(&parts, path));
+}
+
+static bool excludes(const char *pattern, const char *path)
+{
+    if (strchr(pattern, '/') == NULL)
+        return fnmatch(pattern, base_of(path), 0) == 0;
+    if (strstr(pattern, "**") != NULL)
+        return excludes_deep(pattern, path);
+    return fnmatch(pattern, path, FNM_PATHNAME) == 0;
+}
+
+const char *patterns_excluding(const char *const *patterns, size_t count, const char *path)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (excludes(patterns[i], path))
+            return patterns[i];
     }
     return NULL;
 }
 
-static const char *end_of_alternative(const char *at, const char *close)
+bool patterns_exclude_below(const char *const *patterns, size_t count, const char *folder)
 {
-    int depth = 0;
-
-    for (; at < close; at++) {
-        if (*at == ',' && depth == 0)
-            return at;
-        depth += (*at == '{') - (*at == '}');
+    for (size_t i = 0; i < count; i++) {
+        size_t bytes = strlen(patterns[i]);
+        struct pattern_parts parts;
+        if (bytes < 3 || strcmp(patterns[i] + bytes - 3, "/**") != 0 ||
+            !pattern_parts_make(patterns[i], true, &parts))
+            continue;
+        /* at its last part, which takes whatever is there */
+        if ((follow(&parts, folder) >> (parts.count - 1) & 1) != 0)
+            return true;
     }
-    return close;
+    return false;
 }
 
-static void keep_better(struct pattern_fit *best, const struct pattern_fit *fit, bool is_first)
-{
-    if (is_first || (!best->fits && (fit->fits || fit->parts > best->parts)))
-        *best = *fit;
-}
+/* ---- what fits ---- */
 
-struct expansion {
-    const char *path;
-    struct pattern_fit best;
-    unsigned tried;
+struct ending {
+    const char *name;
+    bool fits;
 };
 
-/* Recurses once for each pair of braces; a pattern is at most PATH_MAX long. */
-static void expand(struct expansion *expansion, const char *pattern)
+static void try_ending(void *context, const char *plain)
 {
-    const char *open = strchr(pattern, '{');
-    const char *close = open == NULL ? NULL : find_close(open);
+    struct ending *ending = context;
 
-    if (expansion->tried >= ALTERNATIVES_MAX)
-        return;
-    if (close == NULL) {
-        struct pattern_fit fit = fit_plain(pattern, expansion->path);
-        keep_better(&expansion->best, &fit, expansion->tried == 0);
-        expansion->tried++;
-        return;
+    ending->fits |= fnmatch(base_of(plain), ending->name, 0) == 0;
+}
+
+bool patterns_may_end_with(const char *pattern, const char *name)
+{
+    struct ending ending = { .name = name };
+
+    return !patterns_expand(pattern, try_ending, &ending) || ending.fits;
+}
+
+/* Of all parts that could come next the last one is the most telling. */
+static void name_wanted(const struct pattern_parts *pattern, uint64_t at, struct pattern_fit *fit)
+{
+    uint64_t wanted = pattern_parts_below(pattern, at);
+
+    fit->wanted[0] = '\0';
+    for (unsigned i = 0; i < pattern->count; i++) {
+        if ((wanted >> i & 1) != 0)
+            (void)snprintf(fit->wanted, sizeof(fit->wanted), "%s", pattern->parts[i]);
     }
-    for (const char *from = open + 1; from <= close;) {
-        const char *end = end_of_alternative(from, close);
-        char made[PATH_MAX];
-        int bytes = snprintf(made, sizeof(made), "%.*s%.*s%s", (int)(open - pattern), pattern,
-                             (int)(end - from), from, close + 1);
-        if (bytes > 0 && bytes < (int)sizeof(made))
-            expand(expansion, made);
-        from = end + 1;
+}
+
+/* The path ends below a "**", which takes everything: so its last part was not the one wanted. */
+static void blame_last(const char *path, struct pattern_fit *fit)
+{
+    size_t bytes = strlen(path);
+
+    while (bytes > 0 && path[bytes - 1] == '/')
+        bytes--;
+    const char *slash = memrchr(path, '/', bytes);
+    const char *name = slash == NULL ? path : slash + 1;
+    (void)snprintf(fit->present, sizeof(fit->present), "%.*s", (int)(path + bytes - name), name);
+    fit->parts--;
+}
+
+struct fitting {
+    const char *path;
+    struct pattern_fit best;
+    bool has_any;
+};
+
+static void fit_plain(void *context, const char *plain)
+{
+    struct fitting *fitting = context;
+    struct pattern_fit fit = { .parts = 0 };
+    struct pattern_parts pattern;
+    const char *path = fitting->path + strspn(fitting->path, "/");
+
+    if (!pattern_parts_make(plain, false, &pattern))
+        return;
+    uint64_t at = pattern_parts_begin(&pattern), before = at;
+    bool same_begin = pattern.is_absolute == (fitting->path[0] == '/');
+    for (bool going = same_begin; going && *path != '\0'; fit.parts += going) {
+        before = at;
+        take_part(&path, fit.present);
+        at = pattern_parts_step(&pattern, at, fit.present, false);
+        going = at != 0;
     }
+    fit.fits = same_begin && pattern_parts_is_end(&pattern, at);
+    if (at != 0)
+        fit.present[0] = '\0';
+    name_wanted(&pattern, at != 0 ? at : before, &fit);
+    if (fit.fits)
+        fit.wanted[0] = '\0';
+    else if ((at & before & pattern.deep) != 0 && fit.parts > 0)
+        blame_last(fitting->path, &fit);
+    if (!fitting->has_any || (!fitting->best.fits && (fit.fits || fit.parts > fitting->best.parts)))
+        fitting->best = fit;
+    fitting->has_any = true;
 }
 
 struct pattern_fit patterns_fit(const char *pattern, const char *path)
 {
-    struct expansion expansion = { .path = path };
+    struct fitting fitting = { .path = path };
 
-    expand(&expansion, pattern);
-    return expansion.best;
+    (void)patterns_expand(pattern, fit_plain, &fitting);
+    return fitting.best;
 }

@@ -2,31 +2,57 @@
 /* check_inputs: the files of inputs. A file is tried and not guessed at: it is opened for reading,
  * only regular ones, and closed. Modes are looked at to say why it failed. */
 #include "base/auto.h"
+#include "base/find.h"
 #include "base/identity.h"
 #include "base/patterns.h"
 #include "cli/check_env.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <glob.h>
 
 enum { SHOWN_MAX = 10 }; /* of each pattern's files that cannot be read; the rest is counted */
 
 struct files {
     struct checklist *list;
     const char *input, *pattern;
+    const struct text_list *exclude;
     struct identity identity;
-    unsigned long readable, unreadable, excluded, others;
+    unsigned long readable, unreadable, excluded;
+    char **names; /* that the pattern finds */
+    size_t name_count, name_room;
+    char unlisted[PATH_MAX]; /* the first folder that may not be looked into */
+    char beyond[PATH_MAX];   /* the first one over a bound */
 };
 
-/* glob() calls it without a context: one pattern at a time, in one thread. */
-static char unlisted_folder[PATH_MAX];
-
-static int note_unlisted(const char *path, int error)
+static void note_name(void *context, const char *path)
 {
-    if (error == EACCES && unlisted_folder[0] == '\0')
-        (void)snprintf(unlisted_folder, sizeof(unlisted_folder), "%s", path);
-    return 0;
+    struct files *files = context;
+
+    if (files->name_count == files->name_room) {
+        size_t room = files->name_room == 0 ? 64 : files->name_room * 2;
+        char **longer = realloc(files->names, room * sizeof(*longer));
+        if (longer == NULL)
+            return;
+        files->names = longer;
+        files->name_room = room;
+    }
+    files->names[files->name_count] = strdup(path);
+    files->name_count += files->names[files->name_count] != NULL;
+}
+
+static bool may_look_into(void *context, const char *folder)
+{
+    const struct text_list *exclude = ((const struct files *)context)->exclude;
+    return !patterns_exclude_below(exclude->items, exclude->count, folder);
+}
+
+static void note_left_out(void *context, enum find_trouble trouble, const char *folder, int error)
+{
+    struct files *files = context;
+    char *first = trouble == FIND_REFUSED ? files->unlisted : files->beyond;
+
+    if (first[0] == '\0' && (trouble != FIND_REFUSED || error == EACCES))
+        (void)snprintf(first, PATH_MAX, "%s", folder);
 }
 
 static void tell_unreadable(struct files *files, const char *path, int error)
@@ -51,10 +77,8 @@ static void try_file(struct files *files, const char *path)
         tell_unreadable(files, path, errno);
         return;
     }
-    if (!S_ISREG(info.st_mode)) { /* folders match "*" as well: they are passed over */
-        files->others++;
+    if (!S_ISREG(info.st_mode)) /* what else matches is passed over */
         return;
-    }
     AUTO(auto_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         tell_unreadable(files, path, errno);
@@ -72,6 +96,18 @@ static void fixed_folder(const char *pattern, char ret_folder[PATH_MAX])
     (void)snprintf(ret_folder, PATH_MAX, "%.*s", (int)(bytes > 1 ? bytes - 1 : bytes), pattern);
 }
 
+/* A folder that may not be listed, or not be passed through. */
+static void explain_folder(const struct files *files, const char *folder, struct buf *ret)
+{
+    char inside[PATH_MAX + 2];
+
+    if (identity_explain(&files->identity, folder, ret))
+        return;
+    (void)snprintf(inside, sizeof(inside), "%s/.", folder);
+    if (!identity_explain(&files->identity, inside, ret))
+        (void)buf_printf(ret, "the folder '%s' cannot be listed", folder);
+}
+
 static void tell_none(struct files *files)
 {
     AUTO(buf_fini) struct buf why = { 0 };
@@ -81,9 +117,10 @@ static void tell_none(struct files *files)
     fixed_folder(files->pattern, folder);
     bool is_there = stat(folder, &info) == 0;
     int error = is_there ? 0 : errno;
-    if (error == EACCES || unlisted_folder[0] != '\0')
-        (void)identity_explain(&files->identity,
-                               unlisted_folder[0] != '\0' ? unlisted_folder : folder, &why);
+    if (files->unlisted[0] != '\0')
+        explain_folder(files, files->unlisted, &why);
+    else if (error == EACCES)
+        explain_folder(files, folder, &why);
     if (why.bytes > 0)
         (void)checklist_add(files->list, false, "input %s: %s: %s", files->input, files->pattern,
                             why.data);
@@ -107,32 +144,60 @@ static void tell_pattern(struct files *files)
                             files->input, files->unreadable - SHOWN_MAX, files->pattern);
     if (seen == 0 && files->excluded == 0) {
         tell_none(files);
-        return;
+    } else {
+        (void)checklist_add(files->list, files->readable > 0 || files->unreadable == 0,
+                            "input %s: %s: %lu of %lu files can be read%s", files->input,
+                            files->pattern, files->readable, seen,
+                            files->excluded > 0 ? ", others are excluded" : "");
+        if (files->unlisted[0] != '\0')
+            (void)checklist_add(files->list, false, "input %s: the folder '%s' cannot be listed",
+                                files->input, files->unlisted);
     }
-    (void)checklist_add(files->list, files->readable > 0 || files->unreadable == 0,
-                        "input %s: %s: %lu of %lu files can be read%s", files->input,
-                        files->pattern, files->readable, seen,
-                        files->excluded > 0 ? ", others are excluded" : "");
-    if (unlisted_folder[0] != '\0')
-        (void)checklist_add(files->list, false, "input %s: the folder '%s' cannot be listed",
-                            files->input, unlisted_folder);
+    if (files->beyond[0] != '\0')
+        (void)checklist_add(files->list, false,
+                            "input %s: %s: the folder '%s' is left out, and others may be: more "
+                            "than max_folders, or more than %d deep",
+                            files->input, files->pattern, files->beyond, FIND_DEPTH_MAX);
 }
 
-static void check_pattern(struct files *files, const struct text_list *exclude)
+static int order(const void *a, const void *b)
 {
-    glob_t names = { 0 };
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
 
-    unlisted_folder[0] = '\0';
-    if (glob(files->pattern, GLOB_BRACE, note_unlisted, &names) == 0) {
-        for (size_t i = 0; i < names.gl_pathc; i++) {
-            if (patterns_excluding(exclude->items, exclude->count, names.gl_pathv[i]) != NULL)
-                files->excluded++;
-            else
-                try_file(files, names.gl_pathv[i]);
-        }
+static void check_pattern(struct files *files, struct find *find)
+{
+    const struct text_list *exclude = files->exclude;
+
+    files->readable = files->unreadable = files->excluded = 0;
+    files->unlisted[0] = files->beyond[0] = '\0';
+    find_all(find, files->pattern);
+    if (files->name_count > 0)
+        qsort(files->names, files->name_count, sizeof(*files->names), order);
+    for (size_t i = 0; i < files->name_count; i++) {
+        if (patterns_excluding(exclude->items, exclude->count, files->names[i]) != NULL)
+            files->excluded++;
+        else
+            try_file(files, files->names[i]);
+        free(files->names[i]);
     }
-    globfree(&names);
+    files->name_count = 0;
     tell_pattern(files);
+}
+
+static void check_files(struct files *files, const struct file_globs *globs)
+{
+    struct find find = { .context = files,
+                         .file = note_name,
+                         .folder = may_look_into,
+                         .left_out = note_left_out,
+                         .folders_max = globs->folders_max };
+
+    files->exclude = &globs->exclude;
+    for (size_t k = 0; k < globs->paths.count; k++) {
+        files->pattern = globs->paths.items[k];
+        check_pattern(files, &find);
+    }
 }
 
 void check_inputs(const struct settings *settings, struct checklist *list)
@@ -144,18 +209,15 @@ void check_inputs(const struct settings *settings, struct checklist *list)
         files.identity = (struct identity){ .uid = geteuid(), .gid = getegid() };
     for (size_t i = 0; i < settings->input_count; i++) {
         const struct settings_part *input = &settings->inputs[i];
-        struct text_list paths, exclude;
+        struct file_globs globs;
         if (input->type->globs == NULL)
             continue;
         if (!has_title)
             checklist_title("Files of inputs");
         has_title = true;
-        input->type->globs(input->config, &paths, &exclude);
+        input->type->globs(input->config, &globs);
         files.input = input->name;
-        for (size_t k = 0; k < paths.count; k++) {
-            files.pattern = paths.items[k];
-            files.readable = files.unreadable = files.excluded = files.others = 0;
-            check_pattern(&files, &exclude);
-        }
+        check_files(&files, &globs);
     }
+    free(files.names);
 }

@@ -84,14 +84,14 @@ static void show_hidden(const struct settings *settings, const char **title)
 {
     for (size_t i = 0; i < settings->input_count; i++) {
         const struct settings_part *input = &settings->inputs[i];
-        struct text_list paths = { .count = 0 }, exclude;
+        struct file_globs globs = { .paths = { .count = 0 } };
         if (input->type->globs != NULL)
-            input->type->globs(input->config, &paths, &exclude);
-        for (size_t k = 0; k < paths.count; k++) {
-            if (!is_hidden(paths.items[k]))
+            input->type->globs(input->config, &globs);
+        for (size_t k = 0; k < globs.paths.count; k++) {
+            if (!is_hidden(globs.paths.items[k]))
                 continue;
             (void)printf("  %-11sreads ", take_title(title));
-            plain_write(stdout, slice_of(paths.items[k]));
+            plain_write(stdout, slice_of(globs.paths.items[k]));
             (void)printf(", as a service by drop-in home-and-tmp.conf: inputs.%s\n", input->name);
         }
     }

@@ -149,7 +149,9 @@ static void add_nearest(struct why *why, const char *input, const struct why_mat
 
     (void)buf_printf(&why->text, "  no pattern matches it; the nearest is %s of input %s, ",
                      match->nearest, input);
-    if (fit->wanted[0] == '\0')
+    if (fit->fits)
+        (void)buf_add_text(&why->text, "whose '**' goes into no link to a folder\n");
+    else if (fit->wanted[0] == '\0')
         (void)buf_printf(&why->text, "which ends before '%s'\n", fit->present);
     else if (fit->present[0] == '\0')
         (void)buf_printf(&why->text, "which goes on with '%s'\n", fit->wanted);

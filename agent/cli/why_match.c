@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/why_match.h"
 
+#include "base/find.h"
+
 #include <errno.h>
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,33 +46,54 @@ bool why_file_look(struct why_file *file, const char *path)
 
 /* ---- the patterns ---- */
 
-/* The name under which glob() finds the very file. false: it does not. */
-static bool find_by_glob(const char *pattern, const struct why_file *file, char ret_name[PATH_MAX])
-{
-    glob_t names = { 0 };
-    bool found = false;
+struct search {
+    const struct why_file *file;
+    char *name; /* PATH_MAX bytes */
+    bool found;
+};
 
-    if (glob(pattern, GLOB_NOSORT | GLOB_BRACE, NULL, &names) == 0) {
-        for (size_t i = 0; i < names.gl_pathc && !found; i++) {
-            struct stat info;
-            found = stat(names.gl_pathv[i], &info) == 0 && info.st_ino == file->info.st_ino &&
-                    info.st_dev == file->info.st_dev &&
-                    snprintf(ret_name, PATH_MAX, "%s", names.gl_pathv[i]) < PATH_MAX;
-        }
-    }
-    globfree(&names);
-    return found;
+static void look_if_same(void *context, const char *path)
+{
+    struct search *search = context;
+    const struct stat *wanted = &search->file->info;
+    struct stat info;
+
+    if (search->found || stat(path, &info) != 0 || info.st_ino != wanted->st_ino ||
+        info.st_dev != wanted->st_dev)
+        return;
+    search->found = snprintf(search->name, PATH_MAX, "%s", path) < PATH_MAX;
 }
 
-static bool match_one(const char *pattern, const struct why_file *file, struct why_match *ret)
+static void pass_over(void *context, enum find_trouble trouble, const char *folder, int error)
+{
+    (void)context, (void)trouble, (void)folder, (void)error;
+}
+
+/* The name under which the pattern finds the very file. false: it does not. */
+static bool find_same(const char *pattern, size_t folders_max, const struct why_file *file,
+                      char ret_name[PATH_MAX])
+{
+    struct search search = { .file = file, .name = ret_name };
+    struct find find = {
+        .context = &search, .file = look_if_same, .left_out = pass_over, .folders_max = folders_max
+    };
+
+    find_all(&find, pattern);
+    return search.found;
+}
+
+static bool match_one(const char *pattern, size_t folders_max, const struct why_file *file,
+                      struct why_match *ret)
 {
     struct pattern_fit fit = patterns_fit(pattern, file->path);
     struct pattern_fit resolved = patterns_fit(pattern, file->resolved);
 
-    if (file->is_there && find_by_glob(pattern, file, ret->name))
+    if (file->is_there && find_same(pattern, folders_max, file, ret->name))
         return true;
-    if (fit.fits || resolved.fits) {
-        (void)strcpy(ret->name, fit.fits ? file->path : file->resolved);
+    /* A "**" goes into no link, which a name does not tell. */
+    bool by_name = fit.fits && (!file->is_there || strstr(pattern, "**") == NULL);
+    if (by_name || resolved.fits) {
+        (void)strcpy(ret->name, by_name ? file->path : file->resolved);
         return true;
     }
     if (resolved.parts > fit.parts)
@@ -86,17 +108,17 @@ static bool match_one(const char *pattern, const struct why_file *file, struct w
 bool why_match(const struct settings_part *input, const struct why_file *file,
                struct why_match *ret)
 {
-    struct text_list paths, exclude;
+    struct file_globs globs;
 
     *ret = (struct why_match){ .pattern = NULL };
     if (input->type->globs == NULL)
         return false;
-    input->type->globs(input->config, &paths, &exclude);
-    for (size_t i = 0; i < paths.count && ret->pattern == NULL; i++) {
-        if (match_one(paths.items[i], file, ret))
-            ret->pattern = paths.items[i];
+    input->type->globs(input->config, &globs);
+    for (size_t i = 0; i < globs.paths.count && ret->pattern == NULL; i++) {
+        if (match_one(globs.paths.items[i], globs.folders_max, file, ret))
+            ret->pattern = globs.paths.items[i];
     }
     if (ret->pattern != NULL)
-        ret->excluded_by = patterns_excluding(exclude.items, exclude.count, ret->name);
+        ret->excluded_by = patterns_excluding(globs.exclude.items, globs.exclude.count, ret->name);
     return true;
 }

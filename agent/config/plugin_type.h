@@ -17,6 +17,11 @@ enum plugin_traits {
 struct command_line; /* see children/request.h */
 struct buf;
 
+struct file_globs {
+    struct text_list paths, exclude; /* what is read; and what of that is left out */
+    size_t folders_max;              /* looked into at most */
+};
+
 struct plugin_type {
     const char *name, *doc;       /* value of `type:`; one line */
     const struct option *options; /* ends with a row without key */
@@ -28,8 +33,8 @@ struct plugin_type {
     uint64_t (*memory_bytes)(const void *config); /* inputs: beside the read buffer; NULL: none */
     /* Outputs: what one connection takes of memory, at most. NULL: there are none. */
     uint64_t (*connection_bytes)(const void *config);
-    /* Inputs of files: globs of what is read, and of what is left out. NULL: not of files. */
-    void (*globs)(const void *config, struct text_list *ret_paths, struct text_list *ret_exclude);
+    /* Inputs of files: which. NULL: not of files. */
+    void (*globs)(const void *config, struct file_globs *ret);
     /* Inputs, for who asks whether it can be read: globs of the files and devices that it reads
      * without having `globs`, one a line. NULL: there are none. */
     void (*reads)(const void *config, struct buf *ret_globs);

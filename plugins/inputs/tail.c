@@ -20,6 +20,17 @@ static uint64_t tail_max_event_bytes(const void *config)
     return tail_join_event_bytes(cfg) + SLACK_BYTES;
 }
 
+static bool check_patterns(const char *key, const struct text_list *patterns, struct err *err)
+{
+    struct err why;
+
+    for (size_t i = 0; i < patterns->count; i++) {
+        if (!patterns_check(patterns->items[i], &why))
+            return err_set(err, "%s: %s", key, why.text);
+    }
+    return true;
+}
+
 static bool tail_check(const void *config, struct err *err)
 {
     const struct tail_config *cfg = config;
@@ -27,26 +38,17 @@ static bool tail_check(const void *config, struct err *err)
 
     if (cfg->paths.count == 0)
         return err_set(err, "paths: names no file");
-    for (size_t i = 0; i < cfg->paths.count; i++) {
-        if (cfg->paths.items[i][0] == '\0')
-            return err_set(err, "paths: an empty pattern names no file");
-        /* To glob(3) it is a '*', so the files of deeper folders would be left out in silence. */
-        if (strstr(cfg->paths.items[i], "**") != NULL)
-            return err_set(err,
-                           "paths: '%.200s': '**' does not go down into folders here: name each "
-                           "level, as in logs/*.log and logs/*/*.log",
-                           cfg->paths.items[i]);
-    }
-    return tail_join_new(cfg, &join, err);
+    return check_patterns("paths", &cfg->paths, err) &&
+           check_patterns("exclude", &cfg->exclude, err) && tail_join_new(cfg, &join, err);
 }
 
-static void tail_globs(const void *config, struct text_list *ret_paths,
-                       struct text_list *ret_exclude)
+static void tail_globs(const void *config, struct file_globs *ret)
 {
     const struct tail_config *cfg = config;
 
-    *ret_paths = cfg->paths;
-    *ret_exclude = cfg->exclude;
+    *ret = (struct file_globs){ .paths = cfg->paths,
+                                .exclude = cfg->exclude,
+                                .folders_max = (size_t)cfg->max_folders };
 }
 
 static unsigned descriptors_for_files(void)
@@ -220,7 +222,7 @@ static enum collected tail_collect(void *state, struct sink *sink)
     struct tail_news news = { .context = tail, .file = hear_of_file, .is_ours = is_ours };
 
     tail_watch_read(&tail->watch, &news);
-    tail->scan_due |= news.folders;
+    tail->scan_due |= news.folders || (news.rights && tail_refused_any(&tail->refused));
     if (!tail->has_scanned || now_ms >= tail->next_scan_ms ||
         (tail->scan_due && now_ms >= tail->scan_rest_ms))
         tail_scan(tail, sink, now_ms);
@@ -232,6 +234,7 @@ static enum collected tail_collect(void *state, struct sink *sink)
     enum tail_round round = tail_read_round(tail, sink, now_ms);
     tail->round_ms = now_ms;
     sink_set(sink, SINK_SOURCES_OPEN, tail->open_count);
+    sink_set(sink, SINK_SOURCES_REFUSED, tail->refused.file_count);
     sink_set(sink, SINK_LAG_BYTES, tail->lag_bytes);
     tail->nap_until_ms = round == TAIL_ROUND_TOOK     ? now_ms + nap_ms(tail, sink)
                          : round == TAIL_ROUND_FAILED ? now_ms + FAILED_NAP_MS

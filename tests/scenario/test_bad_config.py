@@ -132,7 +132,7 @@ def test_each_key_misspelt_is_found_and_the_right_one_named(folder, number, key)
     ("processors: [quiet]", "processors: [quite]", "quiet"),
     ("type: tail", "type: tial", "tail"),
     ("paths: [FOLDER/*.log]", "# no paths", "paths"),
-    ("paths: [FOLDER/*.log]", "paths: [FOLDER/**/*.log]", "name each level"),
+    ("paths: [FOLDER/*.log]", "paths: [FOLDER/a**.log]", "within a name write '*'"),
     ("cap: 60s", "cap: 10ms", "retry"),
     ('url: "http://127.0.0.1:9/"', 'url: "ftp://x/"', "http"),
     ("workers: 1", "workers: 1\n    workers: 2", "workers"),

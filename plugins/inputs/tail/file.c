@@ -65,11 +65,19 @@ void tail_file_note(struct tail *tail, struct tail_file *file)
     file->lag_bytes = lag;
 }
 
+static void set_failed(struct tail *tail, struct tail_file *file, bool failed)
+{
+    tail->refused.file_count += failed;
+    tail->refused.file_count -= file->failed;
+    file->failed = failed;
+}
+
 void tail_file_drop(struct tail *tail, struct tail_file **filep)
 {
     struct tail_file *file = *filep;
     tail_file_close(tail, file);
     tail_watch_drop(&tail->watch, file->watch);
+    set_failed(tail, file, false);
     tail->lag_bytes -= file->lag_bytes;
     tail_table_remove(&tail->table, filep);
 }
@@ -118,14 +126,17 @@ struct tail_file *tail_file_add(struct tail *tail, struct sink *sink, const char
     return file;
 }
 
-void tail_file_failed(struct sink *sink, struct tail_file *file, const char *msg, int error)
+void tail_file_failed(struct tail *tail, struct sink *sink, struct tail_file *file, const char *msg,
+                      int error)
 {
+    char why[TAIL_WHY_BYTES];
+
     if (!file->failed)
-        sink_tell(sink, LOG_WARN, msg, file->path, strerror(error));
+        sink_tell(sink, LOG_WARN, msg, file->path, tail_refused_why(file->path, error, why));
     file->error_msg = msg;
     file->error = error;
     file->error_ms = clock_now_ms();
-    file->failed = true; /* until it works: the next scan tries again, and says no more */
+    set_failed(tail, file, true); /* until it works: the next scan tries again, and says no more */
 }
 
 void tail_file_close(struct tail *tail, struct tail_file *file)
@@ -167,6 +178,7 @@ void tail_file_finish(struct tail *tail, struct tail_file *file)
     tail_watch_drop(&tail->watch, file->watch);
     tail_table_set_watch(&tail->table, file, -1);
     file->hold = (struct tail_hold){ .any = false };
+    set_failed(tail, file, false);
     file->finishing = false;
     file->finished = true;
     if (!file->seen)
@@ -284,7 +296,7 @@ static int open_any(struct tail *tail, struct tail_file *file)
 static void cannot_open(struct tail *tail, struct sink *sink, struct tail_file *file, int error)
 {
     if (error != ENOENT && error != ESTALE)
-        tail_file_failed(sink, file, "file cannot be opened", error);
+        tail_file_failed(tail, sink, file, "file cannot be opened", error);
     else if (file->moved)
         tail_file_vanish(tail, sink, file);
     else
@@ -301,7 +313,7 @@ bool tail_file_open(struct tail *tail, struct sink *sink, struct tail_file *file
         return false;
     }
     file->fd = fd;
-    file->failed = false;
+    set_failed(tail, file, false);
     tail->open_count++;
     if (file->watch < 0)
         tail_table_set_watch(&tail->table, file, tail_watch_file(&tail->watch, fd, file->path));

@@ -9,10 +9,11 @@ enum tail_format { TAIL_LINES, TAIL_DOCKER, TAIL_CRI, TAIL_CONTAINER };
 
 #define TAIL_OPTIONS(X, T)                                                                         \
     X(T, paths, list, REQUIRED, ANY, ANY,                                                          \
-      "Files to read, as glob patterns; empty lines in them are no events")                        \
+      "Files to read, as glob patterns; '**' between slashes goes down into folders; empty lines " \
+      "in files are no events")                                                                    \
     X(T, exclude, list, "", ANY, ANY,                                                              \
       "Glob patterns of files to leave out; without a '/' they are compared with the file's name " \
-      "alone")                                                                                     \
+      "alone; with '/**' at the end all that is below a folder, which is not looked into then")    \
     X(T, start_at, choice, "end", "end|beginning", ANY,                                            \
       "Where to begin in files that are there at the first start; files that appear later are "    \
       "read from their beginning")                                                                 \
@@ -35,5 +36,7 @@ enum tail_format { TAIL_LINES, TAIL_DOCKER, TAIL_CRI, TAIL_CONTAINER };
     X(T, own_output, flag, "no", ANY, ANY,                                                         \
       "Read also the file that this agent's own log or standard output goes to")                   \
     X(T, max_files, count, "10000", "1", "100000",                                                 \
-      "Files known at a time, those kept for a day after they are gone included")
+      "Files known at a time, those kept for a day after they are gone included")                  \
+    X(T, max_folders, count, "10000", "1", "1000000",                                              \
+      "Folders that the patterns are looked for in, at most; the deepest are left out first")
 DECLARE_OPTIONS(tail_config, TAIL_OPTIONS);

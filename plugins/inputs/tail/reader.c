@@ -128,7 +128,7 @@ static ssize_t read_at(const struct round *round, struct tail_file *file, char *
 {
     ssize_t got = pread(file->fd, to, bytes, (off_t)offset);
     if (got < 0) {
-        tail_file_failed(round->sink, file, "file cannot be read", errno);
+        tail_file_failed(round->tail, round->sink, file, "file cannot be read", errno);
         tail_file_close(round->tail, file); /* a stale handle is cured by a new one */
     }
     return got;

@@ -1,26 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* scan: all globs against the table. It runs when the kernel says that names changed, and slowly
+/* scan: all patterns against the table. It runs when the kernel says that names changed, and slowly
  * anyway: so what inotify cannot see (network file systems, lost notifications, mounts, new
  * permissions) is found later, and not never. */
 #include "copy.h"
 
-#include <fnmatch.h>
-#include <glob.h>
-
 static const int64_t STAMP_SLACK_NS = NS_PER_S; /* file systems stamp with a coarse clock */
 static const int64_t GONE_KEPT_NS = INT64_C(24) * 3600 * NS_PER_S;
 enum { SCAN_REST_MS = 100, POLL_MS = 1000 };
-
-static const char *base_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash == NULL ? path : slash + 1;
-}
+/* A look at very many names takes long: then it is taken less often, for a share of a core. */
+enum { MANY_NAMES = 2000, REST_FACTOR = 20, REST_MOST_MS = 5000, POLL_FACTOR = 100 };
 
 bool tail_scan_is_ours(const struct tail *tail, const char *name)
 {
     for (size_t i = 0; i < tail->config->paths.count; i++) {
-        if (fnmatch(base_of(tail->config->paths.items[i]), name, 0) == 0)
+        if (patterns_may_end_with(tail->config->paths.items[i], name))
             return true;
     }
     return false;
@@ -31,33 +24,6 @@ bool tail_scan_excludes(const struct tail *tail, const char *path)
     const struct text_list *exclude = &tail->config->exclude;
 
     return patterns_excluding(exclude->items, exclude->count, path) != NULL;
-}
-
-/* The folders that could get a file of this pattern. Where a part is a wildcard or is missing, new
- * folders matter too: so on upwards, to the first folder that is fixed and there. */
-static void watch_folders(struct tail *tail, const char *pattern)
-{
-    char folder[PATH_MAX];
-
-    if (strlen(pattern) >= sizeof(folder))
-        return;
-    strcpy(folder, pattern);
-    for (bool found = false, fixed = false; !found || !fixed;) {
-        char *slash = strrchr(folder, '/');
-        bool top = slash == NULL || slash == folder;
-        glob_t names = { 0 };
-        if (slash == NULL)
-            strcpy(folder, ".");
-        else
-            slash[slash == folder] = '\0';
-        found = glob(folder, GLOB_NOSORT, NULL, &names) == 0;
-        for (size_t i = 0; found && i < names.gl_pathc; i++)
-            tail_watch_folder(&tail->watch, names.gl_pathv[i]);
-        globfree(&names);
-        fixed = top || strpbrk(folder, "*?[") == NULL;
-        if (top)
-            return;
-    }
 }
 
 static bool begins_at_end(const struct tail *tail, const struct tail_stat *stat)
@@ -135,35 +101,82 @@ static void note_seen(struct tail *tail, struct tail_file *file, const char *pat
     }
 }
 
-static void visit(struct tail *tail, struct sink *sink, const char *path)
+struct look {
+    struct tail *tail;
+    struct sink *sink;
+};
+
+static void leave_folder_out(void *context, enum find_trouble trouble, const char *folder,
+                             int error)
 {
+    const struct look *look = context;
+    tail_refused_folder(&look->tail->refused, look->sink, trouble, folder, error);
+}
+
+/* Its folder lets names be read, and no files. */
+static void cannot_look_at(void *context, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char folder[PATH_MAX];
+
+    (void)snprintf(folder, sizeof(folder), "%.*s", slash == NULL ? 1 : (int)(slash - path),
+                   slash == NULL ? "." : path);
+    leave_folder_out(context, FIND_REFUSED, folder[0] == '\0' ? "/" : folder, EACCES);
+}
+
+static void visit(void *context, const char *path)
+{
+    const struct look *look = context;
+    struct tail *tail = look->tail;
     struct tail_stat stat;
 
-    if (tail_scan_excludes(tail, path) || !tail_stat_path(path, &stat) || !stat.is_regular ||
-        tail_own_leaves_out(tail, sink, path, &stat))
+    if (tail_scan_excludes(tail, path))
         return;
-    struct tail_file *file = tail_scan_find(tail, sink, &stat);
+    if (!tail_stat_path(path, &stat)) {
+        if (errno == EACCES)
+            cannot_look_at(context, path);
+        return;
+    }
+    if (!stat.is_regular || tail_own_leaves_out(tail, look->sink, path, &stat))
+        return;
+    struct tail_file *file = tail_scan_find(tail, look->sink, &stat);
     if (file == NULL)
         file = find_on_other_device(tail, path, &stat);
     if (file == NULL)
-        file = tail_file_add(tail, sink, path, &stat, begins_at_end(tail, &stat));
+        file = tail_file_add(tail, look->sink, path, &stat, begins_at_end(tail, &stat));
     if (file != NULL)
         note_seen(tail, file, path, &stat);
 }
 
+/* Watched before it is looked into, so that nothing falls between. */
+static bool may_look_into(void *context, const char *folder)
+{
+    const struct look *look = context;
+    const struct text_list *exclude = &look->tail->config->exclude;
+
+    if (patterns_exclude_below(exclude->items, exclude->count, folder))
+        return false;
+    tail_watch_folder(&look->tail->watch, folder);
+    return true;
+}
+
 static void visit_all(struct tail *tail, struct sink *sink)
 {
-    for (size_t i = 0; i < tail->config->paths.count; i++) {
-        const char *pattern = tail->config->paths.items[i];
-        glob_t names = { 0 };
-        watch_folders(tail, pattern); /* before the look, so that nothing falls between */
-        int error = glob(pattern, GLOB_NOSORT | GLOB_BRACE, NULL, &names);
-        for (size_t k = 0; error == 0 && k < names.gl_pathc; k++)
-            visit(tail, sink, names.gl_pathv[k]);
-        if (error == GLOB_NOSPACE)
-            sink_tell(sink, LOG_ERROR, "files are not looked for", pattern, "no memory");
-        globfree(&names);
-    }
+    struct look look = { tail, sink };
+    struct find find = { .context = &look,
+                         .file = visit,
+                         .folder = may_look_into,
+                         .left_out = leave_folder_out,
+                         .folders_max = (size_t)tail->config->max_folders };
+
+    tail_watch_begin(&tail->watch);
+    tail_refused_begin(&tail->refused);
+    for (size_t i = 0; i < tail->config->paths.count; i++)
+        find_all(&find, tail->config->paths.items[i]);
+    tail_refused_end(&tail->refused);
+    tail_watch_end(&tail->watch);
+    tail->folder_count = find.folders;
+    sink_set(sink, SINK_FOLDERS_LEFT_OUT, tail->refused.folder_count);
 }
 
 /* A file under no name of ours is not met by the globs: is there more in it, or can it be read now?
@@ -269,8 +282,17 @@ static uint64_t watch_files(struct tail *tail)
     return unwatched;
 }
 
+/* As long as `factor` times what the look took, within bounds. */
+static int64_t pause_of(int64_t took_ms, int64_t factor, int64_t least_ms, int64_t most_ms)
+{
+    int64_t pause_ms = took_ms * factor > least_ms ? took_ms * factor : least_ms;
+    return pause_ms < most_ms ? pause_ms : most_ms;
+}
+
 static void plan_next(struct tail *tail, struct sink *sink, int64_t now_ms)
 {
+    bool are_many = tail->table.count + tail->folder_count >= MANY_NAMES;
+    int64_t took_ms = are_many ? clock_now_ms() - now_ms : 0;
     int64_t pause_ms = tail->config->rescan;
 
     sink_set(sink, SINK_SOURCES_UNWATCHED, tail->watch.folders_refused + watch_files(tail));
@@ -278,13 +300,12 @@ static void plan_next(struct tail *tail, struct sink *sink, int64_t now_ms)
     if (reason == NULL && tail->told_polling)
         sink_tell(sink, LOG_INFO, "file notifications are back", "inotify", "all are watched");
     if (reason != NULL && !tail->told_polling)
-        sink_tell(sink, LOG_WARN, "no more file notifications, polling every second", "inotify",
-                  reason);
+        sink_tell(sink, LOG_WARN, "no more file notifications, polling", "inotify", reason);
     tail->told_polling = reason != NULL;
     if (reason != NULL)
-        pause_ms = pause_ms < POLL_MS ? pause_ms : POLL_MS;
+        pause_ms = pause_of(took_ms, POLL_FACTOR, POLL_MS, pause_ms);
     tail->next_scan_ms = now_ms + pause_ms;
-    tail->scan_rest_ms = now_ms + SCAN_REST_MS;
+    tail->scan_rest_ms = now_ms + pause_of(took_ms, REST_FACTOR, SCAN_REST_MS, REST_MOST_MS);
 }
 
 void tail_scan(struct tail *tail, struct sink *sink, int64_t now_ms)
@@ -297,7 +318,6 @@ void tail_scan(struct tail *tail, struct sink *sink, int64_t now_ms)
         if (file != NULL)
             file->seen = file->at_home = false;
     }
-    tail_watch_retry(&tail->watch);
     visit_all(tail, sink);
     conclude_all(tail, sink);
     hold_and_forget(tail, sink);

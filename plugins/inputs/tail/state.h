@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* state: one tail input, shared by its source files. Everything belongs to the reading's thread.
- *   scan    finds files by glob, sees which are new and which have left their path
+ *   scan    finds files by their patterns, sees which are new and which have left their path
  *   rotate  finds what has left, and rotations that were missed; orders the files of one path
- *   file    opens, closes, starts over and gives up single files
+ *   file    opens, closes, starts over and gives up single files; refused: what it may not read
  *   copy    knows copies of files that were then cut off (copytruncate)
  *   reader  takes files from the queue and makes events of their bytes
  *   join    makes events of several lines, and of containers' logs
@@ -12,6 +12,7 @@
 #include "options.h"
 #include "own.h"
 #include "pending.h"
+#include "refused.h"
 #include "watch.h"
 #include <limits.h>
 
@@ -31,6 +32,7 @@ struct tail {
     uint64_t lag_bytes, open_count;
     size_t round_bytes;     /* of lines, in the last round */
     int64_t round_ms;       /* when it was */
+    size_t folder_count;    /* looked into by the last scan */
     int64_t next_scan_ms;   /* the slow rescan */
     int64_t scan_rest_ms;   /* no scan on news before this */
     int64_t next_expiry_ms; /* the next rotate_wait that runs out; 0: none */
@@ -40,6 +42,7 @@ struct tail {
     int64_t scan_ns;        /* Unix; when the scan that runs began */
     bool scan_due, has_scanned, has_checkpoint, told_full, told_polling;
     struct tail_own own;
+    struct tail_refused refused;
 };
 
 /* What stat() says, as far as it matters here. */
@@ -69,7 +72,8 @@ void tail_file_move(struct tail *tail, struct sink *sink, struct tail_file *file
 /* When its rotate_wait ends; when its unfinished event has waited. */
 void tail_file_expect(struct tail *tail, const struct tail_file *file);
 void tail_file_expect_line(struct tail *tail, const struct tail_file *file);
-void tail_file_failed(struct sink *sink, struct tail_file *file, const char *msg, int error);
+void tail_file_failed(struct tail *tail, struct sink *sink, struct tail_file *file, const char *msg,
+                      int error);
 void tail_file_note(struct tail *tail, struct tail_file *file); /* its size or offset changed */
 uint64_t tail_file_offset(const struct tail_file *file);
 void tail_file_drop(struct tail *tail, struct tail_file **filep);
@@ -114,7 +118,3 @@ enum tail_round {
     TAIL_ROUND_FAILED,  /* no memory; told */
 };
 enum tail_round tail_read_round(struct tail *tail, struct sink *sink, int64_t now_ms);
-
-/* ---- checkpoint ---- */
-bool tail_checkpoint_save(struct tail *tail, struct buf *ret);
-bool tail_checkpoint_restore(struct tail *tail, struct slice text, struct err *err);

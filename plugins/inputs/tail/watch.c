@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* watch: each file has a watch of its own, since that stays with the inode over a rename. Folders
- * need no table: an event that belongs to no file comes from a folder. */
+ * are looked at all together, so their watches need no table: two sorted lists are enough to see
+ * which ones have left. An event that belongs to no file comes from a folder. */
 #include "watch.h"
 
 #include <limits.h>
@@ -8,12 +9,15 @@
 
 enum {
     NEWS_BYTES = 16 * 1024,
+    FIRST_FOLDERS = 16,
     READS_AT_ONCE = 16,
     EVENT_BYTES = sizeof(struct inotify_event) + NAME_MAX + 1 /* at most */
 };
-static const uint32_t FOLDER_EVENTS =
-    IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_ONLYDIR | IN_EXCL_UNLINK;
-static const uint32_t NAME_EVENTS = IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE;
+static const uint32_t FOLDER_EVENTS = IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE |
+                                      IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR |
+                                      IN_EXCL_UNLINK;
+static const uint32_t NAME_EVENTS =
+    IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF;
 
 /* false: it is about this one path, which is gone or not ours to read; the rescan looks again. */
 static bool note_failure(struct tail_watch *watch, int error)
@@ -38,27 +42,82 @@ void tail_watch_open(struct tail_watch *watch)
     }
 }
 
-void tail_watch_retry(struct tail_watch *watch)
+void tail_watch_close(struct tail_watch *watch)
 {
+    if (watch->fd >= 0)
+        (void)close(watch->fd);
+    free(watch->folders);
+    free(watch->folders_before);
+    *watch = (struct tail_watch){ .fd = -1 };
+}
+
+/* ---- folders ---- */
+
+void tail_watch_begin(struct tail_watch *watch)
+{
+    watch->folder_count = 0;
+    watch->is_listing_cut = false;
     watch->folders_refused = 0;
     if (watch->fd >= 0)
         watch->reason = NULL;
 }
 
-void tail_watch_close(struct tail_watch *watch)
+/* Both lists have the same room, so that they can change places. */
+static bool make_room(struct tail_watch *watch)
 {
-    if (watch->fd >= 0)
-        (void)close(watch->fd);
-    watch->fd = -1;
+    size_t room = watch->folder_room == 0 ? FIRST_FOLDERS : watch->folder_room * 2;
+
+    if (watch->folder_count < watch->folder_room)
+        return true;
+    int *longer = realloc(watch->folders, room * sizeof(int));
+    watch->folders = longer == NULL ? watch->folders : longer;
+    int *before = longer == NULL ? NULL : realloc(watch->folders_before, room * sizeof(int));
+    watch->folders_before = before == NULL ? watch->folders_before : before;
+    if (longer == NULL || before == NULL)
+        return false;
+    watch->folder_room = room;
+    return true;
 }
 
 void tail_watch_folder(struct tail_watch *watch, const char *path)
 {
-    bool watched = watch->fd >= 0 && inotify_add_watch(watch->fd, path, FOLDER_EVENTS) >= 0;
+    int folder = watch->fd < 0 ? -1 : inotify_add_watch(watch->fd, path, FOLDER_EVENTS);
 
-    if (!watched && (watch->fd < 0 || note_failure(watch, errno)))
-        watch->folders_refused++;
+    if (folder < 0) {
+        if (watch->fd < 0 || note_failure(watch, errno))
+            watch->folders_refused++;
+    } else if (make_room(watch)) {
+        watch->folders[watch->folder_count++] = folder;
+    } else {
+        watch->is_listing_cut = true;
+    }
 }
+
+static int order(const void *a, const void *b)
+{
+    int left = *(const int *)a, right = *(const int *)b;
+    return (left > right) - (left < right);
+}
+
+void tail_watch_end(struct tail_watch *watch)
+{
+    int *now = watch->folders;
+
+    if (watch->folder_count > 0)
+        qsort(now, watch->folder_count, sizeof(*now), order);
+    for (size_t i = 0, at = 0; i < watch->folders_before_count && !watch->is_listing_cut; i++) {
+        int before = watch->folders_before[i];
+        while (at < watch->folder_count && now[at] < before)
+            at++;
+        if (at == watch->folder_count || now[at] != before)
+            (void)inotify_rm_watch(watch->fd, before); /* fails if it is gone already */
+    }
+    watch->folders = watch->folders_before;
+    watch->folders_before = now;
+    watch->folders_before_count = watch->folder_count;
+}
+
+/* ---- files ---- */
 
 int tail_watch_file(struct tail_watch *watch, int fd, const char *path)
 {
@@ -89,6 +148,8 @@ static void take_one(struct tail_news *news, const struct inotify_event *event)
     else if (event->mask & NAME_EVENTS)
         news->folders |= (event->mask & IN_ISDIR) != 0 || event->len == 0 ||
                          news->is_ours(news->context, event->name);
+    else if (event->mask & IN_ATTRIB)
+        news->rights = true;
     else if (event->mask & IN_MODIFY)
         news->file(news->context, event->wd);
 }

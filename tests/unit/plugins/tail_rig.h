@@ -54,7 +54,8 @@ static inline void rig_init(struct rig *rig, const char *pattern)
                                      .multiline__max_lines = 1000,
                                      .multiline__max_bytes = 64 * 1024,
                                      .multiline__wait = 1000,
-                                     .max_files = 1000 },
+                                     .max_files = 1000,
+                                     .max_folders = 1000 },
                          .base = { SLICE("host.name"), { .text = SLICE("box") } } };
     rig->host = (struct host){ .name = "files", .buffer_bytes = 256 * 1024, .base_count = 1 };
     assert_non_null(mkdtemp(rig->folder));

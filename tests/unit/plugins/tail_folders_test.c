@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tail: folders below folders, and what may not be read or looked into. */
+#include "tail_scene.h"
+
+#include <poll.h>
+
+/* As the core does: for a notification, for at most as long as the plugin says; then collects. */
+static void wait_for_events(size_t count)
+{
+    int64_t give_up_ms = clock_now_ms() + 60000;
+
+    for (rig_drain(&rig); rig.sink->event_count < count; rig_drain(&rig)) {
+        struct waits waits = { .fd_count = 0 };
+        assert_true(clock_now_ms() < give_up_ms); /* before the next look without one */
+        input_tail.wait(rig.state, &waits);
+        struct pollfd fd = { .fd = waits.fd_count > 0 ? waits.fds[0] : -1, .events = POLLIN };
+        int64_t left_ms = waits.until_ms - clock_now_ms();
+        (void)poll(&fd, 1, left_ms < 0 ? 0 : (int)left_ms);
+    }
+}
+
+static void look_slowly(void)
+{
+    rig.config.rescan = 3600 * 1000;
+}
+
+static void make_folder(const char *name)
+{
+    assert_int_equal(mkdir(rig_path(&rig, name), 0755), 0);
+}
+
+static size_t watches(void)
+{
+    struct waits waits = { .fd_count = 0 };
+    char name[64], line[256];
+    size_t count = 0;
+
+    input_tail.wait(rig.state, &waits);
+    assert_int_equal(waits.fd_count, 1);
+    (void)snprintf(name, sizeof(name), "/proc/self/fdinfo/%d", waits.fds[0]);
+    FILE *info = fopen(name, "re");
+    assert_non_null(info);
+    while (fgets(line, sizeof(line), info) != NULL)
+        count += strncmp(line, "inotify wd", 10) == 0;
+    (void)fclose(info);
+    return count;
+}
+
+static void folders_that_appear_below_folders_are_heard_of(void **unused)
+{
+    (void)unused;
+    look_slowly();
+    rig_add_path(&rig, "deep/**/*.txt");
+    begin_with("1\n");
+    make_folder("deep");
+    make_folder("deep/a");
+    make_folder("deep/a/b");
+    rig_append(&rig, "deep/a/b/x.txt", "2\n");
+    wait_for_events(2);
+    make_folder("deep/a/b/c"); /* below one that was just met */
+    rig_append(&rig, "deep/a/b/c/x.txt", "3\n");
+    rig_append(&rig, "deep/x.txt", "4\n");
+    wait_for_events(4);
+    rig_append(&rig, "deep/a/b/c/x.txt", "5\n");
+    wait_for_events(5);
+    assert_int_equal(rig.sink->event_count, 5);
+    assert_int_equal(rig.sink->tell_count, 0);
+}
+
+static void folders_that_leave_give_their_watches_back(void **unused)
+{
+    (void)unused;
+    rig_add_path(&rig, "deep/**/*.txt");
+    rig_open(&rig);
+    make_folder("deep");
+    make_folder("deep/a");
+    make_folder("deep/a/b");
+    make_folder("deep/c");
+    rig_drain(&rig);
+    assert_int_equal(watches(), 1 + 4);
+    rig_rename(&rig, "deep/a", "elsewhere"); /* the kernel watches on, under whatever name */
+    rig_drain(&rig);
+    assert_int_equal(watches(), 1 + 2);
+    assert_int_equal(rmdir(rig_path(&rig, "deep/c")), 0);
+    rig_drain(&rig);
+    assert_int_equal(watches(), 1 + 1);
+}
+
+static void a_folder_that_is_made_anew_is_heard_of(void **unused)
+{
+    (void)unused;
+    look_slowly();
+    rig_add_path(&rig, "one/*.txt");
+    make_folder("one");
+    begin_with("1\n");
+    assert_int_equal(rmdir(rig_path(&rig, "one")), 0);
+    rig_append(&rig, "app.log", "2\n");
+    wait_for_events(2);
+    make_folder("one");
+    rig_append(&rig, "one/x.txt", "3\n");
+    wait_for_events(3);
+}
+
+static void what_is_left_out_below_a_folder_is_not_watched(void **unused)
+{
+    static const char *exclude[1];
+    (void)unused;
+
+    exclude[0] = strdup(rig_path(&rig, "deep/no/**"));
+    rig.config.exclude = (struct text_list){ exclude, 1 };
+    rig_add_path(&rig, "deep/**");
+    make_folder("deep");
+    make_folder("deep/no");
+    make_folder("deep/no/more");
+    make_folder("deep/yes");
+    rig_append(&rig, "deep/no/more/x", "1\n");
+    rig_append(&rig, "deep/no/x", "2\n");
+    rig_append(&rig, "deep/yes/x", "3\n");
+    rig_open(&rig);
+    rig_expect(&rig, "3 ");
+    rig_drain(&rig);
+    assert_int_equal(watches(), 3 + 1); /* the folders and the file */
+    free((char *)exclude[0]);
+}
+
+static void folders_over_max_folders_are_told_once_and_counted(void **unused)
+{
+    (void)unused;
+    rig.config.max_folders = 4;
+    rig_add_path(&rig, "deep/**/*.txt");
+    make_folder("deep");
+    make_folder("deep/a");
+    make_folder("deep/b");
+    make_folder("deep/a/c");
+    make_folder("deep/b/c");
+    rig_append(&rig, "deep/a/x.txt", "1\n");
+    rig_append(&rig, "deep/a/c/x.txt", "2\n");
+    rig_append(&rig, "deep/b/c/x.txt", "2\n");
+    rig_open(&rig);
+    rig_drain(&rig);
+    rig_expect(&rig, "1 ");
+    assert_int_equal(rig.sink->tell_count, 1);
+    assert_true(fake_sink_told(rig.sink, "max_folders"));
+    assert_int_equal(rig.sink->numbers[SINK_FOLDERS_LEFT_OUT], 2);
+    rig.config.max_folders = 1000;
+    rig_drain(&rig);
+    assert_int_equal(rig.sink->event_count, 3);
+    assert_int_equal(rig.sink->numbers[SINK_FOLDERS_LEFT_OUT], 0);
+}
+
+/* ---- rights; root has them all ---- */
+
+static bool is_root;
+
+static void become_nobody(void)
+{
+    is_root = geteuid() == 0;
+    assert_int_equal(chmod(rig.folder, 0755), 0);
+    if (is_root)
+        assert_int_equal(seteuid(65534), 0);
+}
+
+static void change_mode(const char *name, mode_t mode)
+{
+    if (is_root)
+        assert_int_equal(seteuid(0), 0);
+    assert_int_equal(chmod(rig_path(&rig, name), mode), 0);
+    if (is_root)
+        assert_int_equal(seteuid(65534), 0);
+}
+
+static int end_as_root(void **unused)
+{
+    if (is_root)
+        assert_int_equal(seteuid(0), 0);
+    return end(unused);
+}
+
+static void a_file_that_may_be_read_now_is_heard_of(void **unused)
+{
+    (void)unused;
+    look_slowly();
+    rig_add_path(&rig, "closed.txt");
+    rig_append(&rig, "closed.txt", "2\n3\n");
+    rig_append(&rig, "app.log", "1\n");
+    assert_int_equal(chmod(rig_path(&rig, "closed.txt"), 0), 0);
+    become_nobody();
+    rig_open(&rig);
+    rig_expect(&rig, "1 ");
+    assert_int_equal(rig.sink->numbers[SINK_SOURCES_REFUSED], 1);
+    assert_int_equal(rig.sink->tell_count, 1);
+    assert_true(fake_sink_told(rig.sink, "CAP_DAC_READ_SEARCH"));
+    change_mode("closed.txt", 0644);
+    wait_for_events(3);
+    assert_string_equal(rig_bodies(&rig), "1 2 3 ");
+    assert_int_equal(rig.sink->numbers[SINK_SOURCES_REFUSED], 0);
+    assert_int_equal(rig.sink->tell_count, 1);
+}
+
+/* `closed`: not to be listed, or not to be passed through. */
+static void open_a_folder(mode_t closed)
+{
+    look_slowly();
+    rig_add_path(&rig, "closed/*.txt");
+    make_folder("closed");
+    rig_append(&rig, "closed/a.txt", "2\n");
+    rig_append(&rig, "closed/b.txt", "3\n");
+    rig_append(&rig, "app.log", "1\n");
+    assert_int_equal(chmod(rig_path(&rig, "closed"), closed), 0);
+    become_nobody();
+    rig_open(&rig);
+    rig_expect(&rig, "1 ");
+    assert_int_equal(rig.sink->numbers[SINK_FOLDERS_LEFT_OUT], 1);
+    assert_int_equal(rig.sink->tell_count, 1);
+    assert_true(fake_sink_told(rig.sink, "/closed"));
+    change_mode("closed", 0755);
+    wait_for_events(3);
+    assert_int_equal(rig.sink->numbers[SINK_FOLDERS_LEFT_OUT], 0);
+    assert_int_equal(rig.sink->tell_count, 1);
+}
+
+static void a_folder_that_may_be_listed_now_is_heard_of(void **unused)
+{
+    (void)unused;
+    open_a_folder(0711);
+}
+
+static void a_folder_that_may_be_passed_through_now_is_heard_of(void **unused)
+{
+    (void)unused;
+    open_a_folder(0744);
+}
+
+static void many_folders_that_may_not_be_listed_are_counted_and_each_is_told_once(void **unused)
+{
+    char name[32];
+    (void)unused;
+
+    rig_add_path(&rig, "*/x.txt");
+    for (int i = 0; i < 80; i++) {
+        (void)snprintf(name, sizeof(name), "f%d", i);
+        make_folder(name);
+        assert_int_equal(chmod(rig_path(&rig, name), 0), 0);
+    }
+    become_nobody();
+    rig_open(&rig);
+    rig_drain(&rig);
+    rig_drain(&rig);
+    assert_int_equal(rig.sink->numbers[SINK_FOLDERS_LEFT_OUT], 80);
+    assert_int_equal(rig.sink->tell_count, 64); /* the list is that long */
+}
+
+#define TEST_OF_RIGHTS(name) cmocka_unit_test_setup_teardown(name, begin, end_as_root)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(folders_that_appear_below_folders_are_heard_of),
+        TEST(folders_that_leave_give_their_watches_back),
+        TEST(a_folder_that_is_made_anew_is_heard_of),
+        TEST(what_is_left_out_below_a_folder_is_not_watched),
+        TEST(folders_over_max_folders_are_told_once_and_counted),
+        TEST_OF_RIGHTS(a_file_that_may_be_read_now_is_heard_of),
+        TEST_OF_RIGHTS(a_folder_that_may_be_listed_now_is_heard_of),
+        TEST_OF_RIGHTS(a_folder_that_may_be_passed_through_now_is_heard_of),
+        TEST_OF_RIGHTS(many_folders_that_may_not_be_listed_are_counted_and_each_is_told_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
