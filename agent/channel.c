@@ -88,6 +88,7 @@ static bool make_setup(const struct channel_place *place, struct generation *gen
                                  .max_event_bytes = lane_setup_event_bytes(input),
                                  .buffer_bytes = LANE_READ_BUFFER,
                                  .starter = place->starter,
+                                 .kept = place->kept,
                                  .on_done = place->on_done,
                                  .on_done_context = place->context };
     return true;

@@ -73,6 +73,7 @@ struct channel_place {
     struct disk *disk;
     const char *hostname;
     const struct starter *starter;  /* NULL: no input has a command */
+    struct kept_counts *kept;       /* NULL: none */
     void (*on_done)(void *context); /* a source is at its end; any thread */
     void *context;
 };

@@ -18,6 +18,23 @@ static void note_source_end(void *context)
     bell_ring(pipeline->bell);
 }
 
+/* Beside the live books, for the same reason on tmpfs; only sockets that were handed over need it.
+ */
+static void open_kept_counts(struct pipeline *pipeline)
+{
+    const char *books = ledger_live_path(pipeline->ledger);
+    char path[PATH_MAX];
+    struct err err = { "" };
+
+    if (getenv("LISTEN_FDS") == NULL || books[0] == '\0' ||
+        snprintf(path, sizeof(path), "%s.kept", books) >= (int)sizeof(path))
+        return;
+    pipeline->place.kept = kept_counts_open(path, &err);
+    if (pipeline->place.kept == NULL)
+        LOG(LOG_WARN, "what sockets lose until the next start will not be counted",
+            LS("why", err.text));
+}
+
 struct pipeline *pipeline_start(struct generation *generation, struct ledger *ledger,
                                 struct disk *disk, int bell, struct spools *spools,
                                 const struct starter *starter, struct err *err)
@@ -39,6 +56,7 @@ struct pipeline *pipeline_start(struct generation *generation, struct ledger *le
                                               .starter = starter,
                                               .on_done = note_source_end,
                                               .context = pipeline };
+    open_kept_counts(pipeline);
     if (!pipeline_follow(pipeline, generation, spools, NULL, err))
         return NULL;
     struct pipeline *started = pipeline;
@@ -197,6 +215,7 @@ void pipeline_free(struct pipeline **pipelinep)
     for (size_t i = 0; i < pipeline->outlet_count; i++)
         outlet_free(&pipeline->outlets[i]);
     generation_release(&pipeline->generation);
+    kept_counts_free(&pipeline->place.kept);
     lock_fini(&pipeline->lock);
     free(pipeline);
 }

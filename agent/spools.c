@@ -129,7 +129,7 @@ static bool open_place(const char *output, const char *path, struct spool_disk *
         return err_set(err, "output '%s': spool: %s", output, why.text);
     if (*ret == NULL && path[0] != '\0')
         LOG(LOG_ERROR, "spool cannot be opened, batches are held in memory", LS("output", output),
-            LS("error", why.text));
+            LS("error", why.text), LS("fix", "mend the folder and restart"));
     return true;
 }
 

@@ -71,10 +71,12 @@ static void tell(const struct watch *watch, const struct outlet *outlet,
         LS("output", outlet->part->name), LS("cause", saturation_name(watch->saturation.cause)),
         LS("before", saturation_name(before)), LR("ring_fill", measure->ring_fill),
         LR("blocked", measure->blocked), LR("busy", measure->busy),
-        LI("wait_p99_ms", measure->wait_p99_ms), LU("lag_bytes", measure->lag_bytes),
+        LU("lag_bytes", measure->lag_bytes),
         LU("in_flight", numbers_get(outlet->numbers, NUMBER_requests_in_flight)),
         LR("limit", (double)numbers_get(outlet->numbers, NUMBER_concurrency_limit) / 1000),
-        LU("breaker", numbers_get(outlet->numbers, NUMBER_breaker_state)));
+        LU("breaker", numbers_get(outlet->numbers, NUMBER_breaker_state)),
+        measure->wait_p99_ms < 0 ? (struct log_field){ .kind = LOG_END } /* nothing arrived */
+                                 : LI("wait_p99_ms", measure->wait_p99_ms));
 }
 
 int64_t watch_look(struct watch *watch, struct outlet *outlet, int64_t now_ms, int64_t calm_ms)

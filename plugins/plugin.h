@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/find.h"
 #include "base/json.h"
+#include "base/kept_counts.h"
 #include "base/line_buffer.h"
 #include "base/listen.h"
 #include "base/log.h"
@@ -163,6 +164,7 @@ struct host {
     size_t max_event_bytes; /* larger ones are dropped as oversize */
     size_t buffer_bytes;    /* what the reading may use as its read buffer */
     const struct starter *starter; /* inputs with a command: for child_start() */
+    struct kept_counts *kept;      /* what outlives this process; NULL: nothing does */
 };
 
 /* What an input knows of one of its sources, for people who ask. Borrowed while it is told. Times

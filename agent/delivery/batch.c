@@ -29,8 +29,12 @@ void batch_settle(const struct batch *batch)
 
     for (size_t i = 0; i < batch->run_count; i++) {
         struct receipts *list = receipt_settle(batch->runs[i].receipt, batch->runs[i].events);
-        if (list == NULL || list == to_tell)
+        if (list == NULL)
             continue;
+        if (list == to_tell) {
+            receipts_spare(list);
+            continue;
+        }
         receipts_tell(to_tell);
         to_tell = list;
     }

@@ -426,12 +426,12 @@ void lane_give_back(struct lane *lane, struct piece **piecep)
     piece_forget_resources(piece);
     lock_take(&lane->lock);
     take_back(lane, piece);
-    bool wake = may_wake_waiter(lane);
-    if (wake)
+    /* Under the lock: a reading that was taken from the lane (lane_set_reading) may be freed. */
+    if (may_wake_waiter(lane)) {
         lane->has_waiter = false;
-    lock_drop(&lane->lock);
-    if (wake)
         lane->config.on_room(lane->config.on_room_context);
+    }
+    lock_drop(&lane->lock);
 }
 
 /* ---- audits and the end ---- */

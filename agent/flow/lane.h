@@ -25,7 +25,7 @@ struct lane_config {
     uint64_t seed;
     struct books *books;
     struct feed *feed;              /* of the output; borrowed */
-    void (*on_room)(void *context); /* a waiting reading may go on; called without locks */
+    void (*on_room)(void *context); /* under the lane's lock: only rings a reading that waits */
     void *on_room_context;
 };
 
@@ -113,7 +113,7 @@ bool lane_limit(struct lane *lane, size_t capacity_bytes);
 bool lane_can_limit(struct lane *lane, size_t capacity_bytes);
 size_t lane_capacity(struct lane *lane); /* as it was asked for */
 bool lane_is_free(struct lane *lane);    /* empty, and no worker has a piece of it in hand */
-/* Another reading offers to it, or with NULL none: then nobody waits for room any more. */
+/* Another reading offers to it, or with NULL none. The one of before is not called any more. */
 void lane_set_reading(struct lane *lane, void (*on_room)(void *context), void *context);
 /* Gives back what a worker had in hand and did not seal; what cannot go back is counted so. */
 void lane_abandon_gathered(struct books *books, enum flow drop, unsigned worker,

@@ -11,7 +11,8 @@ enum { LANE_MAGIC = 0x1a9e1a9e, LANE_OUTGROWN = LEDGER_CELLS };
 struct lane {
     uint32_t magic;
     struct lock lock;
-    /* constant between two changes, which are made while nobody offers or gathers */
+    /* constant between two changes, which are made while nobody offers or gathers; but on_room and
+     * its context: under lock */
     struct lane_config config;
     size_t max_record;
     /* under lock */

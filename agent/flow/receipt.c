@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* receipt: a list of entries out of one fixed pool, so that a read allocates nothing.
  * Only the count of an entry is shared. Whoever takes it to zero has read beforehand whom to tell,
- * because from that moment the reading may give the entry to another read.
+ * because from that moment the reading may give the entry to another read; and is counted as a
+ * teller, because from that moment the list may be freed.
  * Pool entries are used from the front and used ones first, so memory that was never needed is
  * never touched. */
 #include "flow/receipt.h"
 
 #include "base/check.h"
 
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +30,8 @@ struct receipts {
     void (*on_settled)(void *context);
     void *context;
     _Atomic enum receipts_way way;
+    /* any thread: those that may have taken a receipt to zero and have not told yet */
+    _Atomic unsigned tellers;
     /* reading's thread only */
     struct receipt *oldest, *newest, *free;
     size_t count, touched;
@@ -45,10 +49,15 @@ struct receipts *receipts_new(void (*on_settled)(void *context), void *context)
     return receipts;
 }
 
+/* With all settled, the last of those who settled may still be about to tell: a call away. */
 void receipts_free(struct receipts **receiptsp)
 {
-    free(*receiptsp);
+    struct receipts *receipts = *receiptsp;
+
     *receiptsp = NULL;
+    while (receipts != NULL && atomic_load_explicit(&receipts->tellers, memory_order_acquire) > 0)
+        (void)sched_yield();
+    free(receipts);
 }
 
 /* Acquire pairs with the release in receipt_release(): what was counted before is visible. */
@@ -218,15 +227,27 @@ struct receipts *receipt_settle(struct receipt *receipt, uint64_t events)
     if (receipt == NULL || events == 0)
         return NULL;
     struct receipts *list = receipt->list;
+    atomic_fetch_add_explicit(&list->tellers, 1, memory_order_relaxed); /* first: see at the top */
     uint64_t before = atomic_fetch_sub_explicit(&receipt->open, events, memory_order_acq_rel);
     CHECK(before >= events);
-    return before == events ? list : NULL;
+    if (before == events)
+        return list;
+    receipts_spare(list);
+    return NULL;
+}
+
+void receipts_spare(struct receipts *receipts)
+{
+    atomic_fetch_sub_explicit(&receipts->tellers, 1, memory_order_release);
 }
 
 void receipts_tell(struct receipts *receipts)
 {
-    if (receipts != NULL && receipts->on_settled != NULL)
+    if (receipts == NULL)
+        return;
+    if (receipts->on_settled != NULL)
         receipts->on_settled(receipts->context);
+    receipts_spare(receipts);
 }
 
 void receipt_release(struct receipt *receipt, uint64_t events)

@@ -19,7 +19,8 @@ struct receipts; /* a reading's list, oldest first, at most RECEIPTS_MAX */
 
 /* on_settled runs in the releasing thread, without locks of ours, when a receipt reaches zero. */
 struct receipts *receipts_new(void (*on_settled)(void *context), void *context);
-void receipts_free(struct receipts **receiptsp); /* all must be settled or abandoned */
+/* All must be settled or abandoned. After it on_settled is not called and its context may go. */
+void receipts_free(struct receipts **receiptsp);
 /* May so many reads be opened? With few entries left finished neighbours are merged first: one read
  * that takes long does not keep those behind it, which are finished, in the list. */
 bool receipts_have_room(struct receipts *receipts, size_t reads);
@@ -54,6 +55,8 @@ void receipt_release(struct receipt *receipt, uint64_t events); /* NULL: nothing
 void receipt_drop(struct receipt *receipt, uint64_t events);
 void receipt_note_dropped(struct receipt *receipt, uint64_t events); /* before it is settled */
 /* In two steps, for many at once: each reading is woken once then. Returns the list of the receipt
- * if it reached zero, to be told later; NULL: nobody needs to know. */
+ * if it reached zero, which must be told soon, or spared that, as it is told anyway; NULL: nobody
+ * needs to know. */
 struct receipts *receipt_settle(struct receipt *receipt, uint64_t events);
 void receipts_tell(struct receipts *receipts); /* NULL: nothing to do */
+void receipts_spare(struct receipts *receipts);

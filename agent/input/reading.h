@@ -33,6 +33,7 @@ struct reading_config {
     int64_t interval_ms, block_for_ms;
     size_t max_event_bytes, buffer_bytes;
     const struct starter *starter;  /* NULL: no input has a command */
+    struct kept_counts *kept;       /* NULL: none */
     void (*on_done)(void *context); /* the source is at its end; any thread */
     void *on_done_context;
 };

@@ -53,6 +53,7 @@ struct host *reading_make_host(const struct reading_config *config)
                                .interval_ms = config->interval_ms,
                                .max_event_bytes = config->max_event_bytes,
                                .starter = config->starter,
+                               .kept = config->kept,
                                .buffer_bytes = config->buffer_bytes };
     return host;
 }

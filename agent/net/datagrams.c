@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/datagrams.h"
 
+#include "base/kept_counts.h"
 #include "net/socket.h"
 
 #include <errno.h>
@@ -8,12 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 /* SK_MEMINFO_DROPS of linux/sock_diag.h, which the C library's headers do not go with. */
 enum { MEMINFO_DROPS = 8, MEMINFO_WORDS = 9 };
 enum { PEERS = 64, LINE = 64 };
 #ifndef SO_MEMINFO
 #define SO_MEMINFO 55
+#endif
+#ifndef SO_COOKIE
+#define SO_COOKIE 57
 #endif
 
 struct known_peer {
@@ -179,9 +184,39 @@ uint64_t datagrams_dropped(struct socket *socket)
     return fresh;
 }
 
-void datagrams_forget_drops(struct socket *socket)
+/* By the kernel's cookie, which no other socket has until the next boot; the inode beside it is for
+ * kernels that counted cookies by network namespace. */
+static bool find_key(const struct socket *socket, struct kept_key *ret)
 {
-    (void)datagrams_dropped(socket);
+    struct stat stat;
+    uint64_t cookie = 0;
+    socklen_t bytes = sizeof(cookie);
+
+    if (getsockopt(socket->fd, SOL_SOCKET, SO_COOKIE, &cookie, &bytes) != 0 || cookie == 0 ||
+        fstat(socket->fd, &stat) != 0)
+        return false;
+    *ret = (struct kept_key){ cookie, stat.st_ino };
+    return true;
+}
+
+void datagrams_go_on(struct socket *socket, struct kept_counts *kept)
+{
+    static const char made_for_us[] = "systemd:";
+    struct kept_key key;
+    bool is_new = true;
+
+    if (!socket->counts_drops)
+        return;
+    if (kept != NULL && find_key(socket, &key))
+        socket->kept_drops = kept_counts_find(kept, key, &is_new);
+    if (socket->kept_drops != NULL && !is_new) {
+        socket->drops = (uint32_t)atomic_load(socket->kept_drops);
+    } else if (socket->kept_drops == NULL ||
+               strncmp(socket->address, made_for_us, sizeof(made_for_us) - 1) != 0) {
+        (void)datagrams_dropped(socket);
+        if (socket->kept_drops != NULL)
+            atomic_store(socket->kept_drops, socket->drops);
+    }
 }
 
 void datagrams_shut(const struct socket *socket)

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct kept_counts;
 struct socket;
 struct datagrams;
 
@@ -34,8 +35,10 @@ size_t datagrams_read(struct datagrams *datagrams, const struct socket *socket,
 uint64_t datagrams_memory_bytes(uint64_t max_bytes); /* at most */
 /* What the kernel has dropped since the last call, for want of room. */
 uint64_t datagrams_dropped(struct socket *socket);
-/* From here on: what was dropped before is not told. */
-void datagrams_forget_drops(struct socket *socket);
+/* A socket that was open before: what was dropped since somebody last told of it is told next. Of
+ * one that the service manager made for us and nobody knows, that is all; of any other that nobody
+ * knows, nothing: who had it before may have told. */
+void datagrams_go_on(struct socket *socket, struct kept_counts *kept);
 /* Nothing more comes in: what the kernel has by now can be read to its end. UDP that still arrives
  * is counted as dropped. */
 void datagrams_shut(const struct socket *socket);

@@ -29,8 +29,11 @@ static void tell_drops(struct socket *socket, struct sink *sink)
 {
     uint64_t dropped = datagrams_dropped(socket);
 
-    if (dropped > 0)
-        sink_lost(sink, socket->name, dropped, 0);
+    if (dropped == 0)
+        return;
+    sink_lost(sink, socket->name, dropped, 0);
+    if (socket->kept_drops != NULL)
+        atomic_store(socket->kept_drops, socket->drops);
 }
 
 /* ---- datagrams ---- */
@@ -315,6 +318,7 @@ struct listener *listener_open(const struct listener_config *config, const struc
         (void)err_set(err, "out of memory for a listener");
         return NULL;
     }
+    listener->kept = host->kept;
     if (!listener_change(listener, config, host, err))
         return NULL;
     struct listener *opened = listener;

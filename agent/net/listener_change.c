@@ -306,7 +306,7 @@ static void begin_socket(struct listener *listener, struct socket *socket, struc
         return;
     socket->is_watched = true;
     if (socket->is_adopted && socket->kind == SOCKET_DATAGRAMS)
-        datagrams_forget_drops(socket); /* who had it before may have told of them */
+        datagrams_go_on(socket, listener->kept);
     if (socket->kind == SOCKET_BYTES)
         streams_adopt(listener->streams, socket, sink);
     else if (epoll_ctl(listener->epoll, EPOLL_CTL_ADD, socket->fd, &event) != 0)

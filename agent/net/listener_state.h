@@ -12,6 +12,7 @@ struct listener {
     struct stream_rules rules;
     size_t buffer_bytes;
     int epoll;
+    struct kept_counts *kept; /* NULL: none */
     struct socket *sockets[SOCKETS_MAX];
     size_t socket_count;
     struct datagrams *datagrams;

@@ -2,6 +2,7 @@
 /* Any bytes as a file of /proc, to the group that the first byte chooses: what it makes of them are
  * finite numbers with a name and a unit. */
 #include "plugins/inputs/host_metrics/groups.h"
+#include "plugins/inputs/host_metrics/tcp_states.h"
 #include "plugins/inputs/host_metrics/unit_name.h"
 
 #include "base/check.h"
@@ -57,6 +58,17 @@ static void take_name(struct slice text)
         CHECK(memchr(place, '\0', sizeof(place)) != NULL && place[0] == '/');
 }
 
+static void take_states(struct slice piece)
+{
+    struct tcp_count count = { .sockets = 0 };
+    uint64_t sum = 0;
+
+    (void)tcp_states_take(piece.data, piece.bytes, &count);
+    for (size_t i = 0; i < TCP_STATES; i++)
+        sum += count.by_state[i];
+    CHECK(sum <= count.sockets && count.sockets <= piece.bytes);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     static bool (*const groups[])(struct round * round, struct err * err) = {
@@ -81,9 +93,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     memcpy(copy, data + 1, bytes - 1);
     for (size_t i = 0; i < HOST_FILES; i++)
         round.texts[i] = (struct slice){ copy, bytes - 1 };
-    if (data[0] % (GROUPS + 1) == GROUPS)
+    if (data[0] % (GROUPS + 2) == GROUPS)
         take_name(round.texts[0]);
-    else if (!groups[data[0] % (GROUPS + 1)](&round, &err))
+    else if (data[0] % (GROUPS + 2) == GROUPS + 1)
+        take_states(round.texts[0]);
+    else if (!groups[data[0] % (GROUPS + 2)](&round, &err))
         CHECK(err.text[0] != '\0');
     check_sample(&sink);
     sink.event.scratch = NULL;

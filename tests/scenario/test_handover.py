@@ -5,6 +5,7 @@ when it goes, so that nobody who sends finds the door shut."""
 import fcntl
 import pathlib
 import socket
+import struct
 import sys
 
 import pytest
@@ -24,6 +25,9 @@ for place, fd in enumerate(fds):
 os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(fds)), LISTEN_FDNAMES=names)
 os.execvp(command[0], command)
 """
+
+
+SO_MEMINFO = 55  # linux/sock_diag.h has its words; the ninth counts drops
 
 
 class SocketUnits:
@@ -96,6 +100,43 @@ def test_syslog_comes_by_sockets_of_systemd_also_while_the_agent_is_down(rig, un
         assert attributes.get("network.peer.address") == (None if "gram" in body else "127.0.0.1")
     assert agent.metrics().get("spillway_lines_unparsed_total", input="syslog") == 0
     assert agent.stop().lane().received == 3
+
+
+@pytest.mark.parametrize("ends", ["stop", "kill"])
+def test_what_a_socket_loses_while_no_agent_reads_it_is_counted_by_the_next(rig, units, ends):
+    """The socket is the service manager's and outlives each of them, and so does the kernel's count."""
+    receiver = rig.receiver()
+    agent = rig.agent({"syslog": {"type": "syslog", "listen": "systemd:net", "receive_buffer": "4KiB"}},
+                      {"main": rig.http(receiver)})
+    address = units.add("net", socket.AF_INET, socket.SOCK_DGRAM, ("127.0.0.1", 0))
+    units.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sent = 0
+
+    def send(count):
+        nonlocal sent
+        for number in range(sent, sent + count):
+            sender.sendto(f"<14>Jan  1 00:00:00 host app: line {number}".encode(), address)
+        sent += count
+
+    def dropped_by_kernel():
+        return struct.unpack("9I", units.sockets[0].getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 36))[8]
+    lost = []
+    for drops in (True, True, False):  # of the first nobody has heard before
+        send(200 if drops else 1)
+        units.start(agent)
+        new = dropped_by_kernel() - sum(lost)
+        assert (new > 0) == drops
+        if new > 0:
+            agent.wait_metric(new, "spillway_dropped_events_total", reason="upstream_loss")
+        receiver.wait_events(sent - dropped_by_kernel())
+        lost.append(agent.metrics().get("spillway_dropped_events_total", reason="upstream_loss"))
+        if ends == "stop":
+            assert agent.stop().lane().upstream_loss == lost[-1]
+        else:
+            agent.kill()
+    sender.close()
+    assert sum(lost) == dropped_by_kernel() == sent - len(by_body(receiver))
 
 
 @pytest.mark.parametrize("kind", ["unixgram", "unix"])

@@ -55,6 +55,7 @@ def test_an_endpoint_that_is_away_is_the_cause(rig):
     agent.wait_log(msg="circuit breaker opened")
     agent.feed(lines(20, 980))  # which wait for it; what was batched before does not hold up more
     wait_cause(agent, ENDPOINT)
+    assert "wait_p99_ms" not in agent.wait_log(msg="output held up"), "nothing has arrived yet"
     receiver.always(200)
     receiver.wait_events(1000)
     wait_cause(agent, NONE)

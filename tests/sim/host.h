@@ -42,7 +42,7 @@ struct outlet;
 struct fate {
     uint8_t acked_in;  /* the start that was told so; 0: none */
     uint8_t safe_in;   /* the start that has it on disk, synced if that is the policy */
-    uint8_t on_plates; /* at a power loss: it was on disk before, and is after it */
+    uint8_t on_plates; /* at a power loss: what was on disk before, and is after it: host_power */
     bool arrived, in_flight, was_acked, was_repeated; /* repeated: it arrived more than once */
     bool was_refused;                                 /* it alone, once */
     uint32_t admitted_ms;                             /* after HOST_EPOCH_MS, of its last offer */

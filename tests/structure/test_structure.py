@@ -300,3 +300,10 @@ def test_the_list_of_system_calls_is_that_of_arm64_too():
     there = set(re.findall(r"#define __NR(?:3264)?_(\w+) ", table))
     assert len(used) > 70 and len(there) > 300, (len(used), len(there))
     assert used <= there, sorted(used - there)
+
+
+# ---- the planted bugs of the simulator ----
+
+def test_each_planted_bug_can_be_planted():
+    done = subprocess.run([ROOT / "tests/sim/plant", "--check"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -21,31 +21,51 @@ static struct batch *mixed_batch(struct rig *rig)
     return batch;
 }
 
+/* The head of a mixed batch, as it is on disk. */
+struct written {
+    struct rig rig;
+    struct batch *batch;
+    struct buf bytes;
+};
+
+static void write_head(struct written *ret)
+{
+    *ret = (struct written){ .batch = NULL };
+    rig_open(&ret->rig);
+    ret->batch = mixed_batch(&ret->rig);
+    assert_true(spool_write_record_head(ret->batch, &stamp, &ret->bytes));
+}
+
+static void forget(struct written *written)
+{
+    buf_fini(&written->bytes);
+    batch_free(&written->batch);
+    rig_close(&written->rig);
+}
+
 static void a_record_is_read_as_it_was_written(void **unused)
 {
     (void)unused;
-    struct rig rig;
-    rig_open(&rig);
-    AUTO(buf_fini) struct buf bytes = { 0 };
-    struct batch *batch = mixed_batch(&rig);
+    struct written written;
     struct spool_record record;
     size_t need;
 
-    assert_true(spool_write_record_head(batch, &stamp, &bytes));
+    write_head(&written);
+    struct slice bytes = buf_slice(&written.bytes);
     assert_int_equal(bytes.bytes % 8, 0);
-    assert_int_equal(spool_read_record_head(buf_slice(&bytes), &record, &need), SPOOL_READ);
+    assert_int_equal(spool_read_record_head(bytes, &record, &need), SPOOL_READ);
     assert_int_equal(record.head_bytes, bytes.bytes);
-    assert_int_equal(record.body_bytes, batch->body_bytes);
-    assert_int_equal(record.raw_bytes, batch->raw_bytes);
-    assert_int_equal(record.sequence, batch->sequence);
+    assert_int_equal(record.body_bytes, written.batch->body_bytes);
+    assert_int_equal(record.raw_bytes, written.batch->raw_bytes);
+    assert_int_equal(record.sequence, written.batch->sequence);
     assert_int_equal(record.previous_at, 64);
     assert_int_equal(record.oldest_boot_ms, 2000);
     assert_int_equal(record.age_ms, 3000);
     assert_int_equal(record.written_real_ms, 1700000000000);
     assert_int_equal(record.compression, 1);
     assert_false(record.is_done);
-    assert_true(slice_equals(record.key, slice_of(batch->key)));
-    assert_true(spool_body_is_whole(&record, batch->body));
+    assert_true(slice_equals(record.key, slice_of(written.batch->key)));
+    assert_true(spool_body_is_whole(&record, written.batch->body));
     static const struct {
         const char *lane;
         uint64_t events;
@@ -58,74 +78,64 @@ static void a_record_is_read_as_it_was_written(void **unused)
         assert_int_equal(amount.events, runs[i].events);
         assert_int_equal(amount.bytes, 10 * runs[i].events);
     }
-    batch_free(&batch);
-    rig_close(&rig);
+    forget(&written);
 }
 
 static void every_flipped_bit_of_a_head_but_its_mark_is_found(void **unused)
 {
     (void)unused;
-    struct rig rig;
-    rig_open(&rig);
-    AUTO(buf_fini) struct buf bytes = { 0 };
-    struct batch *batch = mixed_batch(&rig);
+    struct written written;
     struct spool_record record;
     size_t need;
 
-    assert_true(spool_write_record_head(batch, &stamp, &bytes));
+    write_head(&written);
+    struct slice bytes = buf_slice(&written.bytes);
     for (size_t bit = 0; bit < 8 * bytes.bytes; bit++) {
         bool is_mark = bit / 8 >= SPOOL_MARK_AT && bit / 8 < SPOOL_MARK_AT + 4;
-        bytes.data[bit / 8] ^= (char)(1 << bit % 8);
-        enum spool_read found = spool_read_record_head(buf_slice(&bytes), &record, &need);
+        written.bytes.data[bit / 8] ^= (char)(1 << bit % 8);
+        enum spool_read found = spool_read_record_head(bytes, &record, &need);
         if (is_mark)
             assert_true(found == SPOOL_READ && !record.is_done); /* rather once more than never */
         else
             assert_int_not_equal(found, SPOOL_READ);
-        bytes.data[bit / 8] ^= (char)(1 << bit % 8);
+        written.bytes.data[bit / 8] ^= (char)(1 << bit % 8);
     }
-    batch->body[3] ^= 1;
-    assert_int_equal(spool_read_record_head(buf_slice(&bytes), &record, &need), SPOOL_READ);
-    assert_false(spool_body_is_whole(&record, batch->body));
-    batch_free(&batch);
-    rig_close(&rig);
+    written.batch->body[3] ^= 1;
+    assert_int_equal(spool_read_record_head(bytes, &record, &need), SPOOL_READ);
+    assert_false(spool_body_is_whole(&record, written.batch->body));
+    forget(&written);
 }
 
 static void a_head_that_is_cut_off_asks_for_more(void **unused)
 {
     (void)unused;
-    struct rig rig;
-    rig_open(&rig);
-    AUTO(buf_fini) struct buf bytes = { 0 };
-    struct batch *batch = mixed_batch(&rig);
+    struct written written;
     struct spool_record record;
     size_t need;
 
-    assert_true(spool_write_record_head(batch, &stamp, &bytes));
+    write_head(&written);
+    struct slice bytes = buf_slice(&written.bytes);
     for (size_t cut = 0; cut < bytes.bytes; cut++) {
         struct slice part = { bytes.data, cut };
         assert_int_equal(spool_read_record_head(part, &record, &need), SPOOL_MORE);
         assert_true(need > cut && need <= bytes.bytes);
     }
-    batch_free(&batch);
-    rig_close(&rig);
+    forget(&written);
 }
 
 static void the_mark_is_beside_the_checksum(void **unused)
 {
     (void)unused;
-    struct rig rig;
-    rig_open(&rig);
-    AUTO(buf_fini) struct buf bytes = { 0 };
-    struct batch *batch = mixed_batch(&rig);
+    struct written written;
     struct spool_record record;
     size_t need;
 
-    assert_true(spool_write_record_head(batch, &stamp, &bytes));
-    memcpy(bytes.data + SPOOL_MARK_AT, "DONE", 4);
-    assert_int_equal(spool_read_record_head(buf_slice(&bytes), &record, &need), SPOOL_READ);
+    write_head(&written);
+    struct slice bytes = buf_slice(&written.bytes);
+    memcpy(written.bytes.data + SPOOL_MARK_AT, "DONE", 4);
+    assert_int_equal(spool_read_record_head(bytes, &record, &need), SPOOL_READ);
     assert_true(record.is_done);
-    batch_free(&batch);
-    rig_close(&rig);
+    forget(&written);
 }
 
 static void a_batch_of_more_runs_than_a_record_has_is_refused(void **unused)

@@ -3,6 +3,9 @@
 
 #include "lane_rig.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 static struct lane_config config_like(struct lane *lane, size_t pieces, enum class_by by)
 {
     return (struct lane_config){ .capacity_bytes = PIECE * pieces,
@@ -156,6 +159,48 @@ static void what_is_abandoned_goes_back_where_its_own_read_says(void **unused)
     lane_free(&lane);
 }
 
+/* A worker rings it, while main takes it from its lane. */
+struct waiter {
+    struct lane *lane;
+    _Atomic bool is_rung, is_taken, was_rung_after;
+};
+
+static void ring_for_long(void *context)
+{
+    struct waiter *waiter = context;
+    atomic_store(&waiter->is_rung, true);
+    (void)usleep(50 * 1000); /* enough for it to be taken, if that can be */
+    atomic_store(&waiter->was_rung_after, atomic_load(&waiter->is_taken));
+}
+
+static void *give_back_all(void *context)
+{
+    struct waiter *waiter = context;
+    empty_lane(waiter->lane);
+    return NULL;
+}
+
+static void a_reading_that_was_taken_from_its_lane_is_not_rung_any_more(void **unused)
+{
+    (void)unused;
+    struct lane *lane = make_lane(LANE_BLOCK, no_shedding, false);
+    struct waiter waiter = { .lane = lane };
+    struct event events[1000];
+    struct run_info run = { .boot_ms = 1000 };
+    pthread_t worker;
+    fill_events(events, 1000);
+    lane_set_reading(lane, ring_for_long, &waiter);
+    assert_true(lane_offer(lane, events, 0, 1000, &run, NULL) < 1000); /* it waits for room */
+    assert_int_equal(pthread_create(&worker, NULL, give_back_all, &waiter), 0);
+    while (!atomic_load(&waiter.is_rung))
+        (void)usleep(100);
+    lane_set_reading(lane, NULL, NULL);
+    atomic_store(&waiter.is_taken, true); /* now it may be freed */
+    assert_int_equal(pthread_join(worker, NULL), 0);
+    assert_false(waiter.was_rung_after);
+    lane_free(&lane);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +209,7 @@ int main(void)
         cmocka_unit_test(what_does_not_fit_is_told_before_and_counted_if_it_is_done_all_the_same),
         cmocka_unit_test(less_memory_lets_drain_what_is_there_and_takes_no_more),
         cmocka_unit_test(what_is_abandoned_goes_back_where_its_own_read_says),
+        cmocka_unit_test(a_reading_that_was_taken_from_its_lane_is_not_rung_any_more),
     };
     return RUN_WITH_LEDGER(tests);
 }

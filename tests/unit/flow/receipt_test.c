@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <unistd.h>
 
 static _Atomic unsigned settled;
 
@@ -304,6 +305,45 @@ static void a_list_says_whether_its_events_go_back_or_the_books_do(void **unused
     receipts_free(&receipts);
 }
 
+struct slow_bell {
+    struct receipt *receipt;
+    _Atomic bool is_told, is_freed, was_told_after;
+};
+
+static void tell_for_long(void *context)
+{
+    struct slow_bell *bell = context;
+    atomic_store(&bell->is_told, true);
+    (void)usleep(50 * 1000); /* enough for the list to be freed, if that can be */
+    atomic_store(&bell->was_told_after, atomic_load(&bell->is_freed));
+}
+
+static void *release_one(void *context)
+{
+    struct slow_bell *bell = context;
+    receipt_release(bell->receipt, 1);
+    return NULL;
+}
+
+static void a_list_is_not_freed_under_who_is_just_telling(void **unused)
+{
+    (void)unused;
+    struct slow_bell bell = { .receipt = NULL };
+    struct receipts *receipts = receipts_new(tell_for_long, &bell);
+    pthread_t thread;
+    bell.receipt = receipts_open(receipts);
+    receipt_add(bell.receipt, 1);
+    finish_read(receipts, bell.receipt, 7);
+    assert_int_equal(pthread_create(&thread, NULL, release_one, &bell), 0);
+    while (!atomic_load(&bell.is_told))
+        (void)sched_yield();
+    assert_int_equal(pop(receipts), 7); /* it is settled already */
+    receipts_free(&receipts);
+    atomic_store(&bell.is_freed, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_false(bell.was_told_after);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -319,6 +359,7 @@ int main(void)
         cmocka_unit_test(reads_of_different_streams_are_not_merged),
         cmocka_unit_test(a_list_says_whether_its_events_go_back_or_the_books_do),
         cmocka_unit_test(another_thread_may_settle_reads_while_they_are_walked),
+        cmocka_unit_test(a_list_is_not_freed_under_who_is_just_telling),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A lane that sheds at three times what is read of it: what its records say of themselves. */
+#include "test.h"
+
+#include "lane_rig.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { ROUND_EVENTS = 64, ROUND_MS = 7, ROUNDS = 6000 };
+
+/* The weights in records that were read, and by what their sum may be off: its variance is
+ * estimated without bias by the sum of w (w - 1) over what was kept. */
+struct weighed {
+    double sum, bytes, variance, variance_bytes, least_keep;
+    uint64_t events;
+};
+
+static void weigh(struct piece *piece, struct weighed *ret)
+{
+    struct attribute attributes[4];
+    struct piece_reader reader = { .piece = piece };
+
+    for (const char *record; (record = piece_next(&reader)) != NULL;) {
+        struct value weight = { .kind = VALUE_REAL, .real = 1 };
+        struct event event;
+        piece_advance(&reader, record_read(record, &event, attributes, 4));
+        (void)event_field(&event, SLICE("sampling.weight"), &weight);
+        assert_int_equal(weight.kind, VALUE_REAL);
+        assert_true(weight.real >= 1 && weight.real <= 1000);
+        double bytes = (double)event.body.bytes, off = weight.real * (weight.real - 1);
+        ret->sum += weight.real;
+        ret->bytes += weight.real * bytes;
+        ret->variance += off;
+        ret->variance_bytes += bytes * bytes * off;
+        ret->least_keep = fmin(ret->least_keep, 1 / weight.real);
+        ret->events++;
+    }
+}
+
+/* Until so many bytes were read. Returns how many are owed yet, or too many were read. */
+static double read_some(struct lane *lane, double bytes, struct weighed *ret)
+{
+    for (struct piece *piece; bytes > 0 && (piece = lane_gather(lane, 0)) != NULL;) {
+        bytes -= (double)piece->bytes;
+        weigh(piece, ret);
+        lane_give_back(lane, &piece);
+    }
+    return bytes < 0 ? bytes : 0;
+}
+
+/* Each with a key of its own; small ones and large ones, of all severities, most of them "info". */
+static uint64_t offer_round(struct lane *lane, struct random *random, int64_t boot_ms)
+{
+    static char texts[ROUND_EVENTS][24];
+    struct attribute keys[ROUND_EVENTS];
+    struct event events[ROUND_EVENTS];
+    struct run_info run = { .boot_ms = boot_ms };
+    uint64_t bytes = 0;
+
+    fill_events(events, ROUND_EVENTS);
+    for (size_t i = 0; i < ROUND_EVENTS; i++) {
+        (void)snprintf(texts[i], sizeof(texts[i]), "%llx", (unsigned long long)random_next(random));
+        keys[i] = (struct attribute){ SLICE("tenant"),
+                                      { .kind = VALUE_TEXT, .text = slice_of(texts[i]) } };
+        events[i].severity =
+            (uint8_t)(random_below(random, 2) > 0 ? 9 : 1 + random_below(random, 24));
+        events[i].body.bytes = 1 + random_below(random, BODY);
+        events[i].attributes = &keys[i];
+        events[i].attribute_count = 1;
+        bytes += events[i].body.bytes;
+    }
+    assert_int_equal(lane_offer(lane, events, 0, ROUND_EVENTS, &run, NULL), ROUND_EVENTS);
+    return bytes;
+}
+
+static struct lane *make_shedding(enum shed_mode mode, bool is_adaptive)
+{
+    struct shedder_config shed = { .high = 0.8,
+                                   .low = 0.3,
+                                   .keep = 0.15,
+                                   .is_adaptive = is_adaptive,
+                                   .mode = mode,
+                                   .severity_keep = { 0.05, 0.1, 0.15, 0.2, 0.5, 0.5 },
+                                   .batch_bytes = PIECE };
+
+    lane_pieces = 64;
+    shed.capacity_bytes = PIECE * lane_pieces;
+    return make_lane_with(LANE_DROP_NEWEST, shed, false,
+                          (struct classes_config){ .by = CLASS_BY_SEVERITY });
+}
+
+static void expect_estimate(enum shed_mode mode, bool is_adaptive)
+{
+    struct random random = random_make(400 + 2 * (uint64_t)mode + is_adaptive);
+    struct lane *lane = make_shedding(mode, is_adaptive);
+    struct books *books = lane_books(lane);
+    struct weighed weighed = { .least_keep = 1 };
+    double came = (double)ROUNDS * ROUND_EVENTS, came_bytes = 0, owed = 0;
+
+    for (int round = 0; round < ROUNDS; round++) {
+        double bytes = (double)offer_round(lane, &random, 1 + (int64_t)round * ROUND_MS);
+        came_bytes += bytes;
+        owed = read_some(lane, owed + bytes / 3, &weighed);
+    }
+    (void)read_some(lane, INFINITY, &weighed);
+    double off = (weighed.sum - came) / sqrt(weighed.variance);
+    double off_bytes = (weighed.bytes - came_bytes) / sqrt(weighed.variance_bytes);
+    uint64_t shed = ledger_flow(books, FLOW_shed_sample).events;
+    print_message("mode %d adaptive %d: %.0f for %.0f (%.1f sigma), from %llu; bytes %.1f sigma; "
+                  "least %g\n",
+                  (int)mode, is_adaptive, weighed.sum, came, off,
+                  (unsigned long long)weighed.events, off_bytes, weighed.least_keep);
+    /* All that is missing was sampled: nothing else is made up for by weights. */
+    assert_int_equal(weighed.events + shed, ROUNDS * ROUND_EVENTS);
+    assert_true(shed > ROUNDS * ROUND_EVENTS / 4);
+    assert_true(fabs(off) < 4 && fabs(off_bytes) < 4);
+    assert_true(sqrt(weighed.variance) < 0.02 * came);
+    lane_free(&lane);
+}
+
+static void in_every_mode_weights_estimate_what_came(void **unused)
+{
+    (void)unused;
+    for (int mode = SHED_UNIFORM; mode <= SHED_NOISIEST; mode++) {
+        expect_estimate((enum shed_mode)mode, false);
+        expect_estimate((enum shed_mode)mode, true);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(in_every_mode_weights_estimate_what_came),
+    };
+    return RUN_WITH_LEDGER(tests);
+}
