@@ -33,9 +33,16 @@ struct walk {
 /* "": the folder that we are in, which names are not written with. */
 static bool join(const char *folder, const char *name, char ret[PATH_MAX])
 {
-    size_t bytes = strlen(folder);
-    const char *slash = bytes == 0 || folder[bytes - 1] == '/' ? "" : "/";
-    return snprintf(ret, PATH_MAX, "%s%s%s", folder, slash, name) < PATH_MAX;
+    size_t bytes = strlen(folder), more = strlen(name);
+    bool has_slash = bytes == 0 || folder[bytes - 1] == '/';
+
+    if (bytes + more + 1 >= PATH_MAX)
+        return false;
+    memcpy(ret, folder, bytes);
+    if (!has_slash)
+        ret[bytes++] = '/';
+    memcpy(ret + bytes, name, more + 1);
+    return true;
 }
 
 static const char *shown(const char *folder)

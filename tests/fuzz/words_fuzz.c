@@ -42,6 +42,9 @@ static void take_text(const char *text)
     CHECK(pattern != NULL);
     const char *const patterns[] = { pattern };
     (void)patterns_excluding(patterns, 1, behind + 1);
+    (void)patterns_exclude_below(patterns, 1, behind + 1);
+    (void)patterns_may_end_with(pattern, behind + 1);
+    CHECK(patterns_check(pattern, &err) || err.text[0] != '\0');
     struct pattern_fit fit = patterns_fit(pattern, behind + 1);
     CHECK(strlen(fit.wanted) < PATTERN_PART_BYTES && strlen(fit.present) < PATTERN_PART_BYTES);
     free(pattern);

@@ -67,6 +67,9 @@ class LateScenarios:
                 file.write(report.nodeid + "\n")
 
 
+NOBODY = 65534
+
+
 class Rig:
     """Makes what a scenario needs, and clears it away."""
 
@@ -85,6 +88,17 @@ class Rig:
         folder.mkdir()
         agent = Agent(folder, inputs, outputs, **options)
         self.agents.append(agent)
+        return agent
+
+    def as_nobody(self, agent):
+        """The agent as a plain user, with a program that it can reach: root reads whatever the modes say."""
+        self.folder.chmod(0o777)
+        agent.folder.chmod(0o777)
+        agent.runtime_dir.mkdir()
+        agent.runtime_dir.chmod(0o777)
+        shutil.copy(BINARY, agent.folder / "spillway")
+        agent.command = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
+                         str(agent.folder / "spillway")]
         return agent
 
     def tail(self, *paths, **options):

@@ -209,17 +209,10 @@ def test_a_pattern_that_leads_through_a_link_matches_the_very_file(rig):
 def test_a_file_that_the_agent_may_not_read_is_explained_by_its_user(rig):
     """The agent is a plain user here, and root asks: it is the agent's user that counts."""
     receiver = rig.receiver()
-    rig.folder.chmod(0o777)
     (rig.folder / "app.log").write_text("x\n")
     (rig.folder / "app.log").chmod(0o600)
     agent = rig.agent({"app": rig.tail("*.log")}, {"main": rig.http(receiver)})
-    agent.folder.chmod(0o777)
-    agent.runtime_dir.mkdir()
-    agent.runtime_dir.chmod(0o777)
-    shutil.copy(BINARY, agent.folder / "spillway")
-    agent.command = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
-                     str(agent.folder / "spillway")]
-    agent.start()
+    rig.as_nobody(agent).start()
     agent.wait_log(msg="file cannot be opened")
     expect(agent, 1, "DIR/app.log: no, it is not read\n" + regular(2) +
            "  app > main: it cannot be read now, and is tried again at each look at all files\n"
