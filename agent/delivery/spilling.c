@@ -126,8 +126,13 @@ void spilling_choose(struct delivery *delivery, int64_t now_ms)
     for (struct batch *batch = held->ready.head, *next; batch != NULL && chosen < wanted;
          batch = next) {
         next = batch->next;
-        if (batch->pin != NULL || !spool_takes(spool, batch))
+        if (batch->pin != NULL)
             continue;
+        if (!spool_takes(spool, batch)) {
+            if (delivery->in_order)
+                return; /* what is on disk goes first, so those behind it stay here as well */
+            continue;
+        }
         if (!spool_has_room(spool, &held->to_spool, batch, now_ms))
             return; /* nor those behind it, for the order's sake */
         chosen += batch->body_bytes;
@@ -236,18 +241,22 @@ static struct from_disk count_from_disk(const struct delivery *delivery)
     return found;
 }
 
+/* The first is older than all that holds the share, which waits for it: it may overdraw once. */
+static bool may_reserve(const struct delivery *delivery, const struct from_disk *found,
+                        uint64_t bytes)
+{
+    const struct share *share = &delivery->held.share;
+
+    return found->all == 0 ||
+           (found->bytes + bytes <= share->limit_bytes / 2 && bytes <= share_room(share));
+}
+
 static bool reserve_body(struct delivery *delivery, const struct from_disk *found, uint64_t bytes)
 {
-    struct share *share = &delivery->held.share;
-    struct permit *permit = &delivery->spill.loading;
-
-    if (found->all == 0) {
-        /* Older than all that holds the share, which waits for it: it may overdraw once. */
-        if (!share_acquire(share, bytes, permit))
-            *permit = share_overdraw(share, bytes);
-        return true;
-    }
-    return found->bytes + bytes <= share->limit_bytes / 2 && share_acquire(share, bytes, permit);
+    if (!may_reserve(delivery, found, bytes))
+        return false;
+    delivery->spill.loading = share_overdraw(&delivery->held.share, bytes);
+    return true;
 }
 
 static unsigned in_order_probes(const struct delivery *delivery)
@@ -277,6 +286,8 @@ static bool plan_read(struct delivery *delivery, const struct spool_stamp *now, 
         return false;
     if (!spool_plan_read(delivery->spill.spool, now, now_ms, ret, &body_bytes))
         return false;
+    if (ret->kind == SPOOL_SEAL) /* not for what cannot be loaded: each batch would get a segment */
+        return may_reserve(delivery, &found, body_bytes);
     if (ret->kind != SPOOL_LOAD)
         return true;
     if (!reserve_body(delivery, &found, body_bytes))

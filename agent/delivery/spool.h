@@ -59,7 +59,7 @@ bool spool_has_room(const struct spool *spool, const struct batch_list *before,
                     const struct batch *batch, int64_t now_ms);
 bool spool_plan_write(struct spool *spool, struct batch *batch, const struct spool_stamp *now,
                       int64_t now_ms, struct spool_job *ret);
-/* Body bytes of the record to read next; UINT64_MAX: *ret is a job to find out. */
+/* Body bytes of the record to read next, at most; UINT64_MAX: *ret is a job to find out. */
 bool spool_plan_read(struct spool *spool, const struct spool_stamp *now, int64_t now_ms,
                      struct spool_job *ret, uint64_t *ret_body_bytes);
 void spool_begin_load(struct spool *spool); /* this LOAD is done now; then comes spool_loaded() */

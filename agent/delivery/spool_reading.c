@@ -74,8 +74,8 @@ bool spool_plan_read(struct spool *spool, const struct spool_stamp *now, int64_t
         return true;
     }
     spool->has_peeked = false;
-    *ret_body_bytes = UINT64_MAX;
     bool is_backward = reads_backward(spool, segment);
+    *ret_body_bytes = is_backward ? segment->end_at - segment->last_at : UINT64_MAX;
     /* It must not grow while it is read backward. */
     if (is_backward && segment == spool->writing && spool_plan_close(spool, now, ret))
         return true;

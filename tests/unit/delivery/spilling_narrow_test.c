@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Batches that the spool, or the memory to read them back, has no room for. */
+#include "delivery/stand.h"
+
+static void put_body(struct stand *stand, const char *body)
+{
+    struct batch *batch = rig_empty_batch(&stand->store.rig, body);
+
+    rig_add_run(&stand->store.rig, batch, 0, NULL, 1);
+    batch->oldest_boot_ms = stand->now_ms;
+    assert_true(delivery_reserve(stand->delivery, 0, batch->body_bytes, &batch->permit));
+    delivery_put(stand->delivery, &batch, stand->now_ms);
+}
+
+static void in_order_nothing_overtakes_a_batch_that_is_larger_than_the_spool(void **unused)
+{
+    (void)unused;
+    struct stand stand;
+    struct delivery_config config = defaults;
+    struct permit permit;
+    char large[4001];
+    memset(large, 'x', sizeof(large) - 1);
+    large[sizeof(large) - 1] = '\0';
+    config.concurrency_max = 1;
+    config.memory_bytes = sizeof(large) + 3 * 17;
+    open_store(&stand.store, MIB);
+    stand.store.config.max_bytes = 3000;
+    restart_store(&stand.store);
+    stand.now_ms = stand.store.now.boot_ms;
+    start_stand(&stand, &config);
+    put_body(&stand, large);
+    for (int i = 0; i < 2; i++)
+        put_with(&stand, 1, NULL);
+    assert_false(delivery_reserve(stand.delivery, 0, 40, &permit));
+    (void)run_spool(&stand);
+    for (uint64_t sequence = 1; sequence <= 3; sequence++) {
+        struct batch *batch = send_next(&stand);
+        assert_int_equal(batch->sequence, sequence);
+        settle(&stand, batch, VERDICT_SENT);
+        (void)run_spool(&stand);
+    }
+    close_stand(&stand);
+}
+
+static unsigned count_segments(const struct fake_disk *fake)
+{
+    unsigned count = 0;
+
+    for (int i = 0; i < FAKE_FILES; i++)
+        count += fake->files[i].name[0] != '\0';
+    return count;
+}
+
+/* What is read is sealed, so that it does not grow meanwhile. */
+static void newest_first_seals_no_segment_for_what_there_is_no_memory_to_read(void **unused)
+{
+    (void)unused;
+    struct stand stand;
+    struct delivery_config config = defaults;
+    config.memory_bytes = 40;
+    open_store(&stand.store, MIB);
+    stand.store.config.newest_first = true;
+    restart_store(&stand.store);
+    stand.now_ms = stand.store.now.boot_ms;
+    start_stand(&stand, &config);
+    break_endpoint(&stand);
+    for (int i = 0; i < 50; i++) {
+        (void)run_spool(&stand);
+        put_with(&stand, 1, NULL);
+    }
+    (void)run_spool(&stand);
+    assert_int_equal(stock(&stand, ACCOUNT_spool), 51);
+    assert_in_range(count_segments(&stand.store.fake), 1, 2);
+    close_stand(&stand);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(in_order_nothing_overtakes_a_batch_that_is_larger_than_the_spool),
+        cmocka_unit_test(newest_first_seals_no_segment_for_what_there_is_no_memory_to_read),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
