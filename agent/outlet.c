@@ -66,13 +66,16 @@ struct sender_config outlet_sender_config(const struct outlet *outlet,
 {
     const struct settings_part *part = &settings->outputs[index];
 
+    struct delivery_config delivery = delivery_config_of(settings, index);
+
+    delivery.kept_bytes = &outlet->feed.kept_bytes;
     return (struct sender_config){ .name = outlet->name,
                                    .plugin = plugin,
                                    .state = state,
                                    .agent_id = ledger_agent_id(outlet->ledger),
                                    .encoding = encoding_of(part),
                                    .compression = compression_of(&part->output),
-                                   .delivery = delivery_config_of(settings, index),
+                                   .delivery = delivery,
                                    .numbers = outlet->numbers,
                                    .workers = (struct wake *)&outlet->feed.wake,
                                    .expand = expand };
@@ -121,6 +124,7 @@ struct outlet *outlet_open(struct generation *generation, size_t index, struct l
     outlet->feed.full_bytes = part->output.batch__max_bytes;
     outlet->feed.full_events = part->output.batch__max_events;
     outlet->feed.max_wait_ms = part->output.batch__max_wait;
+    outlet->feed.kept_most_bytes = generation->settings.sealed_bytes[index] / 2;
     outlet->host = (struct host){ .name = outlet->name };
     if (!open_outlet(outlet, index, err)) {
         if (outlet->sender != NULL)

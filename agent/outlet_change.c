@@ -223,8 +223,10 @@ void outlet_commit(struct outlet *outlet)
         commit_options(outlet);
     else if (change->sealed_bytes > 0)
         sender_set_memory(outlet->sender, change->sealed_bytes);
-    if (change->sealed_bytes > 0)
+    if (change->sealed_bytes > 0) {
+        outlet->feed.kept_most_bytes = change->sealed_bytes / 2;
         sender_set_spool(outlet->sender, &change->spool);
+    }
     commit_spool(outlet);
     if (change->changes_lanes) {
         memcpy(outlet->lanes, change->lanes, change->lane_count * sizeof(struct lane *));

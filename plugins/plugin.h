@@ -126,6 +126,10 @@ enum sink_number {
 };
 void sink_add(struct sink *sink, enum sink_number number, uint64_t count); /* counters */
 void sink_set(struct sink *sink, enum sink_number number, uint64_t value); /* gauges */
+/* The input keeps so much memory for what it knows of its sources, beyond memory_bytes(): that is
+ * taken off the outputs' memory for sealed batches, up to half of that. false: it is more: do with
+ * less, and tell. Call it before it grows, and when it shrinks. */
+bool sink_keep(struct sink *sink, uint64_t bytes);
 /* So long events wait for company behind the input, in the lane that is the least patient: next to
  * that, a short rest of a busy input is not felt. */
 int64_t sink_max_wait_ms(const struct sink *sink);

@@ -28,6 +28,7 @@ static void make_policies(struct delivery *delivery, const struct delivery_confi
     delivery->batch_limit =
         batch_limit_make(config->batch_max_bytes == 0 ? UINT64_MAX : config->batch_max_bytes);
     delivery->held.share.limit_bytes = config->memory_bytes;
+    delivery->held.share.kept_bytes = config->kept_bytes;
 }
 
 struct delivery *delivery_new(const struct delivery_config *config, struct numbers *numbers)
@@ -66,7 +67,7 @@ void delivery_publish(const struct delivery *delivery)
     numbers_set(numbers, NUMBER_breaker_state, delivery->breaker.state);
     numbers_set(numbers, NUMBER_held, delivery->is_held);
     numbers_set(numbers, NUMBER_sealed_memory_bytes, delivery->held.share.used_bytes);
-    numbers_set(numbers, NUMBER_sealed_memory_limit_bytes, delivery->held.share.limit_bytes);
+    numbers_set(numbers, NUMBER_sealed_memory_limit_bytes, share_limit(&delivery->held.share));
 }
 
 /* What workers still bring after the end goes the same way. */

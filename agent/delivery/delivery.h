@@ -8,8 +8,9 @@
 #include "delivery/spool.h"
 
 struct delivery_config {
-    uint64_t memory_bytes;    /* this output's share for sealed batches */
-    uint64_t batch_max_bytes; /* batches are closed at this size; 0: at any */
+    uint64_t memory_bytes;              /* this output's share for sealed batches */
+    const _Atomic uint64_t *kept_bytes; /* of it by others; NULL: nothing */
+    uint64_t batch_max_bytes;           /* batches are closed at this size; 0: at any */
     unsigned concurrency_min, concurrency_max;
     int64_t retry_base_ms, retry_cap_ms, max_age_ms; /* max_age 0: never give up */
     unsigned breaker_failures;
@@ -43,9 +44,8 @@ struct batch *delivery_take_split(struct delivery *delivery);
  * NULL: it could not be split, and is tried as it is later. */
 void delivery_put_halves(struct delivery *delivery, struct batch **parentp, struct batch *halves[2],
                          int64_t now_ms);
-/* A batch of one event that the endpoint refused, or found too large alone; batch->refusal says
- * why. It stays in the account `in_flight` until delivery_put_buried(). One at a time. NULL: none.
- */
+/* A batch of one event that the endpoint refused (batch->refusal), or found too large alone. It
+ * stays in the account `in_flight` until delivery_put_buried(). One at a time. NULL: none. */
 struct batch *delivery_take_refused(struct delivery *delivery);
 /* It was written to the dead letters, or could not be: it is dropped, and counted. */
 void delivery_put_buried(struct delivery *delivery, struct batch **batchp);

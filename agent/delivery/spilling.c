@@ -90,7 +90,7 @@ static uint64_t bytes_wanted(const struct delivery *delivery, int64_t now_ms)
     if (is_away(delivery, now_ms) || delivery->spill.is_closing ||
         (delivery->draining && spool_may_read(spool, now_ms)))
         return UINT64_MAX;
-    return delivery->spill.wants_memory ? delivery->held.share.limit_bytes / 4 : 0;
+    return delivery->spill.wants_memory ? share_limit(&delivery->held.share) / 4 : 0;
 }
 
 /* What is on disk stays there; the next start sends it. */
@@ -248,7 +248,7 @@ static bool may_reserve(const struct delivery *delivery, const struct from_disk 
     const struct share *share = &delivery->held.share;
 
     return found->all == 0 ||
-           (found->bytes + bytes <= share->limit_bytes / 2 && bytes <= share_room(share));
+           (found->bytes + bytes <= share_limit(share) / 2 && bytes <= share_room(share));
 }
 
 static bool reserve_body(struct delivery *delivery, const struct from_disk *found, uint64_t bytes)

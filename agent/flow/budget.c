@@ -4,11 +4,22 @@
 
 #include "base/check.h"
 
+#include <stdatomic.h>
 #include <stddef.h>
+
+uint64_t share_limit(const struct share *share)
+{
+    uint64_t kept = share->kept_bytes == NULL ? 0 : atomic_load(share->kept_bytes);
+    uint64_t most = share->limit_bytes / 2;
+
+    return share->limit_bytes - (kept < most ? kept : most);
+}
 
 uint64_t share_room(const struct share *share)
 {
-    return share->limit_bytes > share->used_bytes ? share->limit_bytes - share->used_bytes : 0;
+    uint64_t limit = share_limit(share);
+
+    return limit > share->used_bytes ? limit - share->used_bytes : 0;
 }
 
 bool share_acquire(struct share *share, uint64_t bytes, struct permit *ret)

@@ -12,6 +12,8 @@ enum { SHARE_WAITERS = 8 };
 
 struct share {
     uint64_t limit_bytes, used_bytes;
+    /* Memory that others keep of it, at most half; they may change it at any time. NULL: nobody */
+    const _Atomic uint64_t *kept_bytes;
     uint64_t last_turn;
     uint64_t turns[SHARE_WAITERS]; /* since when it waits; 0: it does not */
 };
@@ -21,7 +23,8 @@ struct permit {
     uint64_t bytes;
 };
 
-uint64_t share_room(const struct share *share); /* what no permit holds */
+uint64_t share_limit(const struct share *share); /* without what others keep */
+uint64_t share_room(const struct share *share);  /* what no permit holds */
 /* A request larger than the whole share is granted when the share is empty: it could never fit. */
 bool share_acquire(struct share *share, uint64_t bytes, struct permit *ret);
 /* The same for waiter `who` (a batch worker), behind those who wait longer; it asks again until it

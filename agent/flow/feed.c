@@ -34,3 +34,11 @@ bool feed_is_hurried(struct feed *feed, int64_t oldest_boot_ms)
 {
     return oldest_boot_ms <= atomic_load(&feed->hurried_boot_ms);
 }
+
+bool feed_keep(struct feed *feed, uint64_t *kept_bytes, uint64_t bytes)
+{
+    uint64_t more = bytes - *kept_bytes; /* or less: it wraps around */
+
+    *kept_bytes = bytes;
+    return atomic_fetch_add(&feed->kept_bytes, more) + more <= atomic_load(&feed->kept_most_bytes);
+}

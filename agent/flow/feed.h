@@ -15,6 +15,8 @@ struct feed {
     /* At these a batch is worth making; a reload may change them. */
     _Atomic uint64_t full_events, full_bytes;
     _Atomic int64_t max_wait_ms; /* so long events may wait for company; 0: not at all */
+    /* Memory that the readings keep beside events, and how much they may; a share reads it. */
+    _Atomic uint64_t kept_bytes, kept_most_bytes;
 };
 
 /* true: it was empty, or has just become worth a batch: wake the workers, after unlocking. */
@@ -24,4 +26,7 @@ bool feed_is_full(struct feed *feed);
 /* A reading has caught up with a long backlog: the rest of it leaves at once, whichever of the
  * workers has it in hand. */
 void feed_hurry(struct feed *feed, int64_t boot_ms);
+/* One of them keeps `bytes` now, and kept *kept_bytes until now. false: all of them keep more than
+ * they may. */
+bool feed_keep(struct feed *feed, uint64_t *kept_bytes, uint64_t bytes);
 bool feed_is_hurried(struct feed *feed, int64_t oldest_boot_ms); /* of what is there */

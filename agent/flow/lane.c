@@ -60,6 +60,7 @@ void lane_free(struct lane **lanep)
     CHECK(lane->magic == LANE_MAGIC);
     for (size_t i = 0; i < LANE_OUTGROWN; i++)
         CHECK(lane->outgrown[i] == NULL); /* workers have put down what they had in hand */
+    (void)feed_keep(lane->config.feed, &lane->kept_bytes, 0);
     classes_free(&lane->classes);
     arena_free(&lane->arena);
     shedder_free(&lane->shedder);
@@ -369,6 +370,14 @@ void lane_count(struct lane *lane, enum flow flow, uint64_t events, uint64_t byt
 {
     CHECK(flow_infos[flow].from == ACCOUNT_world);
     ledger_move(lane->config.books, flow, events, bytes);
+}
+
+bool lane_keep(struct lane *lane, uint64_t bytes)
+{
+    lock_take(&lane->lock);
+    bool may = feed_keep(lane->config.feed, &lane->kept_bytes, bytes);
+    lock_drop(&lane->lock);
+    return may;
 }
 
 void lane_hurry(struct lane *lane, int64_t boot_ms)

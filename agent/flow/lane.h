@@ -69,6 +69,8 @@ void lane_refuse(struct lane *lane, enum flow flow, const struct event *events, 
 /* Counts what happened before the lanes (malformed, upstream_loss, filter). */
 void lane_count(struct lane *lane, enum flow flow, uint64_t events, uint64_t bytes);
 
+/* Its reading keeps so many bytes beside events: see feed_keep(). Given back with the reading. */
+bool lane_keep(struct lane *lane, uint64_t bytes);
 /* The reading has caught up with a backlog: what came up to now need not wait for company. */
 void lane_hurry(struct lane *lane, int64_t boot_ms);
 int64_t lane_max_wait_ms(const struct lane *lane); /* so long events wait in it for company */
@@ -80,8 +82,7 @@ struct lane_level {
 };
 struct lane_level lane_level(struct lane *lane);
 
-/* Takes the oldest piece out, of the class whose turn it is, counted as gathered by that worker.
- * NULL: empty. */
+/* The oldest piece, of the class whose turn it is, counted as gathered by that worker; or NULL. */
 struct piece *lane_gather(struct lane *lane, unsigned worker);
 /* The piece is done with: its memory is free for new events. */
 void lane_give_back(struct lane *lane, struct piece **piecep);
@@ -89,8 +90,7 @@ void lane_give_back(struct lane *lane, struct piece **piecep);
 /* What time it is, before each audit: shedding ends here too, where nothing is offered any more,
  * and the next offer brings the news. */
 void lane_tell_time(struct lane *lane, int64_t boot_ms);
-/* Compares rings and books, reports the lane's numbers; returns memory of an empty lane to the
- * system. */
+/* Compares rings and books, reports numbers; gives memory of an empty lane back to the system. */
 void lane_audit(struct lane *lane);
 /* What became of each class since the last report; 0: the lane has none. */
 size_t lane_report_classes(struct lane *lane, int64_t boot_ms, struct class_report *ret_reports,

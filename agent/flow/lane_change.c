@@ -198,5 +198,6 @@ void lane_set_reading(struct lane *lane, void (*on_room)(void *context), void *c
     lane->has_waiter = false;
     lane->config.on_room = on_room == NULL ? ring_nobody : on_room;
     lane->config.on_room_context = context;
+    (void)feed_keep(lane->config.feed, &lane->kept_bytes, 0);
     lock_drop(&lane->lock);
 }

@@ -28,6 +28,7 @@ struct lane {
     struct lane_news news;         /* gathers what is shed, until shedding stops */
     bool has_news;
     int64_t shed_since_ms;
+    uint64_t kept_bytes; /* by its reading, beside events */
     bool has_waiter;
     struct {
         bool is_open;

@@ -415,6 +415,15 @@ void sink_add(struct sink *sink, enum sink_number number, uint64_t count)
         numbers_add(ledger_lane_numbers(lane_books(sink->lanes[i])), number_of[number], count);
 }
 
+bool sink_keep(struct sink *sink, uint64_t bytes)
+{
+    bool may = true;
+
+    for (size_t i = 0; i < sink->lane_count; i++)
+        may = lane_keep(sink->lanes[i], bytes) && may;
+    return may;
+}
+
 void sink_set(struct sink *sink, enum sink_number number, uint64_t value)
 {
     for (size_t i = 0; i < sink->lane_count; i++)

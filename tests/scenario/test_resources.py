@@ -103,6 +103,28 @@ def test_ten_thousand_quiet_files_in_a_hundred_folders_cost_next_to_nothing(rig)
     assert not agent.log.find(level="warn") and not agent.log.find(level="error"), agent.log.text()
 
 
+@pytest.mark.long
+@pytest.mark.release  # the rig bounds the memory of programs without sanitizers
+def test_what_ten_thousand_files_take_is_taken_off_the_memory_for_batches(rig):
+    quiet, busy = 10_000, 60_000
+    (rig.folder / "logs").mkdir()
+    for number in range(quiet):
+        append_lines(rig.folder / f"logs/{number}.log", busy + number, 1)
+    append_lines(rig.folder / "busy.log", 0, busy, bytes_=1000)
+    receiver = rig.receiver()
+    receiver.hold()
+    agent = rig.agent({"logs": rig.tail("logs/*.log", "busy.log", max_files=quiet + 1)},
+                      {"main": rig.http(receiver, compression="none", concurrency={"min": 64})}).start()
+    agent.wait_metric(quiet // 2, "spillway_lines_total")
+    agent.wait_metric(24 << 20, "spillway_sealed_memory_bytes")
+    left = agent.metrics().get("spillway_sealed_memory_limit_bytes", output="main")
+    assert 24 << 20 < left < 42 << 20, left
+    receiver.release()
+    await_lines(receiver, quiet + busy)
+    agent.stop().agree_with(receiver)  # and was never over memory_limit and 8 MiB
+    check_exact(receiver.bodies(), quiet + busy, in_order=False)
+
+
 def may_limit_watches():
     return subprocess.run(["unshare", "-Ur", "sh", "-c", "echo 5 >/proc/sys/user/max_inotify_watches"],
                           capture_output=True).returncode == 0

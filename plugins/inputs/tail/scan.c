@@ -321,6 +321,7 @@ void tail_scan(struct tail *tail, struct sink *sink, int64_t now_ms)
     visit_all(tail, sink);
     conclude_all(tail, sink);
     hold_and_forget(tail, sink);
+    tail_file_keep(tail, sink);
     plan_next(tail, sink, now_ms);
     tail->has_scanned = true;
     tail->known_ns = tail->scan_ns;

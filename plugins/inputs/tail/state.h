@@ -57,6 +57,7 @@ bool tail_stat_fd(int fd, struct tail_stat *ret);
 bool tail_identity_same(const struct tail_identity *a, const struct tail_identity *b);
 
 /* ---- file ---- */
+void tail_file_keep(const struct tail *tail, struct sink *sink); /* tells what the table takes */
 /* Not known before. From its beginning, or from its last line on. NULL: no room; told. */
 struct tail_file *tail_file_add(struct tail *tail, struct sink *sink, const char *path,
                                 const struct tail_stat *stat, bool from_end);
@@ -88,8 +89,7 @@ typedef bool tail_origin_fn(const struct tail *tail, const struct tail_file *fil
 bool tail_rotate_origin(const struct tail *tail, const struct tail_file *file,
                         tail_origin_fn *is_origin, char ret_path[PATH_MAX], uint32_t *ret_rotation);
 
-/* Opens a file that has left its path, looked for by inode. -1: errno, ENOENT if it is not there.
- */
+/* Opens a file that has left its path, looked for by inode. -1: errno; ENOENT: it is not there. */
 int tail_rotate_open(const struct tail_file *file);
 int tail_open_same(const char *path, const struct tail_identity *identity); /* -1: errno */
 /* Files of the path that no scan has seen: begun after the last known one and, if there is a file

@@ -93,6 +93,23 @@ static void who_waits_longer_is_served_first_whatever_it_wants(void **unused)
     assert_int_equal(share.used_bytes, 27);
 }
 
+static void what_others_keep_is_taken_off_up_to_half(void **unused)
+{
+    (void)unused;
+    _Atomic uint64_t kept = 30;
+    struct share share = { .limit_bytes = 100, .kept_bytes = &kept };
+    struct permit first, second = { 0 };
+    assert_true(share_acquire(&share, 60, &first));
+    assert_false(share_acquire(&share, 11, &second));
+    kept = 29;
+    assert_true(share_acquire(&share, 11, &second));
+    kept = 1000; /* while more is in use: nothing new, and nothing breaks */
+    assert_int_equal(share_limit(&share), 50);
+    assert_int_equal(share_room(&share), 0);
+    permit_release(&first);
+    assert_int_equal(share_room(&share), 39);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -102,6 +119,7 @@ int main(void)
         cmocka_unit_test(shrinking_gives_back_the_rest_and_never_grows),
         cmocka_unit_test(an_overdraft_is_granted_and_keeps_others_out_until_it_is_paid_back),
         cmocka_unit_test(who_waits_longer_is_served_first_whatever_it_wants),
+        cmocka_unit_test(what_others_keep_is_taken_off_up_to_half),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -201,6 +201,24 @@ static void a_reading_that_was_taken_from_its_lane_is_not_rung_any_more(void **u
     lane_free(&lane);
 }
 
+static void what_a_reading_keeps_is_given_back_with_it(void **unused)
+{
+    (void)unused;
+    struct lane *first = make_lane(LANE_BLOCK, no_shedding, true);
+    struct feed *of_output = &feed;
+    of_output->kept_most_bytes = 100;
+    assert_true(lane_keep(first, 60));
+    assert_true(lane_keep(first, 100));
+    assert_false(lane_keep(first, 101)); /* counted all the same: it is there */
+    assert_int_equal(of_output->kept_bytes, 101);
+    assert_true(lane_keep(first, 10));
+    lane_set_reading(first, NULL, NULL);
+    assert_int_equal(of_output->kept_bytes, 0);
+    assert_true(lane_keep(first, 7));
+    lane_free(&first);
+    assert_int_equal(of_output->kept_bytes, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -209,6 +227,7 @@ int main(void)
         cmocka_unit_test(what_does_not_fit_is_told_before_and_counted_if_it_is_done_all_the_same),
         cmocka_unit_test(less_memory_lets_drain_what_is_there_and_takes_no_more),
         cmocka_unit_test(what_is_abandoned_goes_back_where_its_own_read_says),
+        cmocka_unit_test(what_a_reading_keeps_is_given_back_with_it),
         cmocka_unit_test(a_reading_that_was_taken_from_its_lane_is_not_rung_any_more),
     };
     return RUN_WITH_LEDGER(tests);

@@ -179,6 +179,12 @@ void sink_add(struct sink *sink, enum sink_number number, uint64_t count)
     sink->numbers[number] += count;
 }
 
+bool sink_keep(struct sink *sink, uint64_t bytes)
+{
+    sink->kept_bytes = bytes;
+    return sink->kept_most_bytes == 0 || bytes <= sink->kept_most_bytes;
+}
+
 void sink_set(struct sink *sink, enum sink_number number, uint64_t value)
 {
     sink->numbers[number] = value;

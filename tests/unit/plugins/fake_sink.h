@@ -37,7 +37,8 @@ struct sink {
     size_t malformed_count;
     struct fake_tell *tells;
     size_t tell_count;
-    uint64_t numbers[SINK_NUMBERS]; /* sums of sink_add(), last values of sink_set() */
+    uint64_t kept_bytes, kept_most_bytes; /* of sink_keep(); 0: any */
+    uint64_t numbers[SINK_NUMBERS];       /* sums of sink_add(), last values of sink_set() */
 
     bool parcel_is_open, parcel_fails;
     uint64_t parcel_id;      /* of the last one */

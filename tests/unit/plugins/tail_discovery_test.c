@@ -249,6 +249,29 @@ static void wait_for_events(size_t count)
     }
 }
 
+static void
+more_files_than_there_is_memory_for_are_told_once_and_read_when_others_are_gone(void **unused)
+{
+    (void)unused;
+    rig.config.rotate_wait = 0;
+    rig.sink->kept_most_bytes = 2 * 1400 + 100;
+    rig_add_path(&rig, "*");
+    rig_append(&rig, "1", "a\n");
+    rig_append(&rig, "2", "a\n");
+    rig_append(&rig, "3", "a\n");
+    rig_open(&rig);
+    rig_drain(&rig);
+    rig_drain(&rig);
+    assert_int_equal(rig.sink->event_count, 2);
+    assert_int_equal(rig.sink->tell_count, 1);
+    assert_true(fake_sink_told(rig.sink, "memory_limit"));
+    assert_true(rig.sink->kept_bytes <= rig.sink->kept_most_bytes);
+    for (char name[2] = "1"; name[0] <= '3'; name[0]++)
+        assert_int_equal(unlink(rig_path(&rig, name)), 0);
+    rig_append(&rig, "4", "a\n");
+    wait_for_events(3);
+}
+
 static void news_wake_it_and_quiet_files_do_not(void **unused)
 {
     (void)unused;
@@ -344,6 +367,7 @@ int main(void)
         TEST(excluded_files_and_folders_are_left_out),
         TEST(more_files_than_descriptors_are_all_read),
         TEST(more_files_than_max_files_are_told_once),
+        TEST(more_files_than_there_is_memory_for_are_told_once_and_read_when_others_are_gone),
         TEST(a_file_that_may_not_be_read_is_told_once_and_read_when_it_may),
         TEST(without_inotify_it_polls_and_says_which_limit),
         TEST(what_the_kernel_refuses_to_watch_is_polled_counted_and_tried_again),
