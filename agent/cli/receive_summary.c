@@ -103,7 +103,7 @@ void summary_received(struct summary *summary, const struct request_facts *facts
 }
 
 static void acknowledge(struct summary *summary, const struct request_facts *facts,
-                        struct batch_place batch)
+                        struct batch_place batch) NEEDS_LOCK(&summary->lock)
 {
     summary->requests_acknowledged++;
     summary->events_acknowledged += facts->counted ? facts->events : facts->told_events;

@@ -360,7 +360,7 @@ static struct spool_segment *find_unsynced(const struct spool *spool)
 bool spool_plan_sync(struct spool *spool, int64_t now_ms, bool at_once, struct spool_job *ret)
 {
     if (spool->unsynced_bytes == 0 || spool->config.fsync == SPOOL_FSYNC_NEVER ||
-        (now_ms < spool->sync_due_ms && !at_once))
+        now_ms < spool->sync_retry_ms || (now_ms < spool->sync_due_ms && !at_once))
         return false;
     const struct spool_segment *segment = find_unsynced(spool);
     *ret = (struct spool_job){ .kind = SPOOL_SYNC };
@@ -380,12 +380,13 @@ bool spool_synced(struct spool *spool, const struct spool_job *job,
 
     if (result->error != 0) {
         spool_disk_failed(spool, "sync", result->error, now_ms);
-        spool->sync_due_ms = spool->retry_ms;
+        spool->sync_due_ms = spool->sync_retry_ms = spool->retry_ms;
         if (segment != NULL && segment == spool->writing)
             spool_end_writing(spool);
         if (segment != NULL)
             segment->must_rewrite = true;
     } else {
+        spool->sync_retry_ms = 0;
         if (segment != NULL)
             segment->is_unsynced = segment->must_rewrite = false;
         segment = find_unsynced(spool);

@@ -16,11 +16,12 @@ struct spool {
     struct spool_segment *writing; /* NULL: the next record begins a new one */
     uint64_t next_id;
     uint64_t unsynced_bytes;
-    int64_t sync_due_ms; /* while unsynced_bytes > 0 */
-    uint64_t free_bytes; /* on the disk, as of free_at_ms less what was written since */
-    int64_t free_at_ms;  /* SPOOL_FREE_UNKNOWN_MS: not looked yet */
-    bool is_broken;      /* memory mode */
-    unsigned failures;   /* in a row */
+    int64_t sync_due_ms;   /* while unsynced_bytes > 0 */
+    int64_t sync_retry_ms; /* after a failed one also what is asked at once waits; 0: none failed */
+    uint64_t free_bytes;   /* on the disk, as of free_at_ms less what was written since */
+    int64_t free_at_ms;    /* SPOOL_FREE_UNKNOWN_MS: not looked yet */
+    bool is_broken;        /* memory mode */
+    unsigned failures;     /* in a row */
     int64_t retry_ms;
     struct spool_place left; /* see spool_left.c; segment 0: nothing */
     /* The record whose head was read last and whose body was not. */

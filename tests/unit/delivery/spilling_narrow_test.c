@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Batches that the spool, or the memory to read them back, has no room for. */
+/* Batches that the spool, or the memory to read them back, has no room for; a disk that does not
+ * sync. */
 #include "delivery/stand.h"
 
 static void put_body(struct stand *stand, const char *body)
@@ -74,10 +75,35 @@ static void newest_first_seals_no_segment_for_what_there_is_no_memory_to_read(vo
     close_stand(&stand);
 }
 
+static void a_sync_that_failed_is_not_tried_again_at_once_even_at_a_stop(void **unused)
+{
+    (void)unused;
+    struct stand stand;
+    open_store(&stand.store, MIB);
+    stand.store.config.fsync = SPOOL_FSYNC_INTERVAL;
+    stand.store.config.fsync_interval_ms = 1000;
+    restart_store(&stand.store);
+    stand.now_ms = stand.store.now.boot_ms;
+    start_stand(&stand, &defaults);
+    break_endpoint(&stand);
+    for (int i = 0; i < 5; i++)
+        put_with(&stand, 1, NULL);
+    (void)run_spool(&stand);
+    stand.store.fake.fails_sync = true;
+    delivery_spill_all(stand.delivery, stand.now_ms);
+    assert_true(run_spool(&stand) < 5);
+    stand.store.fake.fails_sync = false;
+    stand.now_ms += 60 * 1000;
+    assert_in_range(run_spool(&stand), 1, 5);
+    assert_int_equal(numbers_get(stand.store.rig.numbers, NUMBER_spool_unsynced_bytes), 0);
+    close_stand(&stand);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(in_order_nothing_overtakes_a_batch_that_is_larger_than_the_spool),
+        cmocka_unit_test(a_sync_that_failed_is_not_tried_again_at_once_even_at_a_stop),
         cmocka_unit_test(newest_first_seals_no_segment_for_what_there_is_no_memory_to_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
