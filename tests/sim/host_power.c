@@ -65,6 +65,18 @@ static void look_at(void *context, struct found_record *found)
     }
 }
 
+/* A damaged one is done with when its mark is told; with that on disk it is not met any more. */
+static void note_untold_mark(struct outlet *outlet)
+{
+    const struct sim_spooler *spooler = &outlet->spooler;
+
+    if (!spooler->has_job || spooler->job.kind != SPOOL_MARK ||
+        outlet->spool_config.fsync != SPOOL_FSYNC_NEVER)
+        return;
+    for (unsigned i = 0; i < outlet->source_count; i++)
+        outlet->sources[i].dropped_before += spooler->job_events[i];
+}
+
 void power_note_before(struct outlet *outlet)
 {
     struct look look = { .outlet = outlet, .when = BEFORE };
@@ -74,6 +86,7 @@ void power_note_before(struct outlet *outlet)
             outlet->sources[i].fates[id].on_plates = 0;
     }
     walk_records(outlet, look_at, &look);
+    note_untold_mark(outlet);
     outlet->at_risk_bytes = numbers_get(outlet->numbers, NUMBER_spool_unsynced_bytes);
     if (outlet->spooler.has_job && outlet->spooler.job.kind == SPOOL_WRITE) /* not told yet */
         outlet->at_risk_bytes += outlet->spooler.result.bytes;
