@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* crc32c: eight bytes a step by eight tables, made at the first use. table[k][b] is the checksum of
- * byte b followed by k zero bytes. */
+/* crc32c: by ISA-L, which uses the processor's own instructions: some ten times as fast. Without it
+ * eight bytes a step by eight tables, made at the first use; table[k][b] is the checksum of byte b
+ * followed by k zero bytes. */
 #include "base/crc32c.h"
 
+#include "built_with.h"
+
 #include <pthread.h>
-#include <string.h>
+
+#if HAVE_ISAL
+#include <isa-l/crc.h>
+#endif
 
 #define POLYNOMIAL UINT32_C(0x82F63B78) /* 0x1EDC6F41, its bits reversed */
 
@@ -32,7 +38,7 @@ static uint32_t add_byte(uint32_t crc, unsigned char byte)
     return (crc >> 8) ^ table[0][(crc ^ byte) & 0xff];
 }
 
-uint32_t crc32c(uint32_t of, const void *data, size_t bytes)
+uint32_t crc32c_by_tables(uint32_t of, const void *data, size_t bytes)
 {
     const unsigned char *at = data;
     uint32_t crc = ~of;
@@ -48,4 +54,19 @@ uint32_t crc32c(uint32_t of, const void *data, size_t bytes)
     while (bytes-- > 0)
         crc = add_byte(crc, *at++);
     return ~crc;
+}
+
+uint32_t crc32c(uint32_t of, const void *data, size_t bytes)
+{
+#if HAVE_ISAL
+    enum { PART_BYTES = 1 << 30 }; /* it takes an int */
+    unsigned char *at = (unsigned char *)(uintptr_t)data;
+    uint32_t crc = ~of;
+
+    for (; bytes > PART_BYTES; bytes -= PART_BYTES, at += PART_BYTES)
+        crc = crc32_iscsi(at, PART_BYTES, crc);
+    return ~crc32_iscsi(at, (int)bytes, crc);
+#else
+    return crc32c_by_tables(of, data, bytes);
+#endif
 }

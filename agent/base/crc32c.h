@@ -9,3 +9,5 @@
 
 /* of: what came before, 0: nothing. crc32c(crc32c(0, a), b) is that of a and b together. */
 uint32_t crc32c(uint32_t of, const void *data, size_t bytes);
+/* The same without ISA-L: what crc32c() is where that was not found. */
+uint32_t crc32c_by_tables(uint32_t of, const void *data, size_t bytes);

@@ -32,11 +32,29 @@ static void parts_give_the_same_as_the_whole_wherever_it_is_cut(void **unused)
         assert_int_equal(crc32c(crc32c(0, bytes, cut), bytes + cut, sizeof(bytes) - cut), whole);
 }
 
+static void tables_and_the_processor_agree_at_every_length_and_alignment(void **unused)
+{
+    (void)unused;
+    unsigned char bytes[4200];
+    uint32_t state = 1;
+
+    for (unsigned i = 0; i < sizeof(bytes); i++) {
+        state = state * 1664525 + 1013904223;
+        bytes[i] = (unsigned char)(state >> 24);
+    }
+    for (size_t length = 0; length <= sizeof(bytes) - 16; length += 1 + length / 16) {
+        for (size_t at = 0; at < 16; at++)
+            assert_int_equal(crc32c(7, bytes + at, length),
+                             crc32c_by_tables(7, bytes + at, length));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_agrees_with_the_examples_of_the_rfc),
         cmocka_unit_test(parts_give_the_same_as_the_whole_wherever_it_is_cut),
+        cmocka_unit_test(tables_and_the_processor_agree_at_every_length_and_alignment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
