@@ -39,8 +39,6 @@ static bool allocate(int fd, const char *path, struct err *err)
 
     if (fstat(fd, &stat) != 0 || !S_ISREG(stat.st_mode))
         return err_set(err, "'%s' is no file", path);
-    if (stat.st_size != (off_t)sizeof(struct image) && ftruncate(fd, 0) != 0)
-        return err_set(err, "cannot empty '%s': %s", path, strerror(errno));
     int failed = posix_fallocate(fd, 0, (off_t)sizeof(struct image));
     return failed == 0 || err_set(err, "no room for '%s': %s", path, strerror(failed));
 }
