@@ -236,9 +236,9 @@ static bool set_parameters(ZSTD_CCtx *context, ZSTD_compressionParameters parame
     return true;
 }
 
-static struct zstd *zstd_open(unsigned level, size_t max_input_bytes)
+static struct zstd *zstd_open(unsigned level, size_t usual_bytes)
 {
-    ZSTD_compressionParameters parameters = ZSTD_getCParams((int)level, max_input_bytes, 0);
+    ZSTD_compressionParameters parameters = ZSTD_getCParams((int)level, usual_bytes, 0);
     size_t bytes = ZSTD_estimateCCtxSize_usingCParams(parameters);
     struct zstd *zstd = ZSTD_isError(bytes) ? NULL : malloc(sizeof(*zstd) + bytes);
 
@@ -297,9 +297,9 @@ static bool zstd_expand(struct slice input, struct buf *ret)
 
 struct zstd;
 
-static struct zstd *zstd_open(unsigned level, size_t max_input_bytes)
+static struct zstd *zstd_open(unsigned level, size_t usual_bytes)
 {
-    (void)level, (void)max_input_bytes;
+    (void)level, (void)usual_bytes;
     return NULL;
 }
 
@@ -335,25 +335,22 @@ static bool zstd_expand(struct slice input, struct buf *ret)
 
 struct codec {
     int compression;
-    size_t max_input_bytes;
     struct gzip *gzip; /* one of the two, or none */
     struct zstd *zstd;
 };
 
-struct codec *codec_new(int compression, unsigned level, size_t max_input_bytes)
+struct codec *codec_new(int compression, unsigned level, size_t usual_bytes)
 {
     CHECK(level >= 1 && level <= 12);
-    CHECK(max_input_bytes < INT_MAX); /* what every library can count */
     struct codec *codec = calloc(1, sizeof(*codec));
 
     if (codec == NULL)
         return NULL;
     codec->compression = compression;
-    codec->max_input_bytes = max_input_bytes;
     if (compression == COMPRESS_GZIP)
         codec->gzip = gzip_open(level);
     else if (compression == COMPRESS_ZSTD)
-        codec->zstd = zstd_open(level, max_input_bytes);
+        codec->zstd = zstd_open(level, usual_bytes);
     if (compression != COMPRESS_NONE && codec->gzip == NULL && codec->zstd == NULL)
         codec_free(&codec);
     return codec;
@@ -380,7 +377,7 @@ size_t codec_bound(const struct codec *codec, size_t input_bytes)
 
 size_t codec_compress(struct codec *codec, struct slice input, char *to, size_t room)
 {
-    CHECK(input.bytes <= codec->max_input_bytes);
+    CHECK(input.bytes < INT_MAX); /* what every library can count */
     if (codec->gzip != NULL)
         return gzip_run(codec->gzip, input, to, room);
     if (codec->zstd != NULL)

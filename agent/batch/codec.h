@@ -9,8 +9,9 @@
 
 struct codec;
 
-/* compression: enum compression of plugins/plugin.h. NULL: out of memory, or not built in. */
-struct codec *codec_new(int compression, unsigned level, size_t max_input_bytes);
+/* compression: enum compression of plugins/plugin.h. usual_bytes: inputs are seldom larger; one
+ * that is compresses as well as one of that size. NULL: out of memory, or not built in. */
+struct codec *codec_new(int compression, unsigned level, size_t usual_bytes);
 void codec_free(struct codec **codecp);
 size_t codec_bound(const struct codec *codec, size_t input_bytes); /* room that to needs */
 /* Returns the bytes written, 0: failed. */

@@ -246,6 +246,27 @@ static void every_level_takes_inputs_of_every_order_of_size(void **unused)
                 check_sizes(compression, level, sizes, sizeof(sizes) / sizeof(sizes[0]));
 }
 
+static void what_is_larger_than_usual_is_compressed_too(void **unused)
+{
+    (void)unused;
+    static const size_t usual[] = { 1, 1000, 20000, 200000 };
+    char *input = malloc(MAX_BYTES);
+    struct random random = random_make(2);
+
+    assert_non_null(input);
+    fill(input, MAX_BYTES, TEXT, &random);
+    for (int compression = COMPRESS_GZIP; compression <= COMPRESS_ZSTD; compression++)
+        for (unsigned level = 1; !is_missing(compression) && level <= LEVELS; level += 3)
+            for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++) {
+                struct codec *codec = codec_new(compression, level, usual[i]);
+                assert_non_null(codec);
+                (void)round_trip(codec, compression, (struct slice){ input, MAX_BYTES });
+                (void)round_trip(codec, compression, (struct slice){ input, usual[i] });
+                codec_free(&codec);
+            }
+    free(input);
+}
+
 static void the_memory_of_a_codec_is_known_and_modest_at_level_one(void **unused)
 {
     (void)unused;
@@ -283,6 +304,7 @@ int main(void)
         cmocka_unit_test(every_size_and_content_comes_back),
         cmocka_unit_test(every_level_comes_back_and_compresses_text),
         cmocka_unit_test(every_level_takes_inputs_of_every_order_of_size),
+        cmocka_unit_test(what_is_larger_than_usual_is_compressed_too),
         cmocka_unit_test(the_memory_of_a_codec_is_known_and_modest_at_level_one),
         cmocka_unit_test(a_codec_that_is_not_built_in_is_not_made),
     };

@@ -108,6 +108,30 @@ static void halves_hold_each_event_once_in_every_format(void **unused)
     }
 }
 
+/* It was sealed when batches could be larger: a user who is told 413 makes them smaller. */
+static void halves_may_be_larger_than_what_this_worker_seals(void **unused)
+{
+    (void)unused;
+    static const int kinds[] = { COMPRESS_GZIP, COMPRESS_ZSTD };
+
+    for (size_t i = 0; i < 2; i++) {
+        if (!codec_is_built_in(kinds[i]))
+            continue;
+        struct codec *before = codec_new(kinds[i], 1, 64 * 1024), *now = codec_new(kinds[i], 1, 32);
+        struct batch *parent = make_batch(ENCODE_NDJSON, kinds[i], before);
+        struct batch *halves[2] = { NULL, NULL };
+        assert_true(split_batch(parent, now, halves));
+        assert_true(halves[1]->raw_bytes > 32);
+        assert_int_equal(count_lines(halves[0], now, "\"line "), 3);
+        assert_int_equal(count_lines(halves[1], now, "\"line "), 4);
+        batch_free(&parent);
+        batch_free(&halves[0]);
+        batch_free(&halves[1]);
+        codec_free(&before);
+        codec_free(&now);
+    }
+}
+
 /* It was read from the spool of a start with other settings. */
 static void halves_are_compressed_as_this_worker_does_whatever_their_parent_was(void **unused)
 {
@@ -157,6 +181,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(halves_hold_each_event_once_in_every_format),
+        cmocka_unit_test(halves_may_be_larger_than_what_this_worker_seals),
         cmocka_unit_test(halves_are_compressed_as_this_worker_does_whatever_their_parent_was),
         cmocka_unit_test(one_event_cannot_be_split),
         cmocka_unit_test(a_damaged_body_is_not_split),
