@@ -202,7 +202,7 @@ struct outlet {
     enum encoding encoding;
     enum compression compression;
     struct spool_config spool_config; /* max_bytes 0: no spool */
-    size_t max_bytes;
+    size_t max_bytes, max_bytes_most; /* of a batch; at most, over reloads */
     uint64_t max_events;
     int64_t max_wait_ms, latency_ms;
     /* the world's */
@@ -220,10 +220,11 @@ struct outlet {
     struct spool *spool; /* NULL: none */
     struct spool_files *spool_files;
     struct sim_spooler spooler;
-    bool was_over;                       /* more was found than the bound */
-    bool is_reloaded;                    /* now and then, with other options of the spool */
-    bool was_unsynced, was_newest_first; /* by its options, once */
-    uint64_t at_risk_bytes, whole_bytes; /* when the power went */
+    bool was_over;      /* more was found than the bound */
+    bool knows_no_risk; /* what was sealed without a sync before this start, which syncs */
+    bool is_reloaded;   /* now and then, with other options of the spool */
+    bool was_unsynced, was_newest_first, was_parallel; /* by its options, once */
+    uint64_t at_risk_bytes, whole_bytes;               /* when the power went */
     struct unsynced_item *unsynced;
     size_t unsynced_count, unsynced_room;
     struct lane *lanes[OUTLET_SOURCES];
@@ -308,6 +309,7 @@ static inline bool percent(struct sim *host, unsigned chance)
 
 /* host_plan.c: everything that a seed decides beforehand */
 void plan_host(struct sim *host);
+void plan_outlet_options(struct outlet *outlet);
 void plan_spool_options(struct outlet *outlet);
 
 /* host_life.c */
@@ -336,6 +338,7 @@ bool source_is_poison(const struct source *source, uint32_t id);
 /* host_outlet.c */
 void outlet_start(struct outlet *outlet);
 void outlet_abandon(struct outlet *outlet, bool is_clean);
+void outlet_reload(struct outlet *outlet);
 void outlet_free(struct outlet *outlet);
 bool worker_may_step(const struct outlet *outlet, const struct sim_worker *worker);
 void worker_step(struct outlet *outlet, struct sim_worker *worker);

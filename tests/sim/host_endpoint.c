@@ -46,7 +46,7 @@ static void read_text(const struct outlet *outlet, struct slice text, struct sim
 {
     const char *at = text.data, *end = text.data + text.bytes;
 
-    if (outlet->encoding == ENCODE_JSON_ARRAY) {
+    if (request->batch->encoding == ENCODE_JSON_ARRAY) {
         if (text.bytes < 4 || memcmp(at, "[\n", 2) != 0 || memcmp(end - 2, "\n]", 2) != 0)
             host_fail(outlet->host, "%s: a body that is no array", outlet->name);
         at += 2;
@@ -202,9 +202,9 @@ static void note_arrival(struct outlet *outlet, const struct sim_request *reques
  * cannot be read now: then what is behind that goes first. */
 static void check_order(const struct outlet *outlet, struct source *source, uint32_t id)
 {
-    if (outlet->delivery_config.concurrency_max > 1 || outlet->worker_count > 1 ||
-        outlet->was_newest_first || outlet->spooler.any_unread ||
-        source->classes.by != CLASS_BY_NOTHING || outlet->host->is_draining)
+    if (outlet->was_parallel || outlet->worker_count > 1 || outlet->was_newest_first ||
+        outlet->spooler.any_unread || source->classes.by != CLASS_BY_NOTHING ||
+        outlet->host->is_draining)
         return;
     if (source->fates[id].was_refused) /* by one that took nothing yet: the next one went past it */
         return;

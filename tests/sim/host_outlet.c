@@ -8,28 +8,33 @@ enum { MEMORY_REST_MS = 10 * 1000, SENDER_REST_MS = 60 * 1000 };
 
 /* ---- start and end ---- */
 
+static struct batcher_config batcher_config_of(struct outlet *outlet, unsigned worker)
+{
+    return (struct batcher_config){ .index = worker,
+                                    .lanes = outlet->lanes,
+                                    .lane_count = outlet->source_count,
+                                    .feed = &outlet->feed,
+                                    .bodies = &outlet->bodies,
+                                    .numbers = outlet->numbers,
+                                    .output = outlet->name,
+                                    .agent_id = "agent",
+                                    .start_id = ledger_start_id(outlet->host->ledger),
+                                    .sequence = &outlet->sequence,
+                                    .encoding = outlet->encoding,
+                                    .compression = outlet->compression,
+                                    .compression_level = 1,
+                                    .max_bytes = outlet->max_bytes,
+                                    .max_events = outlet->max_events,
+                                    .max_wait_ms = outlet->max_wait_ms };
+}
+
 static void start_workers(struct outlet *outlet)
 {
     struct sim *host = outlet->host;
     struct err err = { "" };
 
     for (unsigned i = 0; i < outlet->worker_count; i++) {
-        struct batcher_config config = { .index = i,
-                                         .lanes = outlet->lanes,
-                                         .lane_count = outlet->source_count,
-                                         .feed = &outlet->feed,
-                                         .bodies = &outlet->bodies,
-                                         .numbers = outlet->numbers,
-                                         .output = outlet->name,
-                                         .agent_id = "agent",
-                                         .start_id = ledger_start_id(host->ledger),
-                                         .sequence = &outlet->sequence,
-                                         .encoding = outlet->encoding,
-                                         .compression = outlet->compression,
-                                         .compression_level = 1,
-                                         .max_bytes = outlet->max_bytes,
-                                         .max_events = outlet->max_events,
-                                         .max_wait_ms = outlet->max_wait_ms };
+        struct batcher_config config = batcher_config_of(outlet, i);
         outlet->workers[i] =
             (struct sim_worker){ .batcher = batcher_new(&config, host->now_ms, &err) };
         if (outlet->workers[i].batcher == NULL)
@@ -71,6 +76,48 @@ static void end_burial(struct outlet *outlet, struct sim_worker *worker)
     wake_bump(&outlet->feed.wake);
 }
 
+/* What is in flight is taken back, as where the connections are closed. */
+static void break_off(struct outlet *outlet)
+{
+    for (unsigned i = 0; i < REQUESTS_MAX; i++) {
+        if (outlet->requests[i].batch != NULL)
+            endpoint_forget(outlet, &outlet->requests[i]);
+        outlet->requests[i].batch = NULL;
+    }
+    outlet->request_count = outlet->probes = 0;
+}
+
+/* Other options of batches and delivery while it runs, as outlet_change and sender_change. */
+void outlet_reload(struct outlet *outlet)
+{
+    struct sim *host = outlet->host;
+    struct err err = { "" };
+
+    break_off(outlet);
+    delivery_take_back(outlet->delivery, host->now_ms);
+    plan_outlet_options(outlet);
+    outlet->delivery_config.seed = random_next(&host->random);
+    delivery_change(outlet->delivery, &outlet->delivery_config);
+    outlet->feed.full_events = outlet->max_events;
+    outlet->feed.full_bytes = outlet->max_bytes;
+    for (unsigned i = 0; i < outlet->worker_count; i++) {
+        struct batcher_config config = batcher_config_of(outlet, i);
+        struct batcher_change *change = batcher_prepare(&config, true, &err);
+        if (change == NULL)
+            host_fail(host, "no batcher: %s", err.text);
+        batcher_commit(outlet->workers[i].batcher, outlet->lanes, &change);
+    }
+    outlet->pause_until_ms = 0;
+    outlet->tokens = 10;
+    outlet->tokens_at_ms = host->now_ms;
+    outlet->sender_is_awake = outlet->spooler.is_awake = true;
+    wake_bump(&outlet->feed.wake);
+    host->reloads++;
+    TRACE(host, "%s: reload: batches of %zu bytes, %llu events, %u requests", outlet->name,
+          outlet->max_bytes, (unsigned long long)outlet->max_events,
+          outlet->delivery_config.concurrency_max);
+}
+
 void outlet_abandon(struct outlet *outlet, bool is_clean)
 {
     for (unsigned i = 0; i < outlet->worker_count; i++) {
@@ -81,12 +128,7 @@ void outlet_abandon(struct outlet *outlet, bool is_clean)
         batcher_abandon(outlet->workers[i].batcher, FLOW_drain_timeout_batch);
     for (unsigned i = 0; i < outlet->source_count; i++)
         lane_abandon(outlet->sources[i].lane, FLOW_drain_timeout_ring);
-    for (unsigned i = 0; i < REQUESTS_MAX; i++) {
-        if (outlet->requests[i].batch != NULL)
-            endpoint_forget(outlet, &outlet->requests[i]);
-        outlet->requests[i].batch = NULL;
-    }
-    outlet->request_count = outlet->probes = 0;
+    break_off(outlet);
     if (is_clean)
         spool_stop(outlet);
     else

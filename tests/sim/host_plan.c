@@ -38,7 +38,7 @@ static void plan_shedding(struct source *source)
         .mode = (enum shed_mode)between(host, SHED_UNIFORM, (uint64_t)last),
         .severity_keep = { 0.05, 0.1, 0.2, 0.5, 0.9, 1 },
         .capacity_bytes = source->pieces * source->piece_bytes,
-        .batch_bytes = source->outlet->max_bytes,
+        .batch_bytes = source->outlet->max_bytes_most,
     };
     if (source->shed.is_adaptive)
         source->shed.keep = 1;
@@ -70,22 +70,37 @@ static void plan_delivery(struct outlet *outlet)
     struct sim *host = outlet->host;
 
     outlet->delivery_config = (struct delivery_config){
-        .memory_bytes = outlet->max_bytes * between(host, 1, 12),
-        .batch_max_bytes = outlet->max_bytes,
+        .memory_bytes = outlet->max_bytes_most * between(host, 1, 12),
         .concurrency_min = (unsigned)between(host, 0, 1),
-        .concurrency_max = percent(host, 25) ? 1 : (unsigned)between(host, 2, REQUESTS_MAX),
         .retry_base_ms = (int64_t)between(host, 50, 1000),
         .retry_cap_ms = (int64_t)between(host, 1000, 30000),
         .max_age_ms = percent(host, 60) ? 0 : (int64_t)between(host, 2000, 60000),
         .breaker_failures = (unsigned)between(host, 2, 8),
         .breaker_rest_ms = (int64_t)between(host, 100, 2000),
         .breaker_rest_max_ms = (int64_t)between(host, 2000, 30000),
-        .timeout_ms = (int64_t)between(host, 500, 10000),
         .keeps_refused = percent(host, 40),
     };
 }
 
-/* Those that a reload may change. */
+/* Those that a reload may change; what sizes a lane is not among them, nor what outlives a batch.
+ */
+void plan_outlet_options(struct outlet *outlet)
+{
+    struct sim *host = outlet->host;
+    struct delivery_config *config = &outlet->delivery_config;
+
+    outlet->encoding = percent(host, 50) ? ENCODE_NDJSON : ENCODE_JSON_ARRAY;
+    outlet->compression = percent(host, 12) ? COMPRESS_GZIP : COMPRESS_NONE;
+    outlet->max_bytes = between(host, 1024, outlet->max_bytes_most);
+    outlet->max_events = between(host, 1, BATCH_EVENTS);
+    outlet->max_wait_ms = (int64_t)between(host, 50, 2000);
+    config->batch_max_bytes = outlet->max_bytes;
+    config->concurrency_max = percent(host, 25) ? 1 : (unsigned)between(host, 2, REQUESTS_MAX);
+    config->timeout_ms = (int64_t)between(host, 500, 10000);
+    outlet->was_parallel |= config->concurrency_max > 1;
+}
+
+/* The same of its spool. */
 void plan_spool_options(struct outlet *outlet)
 {
     struct sim *host = outlet->host;
@@ -112,7 +127,6 @@ static void plan_spool(struct outlet *outlet)
         .max_age_ms = outlet->delivery_config.max_age_ms,
     };
     plan_spool_options(outlet);
-    outlet->is_reloaded = percent(host, 40);
     outlet->disk.capacity = between(host, 64, 1000) * 1024;
 }
 
@@ -124,13 +138,11 @@ static void plan_outlet(struct outlet *outlet)
     (void)snprintf(outlet->name, sizeof(outlet->name), "out%u", outlet->number);
     outlet->source_count = (unsigned)between(host, 1, OUTLET_SOURCES);
     outlet->worker_count = (unsigned)between(host, 1, OUTLET_WORKERS);
-    outlet->encoding = percent(host, 50) ? ENCODE_NDJSON : ENCODE_JSON_ARRAY;
-    outlet->compression = percent(host, 12) ? COMPRESS_GZIP : COMPRESS_NONE;
-    outlet->max_bytes = (size_t)between(host, 1, 16) * 1024;
-    outlet->max_events = between(host, 1, BATCH_EVENTS);
-    outlet->max_wait_ms = (int64_t)between(host, 50, 2000);
+    outlet->max_bytes_most = (size_t)between(host, 1, 16) * 1024;
     outlet->latency_ms = (int64_t)between(host, 2, 150);
     plan_delivery(outlet);
+    plan_outlet_options(outlet);
+    outlet->is_reloaded = percent(host, 40);
     plan_spool(outlet);
     for (unsigned i = 0; i < outlet->source_count; i++) {
         struct source *source = &outlet->sources[i];

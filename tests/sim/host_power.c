@@ -65,12 +65,14 @@ static void look_at(void *context, struct found_record *found)
     }
 }
 
-/* A damaged one is done with when its mark is told; with that on disk it is not met any more. */
-static void note_untold_mark(struct outlet *outlet)
+/* A damaged one is done with when its mark is told; with that on disk it is not met any more. Nor
+ * is what was in a segment that is removed: too old, or evicted. */
+static void note_untold_job(struct outlet *outlet)
 {
     const struct sim_spooler *spooler = &outlet->spooler;
 
-    if (!spooler->has_job || spooler->job.kind != SPOOL_MARK || !outlet->was_unsynced)
+    if (!spooler->has_job || !outlet->was_unsynced ||
+        (spooler->job.kind != SPOOL_MARK && spooler->job.kind != SPOOL_REMOVE))
         return;
     for (unsigned i = 0; i < outlet->source_count; i++)
         outlet->sources[i].dropped_before += spooler->job_events[i];
@@ -85,7 +87,7 @@ void power_note_before(struct outlet *outlet)
             outlet->sources[i].fates[id].on_plates = 0;
     }
     walk_records(outlet, look_at, &look);
-    note_untold_mark(outlet);
+    note_untold_job(outlet);
     outlet->at_risk_bytes = numbers_get(outlet->numbers, NUMBER_spool_unsynced_bytes);
     if (outlet->spooler.has_job && outlet->spooler.job.kind == SPOOL_WRITE) /* not told yet */
         outlet->at_risk_bytes += outlet->spooler.result.bytes;
@@ -98,7 +100,7 @@ void power_check_after(struct outlet *outlet)
     bool may_lose = outlet->was_unsynced;
 
     walk_records(outlet, look_at, &look);
-    if (look.bytes + outlet->at_risk_bytes < outlet->whole_bytes)
+    if (look.bytes + outlet->at_risk_bytes < outlet->whole_bytes && !outlet->knows_no_risk)
         host_fail(outlet->host, "%s: %llu bytes are gone, %llu were at risk", outlet->name,
                   (unsigned long long)(outlet->whole_bytes - look.bytes),
                   (unsigned long long)outlet->at_risk_bytes);

@@ -196,7 +196,7 @@ static void let_things_happen(struct sim *host)
         life_report(host);
     struct outlet *reloaded = &host->outlets[random_below(&host->random, host->outlet_count)];
     if (reloaded->is_reloaded && random_below(&host->random, RELOAD_EACH) == 0)
-        spool_reload(reloaded);
+        (percent(host, 50) ? spool_reload : outlet_reload)(reloaded);
     if (random_below(&host->random, FLIP_EACH) == 0)
         power_flip_bit(&host->outlets[random_below(&host->random, host->outlet_count)]);
     stop_if_due(host);
