@@ -19,7 +19,7 @@ enum {
     CALM_STEPS_EACH = 20,
     DISK_STEPS = 1500,
     FLIP_EACH = 1500,
-    RELOAD_EACH = 2000,
+    RELOAD_EACH = 1000,
     SEED_S_MAX = 120, /* of the processor: most seeds take a twentieth of a second */
 };
 static const int64_t CALM_MAX_MS = 6 * 3600 * MS_PER_S;

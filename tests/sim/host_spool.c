@@ -288,6 +288,43 @@ static void note_removed(struct outlet *outlet, const struct spool_job *job)
             segment->rows[i].amount.events;
 }
 
+struct whole {
+    const struct outlet *outlet;
+    uint64_t segment, events[OUTLET_SOURCES];
+};
+
+static void add_whole(void *context, struct found_record *found)
+{
+    struct whole *whole = context;
+
+    if (found->segment != whole->segment || !walk_has_whole_body(found))
+        return;
+    for (size_t i = 0; i < found->head.run_count; i++) {
+        unsigned lane;
+        uint64_t events = spool_record_run(&found->head, i, &lane).events;
+        whole->events[walk_source(whole->outlet, found->head.lanes[lane])] += events;
+    }
+}
+
+/* What goes as damaged has nothing whole in it, but what was sent and could not be marked. */
+static void expect_nothing_whole(const struct outlet *outlet, const struct spool_job *job)
+{
+    const struct spool_index *index = spool_index_of(outlet->spool);
+    const struct spool_segment *segment = spool_index_find(index, job->place.segment);
+    struct whole whole = { .outlet = outlet, .segment = job->place.segment };
+
+    walk_records(outlet, add_whole, &whole);
+    for (unsigned i = 0; i < segment->row_count; i++) {
+        struct slice input = slice_of(index->lanes[segment->rows[i].lane].input);
+        unsigned source = walk_source(outlet, input);
+        if (whole.events[source] > segment->rows[i].unmarked.events)
+            host_fail(
+                outlet->host, "%s: %llu events go as damaged, and lie there whole",
+                outlet->sources[source].name,
+                (unsigned long long)(whole.events[source] - segment->rows[i].unmarked.events));
+    }
+}
+
 void spool_audit_damage(const struct outlet *outlet)
 {
     if (outlet->spool == NULL || outlet->host->is_torn_down)
@@ -311,6 +348,8 @@ static void do_job(struct outlet *outlet)
     if (spooler->job.kind == SPOOL_WRITE && !spooler->job.sync &&
         outlet->spool_config.fsync == SPOOL_FSYNC_ALWAYS)
         host_fail(outlet->host, "%s: a write without a sync", outlet->name);
+    if (spooler->job.kind == SPOOL_REMOVE && spooler->job.flow == FLOW_spool_corrupt)
+        expect_nothing_whole(outlet, &spooler->job);
     note_events(outlet);
     spool_files_do(outlet->spool_files, &spooler->job, &spooler->result);
     spooler->has_job = true;
@@ -359,6 +398,10 @@ static bool begin_job(struct outlet *outlet, int64_t *ret_due_ms)
     bool has_job = delivery_spool_job(outlet->delivery, &now, outlet->host->now_ms,
                                       &outlet->spooler.job, ret_due_ms);
 
+    if (outlet->spool_config.fsync == SPOOL_FSYNC_NEVER &&
+        outlet->delivery->held.unsynced.count > 0)
+        host_fail(outlet->host, "%s: %u batches wait for a sync that never comes", outlet->name,
+                  outlet->delivery->held.unsynced.count);
     if (has_job)
         do_job(outlet);
     else if (*ret_due_ms != outlet->spooler.due_ms)
