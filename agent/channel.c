@@ -389,9 +389,11 @@ void channel_settle_change(struct channel *channel)
         fini_setup(&channel->before);
 }
 
-/* A change that is not taken up yet gives way to a newer one. */
+/* A change that is not taken up yet gives way to a newer one. Whether the last one was is asked
+ * here, while the reading stands: what main found out at its last look is old by now. */
 static void commit_change(struct channel *channel)
 {
+    channel_settle_change(channel);
     bool is_done = reading_commit(channel->reading, &channel->change);
 
     if (is_done || channel->before.from != NULL)
