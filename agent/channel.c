@@ -319,7 +319,7 @@ bool strand_prepare(struct channel *channel, struct strand *strand, struct gener
         return prepare_other_lane(channel, strand, after, output, err);
     if (lane_capacity(strand->lane) == after->lane_bytes)
         return true;
-    if (lane_can_limit(strand->lane, after->lane_bytes))
+    if (lane_can_limit(strand->lane, after->lane_bytes, settings_lane_pieces(&after->input)))
         strand->limit_bytes = after->lane_bytes;
     else
         return prepare_other_lane(channel, strand, after, output, err);

@@ -66,3 +66,5 @@ const struct option_origin *settings_origin(const struct settings *settings, con
 
 /* Most classes that a lane of this input may have, with that of the others; 1: it is not split. */
 size_t settings_class_count(const struct input_options *input);
+/* In how many pieces a lane of this input has its memory at least. */
+size_t settings_lane_pieces(const struct input_options *input);

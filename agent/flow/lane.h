@@ -110,7 +110,8 @@ bool lane_fits(struct lane *lane, const struct lane_change *change);
 struct amount lane_commit(struct lane *lane, struct lane_change **changep);
 /* At any time: it lends no more than this from now on. false: it has not so much. */
 bool lane_limit(struct lane *lane, size_t capacity_bytes);
-bool lane_can_limit(struct lane *lane, size_t capacity_bytes);
+/* Can it, and does it keep so many pieces? They stay as large as they are. */
+bool lane_can_limit(struct lane *lane, size_t capacity_bytes, size_t least_pieces);
 size_t lane_capacity(struct lane *lane); /* as it was asked for */
 bool lane_is_free(struct lane *lane);    /* empty, and no worker has a piece of it in hand */
 /* Another reading offers to it, or with NULL none. The one of before is not called any more. */

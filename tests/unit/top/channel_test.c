@@ -189,11 +189,59 @@ static void a_change_that_was_not_taken_up_gives_way_to_the_next(void **unused)
     generation_release(&third);
 }
 
+/* ---- less memory for a lane ---- */
+
+static struct generation *generation_with(uint64_t number, const char *capacity,
+                                          const char *classes)
+{
+    char input[256];
+
+    (void)snprintf(input, sizeof(input),
+                   "{app: {type: words, word: one, lane: {capacity: %s, overflow: block%s}}}",
+                   capacity, classes);
+    return load_generation(number, input, "{out: {type: nowhere, batch: {max_bytes: 64KiB}}}");
+}
+
+/* Returns whether its lane keeps its pieces, and only lends fewer of them. */
+static bool keeps_pieces(const char *before, const char *after, const char *classes)
+{
+    struct generation *first = generation_with(1, before, classes),
+                      *next = generation_with(2, after, classes);
+    struct channel_place place = { .ledger = ledger, .hostname = "host" };
+    struct err err = { "" };
+    struct channel *channel = channel_open(&place, first, 0, "out", &err);
+    assert_non_null(channel);
+    struct strand *strand =
+        channel_add(channel, &place, first, 0, &outlet, first->settings.outputs, &err);
+    assert_non_null(strand);
+    outlet.part = first->settings.outputs;
+    assert_true(strand_prepare(channel, strand, next, 0, next->settings.outputs, &err));
+    bool keeps = strand->change == NULL;
+    assert_int_equal(strand->limit_bytes, keeps ? next->settings.inputs[0].lane_bytes : 0);
+    channel_free(&channel);
+    generation_release(&first);
+    generation_release(&next);
+    return keeps;
+}
+
+static void a_lane_with_less_memory_has_no_fewer_pieces_than_a_new_one_must_have(void **unused)
+{
+    (void)unused;
+    const char *by_severity = ", classes: {by: severity}";
+    assert_true(keeps_pieces("64MiB", "32MiB", by_severity));
+    assert_false(keeps_pieces("64MiB", "16MiB", by_severity)); /* 8 for 7 classes */
+    assert_false(keeps_pieces("64MiB", "4MiB", by_severity));
+    assert_true(keeps_pieces("64MiB", "8MiB", ""));
+    assert_false(keeps_pieces("64MiB", "4MiB", ""));
+    assert_false(keeps_pieces("64MiB", "1MiB", ""));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_reading_went_over_to_stays_until_it_has_taken_up_the_next),
         cmocka_unit_test(a_change_that_was_not_taken_up_gives_way_to_the_next),
+        cmocka_unit_test(a_lane_with_less_memory_has_no_fewer_pieces_than_a_new_one_must_have),
     };
     return RUN_WITH_LEDGER(tests);
 }

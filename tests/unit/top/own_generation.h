@@ -15,8 +15,10 @@ static inline struct generation *load_generation(uint64_t number, const char *in
     (void)snprintf(path, sizeof(path), "%s/spillway.yaml", ledger_folder);
     FILE *file = fopen(path, "w");
     assert_non_null(file);
-    (void)fprintf(file, "agent: {state_dir: %s, runtime_dir: %s/run, report_interval: 1h}\n",
-                  ledger_folder, ledger_folder);
+    (void)fprintf(
+        file,
+        "agent: {state_dir: %s, runtime_dir: %s/run, report_interval: 1h, memory_limit: 256MiB}\n",
+        ledger_folder, ledger_folder);
     (void)fprintf(file, "inputs: %s\noutputs: %s\n", inputs, outputs);
     assert_int_equal(fclose(file), 0);
     struct generation *generation = generation_load(path, number, &problems);
