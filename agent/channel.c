@@ -403,9 +403,8 @@ static void commit_change(struct channel *channel)
     if (is_done)
         fini_setup(&channel->before);
     else
-        LOG_AS(LOG_KEPT, LOG_INFO,
-               "input waits for its full lane, it changes when the read in hand is over",
-               LS("input", channel->input));
+        LOG(LOG_INFO, "input waits for its full lane, it changes when the read in hand is over",
+            LS("input", channel->input));
     channel->setup = channel->next;
     channel->next = (struct channel_setup){ .from = NULL };
     channel->part = channel->next_part;

@@ -3,10 +3,9 @@
  * test empties. */
 #include "test.h"
 
-#include "catalog.h"
 #include "channel.h"
+#include "own_catalog.h"
 #include "own_generation.h"
-#include "plugins/plugin.h"
 
 enum { GIVE_UP_MS = 60000, LOOK_US = 500 };
 
@@ -42,14 +41,8 @@ static const struct input input_words = { .type = { PLUGIN_TYPE("words", "", wor
                                           .open = words_open,
                                           .collect = words_collect,
                                           .wait = words_wait };
-#define NOWHERE_OPTIONS(X, T) X(T, unused_, flag, "no", ANY, ANY, "Nothing")
-DECLARE_OPTIONS(nowhere_config, NOWHERE_OPTIONS);
-static const struct plugin_type output_nowhere = { PLUGIN_TYPE("nowhere", "", nowhere_config,
-                                                               words) };
 static const struct plugin_type *const inputs[] = { &input_words.type, NULL };
-static const struct plugin_type *const processors[] = { NULL };
-static const struct plugin_type *const outputs[] = { &output_nowhere, NULL };
-const struct catalog catalog = { inputs, processors, outputs };
+const struct catalog catalog = { inputs, known_processors, known_outputs };
 
 static struct outlet outlet = { .name = "out", .feed = { .full_bytes = 1 << 30 } };
 
