@@ -20,7 +20,7 @@ struct strand *replace_find_lane(const struct pipeline *pipeline, const struct c
     for (size_t i = 0; i < pipeline->channel_count; i++) {
         const struct channel *channel = pipeline->channels[i];
         struct strand *strand = channel_find(channel, outlet);
-        if (channel != taker && strand != NULL && channel->state != CHANNEL_SETTLES &&
+        if (channel != taker && strand != NULL && !strand->is_taken_out &&
             strcmp(channel->input, taker->input) == 0)
             return strand;
     }
