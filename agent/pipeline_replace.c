@@ -29,6 +29,18 @@ struct strand *replace_find_lane(const struct pipeline *pipeline, const struct c
 
 /* ---- the reading of before ends ---- */
 
+/* One that reads gives way to another type; one that leaves may be wanted again as it was. */
+static bool tell_stuck(const struct channel *channel, struct err *err)
+{
+    return err_set(err,
+                   "input '%s' %s '%s' and does not come to its end in time: its lane may be full, "
+                   "or a command of its runs on: reload again later",
+                   channel->input,
+                   channel->state == CHANNEL_READS ? "has been of the type"
+                                                   : "was taken out, it was of the type",
+                   channel_type(channel)->name);
+}
+
 static bool await_stop(const struct plan *plan, struct channel *channel, struct err *err)
 {
     const struct patience *patience = plan->patience;
@@ -41,11 +53,7 @@ static bool await_stop(const struct plan *plan, struct channel *channel, struct 
         if (patience->is_over(patience->context))
             return err_set(err, "the agent is stopping");
         if (clock_now_ms() >= patience->deadline_ms)
-            return err_set(err,
-                           "input '%s' has been of the type '%s' and does not come to its end in "
-                           "time: its lane may be full, or a command of its runs on: reload again "
-                           "later",
-                           channel->input, channel_type(channel)->name);
+            return tell_stuck(channel, err);
         bell_wait(plan->pipeline->bell, NULL, 0, STOP_LOOK_MS);
     }
     return true;

@@ -6,7 +6,7 @@
 #include "own_generation.h"
 #include "pipeline_state.h"
 
-static const struct plugin_type *const inputs[] = { &input_nothing, NULL };
+static const struct plugin_type *const inputs[] = { &input_nothing.type, NULL };
 const struct catalog catalog = { inputs, known_processors, known_outputs };
 
 static unsigned rests; /* so many more times the workers come to rest */

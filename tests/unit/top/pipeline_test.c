@@ -7,7 +7,7 @@
 
 enum { NOW_MS = 5000, LOOKS_MS = 10000 };
 
-static const struct plugin_type *const inputs[] = { &input_nothing, NULL };
+static const struct plugin_type *const inputs[] = { &input_nothing.type, NULL };
 const struct catalog catalog = { inputs, known_processors, known_outputs };
 
 /* Who asks whether the main thread is alive takes that for its step. */

@@ -7,7 +7,7 @@
 
 enum { RELOADS = 100 };
 
-static const struct plugin_type *const inputs[] = { &input_nothing, NULL };
+static const struct plugin_type *const inputs[] = { &input_nothing.type, NULL };
 const struct catalog catalog = { inputs, known_processors, known_outputs };
 
 static unsigned count_lines(const char *path, const char *with)
