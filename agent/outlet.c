@@ -180,10 +180,11 @@ bool outlet_use_spool(struct outlet *outlet, struct opened_spool *spool, bool at
         spool_carry_again(spool->spool, outlet->numbers);
     if (at_start)
         spools_set_aside(spool, outlet->part->name, outlet->numbers);
-    (void)snprintf(outlet->spool_path, sizeof(outlet->spool_path), "%s", spool->path);
     spool_files_use_pool(spool->files, &outlet->bodies);
-    return sender_use_spool(outlet->sender, &spool->spool, &spool->files, &why) ||
-           err_set(err, "output '%s': %s", outlet->part->name, why.text);
+    if (!sender_use_spool(outlet->sender, &spool->spool, &spool->files, &why))
+        return err_set(err, "output '%s': %s", outlet->part->name, why.text);
+    (void)snprintf(outlet->spool_path, sizeof(outlet->spool_path), "%s", spool->path);
+    return true;
 }
 
 struct worker_config outlet_worker_config(struct outlet *outlet, size_t worker,

@@ -89,6 +89,7 @@ static bool prepare_move(struct outlet *outlet, const struct settings *settings,
     struct outlet_change *next = &outlet->next;
     struct err why = { "" };
     char before[PATH_MAX];
+    uint64_t free_bytes;
     bool is_taken;
 
     spool_place_before(settings, outlet->name, before);
@@ -102,6 +103,14 @@ static bool prepare_move(struct outlet *outlet, const struct settings *settings,
                        "output '%s': spool: '%s' has batches of another time in it: restart "
                        "the agent, which sends them, or give it an empty folder",
                        outlet->name, path);
+    if (next->moved->free_bytes(next->moved, &free_bytes) == 0 &&
+        free_bytes < next->spool.min_free_bytes)
+        return err_set(
+            err,
+            "output '%s': spool: '%s' has %llu bytes free, and min_free is to leave %llu: "
+            "make room there, or set less",
+            outlet->name, path, (unsigned long long)free_bytes,
+            (unsigned long long)next->spool.min_free_bytes);
     (void)snprintf(next->moved_path, sizeof(next->moved_path), "%s", path);
     return spool_place_remember(settings, outlet->name, outlet->spool_path, err);
 }

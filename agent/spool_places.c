@@ -8,6 +8,7 @@
 #include "delivery/spool_segment.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -32,21 +33,25 @@ bool spool_place_remember(const struct settings *settings, const char *output, c
 
 struct spool_left spool_place_left(const char *path)
 {
-    struct spool_left left = { 0, 0 };
+    struct spool_left left = { .files = 0 };
     DIR *folder = opendir(path);
     const struct dirent *entry;
     struct stat info;
     uint64_t id;
 
-    while (folder != NULL && (entry = readdir(folder)) != NULL) {
+    if (folder == NULL) {
+        left.is_unknown = errno != ENOENT;
+        return left;
+    }
+    while ((errno = 0) == 0 && (entry = readdir(folder)) != NULL) {
         if (!spool_name_is_ours(entry->d_name, &id))
             continue;
         left.files++;
         if (fstatat(dirfd(folder), entry->d_name, &info, 0) == 0)
             left.bytes += (uint64_t)info.st_size;
     }
-    if (folder != NULL)
-        (void)closedir(folder);
+    left.is_unknown = errno != 0;
+    (void)closedir(folder);
     return left;
 }
 
@@ -59,7 +64,8 @@ void spool_place_before(const struct settings *settings, const char *output, cha
     ret[0] = '\0';
     if (!note_path(settings, output, note) || !file_read(note, &text, &ignored))
         return;
-    if (spool_place_left(buf_slice(&text).data).files > 0)
+    struct spool_left left = spool_place_left(buf_slice(&text).data);
+    if (left.files > 0 || left.is_unknown)
         (void)snprintf(ret, PATH_MAX, "%s", buf_slice(&text).data);
     else
         (void)unlink(note);

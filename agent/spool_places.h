@@ -16,7 +16,9 @@ bool spool_place_remember(const struct settings *settings, const char *output, c
 struct spool_left {
     unsigned files;
     uint64_t bytes;
+    bool is_unknown; /* there may be more: the folder cannot be read */
 };
 struct spool_left spool_place_left(const char *path);
-/* What was remembered last; "": nothing, or nothing of a spool lies there any more. */
+/* What was remembered last; "": nothing, or nothing of a spool lies there any more. Where that
+ * cannot be told it stays remembered. */
 void spool_place_before(const struct settings *settings, const char *output, char ret[PATH_MAX]);

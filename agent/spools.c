@@ -118,8 +118,8 @@ static struct spool_place left_before(const struct ledger *ledger, const char *o
 }
 
 /* NULL in *ret: there is none, or it cannot be had, which is said. false: another has it. */
-static bool open_place(const char *output, const char *path, struct spool_disk **ret,
-                       struct err *err)
+static bool open_place(const char *output, const char *path, const char *msg,
+                       struct spool_disk **ret, struct err *err)
 {
     struct err why = { "" };
     bool is_taken = false;
@@ -128,8 +128,8 @@ static bool open_place(const char *output, const char *path, struct spool_disk *
     if (*ret == NULL && is_taken)
         return err_set(err, "output '%s': spool: %s", output, why.text);
     if (*ret == NULL && path[0] != '\0')
-        LOG(LOG_ERROR, "spool cannot be opened, batches are held in memory", LS("output", output),
-            LS("error", why.text), LS("fix", "mend the folder and restart"));
+        LOG(LOG_ERROR, msg, LS("output", output), LS("error", why.text),
+            LS("fix", "mend the folder and restart"));
     return true;
 }
 
@@ -144,9 +144,12 @@ static bool open_places(const struct settings *settings, const struct settings_p
     spool_place_before(settings, part->name, before);
     if (settings_same_path(before, path))
         before[0] = '\0';
-    if (!open_place(part->name, path, &first, err))
+    if (!open_place(part->name, path, "spool cannot be opened, batches are held in memory", &first,
+                    err))
         return false;
-    if (!open_place(part->name, before, &second, err)) {
+    if (!open_place(part->name, before,
+                    "spool of before cannot be opened, what lies there is not sent", &second,
+                    err)) {
         if (first != NULL)
             first->free(&first);
         return false;
@@ -154,6 +157,7 @@ static bool open_places(const struct settings *settings, const struct settings_p
     if (second != NULL)
         LOG(LOG_INFO, "what lies in the spool of before is sent too", LS("output", part->name),
             LS("path", before), LS("new", path[0] == '\0' ? "none" : path));
+    item->misses_before = before[0] != '\0' && second == NULL;
     if (first != NULL && second != NULL)
         *ret = spool_join(&first, &second);
     else if (path[0] == '\0')
@@ -198,6 +202,8 @@ bool spools_open_one(struct spools *spools, const struct settings *settings, siz
         return err_set(err, "out of memory for the spool of output '%s'", part->name);
     spool_set_left(item->spool, left_before(ledger, part->name));
     spool_files_scan(item->files, item->spool, config.boot, &now, &scan);
+    if (item->misses_before)
+        spool_index_of(item->spool)->is_partial = true;
     if (!is_shut) /* which was told */
         tell(part->name, path, &scan, clock_now_ms() - began_ms);
     return add_found(spools, item->spool, part->name) ||

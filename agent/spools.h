@@ -15,6 +15,7 @@ struct spools {
         struct spool_files *files;
         char path[PATH_MAX];   /* what is new is written there */
         char before[PATH_MAX]; /* it has something there too; "": nowhere */
+        bool misses_before;    /* which cannot be opened */
     } * items;
     struct ledger_found *found; /* what lies on disk, for the books */
     size_t found_count;

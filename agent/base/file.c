@@ -136,15 +136,21 @@ bool file_make_dirs(const char *path, unsigned mode, struct err *err)
     return true;
 }
 
+static bool is_same_time(struct timespec a, struct timespec b)
+{
+    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
 bool file_mark_look(struct file_mark *mark, const char *path)
 {
     struct file_mark now = { .device = 0 }, before = *mark;
     struct stat info;
 
     if (stat(path, &info) == 0)
-        now = (struct file_mark){ info.st_dev, info.st_ino, info.st_size, info.st_mtim };
+        now = (struct file_mark){ info.st_dev, info.st_ino, info.st_size, info.st_mtim,
+                                  info.st_ctim };
     *mark = now;
     return now.device != before.device || now.inode != before.inode || now.bytes != before.bytes ||
-           now.modified.tv_sec != before.modified.tv_sec ||
-           now.modified.tv_nsec != before.modified.tv_nsec;
+           !is_same_time(now.modified, before.modified) ||
+           !is_same_time(now.changed, before.changed);
 }

@@ -16,7 +16,7 @@ struct file_mark {
     dev_t device;
     ino_t inode;
     off_t bytes;
-    struct timespec modified;
+    struct timespec modified, changed; /* changed: also by chmod and chown */
 };
 bool file_mark_look(struct file_mark *mark, const char *path);
 

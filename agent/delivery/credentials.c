@@ -28,6 +28,7 @@ struct credentials {
     int64_t next_look_ms;
     struct file_mark seen[FILES];
     struct buf token;
+    bool is_token_unread; /* and that was told */
     enum credentials_news news;
     struct err why;
 };
@@ -142,12 +143,17 @@ static void read_token(struct credentials *credentials, const char *path)
     bool is_first = credentials->token.bytes == 0;
 
     bool was_read = file_read(path, &text, &err);
+    if (!was_read) /* it may be readable the next time without having changed */
+        credentials->seen[TOKEN_FILE] = (struct file_mark){ .device = 0 };
     while (was_read && text.bytes > 0 && strchr(" \t\r\n", text.data[text.bytes - 1]) != NULL)
         text.data[--text.bytes] = '\0';
     if (was_read && !is_token(&text))
         (void)err_set(&err, "'%s' is not a token: one word of printable characters", path);
+    bool is_told = !was_read && credentials->is_token_unread;
+    credentials->is_token_unread = !was_read;
     if (err.text[0] != '\0') {
-        note_refusal(credentials, err.text);
+        if (!is_told)
+            note_refusal(credentials, err.text);
         buf_fini(&text);
         return;
     }

@@ -238,6 +238,8 @@ static struct from_disk count_from_disk(const struct delivery *delivery)
     add_pinned(&found, &delivery->held.in_flight);
     add_pinned(&found, &delivery->held.to_split);
     add_pinned(&found, &delivery->held.splitting);
+    add_pinned(&found, &delivery->held.refused);
+    add_pinned(&found, &delivery->held.burying);
     return found;
 }
 
@@ -344,6 +346,8 @@ bool delivery_spool_job(struct delivery *delivery, const struct spool_stamp *now
     *ret_due_ms = INT64_MAX;
     if (spill->spool == NULL) /* its thread is there a moment before it */
         return false;
+    if (spool_never_syncs(spill->spool)) /* since a reload: those that wait for a sync need none */
+        end_sync(delivery);
     spilling_choose(delivery, now_ms);
     if (pin != NULL) {
         spool_plan_mark(spill->spool, pin->done, ret);

@@ -333,8 +333,8 @@ void spool_sealed(struct spool *spool, const struct spool_job *job,
                   const struct spool_result *result, int64_t now_ms)
 {
     CHECK(spool->writing != NULL && spool->writing->id == job->place.segment);
-    spool->writing->is_unsynced = result->error != 0 && job->sync && spool->unsynced_bytes > 0;
-    spool->writing->must_rewrite = spool->writing->is_unsynced;
+    spool->writing->is_unsynced = spool->unsynced_bytes > 0 && (result->error != 0 || !job->sync);
+    spool->writing->must_rewrite = spool->writing->is_unsynced && job->sync;
     spool_note_left(spool, job, result);
     if (result->error != 0)
         spool_disk_failed(spool, "seal a segment", result->error, now_ms);

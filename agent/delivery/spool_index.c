@@ -88,8 +88,9 @@ unsigned spool_index_lane(struct spool_index *index, struct slice input)
 unsigned spool_index_lane_of(struct spool_index *index, struct books *books)
 {
     for (unsigned i = 0; i < index->lane_count; i++) {
-        if (index->lanes[i].books == books)
-            return i;
+        if (index->lanes[i].books == books &&
+            strcmp(index->lanes[i].input, ledger_input_name(books)) == 0)
+            return i; /* and not one that shares them, as of an input that has none of its own */
     }
     unsigned lane = spool_index_lane(index, slice_of(ledger_input_name(books)));
     if (lane < SPOOL_LANES_MAX && index->lanes[lane].books == NULL)

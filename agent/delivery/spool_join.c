@@ -148,6 +148,8 @@ struct spool_disk *spool_join(struct spool_disk **firstp, struct spool_disk **se
 
     if (join == NULL)
         return NULL;
+    if (!spool_has_segments(*secondp)) /* as where the last one goes out */
+        (*secondp)->free(secondp);
     *join = (struct join){ .disk = { .create = create_file,
                                      .open = open_file,
                                      .close = close_file,

@@ -88,11 +88,13 @@ bool spool_plan_read(struct spool *spool, const struct spool_stamp *now, int64_t
 
 /* ---- how far ---- */
 
+/* Where it was read tells in which direction: newest_first may have changed since it was planned.
+ */
 static void pass(struct spool *spool, struct spool_segment *segment, uint64_t at,
                  const struct spool_record *record)
 {
     spool->has_peeked = false;
-    if (at == segment->front_at || !reads_backward(spool, segment)) {
+    if (at == segment->front_at) {
         segment->front_at = at + spool_record_bytes(record);
     } else {
         segment->stop_at = at;
@@ -106,7 +108,7 @@ static void pass_damage(struct spool *spool, struct spool_segment *segment, uint
     spool->has_peeked = false;
     numbers_add(spool->numbers, NUMBER_spool_damaged, 1);
     spool_tell(spool, "spool has a damaged part", "read", 0, segment->id);
-    if (at != segment->front_at && reads_backward(spool, segment)) {
+    if (at != segment->front_at) {
         segment->stop_at = at;
         segment->last_at = 0; /* from now on from the front */
     } else {
@@ -259,7 +261,7 @@ static struct batch *take_loaded(struct spool *spool, const struct spool_job *jo
         spool_tell(spool, "spool has a damaged batch", "read", 0, segment->id);
     }
     add_pin(spool, segment);
-    if (job->place.at == segment->front_at || !reads_backward(spool, segment))
+    if (job->place.at == segment->front_at)
         segment->front_boot_ms = batch->oldest_boot_ms;
     pass(spool, segment, job->place.at, &record);
     return batch;

@@ -16,7 +16,7 @@ uint64_t spool_limit_bytes(const struct spool *spool)
 {
     uint64_t used = spool->index.bytes, least_free = spool->config.min_free_bytes, limit;
 
-    if (spool->free_at_ms == SPOOL_FREE_UNKNOWN_MS || least_free == 0)
+    if (spool->free_at_ms == SPOOL_FREE_UNKNOWN_MS || spool->is_free_unknown || least_free == 0)
         return spool->config.max_bytes;
     if (spool->free_bytes >= least_free)
         limit = used + (spool->free_bytes - least_free);
@@ -38,7 +38,11 @@ bool spool_asks_to_wait(const struct spool *spool)
 void spool_looked(struct spool *spool, const struct spool_result *result, int64_t now_ms)
 {
     spool->free_at_ms = now_ms;
-    spool->free_bytes = result->error == 0 ? result->bytes : UINT64_MAX;
+    spool->free_bytes = result->bytes;
+    if (result->error != 0 && !spool->is_free_unknown)
+        spool_tell(spool, "spool cannot tell what is free on its disk, min_free is not kept",
+                   "statvfs", result->error, 0);
+    spool->is_free_unknown = result->error != 0;
     spool_publish(spool);
 }
 

@@ -20,6 +20,7 @@ struct spool {
     int64_t sync_retry_ms; /* after a failed one also what is asked at once waits; 0: none failed */
     uint64_t free_bytes;   /* on the disk, as of free_at_ms less what was written since */
     int64_t free_at_ms;    /* SPOOL_FREE_UNKNOWN_MS: not looked yet */
+    bool is_free_unknown;  /* the last look failed */
     bool is_broken;        /* memory mode */
     unsigned failures;     /* in a row */
     int64_t retry_ms;

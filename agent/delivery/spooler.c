@@ -85,10 +85,12 @@ static void tell_due(struct spooler *spooler, int64_t due_ms)
         spooler->config.on_done(spooler->config.context);
 }
 
-static bool is_over(struct spooler *spooler, bool had_job)
+/* was_stopping: before it looked for a job. Only then is there none: what is to be written at a
+ * stop is chosen first, and then it is told to stop. */
+static bool is_over(struct spooler *spooler, bool was_stopping, bool had_job)
 {
     return atomic_load(&spooler->stopping) &&
-           (!had_job || clock_now_ms() >= atomic_load(&spooler->deadline_ms));
+           ((was_stopping && !had_job) || clock_now_ms() >= atomic_load(&spooler->deadline_ms));
 }
 
 static void *run_spooler(void *context)
@@ -101,13 +103,14 @@ static void *run_spooler(void *context)
         uint32_t seen = wake_read(&spooler->wake);
         struct spool_job job;
         int64_t due_ms, now_ms = clock_now_ms();
-        bool has_job;
+        bool has_job, was_stopping;
 
         gate_pass(&spooler->gate);
+        was_stopping = atomic_load(&spooler->stopping);
         has_job = next_job(spooler, &job, &due_ms);
         if (has_job)
             do_job(spooler, &job);
-        if (is_over(spooler, has_job))
+        if (is_over(spooler, was_stopping, has_job))
             return NULL;
         if (has_job)
             continue;

@@ -665,6 +665,50 @@ def test_a_crash_after_a_spool_was_moved_finds_both_places(rig, folder, change):
     check_exact(sorted(set(receiver.bodies())), count, in_order=False)
 
 
+def test_an_empty_spool_goes_to_another_place_and_back(rig, folder):
+    """What has nothing of it is let go of at once, so that it may be taken again."""
+    receiver = rig.receiver()
+    agent = make(rig, receiver, spool={**SPOOL, "path": folder / "one"})
+    agent.state_dir.mkdir(exist_ok=True)
+    agent.config["outputs"]["main"]["spool"]["path"] = agent.state_dir / "one"
+    agent.start()
+    held = descriptors(agent)
+    for place in ("two", "one", "two", "one"):
+        agent.config["outputs"]["main"]["spool"]["path"] = agent.state_dir / place
+        assert "spool.path" in reload(agent)
+    assert descriptors(agent) <= held + 1
+    append_lines(rig.folder / "app.log", 0, 10)
+    await_all(receiver, 10)
+    agent.stop().agree_with(receiver)
+
+
+def test_a_place_of_before_that_cannot_be_opened_is_not_forgotten(rig, folder):
+    """Not a folder for a while, as where a mount is not there yet."""
+    first, away = folder / "one", folder / "away"
+    receiver, agent = make_spooled(rig, **SPOOL, path=first)
+    agent.start()
+    second = agent.state_dir / "two"
+    spill(agent, receiver, 0, 1000, first)
+    agent.config["outputs"]["main"]["spool"]["path"] = second
+    reload(agent)
+    agent.kill()
+    first.rename(away)
+    first.write_text("no folder")
+    agent.start()
+    agent.wait_log(msg="spool of before cannot be opened, what lies there is not sent")
+    agent.wait_metric(1000, "spillway_spool_unread_events", output="main")
+    lane = agent.stop().lane("app", "main")
+    assert (lane.spool, lane.dropped) == (1000, 0)
+    first.unlink()
+    away.rename(first)
+    receiver.come_back()
+    agent.start()
+    await_all(receiver, 1000)
+    wait_until(lambda: not segments(first), "an empty folder")
+    assert agent.stop().lane("app", "main").dropped == 0
+    check_exact(sorted(set(receiver.bodies())), 1000, in_order=False)
+
+
 def test_a_folder_that_cannot_be_had_leaves_the_spool_where_it_is(rig, folder):
     first = folder / "one"
     receiver, agent = make_spooled(rig, **SPOOL, path=first)
@@ -679,6 +723,9 @@ def test_a_folder_that_cannot_be_had_leaves_the_spool_where_it_is(rig, folder):
     second.unlink(), second.mkdir()
     (second / "0000000000000001.seg").write_text("of another time")
     assert "has batches of another time" in reload(agent, expect=1)
+    main["spool"] = {**SPOOL, "path": agent.state_dir / "three", "min_free": "16TiB"}
+    assert "make room there, or set less" in reload(agent, expect=1)  # else it would evict what lies elsewhere
+    main["spool"] = {**SPOOL}
     main["spool"]["path"] = first
     receiver.come_back()
     await_all(receiver, 1000)

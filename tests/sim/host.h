@@ -221,6 +221,8 @@ struct outlet {
     struct spool_files *spool_files;
     struct sim_spooler spooler;
     bool was_over;                       /* more was found than the bound */
+    bool is_reloaded;                    /* now and then, with other options of the spool */
+    bool was_unsynced, was_newest_first; /* by its options, once */
     uint64_t at_risk_bytes, whole_bytes; /* when the power went */
     struct unsynced_item *unsynced;
     size_t unsynced_count, unsynced_room;
@@ -280,7 +282,7 @@ struct sim {
     uint64_t untold[HOST_OUTLETS * OUTLET_SOURCES], untold_write[HOST_OUTLETS * OUTLET_SOURCES];
     /* for the summary */
     uint64_t faults, crashes, drains, offered, delivered, dropped, lost, repeated, launches, splits;
-    uint64_t spilled, from_disk, buried, power_losses, blind_starts, flips, corrupt;
+    uint64_t spilled, from_disk, buried, power_losses, blind_starts, flips, reloads, corrupt;
 };
 
 /* Prints the line that replays this seed and what was violated; does not return. */
@@ -306,6 +308,7 @@ static inline bool percent(struct sim *host, unsigned chance)
 
 /* host_plan.c: everything that a seed decides beforehand */
 void plan_host(struct sim *host);
+void plan_spool_options(struct outlet *outlet);
 
 /* host_life.c */
 void life_start(struct sim *host);
@@ -368,6 +371,7 @@ void power_flip_bit(struct outlet *outlet);    /* in the body of some record */
 void spool_find(struct outlet *outlet);
 void spool_start(struct outlet *outlet);
 void spool_stop(struct outlet *outlet);
+void spool_reload(struct outlet *outlet);
 void spool_crash(struct outlet *outlet);
 void spool_end(struct outlet *outlet);
 bool spool_is_over(const struct outlet *outlet);

@@ -292,9 +292,11 @@ static int disk_list(struct spool_disk *table, void (*take)(void *context, const
 
 static int disk_free_bytes(struct spool_disk *table, uint64_t *ret)
 {
-    const struct sim_disk *disk = self(table);
+    struct sim_disk *disk = self(table);
     uint64_t used = disk_used(disk);
 
+    if (fails(disk))
+        return -EIO;
     *ret = disk->host->disk_is_full || used > disk->capacity ? 0 : disk->capacity - used;
     return 0;
 }

@@ -203,7 +203,7 @@ static void note_arrival(struct outlet *outlet, const struct sim_request *reques
 static void check_order(const struct outlet *outlet, struct source *source, uint32_t id)
 {
     if (outlet->delivery_config.concurrency_max > 1 || outlet->worker_count > 1 ||
-        outlet->spool_config.newest_first || outlet->spooler.any_unread ||
+        outlet->was_newest_first || outlet->spooler.any_unread ||
         source->classes.by != CLASS_BY_NOTHING || outlet->host->is_draining)
         return;
     if (source->fates[id].was_refused) /* by one that took nothing yet: the next one went past it */

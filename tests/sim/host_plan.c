@@ -85,6 +85,20 @@ static void plan_delivery(struct outlet *outlet)
     };
 }
 
+/* Those that a reload may change. */
+void plan_spool_options(struct outlet *outlet)
+{
+    struct sim *host = outlet->host;
+    struct spool_config *config = &outlet->spool_config;
+
+    config->min_free_bytes = percent(host, 30) ? between(host, 1, 60) * 1024 : 0;
+    config->fsync = (enum spool_fsync)between(host, SPOOL_FSYNC_NEVER, SPOOL_FSYNC_ALWAYS);
+    config->fsync_interval_ms = (int64_t)between(host, 10, 3000);
+    config->newest_first = percent(host, 25);
+    outlet->was_unsynced |= config->fsync == SPOOL_FSYNC_NEVER;
+    outlet->was_newest_first |= config->newest_first;
+}
+
 static void plan_spool(struct outlet *outlet)
 {
     struct sim *host = outlet->host;
@@ -95,12 +109,10 @@ static void plan_spool(struct outlet *outlet)
         return;
     outlet->spool_config = (struct spool_config){
         .max_bytes = between(host, 24, percent(host, 50) ? 100 : 600) * 1024,
-        .min_free_bytes = percent(host, 30) ? between(host, 1, 60) * 1024 : 0,
-        .fsync = (enum spool_fsync)between(host, SPOOL_FSYNC_NEVER, SPOOL_FSYNC_ALWAYS),
-        .fsync_interval_ms = (int64_t)between(host, 10, 3000),
         .max_age_ms = outlet->delivery_config.max_age_ms,
-        .newest_first = percent(host, 25),
     };
+    plan_spool_options(outlet);
+    outlet->is_reloaded = percent(host, 40);
     outlet->disk.capacity = between(host, 64, 1000) * 1024;
 }
 

@@ -23,7 +23,7 @@ static void note_damaged(const struct look *look, const struct found_record *fou
 {
     struct outlet *outlet = look->outlet;
 
-    if (look->when != BEFORE || outlet->spool_config.fsync != SPOOL_FSYNC_NEVER)
+    if (look->when != BEFORE || !outlet->was_unsynced)
         return;
     for (size_t i = 0; i < found->head.run_count; i++) {
         unsigned lane;
@@ -70,8 +70,7 @@ static void note_untold_mark(struct outlet *outlet)
 {
     const struct sim_spooler *spooler = &outlet->spooler;
 
-    if (!spooler->has_job || spooler->job.kind != SPOOL_MARK ||
-        outlet->spool_config.fsync != SPOOL_FSYNC_NEVER)
+    if (!spooler->has_job || spooler->job.kind != SPOOL_MARK || !outlet->was_unsynced)
         return;
     for (unsigned i = 0; i < outlet->source_count; i++)
         outlet->sources[i].dropped_before += spooler->job_events[i];
@@ -96,7 +95,7 @@ void power_note_before(struct outlet *outlet)
 void power_check_after(struct outlet *outlet)
 {
     struct look look = { .outlet = outlet, .when = AFTER };
-    bool may_lose = outlet->spool_config.fsync == SPOOL_FSYNC_NEVER;
+    bool may_lose = outlet->was_unsynced;
 
     walk_records(outlet, look_at, &look);
     if (look.bytes + outlet->at_risk_bytes < outlet->whole_bytes)

@@ -19,6 +19,7 @@ enum {
     CALM_STEPS_EACH = 20,
     DISK_STEPS = 1500,
     FLIP_EACH = 1500,
+    RELOAD_EACH = 2000,
     SEED_S_MAX = 120, /* of the processor: most seeds take a twentieth of a second */
 };
 static const int64_t CALM_MAX_MS = 6 * 3600 * MS_PER_S;
@@ -193,6 +194,9 @@ static void let_things_happen(struct sim *host)
         change_disk(host);
     if (host->now_ms >= host->next_report_ms)
         life_report(host);
+    struct outlet *reloaded = &host->outlets[random_below(&host->random, host->outlet_count)];
+    if (reloaded->is_reloaded && random_below(&host->random, RELOAD_EACH) == 0)
+        spool_reload(reloaded);
     if (random_below(&host->random, FLIP_EACH) == 0)
         power_flip_bit(&host->outlets[random_below(&host->random, host->outlet_count)]);
     stop_if_due(host);
@@ -302,6 +306,7 @@ static void note_result(const struct sim *host, struct host_sums *sums)
     sums->power_losses += host->power_losses;
     sums->blind_starts += host->blind_starts;
     sums->flips += host->flips;
+    sums->reloads += host->reloads;
     sums->corrupt += host->corrupt;
     sums->minutes += (uint64_t)(host->now_ms - HOST_EPOCH_MS) / (60 * MS_PER_S);
     if (sums->faults_least == 0 || host->faults < sums->faults_least)

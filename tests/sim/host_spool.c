@@ -160,9 +160,9 @@ static void note_written(struct outlet *outlet, const struct spool_job *job, uin
     for (unsigned i = 0; i < request.count; i++) {
         struct unsynced_item at = { job->place.segment, job->place.at, job->place.at + bytes,
                                     request.items[i] };
-        if (outlet->spool_config.fsync == SPOOL_FSYNC_ALWAYS && i == 0)
+        if (job->sync && i == 0)
             expect_kept(outlet, &at);
-        if (outlet->spool_config.fsync != SPOOL_FSYNC_INTERVAL) {
+        if (job->sync || outlet->spool_config.fsync == SPOOL_FSYNC_NEVER) {
             note_safe(outlet, &at);
             continue;
         }
@@ -197,6 +197,28 @@ static void note_synced(struct outlet *outlet)
             outlet->unsynced[left++] = *at;
     }
     outlet->unsynced_count = left;
+}
+
+/* ---- a reload ---- */
+
+/* What may change while it runs. Where once nothing was synced, or the newest went first, that
+ * stays so for what is on disk from then. */
+void spool_reload(struct outlet *outlet)
+{
+    struct spool_config *config = &outlet->spool_config;
+
+    if (outlet->spool == NULL)
+        return;
+    plan_spool_options(outlet);
+    spool_change(outlet->spool, config);
+    for (size_t i = 0; config->fsync == SPOOL_FSYNC_NEVER && i < outlet->unsynced_count; i++)
+        note_safe(outlet, &outlet->unsynced[i]);
+    if (config->fsync == SPOOL_FSYNC_NEVER)
+        outlet->unsynced_count = 0;
+    outlet->host->reloads++;
+    outlet->spooler.is_awake = outlet->sender_is_awake = true;
+    TRACE(outlet->host, "%s: reload: fsync %d, newest first %d, to be free %llu", outlet->name,
+          config->fsync, config->newest_first, (unsigned long long)config->min_free_bytes);
 }
 
 /* ---- jobs ---- */
@@ -285,6 +307,9 @@ static void do_job(struct outlet *outlet)
 {
     struct sim_spooler *spooler = &outlet->spooler;
 
+    if (spooler->job.kind == SPOOL_WRITE && !spooler->job.sync &&
+        outlet->spool_config.fsync == SPOOL_FSYNC_ALWAYS)
+        host_fail(outlet->host, "%s: a write without a sync", outlet->name);
     note_events(outlet);
     spool_files_do(outlet->spool_files, &spooler->job, &spooler->result);
     spooler->has_job = true;
@@ -306,11 +331,8 @@ static void tell_job(struct outlet *outlet)
     struct spool_stamp now = stamp_now(outlet->host);
     struct spool_news news;
 
-    if (job->kind == SPOOL_WRITE && spooler->result.error == 0 && !outlet->host->is_torn_down) {
-        if (outlet->spool_config.fsync == SPOOL_FSYNC_ALWAYS && !job->sync)
-            host_fail(outlet->host, "%s: a write without a sync", outlet->name);
+    if (job->kind == SPOOL_WRITE && spooler->result.error == 0 && !outlet->host->is_torn_down)
         note_written(outlet, job, spooler->result.bytes);
-    }
     if ((job->kind == SPOOL_SYNC || job->kind == SPOOL_REWRITE) && spooler->result.error == 0)
         note_synced(outlet);
     if ((job->kind == SPOOL_PEEK || job->kind == SPOOL_LOAD) && spooler->result.error != 0)

@@ -54,6 +54,22 @@ static void replace(const char *content, bool keep_previous)
         fail_msg("%s", err.text);
 }
 
+static void another_owner_or_mode_is_a_change_too(void **unused)
+{
+    (void)unused;
+    struct file_mark mark = { .device = 0 };
+
+    replace("text", false);
+    assert_true(file_mark_look(&mark, path));
+    assert_false(file_mark_look(&mark, path));
+    do { /* until the clock of files has gone on */
+        assert_int_equal(chmod(path, 0640), 0);
+    } while (!file_mark_look(&mark, path));
+    assert_int_equal(unlink(path), 0);
+    assert_true(file_mark_look(&mark, path));
+    assert_false(file_mark_look(&mark, path));
+}
+
 static void a_file_that_is_not_there_is_an_error_with_its_name(void **unused)
 {
     (void)unused;
@@ -240,6 +256,7 @@ static void a_file_where_a_folder_should_be_is_an_error(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        IN_FOLDER(another_owner_or_mode_is_a_change_too),
         IN_FOLDER(a_file_that_is_not_there_is_an_error_with_its_name),
         IN_FOLDER(a_file_over_the_limit_is_an_error_and_one_at_the_limit_is_not),
         IN_FOLDER(what_is_read_is_appended),

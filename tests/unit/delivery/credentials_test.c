@@ -5,6 +5,8 @@
 #include "folder.h"
 #include "test.h"
 
+#include <sys/resource.h>
+
 enum { LATER_MS = 5000 };
 
 struct fixture {
@@ -232,6 +234,32 @@ static void a_token_is_one_word_and_a_bad_one_leaves_the_old(void **statep)
     assert_string_equal(fixture->request.bearer_token, "secret-2");
 }
 
+/* As where there are no descriptors left. */
+static void
+a_token_that_could_not_be_read_is_read_once_it_can_be_though_it_has_not_changed(void **statep)
+{
+    struct fixture *fixture = *statep;
+    struct rlimit limit, none;
+    char why[256];
+
+    put(fixture->token, "secret-1");
+    begin(fixture);
+    (void)news(fixture, why);
+    put(fixture->token, "secret-2");
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = (struct rlimit){ 0, limit.rlim_max };
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    for (int i = 0; i < 3; i++) {
+        begin(fixture);
+        assert_int_equal(news(fixture, why), i == 0 ? CREDENTIALS_REFUSED : CREDENTIALS_SAME);
+    }
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_string_equal(fixture->request.bearer_token, "secret-1");
+    begin(fixture);
+    assert_string_equal(fixture->request.bearer_token, "secret-2");
+    assert_int_equal(news(fixture, why), CREDENTIALS_TAKEN);
+}
+
 #define WITH_FILES(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -245,6 +273,7 @@ int main(void)
         WITH_FILES(without_a_first_set_the_files_are_named_as_they_are),
         WITH_FILES(an_answer_to_an_older_set_says_nothing_of_the_new_one),
         WITH_FILES(a_token_is_one_word_and_a_bad_one_leaves_the_old),
+        WITH_FILES(a_token_that_could_not_be_read_is_read_once_it_can_be_though_it_has_not_changed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,6 +26,7 @@ struct fake_disk {
     uint64_t fail_at, fail_count;
     int fail_with;
     bool fails_sync;                    /* whatever the number of the call */
+    bool fails_free;                    /* it cannot be told what is free */
     const struct fake_file *unreadable; /* it cannot be opened */
 };
 
@@ -204,6 +205,8 @@ static inline int fake_free_bytes(struct spool_disk *disk, uint64_t *ret)
     struct fake_disk *fake = (struct fake_disk *)(void *)disk;
     uint64_t used = fake_used(fake);
 
+    if (fake->fails_free)
+        return -EIO;
     *ret = fake->capacity > used ? fake->capacity - used : 0;
     return 0;
 }

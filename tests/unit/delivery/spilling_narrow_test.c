@@ -99,9 +99,41 @@ static void a_sync_that_failed_is_not_tried_again_at_once_even_at_a_stop(void **
     close_stand(&stand);
 }
 
+static void count_settled(void *context)
+{
+    ++*(unsigned *)context;
+}
+
+static void those_that_wait_for_a_sync_wait_no_more_once_there_is_to_be_none(void **unused)
+{
+    (void)unused;
+    struct stand stand;
+    unsigned settled = 0;
+    struct receipts *receipts = receipts_new(count_settled, &settled);
+    open_store(&stand.store, MIB);
+    stand.store.config.fsync = SPOOL_FSYNC_INTERVAL;
+    stand.store.config.fsync_interval_ms = 1000;
+    restart_store(&stand.store);
+    stand.now_ms = stand.store.now.boot_ms;
+    start_stand(&stand, &defaults);
+    break_endpoint(&stand);
+    struct receipt *receipt = receipts_open(receipts);
+    put_with(&stand, 5, receipt);
+    receipts_hold_done(receipts, receipt, NULL, 0);
+    (void)run_spool(&stand);
+    assert_int_equal(settled, 0);
+    stand.store.config.fsync = SPOOL_FSYNC_NEVER;
+    spool_change(stand.store.spool, &stand.store.config);
+    (void)run_spool(&stand);
+    assert_int_equal(settled, 1);
+    close_stand(&stand);
+    receipts_free(&receipts);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(those_that_wait_for_a_sync_wait_no_more_once_there_is_to_be_none),
         cmocka_unit_test(in_order_nothing_overtakes_a_batch_that_is_larger_than_the_spool),
         cmocka_unit_test(a_sync_that_failed_is_not_tried_again_at_once_even_at_a_stop),
         cmocka_unit_test(newest_first_seals_no_segment_for_what_there_is_no_memory_to_read),

@@ -122,6 +122,23 @@ static inline bool spill(struct store *store, uint64_t events, size_t body_bytes
     return ok;
 }
 
+/* One of the jobs of spool_plan_read(); returns the batch, if it was a LOAD. */
+static inline struct batch *do_read_job(struct store *store, const struct spool_job *job)
+{
+    struct batch *batch = NULL;
+
+    do_job(store, job);
+    if (job->kind == SPOOL_SEAL)
+        spool_sealed(store->spool, job, &store->result, store->now.boot_ms);
+    else if (job->kind == SPOOL_PEEK)
+        spool_peeked(store->spool, job, &store->result, store->now.boot_ms);
+    else
+        batch = spool_loaded(store->spool, job, &store->result, &store->now, store->now.boot_ms);
+    body_pool_give(NULL, store->result.body);
+    store->result.body = NULL;
+    return batch;
+}
+
 /* The next batch that is read; NULL: there is none, or it was damaged (then *ret_damaged has it).
  */
 static inline struct batch *read_batch(struct store *store, struct batch **ret_damaged)
@@ -130,19 +147,9 @@ static inline struct batch *read_batch(struct store *store, struct batch **ret_d
     uint64_t body_bytes;
 
     while (spool_plan_read(store->spool, &store->now, store->now.boot_ms, &job, &body_bytes)) {
-        do_job(store, &job);
-        if (job.kind == SPOOL_SEAL) {
-            spool_sealed(store->spool, &job, &store->result, store->now.boot_ms);
+        struct batch *batch = do_read_job(store, &job);
+        if (job.kind != SPOOL_LOAD)
             continue;
-        }
-        if (job.kind == SPOOL_PEEK) {
-            spool_peeked(store->spool, &job, &store->result, store->now.boot_ms);
-            continue;
-        }
-        struct batch *batch =
-            spool_loaded(store->spool, &job, &store->result, &store->now, store->now.boot_ms);
-        body_pool_give(NULL, store->result.body);
-        store->result.body = NULL;
         if (batch == NULL || batch->body != NULL)
             return batch;
         *ret_damaged = batch;

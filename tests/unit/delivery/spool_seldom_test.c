@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A spool in seldom states: a disk that cannot tell what is free, options that change while it is
+ * read, lanes that share their books. */
+#include "delivery/store.h"
+
+enum { MIB = 1024 * 1024 };
+
+static void where_it_cannot_be_told_what_is_free_nothing_is_evicted_for_it(void **unused)
+{
+    (void)unused;
+    struct store store;
+    struct spool_news news = { NULL };
+    open_store(&store, 100 * MIB);
+    store.config.min_free_bytes = MIB;
+    store.fake.fails_free = true;
+    restart_store(&store);
+    for (uint64_t n = 1; n <= 300; n++) {
+        assert_true(spill(&store, 1, 10000));
+        store.now.boot_ms += 1000;
+        store.now.real_ms += 1000;
+        assert_int_equal(spool_take_news(store.spool, &news), n == 1);
+    }
+    assert_string_equal(news.what, "statvfs");
+    assert_int_equal(rig_flow(&store.rig, FLOW_spool_evict), 0);
+    assert_int_equal(drain_store(&store), 300);
+    close_store(&store);
+}
+
+/* At every place between two jobs of reading. */
+static void newest_first_may_be_turned_off_and_on_while_it_is_read(void **unused)
+{
+    (void)unused;
+    for (unsigned turn_at = 0; turn_at < 12; turn_at++) {
+        for (int was = 0; was < 2; was++) {
+            struct store store;
+            struct spool_job job;
+            uint64_t body_bytes;
+            open_store(&store, MIB);
+            store.config.newest_first = was;
+            restart_store(&store);
+            for (uint64_t n = 1; n <= 5; n++)
+                assert_true(spill(&store, n, 1000));
+            for (unsigned i = 0; i < turn_at; i++) {
+                if (!spool_plan_read(store.spool, &store.now, store.now.boot_ms, &job, &body_bytes))
+                    break;
+                if (i + 1 == turn_at) {
+                    store.config.newest_first = !was;
+                    spool_change(store.spool, &store.config);
+                }
+                struct batch *batch = do_read_job(&store, &job);
+                if (batch != NULL)
+                    finish_batch(&store, &batch, FLOW_spool_deliver);
+            }
+            (void)drain_store(&store);
+            assert_int_equal(rig_flow(&store.rig, FLOW_spool_deliver), 15);
+            close_store(&store);
+        }
+    }
+}
+
+/* An input whose books are full of others has its events in those of the first lane. */
+static void lanes_that_share_books_keep_their_names(void **unused)
+{
+    (void)unused;
+    struct store store;
+    open_store(&store, MIB);
+    struct spool_index *index = spool_index_of(store.spool);
+    unsigned other = spool_index_lane(index, slice_of("of before"));
+    index->lanes[other].books = store.rig.lanes[0];
+    assert_int_not_equal(spool_index_lane_of(index, store.rig.lanes[0]), other);
+    assert_true(spill(&store, 7, 1000));
+    assert_int_equal(drain_store(&store), 7);
+    close_store(&store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(where_it_cannot_be_told_what_is_free_nothing_is_evicted_for_it),
+        cmocka_unit_test(newest_first_may_be_turned_off_and_on_while_it_is_read),
+        cmocka_unit_test(lanes_that_share_books_keep_their_names),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
