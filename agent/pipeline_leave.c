@@ -61,7 +61,7 @@ static void end_reading(struct pipeline *pipeline, struct channel *channel)
 static bool is_empty(const struct channel *channel)
 {
     for (size_t i = 0; i < channel->strand_count; i++) {
-        if (lane_level(channel->strands[i]->lane).events > 0)
+        if (!channel->strands[i]->is_taken_out && lane_level(channel->strands[i]->lane).events > 0)
             return false;
     }
     return true;
@@ -222,6 +222,8 @@ static void step_leaving(struct pipeline *pipeline, struct channel *channel, int
     if ((!is_done && !is_over) || !take_out_strands(channel))
         return;
     end_reading(pipeline, channel);
+    for (size_t i = 0; channel->is_rereadable && i < channel->strand_count; i++)
+        pipeline_clear_source_gauges(lane_books(channel->strands[i]->lane)); /* it set them */
     channel->state = CHANNEL_SETTLES;
     channel->deadline_ms = now_ms;
 }
