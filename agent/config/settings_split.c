@@ -42,8 +42,8 @@ static uint64_t reading_bytes(const struct settings_part *input)
     return own + scratch_bytes + (buffer > read_buffer_bytes ? buffer : read_buffer_bytes);
 }
 
-/* A class takes at least one piece of the lane. Half as many again, so that a lane with a little of
- * each class does not count as nearly full. */
+/* As many as batches, without classes. A class takes at least one; half as many again, so that a
+ * lane with a little of each class does not count as nearly full. */
 size_t settings_lane_pieces(const struct input_options *input)
 {
     size_t count = settings_class_count(input);
