@@ -319,7 +319,7 @@ bool strand_prepare(struct channel *channel, struct strand *strand, struct gener
         return prepare_other_lane(channel, strand, after, output, err);
     if (lane_capacity(strand->lane) == after->lane_bytes)
         return true;
-    if (lane_can_limit(strand->lane, after->lane_bytes))
+    if (lane_can_limit(strand->lane, after->lane_bytes, settings_lane_pieces(&after->input)))
         strand->limit_bytes = after->lane_bytes;
     else
         return prepare_other_lane(channel, strand, after, output, err);
@@ -389,9 +389,11 @@ void channel_settle_change(struct channel *channel)
         fini_setup(&channel->before);
 }
 
-/* A change that is not taken up yet gives way to a newer one. */
+/* A change that is not taken up yet gives way to a newer one. Whether the last one was is asked
+ * here, while the reading stands: what main found out at its last look is old by now. */
 static void commit_change(struct channel *channel)
 {
+    channel_settle_change(channel);
     bool is_done = reading_commit(channel->reading, &channel->change);
 
     if (is_done || channel->before.from != NULL)
@@ -401,9 +403,8 @@ static void commit_change(struct channel *channel)
     if (is_done)
         fini_setup(&channel->before);
     else
-        LOG_AS(LOG_KEPT, LOG_INFO,
-               "input waits for its full lane, it changes when the read in hand is over",
-               LS("input", channel->input));
+        LOG(LOG_INFO, "input waits for its full lane, it changes when the read in hand is over",
+            LS("input", channel->input));
     channel->setup = channel->next;
     channel->next = (struct channel_setup){ .from = NULL };
     channel->part = channel->next_part;

@@ -15,7 +15,7 @@ enum channel_state {
     CHANNEL_NEW, /* made for a change that is not committed */
     CHANNEL_READS,
     CHANNEL_LEAVES,  /* until its lanes are empty, or its deadline: may come back until then */
-    CHANNEL_SETTLES, /* its lanes are gone; batches still point to its receipts */
+    CHANNEL_SETTLES, /* its lanes are taken out; batches still point to its receipts */
     CHANNEL_LINGERS, /* its lanes are in other channels; until its receipts are settled, or it comes
                         back */
 };

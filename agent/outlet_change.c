@@ -93,7 +93,7 @@ static bool prepare_move(struct outlet *outlet, const struct settings *settings,
     bool is_taken;
 
     spool_place_before(settings, outlet->name, before);
-    if (before[0] != '\0' && strcmp(before, outlet->spool_path) != 0)
+    if (before[0] != '\0' && !settings_same_path(before, outlet->spool_path))
         return refuse_second_move(outlet, before, err);
     next->moved = spool_disk_open(path, &is_taken, &why);
     if (next->moved == NULL)
@@ -121,9 +121,9 @@ static bool prepare_spool(struct outlet *outlet, const struct settings *settings
 {
     char wanted[PATH_MAX];
 
-    if (!spool_place_wanted(settings, &settings->outputs[index], wanted))
+    if (!settings_spool_folder(settings, &settings->outputs[index], wanted))
         return err_set(err, "output '%s': the path of its spool is too long", outlet->name);
-    if (strcmp(wanted, outlet->spool_path) == 0)
+    if (settings_same_path(wanted, outlet->spool_path))
         return true;
     if (wanted[0] == '\0')
         return spool_place_remember(settings, outlet->name, outlet->spool_path, err);

@@ -98,10 +98,10 @@ void pipeline_audit(struct pipeline *pipeline)
 int64_t pipeline_watch(struct pipeline *pipeline, int64_t now_ms)
 {
     int64_t calm_ms = pipeline->generation->settings.agent.report_interval, next_ms;
-    int64_t soonest_ms = INT64_MAX;
 
     if (calm_ms > CALM_MOST_MS)
         calm_ms = CALM_MOST_MS;
+    int64_t soonest_ms = now_ms + calm_ms; /* without outputs too: main must not seem stuck */
     for (size_t i = 0; i < pipeline->outlet_count; i++) {
         struct outlet *outlet = pipeline->outlets[i];
         next_ms = watch_look(&outlet->watch, outlet, now_ms, calm_ms);

@@ -61,7 +61,7 @@ static void end_reading(struct pipeline *pipeline, struct channel *channel)
 static bool is_empty(const struct channel *channel)
 {
     for (size_t i = 0; i < channel->strand_count; i++) {
-        if (lane_level(channel->strands[i]->lane).events > 0)
+        if (!channel->strands[i]->is_taken_out && lane_level(channel->strands[i]->lane).events > 0)
             return false;
     }
     return true;
@@ -150,6 +150,20 @@ static bool take_out_strand(const struct channel *channel, struct strand *strand
     return ok;
 }
 
+/* false: to be tried again; until then it may come back with what it still has, for what an outlet
+ * knows has the right to the books. */
+static bool take_out_strands(struct channel *channel)
+{
+    for (size_t i = channel->strand_count; i-- > 0;) {
+        struct strand *strand = channel->strands[i];
+        if (!strand->is_taken_out)
+            strand->is_taken_out = take_out_strand(channel, strand);
+        if (!strand->is_taken_out)
+            return false;
+    }
+    return true;
+}
+
 /* It takes receipts, and its lanes will be gone before these are settled: lanes and reading part.
  * false: to be tried again. */
 static bool let_linger(struct pipeline *pipeline, struct channel *channel)
@@ -205,15 +219,11 @@ static void step_leaving(struct pipeline *pipeline, struct channel *channel, int
         end_reading(pipeline, channel);
     bool is_done =
         is_empty(channel) && (channel->reading == NULL || reading_is_settled(channel->reading));
-    if (!is_done && !is_over)
+    if ((!is_done && !is_over) || !take_out_strands(channel))
         return;
     end_reading(pipeline, channel);
-    while (channel->strand_count > 0) {
-        struct strand *strand = channel->strands[channel->strand_count - 1];
-        if (strand->is_taken_out || !take_out_strand(channel, strand))
-            break;
-        strand->is_taken_out = true;
-    }
+    for (size_t i = 0; channel->is_rereadable && i < channel->strand_count; i++)
+        pipeline_clear_source_gauges(lane_books(channel->strands[i]->lane)); /* it set them */
     channel->state = CHANNEL_SETTLES;
     channel->deadline_ms = now_ms;
 }
@@ -243,10 +253,7 @@ static bool is_referred_to(const struct channel *channel)
 static bool is_settled(struct channel *channel, int64_t now_ms)
 {
     for (size_t i = 0; i < channel->strand_count; i++) {
-        struct strand *strand = channel->strands[i];
-        if (!strand->is_taken_out)
-            strand->is_taken_out = take_out_strand(channel, strand);
-        if (!strand->is_taken_out || !lane_is_free(strand->lane))
+        if (!lane_is_free(channel->strands[i]->lane))
             return false;
     }
     if (channel->reading == NULL || channel->strand_count == 0)

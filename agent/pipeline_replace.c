@@ -20,7 +20,7 @@ struct strand *replace_find_lane(const struct pipeline *pipeline, const struct c
     for (size_t i = 0; i < pipeline->channel_count; i++) {
         const struct channel *channel = pipeline->channels[i];
         struct strand *strand = channel_find(channel, outlet);
-        if (channel != taker && strand != NULL && channel->state != CHANNEL_SETTLES &&
+        if (channel != taker && strand != NULL && !strand->is_taken_out &&
             strcmp(channel->input, taker->input) == 0)
             return strand;
     }
@@ -28,6 +28,18 @@ struct strand *replace_find_lane(const struct pipeline *pipeline, const struct c
 }
 
 /* ---- the reading of before ends ---- */
+
+/* One that reads gives way to another type; one that leaves may be wanted again as it was. */
+static bool tell_stuck(const struct channel *channel, struct err *err)
+{
+    return err_set(err,
+                   "input '%s' %s '%s' and does not come to its end in time: its lane may be full, "
+                   "or a command of its runs on: reload again later",
+                   channel->input,
+                   channel->state == CHANNEL_READS ? "has been of the type"
+                                                   : "was taken out, it was of the type",
+                   channel_type(channel)->name);
+}
 
 static bool await_stop(const struct plan *plan, struct channel *channel, struct err *err)
 {
@@ -41,11 +53,7 @@ static bool await_stop(const struct plan *plan, struct channel *channel, struct 
         if (patience->is_over(patience->context))
             return err_set(err, "the agent is stopping");
         if (clock_now_ms() >= patience->deadline_ms)
-            return err_set(err,
-                           "input '%s' has been of the type '%s' and does not come to its end in "
-                           "time: its lane may be full, or a command of its runs on: reload again "
-                           "later",
-                           channel->input, channel_type(channel)->name);
+            return tell_stuck(channel, err);
         bell_wait(plan->pipeline->bell, NULL, 0, STOP_LOOK_MS);
     }
     return true;

@@ -96,7 +96,7 @@ static void add_part(void *context, const struct part_news *news)
 
 static void log_done(const struct result *result, const struct lists *lists, const char *options)
 {
-    LOG_AS(LOG_KEPT, LOG_INFO, "reloaded", LU("generation", result->next->number),
+    LOG_AS(LOG_ALWAYS, LOG_INFO, "reloaded", LU("generation", result->next->number),
            LS("config", result->next->settings.hash),
            LB("added", buf_slice(&lists->names[PART_ADDED])),
            LB("changed", buf_slice(&lists->names[PART_CHANGED])),
@@ -116,7 +116,7 @@ static void log_problems(const struct reload *reload, const struct result *resul
         size_t bytes = strcspn(text, "\n");
         bool has_place = strncmp(text, reload->path, path_bytes) == 0 && text[0] != ' ';
         if (bytes > 0 && (has_place || logged == 0 || result->state != BAD_CONFIG)) {
-            LOG_AS(LOG_KEPT, LOG_ERROR, "reload refused, the agent goes on as it was",
+            LOG_AS(LOG_ALWAYS, LOG_ERROR, "reload refused, the agent goes on as it was",
                    LS("state", result->state), LB("error", ((struct slice){ text, bytes })));
             logged++;
         }

@@ -14,20 +14,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-bool spool_place_wanted(const struct settings *settings, const struct settings_part *part,
-                        char ret[PATH_MAX])
-{
-    int length = 0;
-
-    ret[0] = '\0';
-    if (part->output.spool__max_bytes > 0)
-        length =
-            part->output.spool__path[0] != '\0'
-                ? snprintf(ret, PATH_MAX, "%s", part->output.spool__path)
-                : snprintf(ret, PATH_MAX, "%s/spool/%s", settings->agent.state_dir, part->name);
-    return length < PATH_MAX;
-}
-
 static bool note_path(const struct settings *settings, const char *output, char ret[PATH_MAX])
 {
     return snprintf(ret, PATH_MAX, "%s/spool-places/%s", settings->agent.state_dir, output) <

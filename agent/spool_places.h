@@ -9,9 +9,6 @@
 
 #include <limits.h>
 
-/* Where the configuration wants it; "": nowhere. false: the path is too long. */
-bool spool_place_wanted(const struct settings *settings, const struct settings_part *part,
-                        char ret[PATH_MAX]);
 /* Kept on disk, in the state directory. false: err says why not. */
 bool spool_place_remember(const struct settings *settings, const char *output, const char *path,
                           struct err *err);

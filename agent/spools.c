@@ -142,7 +142,7 @@ static bool open_places(const struct settings *settings, const struct settings_p
     char *path = item->path, *before = item->before;
 
     spool_place_before(settings, part->name, before);
-    if (strcmp(before, path) == 0)
+    if (settings_same_path(before, path))
         before[0] = '\0';
     if (!open_place(part->name, path, "spool cannot be opened, batches are held in memory", &first,
                     err))
@@ -184,7 +184,7 @@ bool spools_open_one(struct spools *spools, const struct settings *settings, siz
     bool is_shut;
 
     CHECK(spools->items != NULL); /* prepared */
-    if (!spool_place_wanted(settings, part, path))
+    if (!settings_spool_folder(settings, part, path))
         return err_set(err, "output '%s': the path of its spool is too long", part->name);
     if (!open_places(settings, part, item, &disk, err))
         return false;
@@ -218,10 +218,10 @@ static bool is_configured(const struct settings *settings, const char *folder)
 
     for (size_t i = 0; i < settings->output_count; i++) {
         const struct settings_part *part = &settings->outputs[i];
-        if (spool_place_wanted(settings, part, path) && strcmp(path, folder) == 0)
+        if (settings_spool_folder(settings, part, path) && settings_same_path(path, folder))
             return true;
         spool_place_before(settings, part->name, path);
-        if (strcmp(path, folder) == 0)
+        if (settings_same_path(path, folder))
             return true;
     }
     return false;

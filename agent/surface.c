@@ -179,8 +179,8 @@ void surface_commit(struct surface *surface)
     (void)snprintf(before, sizeof(before), "%s", admin_address(surface->admin));
     admin_commit(surface->admin, &surface->change);
     if (strcmp(before, admin_address(surface->admin)) != 0)
-        LOG_AS(LOG_KEPT, LOG_INFO, "the admin port is another one",
-               LS("metrics", admin_address(surface->admin)), LS("before", before));
+        LOG(LOG_INFO, "the admin port is another one", LS("metrics", admin_address(surface->admin)),
+            LS("before", before));
 }
 
 void surface_forget_change(struct surface *surface)

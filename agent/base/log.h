@@ -20,7 +20,7 @@ enum log_purse {
     LOG_NEWS,   /* limited by kind, and by what all of them may write */
     LOG_KEPT,   /* news that are not limited by kind: the caller keeps what is not written */
     LOG_REPORT, /* of each interval; the same, from a purse of its own */
-    LOG_ALWAYS, /* start, end, the closing books */
+    LOG_ALWAYS, /* start, end, what became of a reload, the closing books */
 };
 
 enum log_field_kind { LOG_END, LOG_TEXT, LOG_UINT, LOG_INT, LOG_REAL };
@@ -45,6 +45,7 @@ struct log_field {
 #define LR(k, v) ((struct log_field){ .kind = LOG_REAL, .key = (k), .real = (v) })
 
 #define LOG(level, msg, ...) LOG_AS(LOG_NEWS, level, msg, __VA_ARGS__)
+/* Not with LOG_KEPT: who keeps what is not written asks log_write(). */
 #define LOG_AS(purse, level, msg, ...)                                                             \
     (void)log_write((purse), (level), (msg), (const struct log_field[]){ __VA_ARGS__, { 0 } })
 

@@ -141,11 +141,7 @@ static void check_output(const struct settings *settings, const struct settings_
 
     if (output->spool__max_bytes > 0) {
         (void)snprintf(what, sizeof(what), "output %s: spool", part->name);
-        if (output->spool__path[0] != '\0')
-            (void)snprintf(folder, sizeof(folder), "%s", output->spool__path);
-        else
-            (void)snprintf(folder, sizeof(folder), "%s/spool/%s", settings->agent.state_dir,
-                           part->name);
+        (void)settings_spool_folder(settings, part, folder);
         check_folder(&(struct wanted){ what, folder, output->spool__max_bytes,
                                        output->spool__min_free, bytes_in(folder) },
                      list);

@@ -7,6 +7,8 @@
 #include "config/plugin_type.h"
 #include "config/settings_options.h"
 
+#include <limits.h>
+
 struct mark { /* a place in a configuration file */
     const char *file;
     unsigned line, column; /* from 1 */
@@ -64,5 +66,13 @@ void settings_free(struct settings *settings);
 /* NULL: the file does not give it. */
 const struct option_origin *settings_origin(const struct settings *settings, const char *name);
 
+/* Where the spool of an output is to be; "": nowhere. false: the path is too long. */
+bool settings_spool_folder(const struct settings *settings, const struct settings_part *output,
+                           char ret[PATH_MAX]);
+/* Do both name the same, as far as the text tells: "/a//b/." is "/a/b"? */
+bool settings_same_path(const char *a, const char *b);
+
 /* Most classes that a lane of this input may have, with that of the others; 1: it is not split. */
 size_t settings_class_count(const struct input_options *input);
+/* In how many pieces a lane of this input has its memory at least. */
+size_t settings_lane_pieces(const struct input_options *input);

@@ -53,6 +53,35 @@ static bool check_writable_file(const char *path, struct err *err)
     return true;
 }
 
+/* The next name of a path, without what stands for nothing; at its end one of no bytes. */
+static const char *next_name(const char *path, size_t *ret_bytes)
+{
+    for (;;) {
+        path += strspn(path, "/");
+        *ret_bytes = strcspn(path, "/");
+        if (*ret_bytes != 1 || path[0] != '.')
+            return path;
+        path++;
+    }
+}
+
+bool settings_same_path(const char *a, const char *b)
+{
+    size_t a_bytes, b_bytes;
+
+    if ((a[0] == '/') != (b[0] == '/') || (a[0] == '\0') != (b[0] == '\0'))
+        return false;
+    do {
+        a = next_name(a, &a_bytes);
+        b = next_name(b, &b_bytes);
+        if (a_bytes != b_bytes || memcmp(a, b, a_bytes) != 0)
+            return false;
+        a += a_bytes;
+        b += b_bytes;
+    } while (a_bytes > 0);
+    return true;
+}
+
 /* Another output, looked at before, with the same file; NULL: none. */
 static const char *find_same_path(const struct settings *settings, size_t index)
 {
@@ -60,7 +89,7 @@ static const char *find_same_path(const struct settings *settings, size_t index)
 
     for (size_t i = 0; i < index; i++) {
         const char *other = settings->outputs[i].output.dead_letter__path;
-        if (strcmp(other, path) == 0)
+        if (settings_same_path(other, path))
             return settings->outputs[i].name;
     }
     return NULL;

@@ -42,17 +42,24 @@ static uint64_t reading_bytes(const struct settings_part *input)
     return own + scratch_bytes + (buffer > read_buffer_bytes ? buffer : read_buffer_bytes);
 }
 
-/* A class takes at least one piece of the lane, and a piece the largest event. Half as many again,
- * so that a lane with a little of each class does not count as nearly full. */
+/* As many as batches, without classes. A class takes at least one; half as many again, so that a
+ * lane with a little of each class does not count as nearly full. */
+size_t settings_lane_pieces(const struct input_options *input)
+{
+    size_t count = settings_class_count(input);
+
+    return count == 1 ? BATCHES_IN_LANE : count * 3 / 2 + 1;
+}
+
+/* A piece takes the largest event. */
 static uint64_t classes_least(const struct settings_part *input)
 {
     uint64_t piece = largest_event(input) + record_overhead_bytes;
     uint64_t rounded = (piece + 4 * KIB - 1) / (4 * KIB) * (4 * KIB);
-    uint64_t count = settings_class_count(&input->input);
+    uint64_t least =
+        settings_lane_pieces(&input->input) * (rounded > 16 * KIB ? rounded : 16 * KIB);
 
-    uint64_t least = (count * 3 / 2 + 1) * (rounded > 16 * KIB ? rounded : 16 * KIB);
-
-    if (count == 1)
+    if (settings_class_count(&input->input) == 1)
         return 0;
     /* Sizes are written in whole numbers: 18MiB, not 17.1. */
     return least < 8 * MIB ? least : (least + MIB - 1) / MIB * MIB;

@@ -2,6 +2,8 @@
 /* settings_spool: checks of the spools of outputs. */
 #include "config/settings_check.h"
 
+#include <stdio.h>
+
 enum { BATCHES_LEAST = 4 };
 
 static const char *const spool_options[] = { "spool.path", "spool.min_free", "spool.fsync",
@@ -23,12 +25,35 @@ static void check_absent(struct loader *loader, size_t index)
     }
 }
 
-static bool is_same_folder(const struct settings_part *a, const struct settings_part *b)
+bool settings_spool_folder(const struct settings *settings, const struct settings_part *output,
+                           char ret[PATH_MAX])
 {
-    const char *path = a->output.spool__path;
+    const char *path = output->output.spool__path;
+    int length = 0;
 
-    return a->output.spool__max_bytes > 0 && b->output.spool__max_bytes > 0 && path[0] != '\0' &&
-           strcmp(path, b->output.spool__path) == 0;
+    ret[0] = '\0';
+    if (output->output.spool__max_bytes > 0)
+        length = path[0] != '\0' ? snprintf(ret, PATH_MAX, "%s", path)
+                                 : snprintf(ret, PATH_MAX, "%s/spool/%s", settings->agent.state_dir,
+                                            output->name);
+    return length < PATH_MAX;
+}
+
+/* Another output, looked at before, with its spool in the same folder; NULL: none. */
+static const char *find_same_folder(const struct loader *loader, size_t index)
+{
+    const struct settings *settings = loader->settings;
+    char own[PATH_MAX], other[PATH_MAX];
+
+    if (!settings_spool_folder(settings, &settings->outputs[index], own))
+        return NULL; /* the start says so */
+    for (size_t i = 0; i < index; i++) {
+        if (loader->outputs[i].is_ok &&
+            settings_spool_folder(settings, &settings->outputs[i], other) &&
+            settings_same_path(own, other))
+            return settings->outputs[i].name;
+    }
+    return NULL;
 }
 
 static void check_folder(struct loader *loader, size_t index)
@@ -42,12 +67,11 @@ static void check_folder(struct loader *loader, size_t index)
                               "outputs.%s: a spool needs a spool.path where the output's name "
                               "begins with a dot",
                               part->name);
-    for (size_t i = 0; i < index; i++) {
-        if (loader->outputs[i].is_ok && is_same_folder(part, &settings->outputs[i]))
-            (void)diagnostics_add(&loader->diagnostics, settings_place(part, source, "spool.path"),
-                                  "outputs.%s.spool.path: output '%s' has its spool there already",
-                                  part->name, settings->outputs[i].name);
-    }
+    const char *other = find_same_folder(loader, index);
+    if (other != NULL)
+        (void)diagnostics_add(&loader->diagnostics, settings_place(part, source, "spool.path"),
+                              "outputs.%s.spool.path: output '%s' has its spool there already",
+                              part->name, other);
 }
 
 static void check_spool(struct loader *loader, size_t index)

@@ -108,9 +108,9 @@ bool lane_fits(struct lane *lane, const struct lane_change *change);
 /* While nobody offers or gathers: what it holds moves over, with its receipts. What finds no room
  * in spite of lane_fits() is counted as reload_drop and returned. */
 struct amount lane_commit(struct lane *lane, struct lane_change **changep);
-/* At any time: it lends no more than this from now on. false: it has not so much. */
+/* At any time: it lends no more from now on, in the pieces it has. false: these are too few. */
 bool lane_limit(struct lane *lane, size_t capacity_bytes);
-bool lane_can_limit(struct lane *lane, size_t capacity_bytes);
+bool lane_can_limit(struct lane *lane, size_t capacity_bytes, size_t least_pieces);
 size_t lane_capacity(struct lane *lane); /* as it was asked for */
 bool lane_is_free(struct lane *lane);    /* empty, and no worker has a piece of it in hand */
 /* Another reading offers to it, or with NULL none. The one of before is not called any more. */

@@ -154,17 +154,19 @@ bool lane_limit(struct lane *lane, size_t capacity_bytes)
 {
     lock_take(&lane->lock);
     bool ok = arena_limit(lane->arena, capacity_bytes / arena_piece_bytes(lane->arena));
-    if (ok)
-        lane->config.capacity_bytes = capacity_bytes;
+    if (ok) {
+        lane->config.capacity_bytes = lane->config.shed.capacity_bytes = capacity_bytes;
+        shedder_set_capacity(lane->shedder, capacity_bytes);
+    }
     lock_drop(&lane->lock);
     return ok;
 }
 
-bool lane_can_limit(struct lane *lane, size_t capacity_bytes)
+bool lane_can_limit(struct lane *lane, size_t capacity_bytes, size_t least_pieces)
 {
     lock_take(&lane->lock);
     size_t pieces = capacity_bytes / arena_piece_bytes(lane->arena);
-    bool can = pieces > 0 && pieces <= arena_room(lane->arena);
+    bool can = pieces > 0 && pieces >= least_pieces && pieces <= arena_room(lane->arena);
     lock_drop(&lane->lock);
     return can;
 }

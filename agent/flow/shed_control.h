@@ -13,8 +13,9 @@
 enum { SHED_STEP_MS = 100, SHED_WHOLE_MS = 5000 };
 
 struct shed_control {
-    double high, low, capacity_bytes, batch_bytes; /* constant */
-    double offered_rate, out_rate;                 /* bytes a second, smoothed */
+    double high, low, batch_bytes; /* constant */
+    double capacity_bytes;         /* until a reload gives the lane another */
+    double offered_rate, out_rate; /* bytes a second, smoothed */
     double keep;
     double whole_s; /* for so long keep has been 1 */
 };

@@ -260,6 +260,12 @@ void shedder_note_out(struct shedder *shedder, uint64_t bytes)
     shedder->out_bytes += bytes;
 }
 
+void shedder_set_capacity(struct shedder *shedder, uint64_t capacity_bytes)
+{
+    shedder->config.capacity_bytes = capacity_bytes;
+    shedder->control.capacity_bytes = (double)capacity_bytes;
+}
+
 void shedder_forget_class(struct shedder *shedder, size_t class)
 {
     if (shedder->config.mode == SHED_NOISIEST)

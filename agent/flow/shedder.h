@@ -61,5 +61,7 @@ double shedder_admit(struct shedder *shedder, const struct shed_facts *facts,
                      struct random *random);
 /* So much has left at the other end. */
 void shedder_note_out(struct shedder *shedder, uint64_t bytes);
+/* The lane has so much memory from now on. */
+void shedder_set_capacity(struct shedder *shedder, uint64_t capacity_bytes);
 /* This class is another one from now on. */
 void shedder_forget_class(struct shedder *shedder, size_t class);

@@ -191,8 +191,8 @@ void reading_take_pending(struct reading *reading)
     }
     swap_in(reading, &change);
     atomic_store(&reading->pending, NULL);
-    LOG_AS(LOG_KEPT, LOG_INFO, "input changed, the read that waited for its full lane is over",
-           LS("input", reading->config.input));
+    LOG(LOG_INFO, "input changed, the read that waited for its full lane is over",
+        LS("input", reading->config.input));
 }
 
 void reading_set_lanes(struct reading *reading, struct lane **lanes, const char **outputs,

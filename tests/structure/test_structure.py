@@ -209,6 +209,11 @@ def test_functions_are_not_too_long():
     show(violations)
 
 
+def test_who_keeps_what_the_log_does_not_write_asks_whether_it_did():
+    show([f"{name(path)}: LOG_AS() forgets what LOG_KEPT does not write" for path in C_FILES
+          if re.search(r"LOG_AS\(\s*LOG_KEPT", path.read_text(encoding="utf-8"))])
+
+
 def test_lines_have_at_most_100_columns():
     """Python: 120, where a list of cases reads better on one line each."""
     violations = []

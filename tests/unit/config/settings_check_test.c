@@ -59,6 +59,10 @@ static void options_that_contradict_each_other_are_told(void **unused)
         { "inputs: mylogs\n",
           "inputs: mylogs\n    spool: {max_bytes: 1GiB, path: /var/spool/mymain}\n",
           "a.yaml:59:36: outputs.myprint.spool.path: output 'mymain' has its spool there already" },
+        { "inputs: mylogs\n",
+          "inputs: mylogs\n    spool: {max_bytes: 1GiB, path: /var//spool/./mymain/}\n",
+          "a.yaml:59:36: outputs.myprint.spool.path: output 'mymain' has its spool there already" },
+        { "path: /var/spool/mymain\n", "path: /tmp/state/spool/myprint/\n", NULL },
         { "inputs: mylogs\n", "lane: {}\n", "a.yaml:58:5: outputs.myprint: unknown option 'lane'" },
         { "inputs: mylogs\n", "dead_letter: {path: /tmp/a.dead}\n",
           "a.yaml:58:18: outputs.myprint.dead_letter: 'print' refuses nothing: take the key out" },
@@ -87,6 +91,40 @@ static void options_that_contradict_each_other_are_told(void **unused)
         else
             assert_problem(text, cases[i].wanted);
     }
+}
+
+static void a_spool_is_not_put_where_another_has_its_default(void **unused)
+{
+    (void)unused;
+    static const char *const outputs[] = {
+        "a: {type: print, spool: {max_bytes: 1GiB}}, "
+        "b: {type: print, spool: {max_bytes: 1GiB, path: /tmp/state/spool/a}}",
+        "b: {type: print, spool: {max_bytes: 1GiB, path: /tmp/state//spool/a/}}, "
+        "a: {type: print, spool: {max_bytes: 1GiB}}",
+    };
+    static const char *const wanted[] = { "outputs.b.spool.path: output 'a' has its spool there",
+                                          "outputs.a.spool.path: output 'b' has its spool there" };
+    char text[512];
+
+    for (size_t i = 0; i < 2; i++) {
+        (void)snprintf(text, sizeof(text),
+                       "agent: {state_dir: /tmp/state}\ninputs: {p: {type: pipe}}\noutputs: {%s}\n",
+                       outputs[i]);
+        assert_problem(text, wanted[i]);
+    }
+}
+
+static void paths_that_the_text_tells_apart_are_two(void **unused)
+{
+    (void)unused;
+    assert_true(settings_same_path("/srv//sp/.", "/./srv/sp/"));
+    assert_true(settings_same_path("/", "//"));
+    assert_true(settings_same_path("", ""));
+    assert_false(settings_same_path("", "."));
+    assert_false(settings_same_path("srv", "/srv"));
+    assert_false(settings_same_path("/srv", "/srv/sp"));
+    assert_false(settings_same_path("/srv/sp", "/srv/.sp"));
+    assert_false(settings_same_path("/srv/..", "/"));
 }
 
 static void an_input_that_cannot_be_read_again_may_not_block_several_outputs_for_ever(void **unused)
@@ -155,6 +193,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(references_are_resolved_or_told),
         cmocka_unit_test(options_that_contradict_each_other_are_told),
+        cmocka_unit_test(a_spool_is_not_put_where_another_has_its_default),
+        cmocka_unit_test(paths_that_the_text_tells_apart_are_two),
         cmocka_unit_test(an_input_that_cannot_be_read_again_may_not_block_several_outputs_for_ever),
         cmocka_unit_test(more_lanes_than_the_books_have_are_refused),
         cmocka_unit_test(a_file_without_inputs_or_outputs_is_told),

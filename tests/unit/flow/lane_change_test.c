@@ -120,7 +120,9 @@ static void less_memory_lets_drain_what_is_there_and_takes_no_more(void **unused
     struct run_info run = { .boot_ms = 1 };
     (void)unused;
     offer_numbered(lane, NULL, 0, 500);
-    assert_false(lane_can_limit(lane, PIECE * (PIECES + 1)));
+    assert_false(lane_can_limit(lane, PIECE * (PIECES + 1), 1));
+    assert_false(lane_can_limit(lane, PIECE * PIECES - 1, PIECES));
+    assert_true(lane_can_limit(lane, PIECE * PIECES, PIECES));
     assert_true(lane_limit(lane, PIECE));
     while (lane_offer(lane, &event, 0, 1, &run, NULL) == 1)
         continue;
@@ -129,6 +131,42 @@ static void less_memory_lets_drain_what_is_there_and_takes_no_more(void **unused
     assert_int_equal(lane_offer(lane, &event, 0, 1, &run, NULL), 1);
     assert_true(lane_limit(lane, PIECE * PIECES));
     empty_lane(lane);
+    lane_free(&lane);
+}
+
+/* How much a lane sheds that comes to rest between the marks. */
+static uint64_t shed_under_load(struct lane *lane)
+{
+    struct event events[200];
+    struct run_info run = { .boot_ms = 1000 };
+    fill_events(events, 200);
+    for (int step = 0; step < 200; step++, run.boot_ms += 100) {
+        struct piece *piece = lane_gather(lane, 0);
+        if (piece != NULL)
+            lane_give_back(lane, &piece);
+        (void)lane_offer(lane, events, 0, 200, &run, NULL);
+    }
+    empty_lane(lane);
+    return ledger_flow(lane_books(lane), FLOW_shed_sample).events;
+}
+
+static void less_memory_is_shed_for_as_where_there_was_never_more(void **unused)
+{
+    (void)unused;
+    struct shedder_config adaptive = { .high = 0.8,
+                                       .low = 0.4,
+                                       .is_adaptive = true,
+                                       .capacity_bytes = PIECE * PIECES,
+                                       .batch_bytes = 1 << 10 };
+    struct lane *lane = make_lane(LANE_DROP_OLDEST, adaptive, false);
+    uint64_t shed = shed_under_load(lane);
+    lane_free(&lane);
+    lane_pieces = 8 * PIECES;
+    adaptive.capacity_bytes = PIECE * lane_pieces;
+    lane = make_lane(LANE_DROP_OLDEST, adaptive, false);
+    lane_pieces = PIECES;
+    assert_true(lane_limit(lane, PIECE * PIECES));
+    assert_int_equal(shed_under_load(lane), shed);
     lane_free(&lane);
 }
 
@@ -226,6 +264,7 @@ int main(void)
         cmocka_unit_test(a_piece_that_a_worker_has_in_hand_goes_back_to_where_it_is_from),
         cmocka_unit_test(what_does_not_fit_is_told_before_and_counted_if_it_is_done_all_the_same),
         cmocka_unit_test(less_memory_lets_drain_what_is_there_and_takes_no_more),
+        cmocka_unit_test(less_memory_is_shed_for_as_where_there_was_never_more),
         cmocka_unit_test(what_is_abandoned_goes_back_where_its_own_read_says),
         cmocka_unit_test(what_a_reading_keeps_is_given_back_with_it),
         cmocka_unit_test(a_reading_that_was_taken_from_its_lane_is_not_rung_any_more),
