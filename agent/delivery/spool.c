@@ -189,6 +189,15 @@ void spool_end_writing(struct spool *spool)
     spool->writing = NULL;
 }
 
+/* It may be the sync that failed: then what a reload found there unsynced is not to be trusted. */
+static void end_unsynced(struct spool *spool)
+{
+    struct spool_segment *segment = spool->writing;
+
+    spool_end_writing(spool);
+    segment->must_rewrite = segment->is_unsynced;
+}
+
 /* Without its sum a segment is read record by record at the next start: no harm. It gets none where
  * it would lie behind what a failed write left; and none if it has marks, because where a power
  * loss takes these it would lack records that are there again. */
@@ -312,7 +321,7 @@ bool spool_wrote(struct spool *spool, const struct spool_job *job,
         if (job->is_new)
             drop_empty_segment(spool);
         else if (job->sync)
-            spool_end_writing(spool);
+            end_unsynced(spool);
         spool->free_at_ms = SPOOL_FREE_UNKNOWN_MS;
         spool_publish(spool);
         return false;
