@@ -66,17 +66,27 @@ static bool http_input_open(void *state, const void *config, const struct host *
     return true;
 }
 
+/* Its last answers go out. A request that comes in this very run is told to come again: it could
+ * not wait for anything, and libmicrohttpd does not end while a connection is suspended. */
+static void run_old_inlet(struct http_input *input, int64_t now_ms)
+{
+    bool is_draining = input->is_draining;
+
+    admit_none(input);
+    admit_leave_ends(input);
+    input->is_draining = true;
+    (void)inlet_run(input->old_inlet, now_ms, &input->due_ms);
+    input->is_draining = is_draining;
+    inlet_close(&input->old_inlet);
+}
+
 static void run_inlets(struct http_input *input, struct sink *sink)
 {
     int64_t now_ms = clock_now_ms();
 
     input->sink = sink;
-    if (input->old_inlet != NULL) {
-        admit_none(input);
-        admit_leave_ends(input);
-        (void)inlet_run(input->old_inlet, now_ms, &input->due_ms);
-        inlet_close(&input->old_inlet);
-    }
+    if (input->old_inlet != NULL)
+        run_old_inlet(input, now_ms);
     admit_again(input, now_ms);
     input->is_run_again = inlet_run(input->inlet, now_ms, &input->due_ms);
     struct inlet_counts counts = inlet_take_counts(input->inlet);
