@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The input http as it goes from one configuration to another. */
+#include "certificate.h"
 #include "fake_sink.h"
-#include "test.h"
+#include "folder.h"
 
 #include "inputs/http/options.h"
 #include "inputs/http/take.h"
@@ -148,12 +149,63 @@ static void a_request_by_the_old_inlet_in_its_last_run_does_not_wait_for_its_eve
     assert_int_equal(scene->sink->event_count, 0);
 }
 
+static void going_back_reads_no_file(void **statep)
+{
+    struct scene *scene = *statep;
+    char folder[] = "/tmp/http-input-test-XXXXXX", byte;
+    struct certificate pair;
+    static const char *by_tls[] = { "tls://127.0.0.1:0" };
+    assert_non_null(mkdtemp(folder));
+    certificate_make(folder, "server", &pair);
+    scene->config.listen.items = by_tls;
+    scene->config.tls__cert_file = pair.cert;
+    scene->config.tls__key_file = pair.key;
+    scene->next = scene->config;
+    open_input(scene);
+    int fd = connect_to(scene);
+    for (unsigned max_connections = 4; max_connections <= 8; max_connections += 4) {
+        certificate_make(folder, "server", &pair);
+        scene->next.max_connections = max_connections;
+        assert_true(change(scene, &scene->next)); /* another inlet */
+        assert_int_equal(unlink(pair.cert), 0);
+        assert_true(change(scene, &scene->config));
+    }
+    (void)fake_sink_collect(scene->sink, &input_http, scene->state);
+    assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT), -1); /* not even cut */
+    assert_int_equal(errno, EAGAIN);
+    (void)close(fd);
+    (void)folder_remove(folder);
+}
+
+static void two_changes_without_a_round_between_them_leave_one_way_back(void **statep)
+{
+    struct scene *scene = *statep;
+    struct http_input_config third = scene->next;
+    char byte;
+    open_input(scene);
+    int fd = connect_to(scene);
+    post(fd, "waits\n");
+    while (scene->sink->event_count == 0)
+        (void)fake_sink_collect(scene->sink, &input_http, scene->state);
+    scene->next.max_connections = 8;
+    third.max_connections = 16;
+    assert_true(change(scene, &scene->next));
+    assert_true(change(scene, &third));
+    assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT), 0); /* what it waited for is not known */
+    assert_true(change(scene, &scene->next));
+    (void)close(fd);
+    (void)close(connect_to(scene));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
             a_request_by_the_old_inlet_in_its_last_run_does_not_wait_for_its_events, set_up,
             tear_down),
+        cmocka_unit_test_setup_teardown(going_back_reads_no_file, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(two_changes_without_a_round_between_them_leave_one_way_back,
+                                        set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
