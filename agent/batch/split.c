@@ -78,13 +78,18 @@ bool split_batch(const struct batch *parent, struct codec *codec, struct batch *
     AUTO(buf_fini) struct buf text = { .limit = parent->raw_bytes + 1 };
     AUTO(buf_fini) struct buf start = { 0 };
     AUTO(buf_fini) struct buf rest = { 0 };
+    AUTO(codec_free) struct codec *own = NULL;
     struct slice body = { parent->body, parent->body_bytes };
 
     if (parent->events < 2 || first == NULL || second == NULL)
         return false;
     /* One from the spool may have been sealed with other settings. */
-    if (parent->compression != COMPRESS_NONE) {
-        if (!codec_expand(parent->compression, body, &text))
+    if (parent->compression == COMPRESS_NONE) {
+        codec = NULL;
+    } else {
+        if (codec == NULL || codec_compression(codec) != parent->compression)
+            codec = own = codec_new(parent->compression, 1, parent->raw_bytes);
+        if (codec == NULL || !codec_expand(parent->compression, body, &text))
             return false;
         body = buf_slice(&text);
     }
