@@ -143,7 +143,7 @@ bool sink_own_metrics(struct sink *sink, struct buf *ret_text);
 enum collected {
     COLLECT_MORE,   /* there may be more at once */
     COLLECT_IDLE,   /* nothing more now: call again when wait() says so */
-    COLLECT_DONE,   /* the source is at its end for good: never call again */
+    COLLECT_DONE,   /* the source is at its end for good: call again only after a change */
     COLLECT_WAIT,   /* of last() alone: there will be more, call it again when wait() says so */
     COLLECT_FAILED, /* this round failed (told by sink_tell); call again as for IDLE */
 };

@@ -58,6 +58,8 @@ static void leave_out(struct find *find, enum find_trouble trouble, const char *
 static bool is_folder(const char *path)
 {
     struct stat info;
+
+    errno = ENOTDIR;
     return stat(shown(path), &info) == 0 && S_ISDIR(info.st_mode);
 }
 
@@ -207,13 +209,18 @@ static void list(struct walk *walk, const struct waiting *folder)
     bool is_foreign = crosses && (folder->at & walk->pattern->deep) != 0 && is_made_up(fd);
     DIR *stream = is_foreign ? NULL : fdopendir(fd);
     if (stream == NULL) {
+        if (!is_foreign)
+            leave_out(walk->find, FIND_REFUSED, folder->path, errno);
         (void)close(fd);
         return;
     }
-    for (const struct dirent *entry = readdir(stream); entry != NULL; entry = readdir(stream)) {
+    const struct dirent *entry;
+    while (errno = 0, (entry = readdir(stream)) != NULL) {
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
             meet(walk, folder, entry->d_name, entry->d_type, info.st_dev);
     }
+    if (errno != 0 && errno != ENOENT) /* it was removed meanwhile */
+        leave_out(walk->find, FIND_REFUSED, folder->path, errno);
     (void)closedir(stream);
 }
 
@@ -257,7 +264,7 @@ static void begin(struct walk *walk)
         return;
     }
     error = errno;
-    if (error == EACCES)
+    if (error != ENOENT && error != ENOTDIR)
         leave_out(walk->find, FIND_REFUSED, folder, error);
     name_above(walk->find, folder);
 }

@@ -119,6 +119,16 @@ void reading_give_way(struct reading *reading, bool gives_way)
     bell_ring(reading->sink.bell);
 }
 
+/* It may have another source, or more to come: it is asked once more. */
+static void forget_end(struct reading *reading)
+{
+    if (!reading->done)
+        return;
+    reading->done = false;
+    atomic_store(&reading->finished_source, false);
+    atomic_store(&reading->stopped, false); /* it says so anew */
+}
+
 /* Its reads go on by the config of now, and what it waits for is looked at anew. */
 static void swap_in(struct reading *reading, struct reading_change **changep)
 {
@@ -143,6 +153,7 @@ static void swap_in(struct reading *reading, struct reading_change **changep)
     sink->input = change->config.input;
     sink->block_for_ms = change->config.block_for_ms;
     reading->next_collect_ms = 0;
+    forget_end(reading);
     *change = old; /* goes with the change */
     reading_change_free(changep);
 }

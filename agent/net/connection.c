@@ -17,11 +17,20 @@ struct connection *connection_new(int fd, const struct socket *socket)
         return NULL;
     connection->watched = WATCHED_CONNECTION;
     connection->fd = fd;
+    connection->hold = connection->least;
     connection->is_pipe = socket->kind == SOCKET_BYTES;
     (void)snprintf(connection->socket_address, sizeof(connection->socket_address), "%s",
                    socket->address);
     (void)snprintf(connection->socket_name, sizeof(connection->socket_name), "%s", socket->name);
     return connection;
+}
+
+void connection_free_hold(struct connection *connection)
+{
+    if (connection->hold != connection->least)
+        free(connection->hold);
+    connection->hold = connection->least;
+    connection->hold_room = 0;
 }
 
 void connection_free(struct connection **connectionp)
@@ -33,7 +42,7 @@ void connection_free(struct connection **connectionp)
         return;
     tls_connection_free(&connection->tls);
     auto_close(&connection->fd);
-    free(connection->hold);
+    connection_free_hold(connection);
     free(connection);
 }
 

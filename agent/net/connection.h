@@ -21,8 +21,9 @@ struct connection {
     struct peer peer;
     struct framing framing;
     struct framer framer;
-    char *hold;
+    char *hold; /* `least`, or of hold_room */
     size_t held, hold_room;
+    char least[FRAMING_HELD_LEAST];
     int64_t opened_ms, heard_ms, paused_until_ms;
     int64_t tokens, tokens_ms; /* bytes that may be read, as of then */
     uint64_t left;
@@ -30,6 +31,7 @@ struct connection {
 
 struct connection *connection_new(int fd, const struct socket *socket); /* NULL: out of memory */
 void connection_free(struct connection **connectionp);
+void connection_free_hold(struct connection *connection); /* `least` is left to it */
 /* "192.0.2.7:514", or where it was accepted. */
 enum { CONNECTION_NAME_BYTES = SOCKET_NAME_BYTES };
 const char *connection_name(const struct connection *connection,

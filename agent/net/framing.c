@@ -170,6 +170,7 @@ static void pass_over(struct taking *taking)
     const char *found =
         memchr(taking->at, delimiter_of(taking->framing), (size_t)(taking->end - taking->at));
     framer->skips_line = found == NULL;
+    framer->skipped += (uint64_t)((found == NULL ? taking->end : found) - taking->at);
     taking->at = found == NULL ? taking->end : found + 1;
 }
 
@@ -262,6 +263,7 @@ void framing_spill(const struct framing *framing, struct framer *framer, struct 
 {
     bool is_counted = framing->kind == FRAMING_LENGTH;
 
+    CHECK(rest.bytes > FRAMING_HELD_LEAST);
     if (framing->kind == FRAMING_SYSLOG) {
         size_t prefix;
         uint64_t bytes;
@@ -270,6 +272,14 @@ void framing_spill(const struct framing *framing, struct framer *framer, struct 
     framer->skip = give_head(framing, framer, rest, false, give, context);
     framer->skips_line = !is_counted;
     framer->looked = 0;
+}
+
+uint64_t framing_count_skipped(struct framer *framer, bool is_end)
+{
+    uint64_t skipped = framer->skips_line && !is_end ? 0 : framer->skipped;
+
+    framer->skipped -= skipped;
+    return skipped;
 }
 
 void framing_end(const struct framing *framing, struct framer *framer, struct slice rest,

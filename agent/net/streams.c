@@ -132,13 +132,19 @@ static void add_connection(struct streams *streams, struct connection *connectio
     streams->is_looked_at = false;
 }
 
+void streams_free_hold(struct streams *streams, struct connection *connection)
+{
+    streams->held_room -= connection->hold_room;
+    connection_free_hold(connection);
+}
+
 void streams_drop(struct streams *streams, struct connection *connection)
 {
     struct connection *last = streams->table[--streams->count];
 
     last->index = connection->index;
     streams->table[last->index] = last;
-    streams->held_room -= connection->hold_room;
+    streams_free_hold(streams, connection);
     streams->endings -= connection->is_ending ? 1 : 0;
     if (!connection->is_paused) /* it may be open elsewhere too: closing alone would not do */
         (void)epoll_ctl(streams->epoll, EPOLL_CTL_DEL, connection->fd, NULL);

@@ -17,14 +17,16 @@ static struct emission emission_of(const struct streams *streams, struct connect
 
 /* ---- what is held ---- */
 
-static void free_hold(struct streams *streams, struct connection *connection)
+/* Rooms that connections keep for their next records. */
+static void free_idle_holds(struct streams *streams)
 {
-    streams->held_room -= connection->hold_room;
-    free(connection->hold);
-    connection->hold = NULL;
-    connection->hold_room = 0;
+    for (size_t i = 0; i < streams->count; i++) {
+        if (streams->table[i]->held == 0)
+            streams_free_hold(streams, streams->table[i]);
+    }
 }
 
+/* Of one that holds nothing. false: there is no such room. */
 static bool grow_hold(struct streams *streams, struct connection *connection, size_t bytes)
 {
     size_t limit = streams_held_limit(&streams->rules->config.framing);
@@ -33,14 +35,24 @@ static bool grow_hold(struct streams *streams, struct connection *connection, si
     while (room < bytes)
         room *= 2;
     if (streams->held_room - connection->hold_room + room > limit)
-        return false;
-    char *hold = realloc(connection->hold, room);
+        free_idle_holds(streams);
+    streams_free_hold(streams, connection);
+    char *hold = streams->held_room + room > limit ? NULL : malloc(room);
     if (hold == NULL)
         return false;
-    streams->held_room += room - connection->hold_room;
+    streams->held_room += room;
     connection->hold = hold;
     connection->hold_room = room;
     return true;
+}
+
+static void count_skipped(struct connection *connection, bool is_end, struct sink *sink)
+{
+    uint64_t skipped = framing_count_skipped(&connection->framer, is_end);
+    char name[CONNECTION_NAME_BYTES];
+
+    if (skipped > 0)
+        sink_malformed(sink, connection_name(connection, name), 0, skipped);
 }
 
 static void hold_rest(struct streams *streams, struct connection *connection, struct slice rest,
@@ -52,10 +64,11 @@ static void hold_rest(struct streams *streams, struct connection *connection, st
     connection->held = 0;
     if (rest.bytes == 0) {
         if (connection->hold_room > HOLD_KEPT)
-            free_hold(streams, connection);
+            streams_free_hold(streams, connection);
         return;
     }
-    if (wanted > connection->hold_room && !grow_hold(streams, connection, wanted)) {
+    if (wanted > FRAMING_HELD_LEAST && wanted > connection->hold_room &&
+        !grow_hold(streams, connection, wanted)) {
         framing_spill(&connection->framing, &connection->framer, rest, emission_give, emission);
         return;
     }
@@ -84,6 +97,7 @@ void streams_end_one(struct streams *streams, struct connection *connection, boo
     struct slice rest = { open_window(streams, connection, 0, sink), connection->held };
 
     streams->used += connection->held;
+    count_skipped(connection, true, sink);
     framing_end(&connection->framing, &connection->framer, rest, is_closed, emission_give,
                 &emission);
     emission_count(&emission);
@@ -157,6 +171,7 @@ static void take_bytes(struct streams *streams, struct connection *connection, s
         sink_malformed(sink, connection_name(connection, name), 1, rest.bytes);
         rest.bytes = 0;
     }
+    count_skipped(connection, false, sink);
     hold_rest(streams, connection, rest, &emission);
     emission_count(&emission);
 }

@@ -20,6 +20,7 @@ struct streams {
 
 size_t streams_held_limit(const struct framing *framing);
 bool streams_watch(const struct streams *streams, struct connection *connection, int operation);
+void streams_free_hold(struct streams *streams, struct connection *connection);
 void streams_drop(struct streams *streams, struct connection *connection);
 /* Gives what is held as it is, and drops it. is_closed: its sender ended it. */
 void streams_end_one(struct streams *streams, struct connection *connection, bool is_closed,

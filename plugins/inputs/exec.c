@@ -175,7 +175,8 @@ static void exec_wait(void *state, struct waits *waits)
 
     if (exec->run.child != NULL)
         waits->until_ms = run_wait(&exec->run, exec->config, waits);
-    if (exec->run.child != NULL && schedule->interval_ms == 0)
+    /* While one that is to end has not ended, no other is started. */
+    if (exec->run.child != NULL && (schedule->interval_ms == 0 || exec->run.is_unwanted))
         return;
     int64_t next_ms = schedule->next_ms > 0 ? schedule->next_ms : clock_now_ms();
     if (waits->until_ms == 0 || next_ms < waits->until_ms)

@@ -66,17 +66,28 @@ static bool http_input_open(void *state, const void *config, const struct host *
     return true;
 }
 
+/* Its last answers go out. A request that comes in this very run is told to come again: it could
+ * not wait for anything, and libmicrohttpd does not end while a connection is suspended. */
+static void run_old_inlet(struct http_input *input, int64_t now_ms)
+{
+    bool is_draining = input->is_draining;
+
+    admit_none(input);
+    admit_leave_ends(input);
+    input->is_draining = true;
+    (void)inlet_run(input->old_inlet, now_ms, &input->due_ms);
+    input->is_draining = is_draining;
+    inlet_close(&input->old_inlet);
+}
+
 static void run_inlets(struct http_input *input, struct sink *sink)
 {
     int64_t now_ms = clock_now_ms();
 
     input->sink = sink;
-    if (input->old_inlet != NULL) {
-        admit_none(input);
-        admit_leave_ends(input);
-        (void)inlet_run(input->old_inlet, now_ms, &input->due_ms);
-        inlet_close(&input->old_inlet);
-    }
+    input->old_config = NULL;
+    if (input->old_inlet != NULL)
+        run_old_inlet(input, now_ms);
     admit_again(input, now_ms);
     input->is_run_again = inlet_run(input->inlet, now_ms, &input->due_ms);
     struct inlet_counts counts = inlet_take_counts(input->inlet);
@@ -140,6 +151,16 @@ static void http_input_answer(void *state, uint64_t id, uint64_t dropped)
     admit_settled(state, id, dropped);
 }
 
+/* Two changes without a round between them: nobody goes back to what was before the first. */
+static void close_old_inlet(struct http_input *input)
+{
+    if (input->old_inlet == NULL)
+        return;
+    admit_none(input);
+    admit_leave_ends(input);
+    inlet_close(&input->old_inlet);
+}
+
 /* An inlet in another place, or with another certificate, is opened beside. The one of before stays
  * until the next round: by then it is known that there is no way back. Connections go with it;
  * whoever got no answer sends again. */
@@ -147,23 +168,42 @@ static bool change_inlet(struct http_input *input, const struct http_input_confi
                          struct err *err)
 {
     struct inlet *before = input->inlet;
+    bool is_like = inlet_is_like(before, config);
 
-    if (inlet_is_like(before, config))
-        return true;
-    if (input->old_inlet != NULL && inlet_is_like(input->old_inlet, config)) {
-        input->inlet = input->old_inlet;
-        input->old_inlet = NULL;
-        inlet_close(&before); /* nobody was let in yet */
-        return true;
-    }
     struct inlet_config inlet = inlet_config_of(input, config);
-    struct inlet *opened = inlet_open(&inlet, before, err);
+    struct inlet *opened = is_like ? before : inlet_open(&inlet, before, err);
     if (opened == NULL)
         return false;
+    close_old_inlet(input);
+    input->old_config = input->config;
+    if (is_like)
+        return true;
     input->old_inlet = before;
     input->inlet = opened;
     input->has_told = false;
     return true;
+}
+
+/* By what it was opened with: the files of a certificate may say something else by now, or be gone,
+ * and going back never fails. Where a configuration of later lies at the same address, the place
+ * tells them apart. */
+static bool is_the_way_back(const struct http_input *input, const struct http_input_config *config)
+{
+    const struct inlet *inlet = input->old_inlet == NULL ? input->inlet : input->old_inlet;
+
+    return config == input->old_config && inlet_is_at(inlet, config);
+}
+
+static void go_back(struct http_input *input)
+{
+    struct inlet *inlet = input->inlet;
+
+    input->old_config = NULL;
+    if (input->old_inlet == NULL)
+        return;
+    input->inlet = input->old_inlet;
+    input->old_inlet = NULL;
+    inlet_close(&inlet); /* nobody was let in yet */
 }
 
 static bool http_input_change(void *state, const void *config, const struct host *host,
@@ -171,7 +211,9 @@ static bool http_input_change(void *state, const void *config, const struct host
 {
     struct http_input *input = state;
 
-    if (!change_inlet(input, config, err))
+    if (is_the_way_back(input, config))
+        go_back(input);
+    else if (!change_inlet(input, config, err))
         return false;
     use_config(input, config, host);
     return true;

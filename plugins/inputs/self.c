@@ -39,6 +39,16 @@ static bool self_open(void *state, const void *config, const struct host *host, 
     return true;
 }
 
+/* It goes on where it was: neither does a line come twice, nor do the counters begin anew. */
+static bool self_change(void *state, const void *config, const struct host *host, struct err *err)
+{
+    struct self *self = state;
+
+    (void)host, (void)err;
+    self->config = config;
+    return true;
+}
+
 static void collect_logs(struct self *self, struct sink *sink)
 {
     char text[LINE_ROOM];
@@ -76,6 +86,8 @@ static enum collected self_collect(void *state, struct sink *sink)
 
     if (self->config->logs)
         collect_logs(self, sink);
+    else
+        self->has_lines = false; /* what goes meanwhile is not lost */
     if (self->config->metrics)
         ok = collect_metrics(self, sink);
     return ok ? COLLECT_IDLE : COLLECT_FAILED;
@@ -86,4 +98,5 @@ const struct input input_self = {
               .traits = INPUT_SAMPLES, .check = self_check },
     .open = self_open,
     .collect = self_collect,
+    .change = self_change,
 };

@@ -60,7 +60,8 @@ static struct seen feed(const struct framing *framing, const uint8_t *data, size
         CHECK(taken <= held + fresh);
         struct slice rest = { window + taken, held + fresh - taken };
         held = 0;
-        if (spill > 0 && pieces % spill == spill - 1U && rest.bytes > 0 && !framer.is_broken)
+        if (spill > 0 && pieces % spill == spill - 1U && rest.bytes > FRAMING_HELD_LEAST &&
+            !framer.is_broken)
             framing_spill(framing, &framer, rest, see, &seen);
         else if (!framer.is_broken)
             held = framing_hold(framing, &framer, rest, hold);

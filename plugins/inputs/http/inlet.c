@@ -358,11 +358,17 @@ static bool is_same_file(const char *path, const struct buf *before)
     return is_same;
 }
 
+bool inlet_is_at(const struct inlet *inlet, const struct http_input_config *options)
+{
+    return strcmp(inlet->place->socket->address, listen_of(options)) == 0 &&
+           inlet->guests_max == options->max_connections;
+}
+
 bool inlet_is_like(const struct inlet *inlet, const struct http_input_config *options)
 {
     const char *listen = inlet->place->socket->address;
 
-    if (strcmp(listen, listen_of(options)) != 0 || inlet->guests_max != options->max_connections)
+    if (!inlet_is_at(inlet, options))
         return false;
     return !is_tls(listen) || (is_same_file(options->tls__cert_file, &inlet->cert) &&
                                is_same_file(options->tls__key_file, &inlet->key));

@@ -40,6 +40,9 @@ bool inlet_check(const struct http_input_config *options, struct err *err);
 struct inlet *inlet_open(const struct inlet_config *config, const struct inlet *like,
                          struct err *err);
 void inlet_close(struct inlet **inletp); /* cuts all connections */
+/* Its place and the room for connections are these; no file is read. */
+bool inlet_is_at(const struct inlet *inlet, const struct http_input_config *options);
+/* And its certificate is what the files hold now. */
 bool inlet_is_like(const struct inlet *inlet, const struct http_input_config *options);
 void inlet_set_options(struct inlet *inlet, const struct http_input_config *options);
 const char *inlet_bound(const struct inlet *inlet); /* "127.0.0.1:8080", "unix:///run/a.sock" */

@@ -47,7 +47,10 @@ struct http_input {
     const struct http_input_config *config;
     const struct host *host;
     struct inlet *inlet;
-    struct inlet *old_inlet; /* until the next round: the configuration may go back to it */
+    /* Until the next round, as the configuration may go back: that of before the last change, and
+     * the inlet of before, if that is another. */
+    const struct http_input_config *old_config; /* compared, never read: it may be freed */
+    struct inlet *old_inlet;
     struct guard guard;
     struct mapping mapping;
     char *expanded, *unescaped; /* each of buffer_bytes; NULL: not needed yet */

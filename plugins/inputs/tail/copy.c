@@ -200,7 +200,7 @@ uint64_t tail_copy_take_over(struct tail *tail, struct sink *sink, struct tail_f
     release_held(tail, sink, live);
     const struct tail_file *copy = tail_table_get(&tail->table, live->cut.copy);
     if (copy == NULL && live->cut.read.offset > 0)
-        tail_visit_folder_of(live->path, take_if_copy, &search);
+        (void)tail_visit_folder_of(live->path, take_if_copy, &search);
     copy = tail_table_get(&tail->table, live->cut.copy);
     return copy == NULL ? 0 : copy->size - copy->read.offset;
 }

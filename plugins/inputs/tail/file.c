@@ -162,6 +162,8 @@ void tail_file_failed(struct tail *tail, struct sink *sink, struct tail_file *fi
     file->error_msg = msg;
     file->error = error;
     file->error_ms = clock_now_ms();
+    if (!file->failed)
+        file->failed_ms = file->error_ms;
     set_failed(tail, file, true); /* until it works: the next scan tries again, and says no more */
 }
 

@@ -25,13 +25,18 @@ const char *tail_refused_why(const char *path, int error, char why[TAIL_WHY_BYTE
     return why;
 }
 
+static uint64_t add_to_sum(uint64_t sum, char byte)
+{
+    return (sum ^ (unsigned char)byte) * UINT64_C(1099511628211);
+}
+
 /* Bounds are told once for all that they leave out. */
 static uint64_t sum_of(enum find_trouble trouble, const char *folder)
 {
     uint64_t sum = UINT64_C(14695981039346656037) ^ (uint64_t)trouble;
 
     for (const char *at = folder; *at != '\0' && trouble == FIND_REFUSED; at++)
-        sum = (sum ^ (unsigned char)*at) * UINT64_C(1099511628211);
+        sum = add_to_sum(sum, *at);
     return sum;
 }
 
@@ -73,7 +78,7 @@ static void tell(struct sink *sink, enum find_trouble trouble, const char *folde
 
 void tail_refused_begin(struct tail_refused *refused)
 {
-    refused->now_count = 0;
+    refused->now_count = refused->unseen_count = 0;
     refused->folder_count = 0;
 }
 
@@ -83,12 +88,37 @@ void tail_refused_end(struct tail_refused *refused)
     refused->before_count = refused->now_count;
 }
 
+static void note_unseen(struct tail_refused *refused, uint64_t sum)
+{
+    if (refused->unseen_count < TAIL_UNSEEN && !has(refused->unseen, refused->unseen_count, sum))
+        refused->unseen[refused->unseen_count++] = sum;
+}
+
+bool tail_refused_hides(const struct tail_refused *refused, const char *path)
+{
+    uint64_t sum = sum_of(FIND_REFUSED, "");
+
+    if (refused->unseen_count == 0)
+        return false;
+    if (has(refused->unseen, refused->unseen_count,
+            sum_of(FIND_REFUSED, path[0] == '/' ? "/" : ".")))
+        return true;
+    for (const char *at = path; *at != '\0'; at++) {
+        if (*at == '/' && has(refused->unseen, refused->unseen_count, sum))
+            return true;
+        sum = add_to_sum(sum, *at);
+    }
+    return false;
+}
+
 void tail_refused_folder(struct tail_refused *refused, struct sink *sink, enum find_trouble trouble,
                          const char *folder, int error)
 {
     uint64_t sum = sum_of(trouble, folder);
     bool is_known = has(refused->now, refused->now_count, sum);
 
+    if (trouble == FIND_REFUSED || trouble == FIND_NO_MEMORY)
+        note_unseen(refused, sum_of(FIND_REFUSED, folder));
     if (is_known && trouble == FIND_REFUSED)
         return; /* two patterns lead there, or several of its files were asked for */
     refused->folder_count++;

@@ -12,7 +12,7 @@ enum { LINKS_MAX = 8 };       /* one behind the other */
 static const int64_t STAMP_SLACK_NS =
     20 * NS_PER_MS; /* the kernel stamps files with a coarse clock */
 
-void tail_visit_folder_of(const char *path, tail_visit_fn *visit, void *context)
+int tail_visit_folder_of(const char *path, tail_visit_fn *visit, void *context)
 {
     const char *slash = strrchr(path, '/');
     size_t bytes = slash == NULL ? 0 : (size_t)(slash + 1 - path);
@@ -20,14 +20,18 @@ void tail_visit_folder_of(const char *path, tail_visit_fn *visit, void *context)
     bool going = bytes < sizeof(name);
 
     if (!going)
-        return;
+        return ENAMETOOLONG;
     memcpy(name, path, bytes);
     name[bytes] = '\0';
     DIR *folder = opendir(bytes == 0 ? "." : name);
+    int error = folder == NULL ? errno : 0;
     while (folder != NULL && going) {
+        errno = 0;
         const struct dirent *entry = readdir(folder);
-        if (entry == NULL)
+        if (entry == NULL) {
+            error = errno;
             break;
+        }
         if (entry->d_type != DT_REG && entry->d_type != DT_UNKNOWN)
             continue;
         if (strlen(entry->d_name) >= sizeof(name) - bytes)
@@ -37,6 +41,7 @@ void tail_visit_folder_of(const char *path, tail_visit_fn *visit, void *context)
     }
     if (folder != NULL)
         (void)closedir(folder);
+    return error;
 }
 
 int tail_open_same(const char *path, const struct tail_identity *identity)
@@ -98,7 +103,11 @@ static bool open_if_searched(void *context, const char *path, const char *name)
     struct tail_stat stat;
 
     (void)name;
-    if (!tail_stat_path(path, &stat) || !is_searched(search->file, &stat))
+    if (!tail_stat_path(path, &stat)) {
+        search->error = errno == EACCES ? EACCES : search->error; /* it may be any of them */
+        return true;
+    }
+    if (!is_searched(search->file, &stat))
         return true;
     search->fd = tail_open_same(path, &stat.identity);
     search->error = errno;
@@ -110,7 +119,10 @@ int tail_rotate_open(const struct tail_file *file)
     struct search search = { .file = file, .fd = -1, .error = ENOENT };
     char real[PATH_MAX];
 
-    tail_visit_folder_of(follow_links(file->path, real), open_if_searched, &search);
+    int error = tail_visit_folder_of(follow_links(file->path, real), open_if_searched, &search);
+    /* What cannot be listed may have it yet. */
+    if (search.error == ENOENT && error != 0 && error != ENOTDIR && error != ELOOP)
+        search.error = error;
     if (search.fd < 0)
         errno = search.error;
     return search.fd;
@@ -267,7 +279,7 @@ void tail_rotate_find_missed(struct tail *tail, struct sink *sink, const char *p
 
     if (missed.last == NULL || (newest == NULL && !missed.last->moved))
         return;
-    tail_visit_folder_of(real, take_if_missed, &missed);
+    (void)tail_visit_folder_of(real, take_if_missed, &missed);
     tail_rotate_order(tail, path);
 }
 

@@ -114,14 +114,20 @@ static void leave_folder_out(void *context, enum find_trouble trouble, const cha
 }
 
 /* Its folder lets names be read, and no files. */
-static void cannot_look_at(void *context, const char *path)
+static void cannot_look_at(void *context, const char *path, int error)
 {
     const char *slash = strrchr(path, '/');
     char folder[PATH_MAX];
 
     (void)snprintf(folder, sizeof(folder), "%.*s", slash == NULL ? 1 : (int)(slash - path),
                    slash == NULL ? "." : path);
-    leave_folder_out(context, FIND_REFUSED, folder[0] == '\0' ? "/" : folder, EACCES);
+    leave_folder_out(context, FIND_REFUSED, folder[0] == '\0' ? "/" : folder, error);
+}
+
+/* Does a look at a path say that nothing is there? Else it says nothing. */
+static bool is_absence(int error)
+{
+    return error == ENOENT || error == ENOTDIR || error == ELOOP;
 }
 
 static void visit(void *context, const char *path)
@@ -133,8 +139,8 @@ static void visit(void *context, const char *path)
     if (tail_scan_excludes(tail, path))
         return;
     if (!tail_stat_path(path, &stat)) {
-        if (errno == EACCES)
-            cannot_look_at(context, path);
+        if (!is_absence(errno))
+            cannot_look_at(context, path, errno);
         return;
     }
     if (!stat.is_regular || tail_own_leaves_out(tail, look->sink, path, &stat))
@@ -197,11 +203,33 @@ static bool is_copy(struct tail *tail, struct sink *sink, struct tail_file *file
            file->settled.offset == 0 && tail_copy_judge(tail, sink, file) != TAIL_COPY_NOT;
 }
 
+/* Rotated, and could not be opened for so long that it would only fill the table. */
+static bool is_out_of_reach(const struct tail_file *file)
+{
+    return file->moved && !file->finished && file->failed && file->fd < 0 &&
+           clock_now_ms() - file->failed_ms > GONE_KEPT_NS / NS_PER_MS;
+}
+
+/* A folder above it was not looked into, as far as that goes it is at its path. */
+static bool is_hidden(const struct tail *tail, const struct tail_file *file)
+{
+    struct tail_stat stat;
+
+    if (file->seen || (file->moved && !file->finished) ||
+        !tail_refused_hides(&tail->refused, file->path))
+        return false;
+    if (!tail_stat_path(file->path, &stat))
+        return !is_absence(errno);
+    return tail_identity_same(&stat.identity, &file->identity);
+}
+
 /* What the look at all names says about one file. */
 static void conclude(struct tail *tail, struct sink *sink, struct tail_file *file)
 {
     if (is_copy(tail, sink, file))
         return;
+    if (is_hidden(tail, file))
+        return; /* nothing is said: neither that it has left its path nor that it is gone */
     if (file->at_home && file->moved) {
         file->moved = file->finishing = file->finished = false;
         tail_queue_push(&tail->table, file);
@@ -211,6 +239,8 @@ static void conclude(struct tail *tail, struct sink *sink, struct tail_file *fil
     } else if (file->moved && !file->finished && may_have_news(file)) {
         tail_queue_push(&tail->table, file);
     }
+    if (is_out_of_reach(file))
+        tail_file_vanish(tail, sink, file);
     if (file->moved && !file->finished)
         tail_rotate_find_missed(tail, sink, file->path, NULL);
     if (file->finished && !file->seen && file->gone_ns == 0)

@@ -79,9 +79,9 @@ void tail_file_note(struct tail *tail, struct tail_file *file); /* its size or o
 uint64_t tail_file_offset(const struct tail_file *file);
 void tail_file_drop(struct tail *tail, struct tail_file **filep);
 
-/* ---- rotate ---- */
+/* ---- rotate; a visit returns 0, or the errno that cut it short ---- */
 typedef bool tail_visit_fn(void *context, const char *path, const char *name); /* true: go on */
-void tail_visit_folder_of(const char *path, tail_visit_fn *visit, void *context);
+int tail_visit_folder_of(const char *path, tail_visit_fn *visit, void *context);
 bool tail_rotate_is_rotated(const char *name, const char *path); /* app.log.1 of …/app.log */
 /* The path that a file under a rotated name came from, of those that are asked about. */
 typedef bool tail_origin_fn(const struct tail *tail, const struct tail_file *file,

@@ -65,7 +65,7 @@ struct tail_file {
     int64_t read_ms, end_ms; /* something was read; its end was reached */
     const char *error_msg;   /* the last failure, NULL: none */
     int error;
-    int64_t error_ms;
+    int64_t error_ms, failed_ms; /* the latter: the first of those that `failed` is about */
 
     struct tail_hold hold; /* events of several lines: what waits for more */
     struct tail_cut cut;

@@ -116,10 +116,109 @@ static void an_input_without_descriptors_rests_until_its_time_whatever_rings(voi
     lane_free(&lane);
 }
 
+/* ---- an input at its end ---- */
+
+static _Atomic unsigned source, seen; /* as it says after that; and what was read of it */
+static _Atomic unsigned ends;
+
+static enum collected ending_collect(void *state, struct sink *sink)
+{
+    (void)state;
+    for (; seen < source; seen++)
+        sink_event(sink)->body = SLICE("an event");
+    return COLLECT_DONE;
+}
+
+static bool ending_change(void *state, const void *config, const struct host *host, struct err *err)
+{
+    (void)state, (void)config, (void)host, (void)err;
+    return true;
+}
+
+static const struct input input_ending = {
+    .type = { .name = "ending", .state_bytes = 1 },
+    .open = resting_open,
+    .collect = ending_collect,
+    .wait = resting_wait,
+    .change = ending_change,
+};
+
+static void note_end(void *context)
+{
+    (void)context;
+    atomic_fetch_add(&ends, 1);
+}
+
+static void await_count(const _Atomic unsigned *count, unsigned wanted)
+{
+    int64_t give_up_ms = clock_now_ms() + GIVE_UP_MS;
+
+    while (atomic_load(count) < wanted) {
+        (void)usleep(500);
+        assert_true(clock_now_ms() < give_up_ms);
+    }
+}
+
+static void await_stopped(struct reading *reading)
+{
+    int64_t give_up_ms = clock_now_ms() + GIVE_UP_MS;
+
+    while (!reading_has_stopped_input(reading)) {
+        (void)usleep(500);
+        assert_true(clock_now_ms() < give_up_ms);
+    }
+}
+
+static void change(struct reading *reading, const struct reading_config *config)
+{
+    struct err err = { "" };
+    struct reading_change *prepared = reading_prepare(reading, config, &err);
+
+    assert_non_null(prepared);
+    gate_shut(reading_gate(reading));
+    reading_nudge(reading);
+    while (!gate_is_stood_at(reading_gate(reading)))
+        gate_await(reading_gate(reading), 100);
+    assert_true(reading_try_change(reading, prepared, true, &err));
+    assert_true(reading_commit(reading, &prepared));
+    assert_false(reading_is_done(reading));
+    gate_open(reading_gate(reading));
+}
+
+static void one_at_its_end_is_asked_again_after_a_change(void **unused)
+{
+    (void)unused;
+    struct err err = { "" };
+    struct lane *lane = make_lane();
+    const char *output = "out";
+    const struct reading_config config = {
+        .input = "in", .plugin = &input_ending, .output = output, .on_done = note_end
+    };
+    struct reading *reading = reading_new(&config, &err);
+    assert_non_null(reading);
+    source = 2;
+    assert_true(reading_start(reading, &lane, &output, 1, &err));
+    await_count(&ends, 1);
+    await_stopped(reading);
+    assert_true(reading_is_done(reading));
+    source = 3;
+    change(reading, &config);
+    await_count(&ends, 2);
+    await_stopped(reading);
+    assert_true(reading_is_done(reading));
+    assert_int_equal(lane_level(lane).events, 3);
+
+    reading_finish(reading);
+    reading_free(&reading);
+    lane_abandon(lane, FLOW_drain_timeout_ring);
+    lane_free(&lane);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_input_without_descriptors_rests_until_its_time_whatever_rings),
+        cmocka_unit_test(one_at_its_end_is_asked_again_after_a_change),
     };
     return RUN_WITH_LEDGER(tests);
 }

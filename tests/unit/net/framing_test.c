@@ -124,9 +124,11 @@ static void a_length_that_cannot_be_ends_the_stream(void **unused)
     assert_string_equal(shown.text, "a/1;");
 }
 
-/* Half of a record is there and cannot be held: its head comes now, and no byte of it later. */
-static void assert_spilled(const struct framing *framing, struct slice first, struct slice second,
-                           const char *wanted)
+#define FORTY "1234567890123456789012345678901234567890" /* is more than is always held */
+/* Half of a record is there and cannot be held: its head comes now, and no byte of it later.
+ * Returns the bytes that no record tells of. */
+static uint64_t assert_spilled(const struct framing *framing, struct slice first,
+                               struct slice second, const char *wanted)
 {
     static struct shown shown;
     struct framer framer = { .skip = 0 };
@@ -137,14 +139,40 @@ static void assert_spilled(const struct framing *framing, struct slice first, st
     framing_spill(framing, &framer, rest, show, &shown);
     assert_int_equal(framing_take(framing, &framer, second, show, &shown), second.bytes);
     assert_string_equal(shown.text, wanted);
+    return framing_count_skipped(&framer, false);
 }
 
 static void what_cannot_be_held_comes_cut_and_the_rest_of_it_is_skipped(void **unused)
 {
     (void)unused;
-    assert_spilled(&lines, SLICE("a\nbc"), SLICE("de\nf\n"), "a/1;bc/2!;f/1;");
-    assert_spilled(&syslog, SLICE("6 <1>a"), SLICE("bc3 <1>"), "<1>a/6!;<1>/3;");
-    assert_spilled(&prefixed, SLICE("\0\4ab"), SLICE("cd\0\1e"), "ab/4!;e/1;");
+    const struct framing counted = { FRAMING_SYSLOG, '\n', 0, 64 };
+    const struct framing wide = { FRAMING_LENGTH, 0, 2, 64 };
+    assert_int_equal(
+        assert_spilled(&lines, SLICE("a\n" FORTY), SLICE("de\nf\n"), "a/1;12345678/40!;f/1;"), 2);
+    assert_int_equal(assert_spilled(&counted, SLICE("45 <1>" FORTY), SLICE("bc3 <1>"),
+                                    "<1>" FORTY "/45!;<1>/3;"),
+                     0);
+    assert_int_equal(
+        assert_spilled(&wide, SLICE("\0\52" FORTY), SLICE("cd\0\1e"), FORTY "/42!;e/1;"), 0);
+}
+
+static void bytes_of_a_line_that_are_skipped_are_counted_at_its_end(void **unused)
+{
+    static struct shown shown;
+    struct framer framer = { .skip = 0 };
+
+    (void)unused;
+    framing_spill(&lines, &framer, SLICE(FORTY), show, &shown);
+    for (int i = 0; i < 3; i++) {
+        (void)framing_take(&lines, &framer, SLICE("more"), show, &shown);
+        assert_int_equal(framing_count_skipped(&framer, false), 0);
+    }
+    (void)framing_take(&lines, &framer, SLICE("\nx\n"), show, &shown);
+    assert_int_equal(framing_count_skipped(&framer, false), 12);
+    assert_int_equal(framing_count_skipped(&framer, true), 0);
+    framing_spill(&lines, &framer, SLICE(FORTY), show, &shown);
+    (void)framing_take(&lines, &framer, SLICE("more"), show, &shown);
+    assert_int_equal(framing_count_skipped(&framer, true), 4);
 }
 
 int main(void)
@@ -156,6 +184,7 @@ int main(void)
         cmocka_unit_test(a_length_before_the_record_is_kept_to),
         cmocka_unit_test(a_length_that_cannot_be_ends_the_stream),
         cmocka_unit_test(what_cannot_be_held_comes_cut_and_the_rest_of_it_is_skipped),
+        cmocka_unit_test(bytes_of_a_line_that_are_skipped_are_counted_at_its_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

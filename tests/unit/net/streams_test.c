@@ -301,6 +301,88 @@ static void what_is_held_has_a_bound_and_is_cut_there(void **statep)
     free(text);
 }
 
+/* As if others held it all but for so much. */
+static void leave_to_hold(struct listener_rig *rig, size_t bytes)
+{
+    rig->listener->streams->held_room = streams_held_limit(&rig->config.framing) - bytes;
+}
+
+static void send_and_read(struct listener_rig *rig, int fd, const char *text, size_t bytes)
+{
+    const struct streams *streams = rig->listener->streams;
+    struct pollfd ready = { .fd = rig->listener->epoll, .events = POLLIN };
+
+    assert_int_equal(send(fd, text, bytes, MSG_NOSIGNAL), (ssize_t)bytes);
+    assert_int_equal(poll(&ready, 1, 60000), 1);
+    while (streams->count == 0 || poll(&ready, 1, 0) == 1)
+        (void)rig_collect(rig);
+}
+
+static void a_room_that_is_kept_for_the_next_record_goes_to_one_that_needs_it(void **statep)
+{
+    struct listener_rig *rig = *statep;
+    enum { HALF = 500 };
+    char text[2 * HALF + 1];
+
+    open_tcp(rig);
+    memset(text, 'x', sizeof(text));
+    int idle = rig_connect(rig, 0), busy = rig_connect(rig, 0);
+    send_and_read(rig, idle, text, HALF);
+    send_and_read(rig, idle, "\n", 1);
+    assert_int_equal(rig->listener->streams->held_room, 512);
+    rig->listener->streams->held_room = streams_held_limit(&rig->config.framing);
+    send_and_read(rig, busy, text, HALF);
+    rig_send(busy, "\n");
+    rig_await(rig, 2);
+    assert_int_equal(rig->sink->events[1].body.bytes, HALF);
+    assert_int_equal(rig->sink->numbers[SINK_LINES_TRUNCATED], 0);
+    (void)close(idle);
+    (void)close(busy);
+}
+
+static void a_prefix_is_held_where_nothing_else_can_be(void **statep)
+{
+    struct listener_rig *rig = *statep;
+
+    rig->config.framing = (struct framing){ FRAMING_LENGTH, 0, 4, 1024 };
+    open_tcp(rig);
+    int fd = rig_connect(rig, 0);
+    leave_to_hold(rig, 0);
+    send_and_read(rig, fd, "\0\0", 2);
+    send_and_read(rig, fd, "\0\3", 2);
+    send_and_read(rig, fd, "one\0\0\0\3two", 10);
+    rig_await(rig, 2);
+    assert_string_equal(fake_sink_body(rig->sink, 0), "one");
+    assert_string_equal(fake_sink_body(rig->sink, 1), "two");
+    assert_int_equal(rig->sink->numbers[SINK_LINES_TRUNCATED], 0);
+    (void)close(fd);
+}
+
+static void what_is_skipped_of_a_line_that_cannot_be_held_is_counted(void **statep)
+{
+    struct listener_rig *rig = *statep;
+    char text[101];
+
+    open_tcp(rig);
+    memset(text, 'x', sizeof(text));
+    int fd = rig_connect(rig, 0);
+    leave_to_hold(rig, 0);
+    send_and_read(rig, fd, text, 100);
+    send_and_read(rig, fd, text, 50);
+    send_and_read(rig, fd, "xx\nnext\n", 8);
+    rig_await(rig, 2);
+    assert_int_equal(rig->sink->events[0].body.bytes, 100);
+    assert_string_equal(fake_sink_body(rig->sink, 1), "next");
+    assert_int_equal(rig->sink->malformed_count, 1);
+    assert_int_equal(rig->sink->malformed[0].bytes, 52);
+    send_and_read(rig, fd, text, 100);
+    send_and_read(rig, fd, text, 30);
+    (void)close(fd);
+    while (rig->sink->malformed_count < 2)
+        (void)rig_collect(rig);
+    assert_int_equal(rig->sink->malformed[1].bytes, 30);
+}
+
 static void a_length_that_cannot_be_closes_the_connection(void **statep)
 {
     struct listener_rig *rig = *statep;
@@ -390,6 +472,9 @@ int main(void)
         RIG_TEST(a_change_of_the_longest_record_is_for_connections_that_stand_too),
         RIG_TEST(longer_lines_are_cut_however_long_they_are),
         RIG_TEST(what_is_held_has_a_bound_and_is_cut_there),
+        RIG_TEST(a_room_that_is_kept_for_the_next_record_goes_to_one_that_needs_it),
+        RIG_TEST(a_prefix_is_held_where_nothing_else_can_be),
+        RIG_TEST(what_is_skipped_of_a_line_that_cannot_be_held_is_counted),
         RIG_TEST(a_length_that_cannot_be_closes_the_connection),
         RIG_TEST(the_last_read_takes_what_the_kernel_has),
         RIG_TEST(the_last_read_ends_though_a_sender_does_not),

@@ -1,59 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tls: with a certificate that the test makes, and clients that do not do as they should. */
+#include "certificate.h"
 #include "listener_rig.h"
 
 #include "net/connection.h"
 #include "net/streams_state.h"
 
 #include <gnutls/gnutls.h>
-#include <gnutls/x509.h>
-#include <time.h>
 
-struct pair {
-    char cert[128], key[128];
-};
-
-static void write_file(const char *path, const gnutls_datum_t *text)
+static void open_tls(struct listener_rig *rig, struct certificate *pair)
 {
-    FILE *file = fopen(path, "we");
-
-    assert_non_null(file);
-    assert_int_equal(fwrite(text->data, 1, text->size, file), text->size);
-    (void)fclose(file);
-}
-
-static void make_pair(const struct listener_rig *rig, const char *name, struct pair *ret)
-{
-    unsigned bits = GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1);
-    gnutls_x509_privkey_t key;
-    gnutls_x509_crt_t cert;
-    gnutls_datum_t text;
-    time_t now = time(NULL);
-
-    (void)snprintf(ret->cert, sizeof(ret->cert), "%s/%s.pem", rig->folder, name);
-    (void)snprintf(ret->key, sizeof(ret->key), "%s/%s.key", rig->folder, name);
-    assert_int_equal(gnutls_x509_privkey_init(&key), 0);
-    assert_int_equal(gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA, bits, 0), 0);
-    assert_int_equal(gnutls_x509_crt_init(&cert), 0);
-    assert_int_equal(gnutls_x509_crt_set_version(cert, 3), 0);
-    assert_int_equal(gnutls_x509_crt_set_serial(cert, "\1", 1), 0);
-    assert_int_equal(gnutls_x509_crt_set_activation_time(cert, now - 60), 0);
-    assert_int_equal(gnutls_x509_crt_set_expiration_time(cert, now + 3600), 0);
-    assert_int_equal(gnutls_x509_crt_set_key(cert, key), 0);
-    assert_int_equal(gnutls_x509_crt_sign2(cert, cert, key, GNUTLS_DIG_SHA256, 0), 0);
-    assert_int_equal(gnutls_x509_crt_export2(cert, GNUTLS_X509_FMT_PEM, &text), 0);
-    write_file(ret->cert, &text);
-    gnutls_free(text.data);
-    assert_int_equal(gnutls_x509_privkey_export2(key, GNUTLS_X509_FMT_PEM, &text), 0);
-    write_file(ret->key, &text);
-    gnutls_free(text.data);
-    gnutls_x509_crt_deinit(cert);
-    gnutls_x509_privkey_deinit(key);
-}
-
-static void open_tls(struct listener_rig *rig, struct pair *pair)
-{
-    make_pair(rig, "server", pair);
+    certificate_make(rig->folder, "server", pair);
     rig->config.cert_file = pair->cert;
     rig->config.key_file = pair->key;
     rig_listen_at(rig, "tls://127.0.0.1:0");
@@ -113,7 +70,7 @@ static void records_come_through_and_the_last_one_is_whole(void **statep)
 {
     struct listener_rig *rig = *statep;
     struct client client;
-    struct pair pair;
+    struct certificate pair;
     char text[40001];
 
     open_tls(rig, &pair);
@@ -137,7 +94,7 @@ static void a_connection_that_is_cut_is_told_from_one_that_was_ended(void **stat
 {
     struct listener_rig *rig = *statep;
     struct client client;
-    struct pair pair;
+    struct certificate pair;
 
     open_tls(rig, &pair);
     begin_client(&client, rig);
@@ -154,7 +111,7 @@ static void a_handshake_has_its_time_however_it_drips(void **statep)
 {
     struct listener_rig *rig = *statep;
     struct waits waits = { .fd_count = 0 };
-    struct pair pair;
+    struct certificate pair;
 
     open_tls(rig, &pair);
     int fd = rig_connect(rig, 0);
@@ -178,7 +135,7 @@ static void a_handshake_has_its_time_however_it_drips(void **statep)
 static void plain_bytes_are_no_handshake(void **statep)
 {
     struct listener_rig *rig = *statep;
-    struct pair pair;
+    struct certificate pair;
 
     open_tls(rig, &pair);
     int fd = rig_connect(rig, 0);
@@ -193,11 +150,11 @@ static void plain_bytes_are_no_handshake(void **statep)
 static void files_that_cannot_be_used_are_found_at_the_start(void **statep)
 {
     struct listener_rig *rig = *statep;
-    struct pair pair, other;
+    struct certificate pair, other;
     struct err err = { "" };
 
-    make_pair(rig, "server", &pair);
-    make_pair(rig, "other", &other);
+    certificate_make(rig->folder, "server", &pair);
+    certificate_make(rig->folder, "other", &other);
     assert_null(tls_server_new(pair.cert, other.key, "", &err));
     assert_non_null(strstr(err.text, "cannot use certificate"));
     assert_null(tls_server_new(pair.cert, "/nowhere", "", &err));
@@ -209,15 +166,15 @@ static void files_that_cannot_be_used_are_found_at_the_start(void **statep)
 static void changed_files_are_taken_up_and_useless_ones_are_not(void **statep)
 {
     struct listener_rig *rig = *statep;
-    struct pair pair;
+    struct certificate pair;
     struct err err = { "" };
 
-    make_pair(rig, "server", &pair);
+    certificate_make(rig->folder, "server", &pair);
     struct tls_server *server = tls_server_new(pair.cert, pair.key, "", &err);
     struct tls_connection *before = tls_connection_new(server, 0);
     int64_t now_ms = 1000000;
     assert_int_equal(tls_server_look(server, now_ms, &err), TLS_SAME);
-    make_pair(rig, "server", &pair);
+    certificate_make(rig->folder, "server", &pair);
     assert_int_equal(tls_server_look(server, now_ms + 500, &err), TLS_SAME); /* once a second */
     assert_int_equal(tls_server_look(server, now_ms + 1000, &err), TLS_TAKEN);
     assert_int_equal(tls_server_look(server, now_ms + 2000, &err), TLS_SAME);

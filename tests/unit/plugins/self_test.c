@@ -126,6 +126,54 @@ static void lines_that_were_gone_before_they_were_read_are_counted(void **unused
     assert_int_equal(sink->losses[0].events + sink->event_count - seen, 1000);
 }
 
+static void change_self(bool metrics, bool logs)
+{
+    static bool config[2];
+    static const struct host host = { .name = "self" };
+    struct err err = { "" };
+
+    config[0] = metrics;
+    config[1] = logs;
+    assert_non_null(input_self.change); /* else the core opens another one */
+    assert_true(input_self.change(state, config, &host, &err));
+}
+
+static void a_change_brings_no_line_twice_and_counters_do_not_begin_anew(void **unused)
+{
+    (void)unused;
+    open_self(true, true);
+    sink->own_metrics = "# TYPE spillway_x_total counter\nspillway_x_total 1\n";
+    LOG(LOG_WARN, "before", LS("n", "1"));
+    (void)collect();
+    assert_non_null(fake_sink_find(sink, "before"));
+    int64_t start_ns = fake_sink_find(sink, "spillway_x_total")->start_ns;
+    fake_sink_clear(sink);
+    change_self(true, true);
+    sink->own_metrics = "# TYPE spillway_x_total counter\nspillway_x_total 2\n";
+    (void)collect();
+    assert_int_equal(sink->event_count, 1);
+    assert_int_equal(fake_sink_find(sink, "spillway_x_total")->start_ns, start_ns);
+}
+
+static void lines_that_go_while_they_are_not_wanted_are_not_lost(void **unused)
+{
+    (void)unused;
+    char text[200];
+
+    open_self(false, true);
+    LOG(LOG_WARN, "before", LS("n", "1"));
+    (void)collect();
+    change_self(true, false);
+    sink->own_metrics = "";
+    (void)collect();
+    memset(text, 'x', sizeof(text));
+    for (int i = 0; i < 1000; i++)
+        log_ring_put(1, LOG_INFO, (struct slice){ text, sizeof(text) });
+    change_self(false, true);
+    (void)collect();
+    assert_int_equal(sink->loss_count, 0);
+}
+
 static void neither_metrics_nor_logs_is_an_error(void **unused)
 {
     (void)unused;
@@ -144,6 +192,8 @@ int main(void)
         TEST(what_is_no_sample_is_told),
         TEST(a_line_of_the_log_is_an_event_with_its_fields),
         TEST(lines_that_were_gone_before_they_were_read_are_counted),
+        TEST(a_change_brings_no_line_twice_and_counters_do_not_begin_anew),
+        TEST(lines_that_go_while_they_are_not_wanted_are_not_lost),
         cmocka_unit_test(neither_metrics_nor_logs_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tail: folders below folders, and what may not be read or looked into. */
+#include "inputs/tail/state.h"
 #include "tail_scene.h"
 
 #include <poll.h>
@@ -153,27 +154,31 @@ static void folders_over_max_folders_are_told_once_and_counted(void **unused)
 
 static bool is_root;
 
+enum { NOBODY = 65534 };
+
+static void be(uid_t user)
+{
+    if (is_root)
+        assert_int_equal(seteuid(user), 0);
+}
+
 static void become_nobody(void)
 {
     is_root = geteuid() == 0;
     assert_int_equal(chmod(rig.folder, 0755), 0);
-    if (is_root)
-        assert_int_equal(seteuid(65534), 0);
+    be(NOBODY);
 }
 
 static void change_mode(const char *name, mode_t mode)
 {
-    if (is_root)
-        assert_int_equal(seteuid(0), 0);
+    be(0);
     assert_int_equal(chmod(rig_path(&rig, name), mode), 0);
-    if (is_root)
-        assert_int_equal(seteuid(65534), 0);
+    be(NOBODY);
 }
 
 static int end_as_root(void **unused)
 {
-    if (is_root)
-        assert_int_equal(seteuid(0), 0);
+    be(0);
     return end(unused);
 }
 
@@ -232,6 +237,113 @@ static void a_folder_that_may_be_passed_through_now_is_heard_of(void **unused)
     open_a_folder(0744);
 }
 
+/* Of app.log "half" is unread when it is rotated, and nobody can tell where to. */
+static void rotate_while_down(void)
+{
+    look_slowly();
+    begin_with("1\nhalf");
+    rig_settle_all(&rig);
+    rig_save(&rig);
+    rig_close(&rig);
+    rig_append(&rig, "app.log", "way\n");
+    rig_rotate(&rig);
+    rig_append(&rig, "app.log", "new\n");
+}
+
+static void a_rotated_file_in_a_folder_that_cannot_be_listed_is_looked_for_again(void **unused)
+{
+    (void)unused;
+    rotate_while_down();
+    become_nobody();
+    change_mode("", 0711); /* the path is plain, and can be read */
+    rig_restore(&rig);
+    rig_expect(&rig, "1 new ");
+    assert_int_equal(rig.sink->loss_count, 0);
+    assert_int_equal(rig.sink->numbers[SINK_SOURCES_REFUSED], 1);
+    change_mode("", 0755);
+    wait_for_events(3);
+    assert_string_equal(rig_bodies(&rig), "1 new halfway ");
+    assert_int_equal(rig.sink->loss_count, 0);
+    assert_int_equal(rig.sink->numbers[SINK_SOURCES_REFUSED], 0);
+}
+
+static void a_rotated_file_that_cannot_be_looked_for_is_given_up_in_the_end(void **unused)
+{
+    (void)unused;
+    rotate_while_down();
+    become_nobody();
+    change_mode("", 0711);
+    rig_restore(&rig);
+    rig_expect(&rig, "1 new ");
+    struct tail *tail = rig.state;
+    for (uint32_t i = 0; i < tail->table.room; i++) {
+        struct tail_file *file = tail_table_at(&tail->table, i);
+        if (file != NULL && file->failed)
+            file->failed_ms -= 25 * 3600 * 1000;
+    }
+    tail->next_scan_ms = 1; /* now */
+    rig_expect(&rig, "1 new ");
+    assert_true(fake_sink_lost_bytes(rig.sink, NULL) >= strlen("half")); /* as far as was seen */
+    assert_int_equal(rig.sink->numbers[SINK_SOURCES_REFUSED], 0);
+}
+
+/* `closed`: as above. What was there stays there, whether it is open or not. */
+static void close_a_folder(mode_t closed)
+{
+    rig_add_path(&rig, "closed/*.txt");
+    make_folder("closed");
+    rig_append(&rig, "closed/a.txt", "1\nhalf");
+    become_nobody();
+    rig_open(&rig);
+    rig_expect(&rig, "1 ");
+    rig_settle_all(&rig);
+    rig_save(&rig);
+    change_mode("closed", closed);
+    rig_drain(&rig);
+    rig_drain(&rig);
+    assert_int_equal(rig.sink->numbers[SINK_SOURCES_ROTATED], 0);
+    rig_close(&rig);
+    rig_restore(&rig); /* now it is not open */
+    rig_drain(&rig);
+    rig_drain(&rig);
+    assert_int_equal(rig.sink->numbers[SINK_SOURCES_ROTATED], 0);
+    change_mode("closed", 0755);
+    be(0);
+    rig_append(&rig, "closed/a.txt", "way\n");
+    rig_expect(&rig, "1 halfway ");
+    assert_int_equal(rig.sink->loss_count, 0);
+}
+
+static void files_of_a_folder_that_cannot_be_listed_any_more_have_not_left(void **unused)
+{
+    (void)unused;
+    close_a_folder(0711);
+}
+
+static void files_of_a_folder_that_cannot_be_passed_through_any_more_have_not_left(void **unused)
+{
+    (void)unused;
+    close_a_folder(0744);
+}
+
+static void a_file_that_is_rotated_in_a_folder_that_cannot_be_listed_has_left(void **unused)
+{
+    (void)unused;
+    rig_add_path(&rig, "*.txt"); /* of the same folder as the plain path */
+    begin_with("1\n");
+    become_nobody();
+    change_mode("", 0711);
+    rig_drain(&rig);
+    assert_int_equal(rig.sink->numbers[SINK_SOURCES_ROTATED], 0);
+    be(0);
+    rig_rotate(&rig);
+    rig_append(&rig, "app.log", "2\n");
+    be(NOBODY);
+    rig_expect(&rig, "1 2 ");
+    assert_int_equal(rig.sink->numbers[SINK_SOURCES_ROTATED], 1);
+    assert_int_equal(rig.sink->loss_count, 0);
+}
+
 static void many_folders_that_may_not_be_listed_are_counted_and_each_is_told_once(void **unused)
 {
     char name[32];
@@ -264,6 +376,11 @@ int main(void)
         TEST_OF_RIGHTS(a_file_that_may_be_read_now_is_heard_of),
         TEST_OF_RIGHTS(a_folder_that_may_be_listed_now_is_heard_of),
         TEST_OF_RIGHTS(a_folder_that_may_be_passed_through_now_is_heard_of),
+        TEST_OF_RIGHTS(a_rotated_file_in_a_folder_that_cannot_be_listed_is_looked_for_again),
+        TEST_OF_RIGHTS(a_rotated_file_that_cannot_be_looked_for_is_given_up_in_the_end),
+        TEST_OF_RIGHTS(files_of_a_folder_that_cannot_be_listed_any_more_have_not_left),
+        TEST_OF_RIGHTS(files_of_a_folder_that_cannot_be_passed_through_any_more_have_not_left),
+        TEST_OF_RIGHTS(a_file_that_is_rotated_in_a_folder_that_cannot_be_listed_has_left),
         TEST_OF_RIGHTS(many_folders_that_may_not_be_listed_are_counted_and_each_is_told_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
