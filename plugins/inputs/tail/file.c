@@ -50,6 +50,14 @@ uint64_t tail_file_offset(const struct tail_file *file)
     return file->loaded ? file->read.offset : file->settled.offset;
 }
 
+/* With nothing on its way all is settled, also of a copy whose live file was cut off again before:
+ * such positions find it no more. */
+bool tail_file_is_settled(const struct tail *tail, const struct tail_file *file)
+{
+    bool has_more = tail->pending.pushed != tail->pending.popped;
+    return !has_more || file->settled.offset >= tail_file_offset(file);
+}
+
 static uint64_t unread_bytes(const struct tail_file *file)
 {
     uint64_t offset = tail_file_offset(file);
@@ -82,7 +90,8 @@ void tail_file_drop(struct tail *tail, struct tail_file **filep)
     tail_table_remove(&tail->table, filep);
 }
 
-/* Room in a full table: the file that is gone for the longest time gives way. */
+/* Room in a full table: the file that is gone for the longest time gives way. Not one that has to
+ * be read again, or counted, after a crash. */
 static bool drop_longest_gone(struct tail *tail)
 {
     struct tail_file *longest = NULL;
@@ -90,6 +99,7 @@ static bool drop_longest_gone(struct tail *tail)
     for (uint32_t i = 0; i < tail->table.room; i++) {
         struct tail_file *file = tail_table_at(&tail->table, i);
         if (file != NULL && file->gone_ns != 0 && !file->queued && !file->reading &&
+            tail_file_is_settled(tail, file) &&
             (longest == NULL || file->gone_ns < longest->gone_ns))
             longest = file;
     }

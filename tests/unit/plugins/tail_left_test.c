@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tail: what becomes of files that have left: that are read to their end and not settled, that lie
+ * in another folder, that are not wanted any more. */
+#include "inputs/tail/state.h"
+#include "tail_scene.h"
+
+static void expect_lost(uint64_t bytes)
+{
+    assert_int_equal(fake_sink_lost_bytes(rig.sink, NULL), bytes);
+}
+
+/* ---- finished, and not settled ---- */
+
+static void finish_a_rotated_file(void)
+{
+    rig.config.rotate_wait = 0;
+    begin_with("a\n");
+    rig_rename(&rig, "app.log", "app.log.1");
+    rig_drain(&rig);
+    rig_drain(&rig);
+    assert_int_equal(rig.sink->numbers[SINK_SOURCES_OPEN], 0);
+}
+
+static void what_was_not_settled_of_a_finished_file_is_read_again(void **unused)
+{
+    (void)unused;
+    finish_a_rotated_file();
+    rig_restart(&rig);
+    rig_expect(&rig, "a a ");
+    rig_settle_all(&rig);
+    rig_restart(&rig);
+    rig_expect(&rig, "a a ");
+    expect_lost(0);
+}
+
+static void what_was_not_settled_of_a_file_that_is_gone_is_counted(void **unused)
+{
+    (void)unused;
+    finish_a_rotated_file();
+    rig_unlink(&rig, "app.log.1");
+    rig_restart(&rig);
+    rig_expect(&rig, "a ");
+    expect_lost(2);
+    rig_restart(&rig);
+    rig_expect(&rig, "a ");
+    expect_lost(2);
+}
+
+static void a_full_table_forgets_no_file_that_is_not_settled(void **unused)
+{
+    (void)unused;
+    rig.config.max_files = 1;
+    finish_a_rotated_file();
+    rig_append(&rig, "app.log", "b\n");
+    rig_expect(&rig, "a ");
+    rig_settle_all(&rig);
+    rig_expect(&rig, "a b ");
+}
+
+static void a_file_that_is_gone_for_a_day_is_kept_until_it_is_settled(void **unused)
+{
+    (void)unused;
+    finish_a_rotated_file();
+    struct tail *tail = rig.state;
+    for (uint32_t i = 0; i < tail->table.room; i++) {
+        struct tail_file *file = tail_table_at(&tail->table, i);
+        if (file != NULL && file->gone_ns != 0)
+            file->gone_ns -= 25 * 3600 * NS_PER_S;
+    }
+    rig_drain(&rig);
+    assert_int_equal(tail->table.count, 1);
+    rig_settle_all(&rig);
+    rig_drain(&rig);
+    assert_int_equal(tail->table.count, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(what_was_not_settled_of_a_finished_file_is_read_again),
+        TEST(what_was_not_settled_of_a_file_that_is_gone_is_counted),
+        TEST(a_full_table_forgets_no_file_that_is_not_settled),
+        TEST(a_file_that_is_gone_for_a_day_is_kept_until_it_is_settled),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
