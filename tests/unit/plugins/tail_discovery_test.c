@@ -269,6 +269,7 @@ more_files_than_there_is_memory_for_are_told_once_and_read_when_others_are_gone(
     for (char name[2] = "1"; name[0] <= '3'; name[0]++)
         assert_int_equal(unlink(rig_path(&rig, name)), 0);
     rig_append(&rig, "4", "a\n");
+    rig_settle_all(&rig);
     wait_for_events(3);
 }
 
