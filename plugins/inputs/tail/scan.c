@@ -19,11 +19,21 @@ bool tail_scan_is_ours(const struct tail *tail, const char *name)
     return false;
 }
 
+/* Unfolded already, if there was memory. */
+static struct text_list excluding(const struct tail *tail)
+{
+    const struct patterns_plain *plain = &tail->exclude;
+
+    if (plain->items == NULL)
+        return tail->config->exclude;
+    return (struct text_list){ (const char **)plain->items, plain->count };
+}
+
 bool tail_scan_excludes(const struct tail *tail, const char *path)
 {
-    const struct text_list *exclude = &tail->config->exclude;
+    struct text_list exclude = excluding(tail);
 
-    return patterns_excluding(exclude->items, exclude->count, path) != NULL;
+    return patterns_excluding(exclude.items, exclude.count, path) != NULL;
 }
 
 static bool begins_at_end(const struct tail *tail, const struct tail_stat *stat)
@@ -158,9 +168,9 @@ static void visit(void *context, const char *path)
 static bool may_look_into(void *context, const char *folder)
 {
     const struct look *look = context;
-    const struct text_list *exclude = &look->tail->config->exclude;
+    struct text_list exclude = excluding(look->tail);
 
-    if (patterns_exclude_below(exclude->items, exclude->count, folder))
+    if (patterns_exclude_below(exclude.items, exclude.count, folder))
         return false;
     tail_watch_folder(&look->tail->watch, folder);
     return true;

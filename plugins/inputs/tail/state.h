@@ -24,6 +24,7 @@ struct tail {
     size_t buffer_bytes, buffer_room;    /* to read into; with what is behind it for joined lines */
     size_t line_room;                    /* the longest stretch that is looked at at once */
     struct tail_join *join, *spare_join; /* NULL: each line is an event; that of before a reload */
+    struct patterns_plain exclude; /* no items: there are none, or no memory to unfold them */
     unsigned max_open;
 
     struct tail_table table;
