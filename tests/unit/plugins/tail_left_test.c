@@ -74,6 +74,23 @@ static void a_file_that_is_gone_for_a_day_is_kept_until_it_is_settled(void **unu
     assert_int_equal(tail->table.count, 0);
 }
 
+/* Of three rotations none was seen. The last known file gives way to the first that is found. */
+static void what_is_missed_may_take_the_place_of_the_last_that_is_known(void **unused)
+{
+    (void)unused;
+    rig.config.max_files = 2;
+    finish_a_rotated_file();
+    rig_settle_all(&rig);
+    rig_unlink(&rig, "app.log.1");
+    rig_append(&rig, "app.log", "b\n");
+    rig_rotate(&rig);
+    rig_append(&rig, "app.log", "c\n");
+    rig_rotate(&rig);
+    rig_append(&rig, "app.log", "d\n");
+    rig_drain(&rig);
+    assert_non_null(fake_sink_find(rig.sink, "d"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -81,6 +98,7 @@ int main(void)
         TEST(what_was_not_settled_of_a_file_that_is_gone_is_counted),
         TEST(a_full_table_forgets_no_file_that_is_not_settled),
         TEST(a_file_that_is_gone_for_a_day_is_kept_until_it_is_settled),
+        TEST(what_is_missed_may_take_the_place_of_the_last_that_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
