@@ -9,6 +9,16 @@
 
 enum { SNAP_BYTES = 4096 };
 
+/* A disk may have any time, a checkpoint has none before 1970. 0 for those. */
+static int64_t time_of(const struct statx_timestamp *at)
+{
+    const int64_t most_s = INT64_MAX / NS_PER_S - 1; /* in the year 2262 */
+
+    if (at->tv_sec < 0)
+        return 0;
+    return at->tv_sec > most_s ? most_s * NS_PER_S : at->tv_sec * NS_PER_S + at->tv_nsec;
+}
+
 static bool take_stat(int at, const char *path, int flags, struct tail_stat *ret)
 {
     struct statx stat;
@@ -19,11 +29,9 @@ static bool take_stat(int at, const char *path, int flags, struct tail_stat *ret
     *ret = (struct tail_stat){
         .identity = { .device = ((uint64_t)stat.stx_dev_major << 32) | stat.stx_dev_minor,
                       .inode = stat.stx_ino,
-                      .born_ns = has_birth
-                                     ? stat.stx_btime.tv_sec * NS_PER_S + stat.stx_btime.tv_nsec
-                                     : 0 },
+                      .born_ns = has_birth ? time_of(&stat.stx_btime) : 0 },
         .size = stat.stx_size,
-        .modified_ns = stat.stx_mtime.tv_sec * NS_PER_S + stat.stx_mtime.tv_nsec,
+        .modified_ns = time_of(&stat.stx_mtime),
         .is_regular = S_ISREG(stat.stx_mode),
     };
     return true;
