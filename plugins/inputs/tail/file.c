@@ -47,6 +47,11 @@ bool tail_stat_fd(int fd, struct tail_stat *ret)
     return take_stat(fd, "", AT_EMPTY_PATH, ret);
 }
 
+bool tail_is_absence(int error)
+{
+    return error == ENOENT || error == ENOTDIR || error == ELOOP;
+}
+
 bool tail_identity_same(const struct tail_identity *a, const struct tail_identity *b)
 {
     return a->inode == b->inode && a->device == b->device &&

@@ -114,15 +114,28 @@ static bool open_if_searched(void *context, const char *path, const char *name)
     return search->fd < 0 && search->error == ESTALE;
 }
 
+static void search_folder(struct search *search)
+{
+    char real[PATH_MAX];
+
+    int error =
+        tail_visit_folder_of(follow_links(search->file->path, real), open_if_searched, search);
+    /* What cannot be listed may have it yet. */
+    if (search->error == ENOENT && error != 0 && !tail_is_absence(error))
+        search->error = error;
+}
+
 int tail_rotate_open(const struct tail_file *file)
 {
     struct search search = { .file = file, .fd = -1, .error = ENOENT };
-    char real[PATH_MAX];
 
-    int error = tail_visit_folder_of(follow_links(file->path, real), open_if_searched, &search);
-    /* What cannot be listed may have it yet. */
-    if (search.error == ENOENT && error != 0 && error != ENOTDIR && error != ELOOP)
-        search.error = error;
+    if (file->other_path != NULL) {
+        search.fd = tail_open_same(file->other_path, &file->identity);
+        if (search.fd >= 0)
+            return search.fd;
+        search.error = errno == ESTALE || tail_is_absence(errno) ? ENOENT : errno;
+    }
+    search_folder(&search);
     if (search.fd < 0)
         errno = search.error;
     return search.fd;

@@ -91,6 +91,15 @@ struct tail_file *tail_scan_find(struct tail *tail, struct sink *sink, const str
     return NULL;
 }
 
+/* A rotated file is looked for beside its path, and this may be in another folder. */
+static void note_other_path(struct tail_file *file, const char *path)
+{
+    if (file->other_path != NULL && strcmp(file->other_path, path) == 0)
+        return;
+    free(file->other_path);
+    file->other_path = strdup(path);
+}
+
 static void note_seen(struct tail *tail, struct tail_file *file, const char *path,
                       const struct tail_stat *stat)
 {
@@ -100,6 +109,8 @@ static void note_seen(struct tail *tail, struct tail_file *file, const char *pat
     if (strcmp(file->path, path) == 0) {
         file->at_home = true;
         file->home_ns = tail->scan_ns;
+    } else {
+        note_other_path(file, path);
     }
     file->modified_ns = stat->modified_ns;
     file->gone_ns = 0;
@@ -134,12 +145,6 @@ static void cannot_look_at(void *context, const char *path, int error)
     leave_folder_out(context, FIND_REFUSED, folder[0] == '\0' ? "/" : folder, error);
 }
 
-/* Does a look at a path say that nothing is there? Else it says nothing. */
-static bool is_absence(int error)
-{
-    return error == ENOENT || error == ENOTDIR || error == ELOOP;
-}
-
 static void visit(void *context, const char *path)
 {
     const struct look *look = context;
@@ -149,7 +154,7 @@ static void visit(void *context, const char *path)
     if (tail_scan_excludes(tail, path))
         return;
     if (!tail_stat_path(path, &stat)) {
-        if (!is_absence(errno))
+        if (!tail_is_absence(errno))
             cannot_look_at(context, path, errno);
         return;
     }
@@ -229,7 +234,7 @@ static bool is_hidden(const struct tail *tail, const struct tail_file *file)
         !tail_refused_hides(&tail->refused, file->path))
         return false;
     if (!tail_stat_path(file->path, &stat))
-        return !is_absence(errno);
+        return !tail_is_absence(errno);
     return tail_identity_same(&stat.identity, &file->identity);
 }
 

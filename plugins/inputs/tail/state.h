@@ -24,7 +24,7 @@ struct tail {
     size_t buffer_bytes, buffer_room;    /* to read into; with what is behind it for joined lines */
     size_t line_room;                    /* the longest stretch that is looked at at once */
     struct tail_join *join, *spare_join; /* NULL: each line is an event; that of before a reload */
-    struct patterns_plain exclude; /* no items: there are none, or no memory to unfold them */
+    struct patterns_plain exclude;       /* no items: there are none, or no memory to unfold them */
     unsigned max_open;
 
     struct tail_table table;
@@ -55,6 +55,7 @@ struct tail_stat {
 };
 bool tail_stat_path(const char *path, struct tail_stat *ret); /* follows links; false: errno */
 bool tail_stat_fd(int fd, struct tail_stat *ret);
+bool tail_is_absence(int error); /* of a path: nothing is there. Any other error says nothing */
 bool tail_identity_same(const struct tail_identity *a, const struct tail_identity *b);
 
 /* ---- file ---- */
@@ -92,7 +93,8 @@ typedef bool tail_origin_fn(const struct tail *tail, const struct tail_file *fil
 bool tail_rotate_origin(const struct tail *tail, const struct tail_file *file,
                         tail_origin_fn *is_origin, char ret_path[PATH_MAX], uint32_t *ret_rotation);
 
-/* Opens a file that has left its path, looked for by inode. -1: errno; ENOENT: it is not there. */
+/* Opens a file that has left its path, where it was seen last or by inode beside its path. -1:
+ * errno; ENOENT: it is not there. */
 int tail_rotate_open(const struct tail_file *file);
 int tail_open_same(const char *path, const struct tail_identity *identity); /* -1: errno */
 /* Files of the path that no scan has seen: begun after the last known one and, if there is a file

@@ -30,7 +30,8 @@ enum tail_ahead { AHEAD_NONE, AHEAD_LINE, AHEAD_HOLE };
 struct tail_file {
     struct tail_ref ref;
     struct tail_identity identity;
-    char *path; /* the name its events bear: that of the live file, also after a rotation */
+    char *path;       /* the name its events bear: that of the live file, also after a rotation */
+    char *other_path; /* where it was last seen under another name; NULL: nowhere, or no memory */
     int64_t modified_ns;
     int64_t home_ns; /* Unix; the last scan that saw it at its path */
     int fd, watch;   /* -1: none */

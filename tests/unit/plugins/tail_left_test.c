@@ -91,6 +91,74 @@ static void what_is_missed_may_take_the_place_of_the_last_that_is_known(void **u
     assert_non_null(fake_sink_find(rig.sink, "d"));
 }
 
+/* ---- in another folder ---- */
+
+static void make_folder(const char *name)
+{
+    assert_int_equal(mkdir(rig_path(&rig, name), 0755), 0);
+}
+
+static void a_file_that_is_moved_to_another_folder_while_down_is_read_on(void **unused)
+{
+    (void)unused;
+    rig_add_path(&rig, "**/*.txt");
+    make_folder("a");
+    make_folder("b");
+    rig_append(&rig, "a/x.txt", "a\n");
+    rig_open(&rig);
+    rig_drain(&rig);
+    rig_settle_all(&rig);
+    rig_save(&rig);
+    rig_close(&rig);
+    rig_append(&rig, "a/x.txt", "b\n");
+    rig_rename(&rig, "a/x.txt", "b/x.txt");
+    rig_restore(&rig);
+    rig_expect(&rig, "a b ");
+    expect_lost(0);
+}
+
+static void a_file_whose_folder_is_renamed_is_read_on_also_after_a_rest(void **unused)
+{
+    (void)unused;
+    rig.config.rotate_wait = 0;
+    rig_add_path(&rig, "**/*.txt");
+    make_folder("a");
+    rig_append(&rig, "a/x.txt", "a\n");
+    rig_open(&rig);
+    rig_drain(&rig);
+    rig_rename(&rig, "a", "b");
+    rig_append(&rig, "b/x.txt", "b\n");
+    rig_drain(&rig);
+    rig_drain(&rig); /* rotate_wait is over */
+    assert_int_equal(rig.sink->numbers[SINK_SOURCES_OPEN], 0);
+    rig_append(&rig, "b/x.txt", "c\n");
+    rig_drain(&rig);
+    rig_append(&rig, "b/x.txt", "d\n");
+    rig_expect(&rig, "a b c d ");
+    expect_lost(0);
+}
+
+static void of_a_file_with_two_names_the_other_one_does_too(void **unused)
+{
+    (void)unused;
+    rig_add_path(&rig, "a/*.txt"); /* met first */
+    rig_add_path(&rig, "b/*.txt");
+    make_folder("a");
+    make_folder("b");
+    rig_append(&rig, "a/x.txt", "a\n");
+    assert_int_equal(link(rig_path(&rig, "a/x.txt"), rig_path(&rig, "b/y.txt")), 0);
+    rig_open(&rig);
+    rig_drain(&rig);
+    rig_settle_all(&rig);
+    rig_save(&rig);
+    rig_close(&rig);
+    rig_append(&rig, "a/x.txt", "b\n");
+    rig_unlink(&rig, "a/x.txt");
+    rig_restore(&rig);
+    rig_expect(&rig, "a b ");
+    expect_lost(0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -99,6 +167,9 @@ int main(void)
         TEST(a_full_table_forgets_no_file_that_is_not_settled),
         TEST(a_file_that_is_gone_for_a_day_is_kept_until_it_is_settled),
         TEST(what_is_missed_may_take_the_place_of_the_last_that_is_known),
+        TEST(a_file_that_is_moved_to_another_folder_while_down_is_read_on),
+        TEST(a_file_whose_folder_is_renamed_is_read_on_also_after_a_rest),
+        TEST(of_a_file_with_two_names_the_other_one_does_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
