@@ -236,14 +236,27 @@ void tail_file_finish(struct tail *tail, struct tail_file *file)
         file->gone_ns = clock_real_ns();
 }
 
+static void forget_unread(struct tail *tail, struct tail_file *file)
+{
+    file->size = tail_file_offset(file);
+    tail_file_note(tail, file);
+}
+
 void tail_file_vanish(struct tail *tail, struct sink *sink, struct tail_file *file)
 {
     uint64_t lost = unread_bytes(file);
 
     if (lost > 0)
         sink_lost(sink, file->path, 0, lost);
-    file->size = tail_file_offset(file);
-    tail_file_note(tail, file);
+    forget_unread(tail, file);
+    tail_file_finish(tail, file);
+}
+
+/* As if it had left its path: it goes on where it was if it is wanted again. */
+void tail_file_leave_out(struct tail *tail, struct tail_file *file)
+{
+    forget_unread(tail, file);
+    file->moved = file->left_out = true;
     tail_file_finish(tail, file);
 }
 

@@ -106,6 +106,7 @@ static void note_seen(struct tail *tail, struct tail_file *file, const char *pat
     bool has_news = stat->size != file->size || stat->modified_ns != file->modified_ns;
 
     file->seen = true;
+    file->left_out = false;
     if (strcmp(file->path, path) == 0) {
         file->at_home = true;
         file->home_ns = tail->scan_ns;
@@ -238,11 +239,35 @@ static bool is_hidden(const struct tail *tail, const struct tail_file *file)
     return tail_identity_same(&stat.identity, &file->identity);
 }
 
+static bool is_wanted_path(const struct tail *tail, const char *path)
+{
+    const struct text_list *paths = &tail->config->paths;
+
+    for (size_t i = 0; i < paths->count; i++) {
+        if (patterns_fit(paths->items[i], path).fits)
+            return !tail_scan_excludes(tail, path);
+    }
+    return false;
+}
+
+/* The look did not meet it, as it was not to. Patterns change with the configuration alone. */
+static bool is_left_out(const struct tail *tail, const struct tail_file *file)
+{
+    if (file->seen || file->finished)
+        return false;
+    return tail_own_is(tail, &file->identity) ||
+           (!tail->has_scanned && !is_wanted_path(tail, file->path));
+}
+
 /* What the look at all names says about one file. */
 static void conclude(struct tail *tail, struct sink *sink, struct tail_file *file)
 {
     if (is_copy(tail, sink, file))
         return;
+    if (is_left_out(tail, file)) {
+        tail_file_leave_out(tail, file);
+        return;
+    }
     if (is_hidden(tail, file))
         return; /* nothing is said: neither that it has left its path nor that it is gone */
     if (file->at_home && file->moved) {

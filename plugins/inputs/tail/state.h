@@ -70,6 +70,8 @@ void tail_file_renew(struct tail *tail, struct sink *sink, struct tail_file *fil
 /* It cannot be found any more: count what was not read. */
 void tail_file_vanish(struct tail *tail, struct sink *sink, struct tail_file *file);
 void tail_file_finish(struct tail *tail, struct tail_file *file); /* read to its end for good */
+/* It is not wanted any more: what is unread of it is no loss. */
+void tail_file_leave_out(struct tail *tail, struct tail_file *file);
 /* It has left its path; what is left in it is read, and it is kept for rotate_wait. */
 void tail_file_move(struct tail *tail, struct sink *sink, struct tail_file *file);
 /* When its rotate_wait ends; when its unfinished event has waited. */

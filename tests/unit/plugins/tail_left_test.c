@@ -159,6 +159,81 @@ static void of_a_file_with_two_names_the_other_one_does_too(void **unused)
     expect_lost(0);
 }
 
+/* ---- not wanted any more ---- */
+
+static void change(const struct tail_config *config)
+{
+    struct err err = { "" };
+    assert_true(input_tail.change(rig.state, config, &rig.host, &err));
+}
+
+static void what_exclude_leaves_out_after_a_reload_is_not_read_on(void **unused)
+{
+    (void)unused;
+    static const char *exclude[] = { "*p.log" };
+    struct tail_config excluding = rig.config;
+    excluding.exclude = (struct text_list){ exclude, 1 };
+    begin_with("a\n");
+    rig_append(&rig, "app.log", "b\n");
+    change(&excluding);
+    rig_expect(&rig, "a ");
+    rig_append(&rig, "app.log", "c\n");
+    rig_expect(&rig, "a ");
+    assert_int_equal(rig.sink->numbers[SINK_SOURCES_OPEN], 0);
+    assert_int_equal(rig.sink->numbers[SINK_SOURCES_ROTATED], 0);
+    assert_int_equal(rig.sink->numbers[SINK_LAG_BYTES], 0);
+    expect_lost(0);
+    change(&rig.config);
+    rig_expect(&rig, "a b c ");
+}
+
+static void what_paths_do_not_name_any_more_is_not_read_on_after_a_restart(void **unused)
+{
+    (void)unused;
+    rig_add_path(&rig, "*.txt");
+    rig_append(&rig, "1.txt", "x\n");
+    begin_with("a\n");
+    rig_append(&rig, "app.log", "b\n");
+    rig_append(&rig, "1.txt", "y\n");
+    rig_settle_all(&rig);
+    rig.config.paths = (struct text_list){ rig.paths + 1, 1 };
+    rig_restart(&rig);
+    rig_drain(&rig);
+    rig.config.paths = (struct text_list){ rig.paths, 2 };
+    assert_int_equal(rig.sink->event_count, 3);
+    assert_null(fake_sink_find(rig.sink, "b"));
+    assert_non_null(fake_sink_find(rig.sink, "y"));
+    expect_lost(0);
+}
+
+static void be_standard_output(const char *name)
+{
+    int fd = open(rig_path(&rig, name), O_WRONLY | O_APPEND);
+    assert_true(fd >= 0);
+    assert_int_equal(dup2(fd, STDOUT_FILENO), STDOUT_FILENO);
+    (void)close(fd);
+}
+
+static void our_own_output_is_not_read_on_when_it_is_switched_off(void **unused)
+{
+    (void)unused;
+    struct tail_config without = rig.config;
+    rig.config.own_output = true;
+    begin_with("a\n");
+    (void)fflush(stdout);
+    int kept = dup(STDOUT_FILENO);
+    be_standard_output("app.log");
+    change(&without);
+    rig_drain(&rig);
+    rig_append(&rig, "app.log", "b\n");
+    rig_drain(&rig);
+    assert_int_equal(dup2(kept, STDOUT_FILENO), STDOUT_FILENO);
+    (void)close(kept);
+    assert_string_equal(rig_bodies(&rig), "a ");
+    assert_int_equal(rig.sink->numbers[SINK_SOURCES_OPEN], 0);
+    expect_lost(0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -170,6 +245,9 @@ int main(void)
         TEST(a_file_that_is_moved_to_another_folder_while_down_is_read_on),
         TEST(a_file_whose_folder_is_renamed_is_read_on_also_after_a_rest),
         TEST(of_a_file_with_two_names_the_other_one_does_too),
+        TEST(what_exclude_leaves_out_after_a_reload_is_not_read_on),
+        TEST(what_paths_do_not_name_any_more_is_not_read_on_after_a_restart),
+        TEST(our_own_output_is_not_read_on_when_it_is_switched_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
