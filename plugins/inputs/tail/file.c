@@ -3,60 +3,7 @@
  * closed for another and opened again, by path and identity, when it has news. */
 #include "copy.h"
 
-#include <fcntl.h>
-#include <linux/stat.h>
-#include <sys/stat.h>
-
 enum { SNAP_BYTES = 4096 };
-
-/* A disk may have any time, a checkpoint has none before 1970. 0 for those. */
-static int64_t time_of(const struct statx_timestamp *at)
-{
-    const int64_t most_s = INT64_MAX / NS_PER_S - 1; /* in the year 2262 */
-
-    if (at->tv_sec < 0)
-        return 0;
-    return at->tv_sec > most_s ? most_s * NS_PER_S : at->tv_sec * NS_PER_S + at->tv_nsec;
-}
-
-static bool take_stat(int at, const char *path, int flags, struct tail_stat *ret)
-{
-    struct statx stat;
-
-    if (statx(at, path, flags, STATX_BASIC_STATS | STATX_BTIME, &stat) != 0)
-        return false;
-    bool has_birth = (stat.stx_mask & STATX_BTIME) != 0;
-    *ret = (struct tail_stat){
-        .identity = { .device = ((uint64_t)stat.stx_dev_major << 32) | stat.stx_dev_minor,
-                      .inode = stat.stx_ino,
-                      .born_ns = has_birth ? time_of(&stat.stx_btime) : 0 },
-        .size = stat.stx_size,
-        .modified_ns = time_of(&stat.stx_mtime),
-        .is_regular = S_ISREG(stat.stx_mode),
-    };
-    return true;
-}
-
-bool tail_stat_path(const char *path, struct tail_stat *ret)
-{
-    return take_stat(AT_FDCWD, path, 0, ret);
-}
-
-bool tail_stat_fd(int fd, struct tail_stat *ret)
-{
-    return take_stat(fd, "", AT_EMPTY_PATH, ret);
-}
-
-bool tail_is_absence(int error)
-{
-    return error == ENOENT || error == ENOTDIR || error == ELOOP;
-}
-
-bool tail_identity_same(const struct tail_identity *a, const struct tail_identity *b)
-{
-    return a->inode == b->inode && a->device == b->device &&
-           (a->born_ns == 0 || b->born_ns == 0 || a->born_ns == b->born_ns);
-}
 
 uint64_t tail_file_offset(const struct tail_file *file)
 {
@@ -199,6 +146,12 @@ void tail_file_close(struct tail *tail, struct tail_file *file)
     tail->open_count--;
 }
 
+void tail_file_unreadable(struct tail *tail, struct sink *sink, struct tail_file *file, int error)
+{
+    tail_file_failed(tail, sink, file, "file cannot be read", error);
+    tail_file_close(tail, file);
+}
+
 void tail_file_renew(struct tail *tail, struct sink *sink, struct tail_file *file)
 {
     uint64_t lost = unread_bytes(file);
@@ -311,13 +264,19 @@ static void load_cursor(struct tail *tail, struct sink *sink, struct tail_file *
 {
     if (file->snap)
         snap_to_line(tail, file);
-    if (!tail_cursor_load(&file->read, &file->settled, file->fd)) {
+    switch (tail_cursor_load(&file->read, &file->settled, file->fd)) {
+    case TAIL_FITS:
+        file->loaded = true;
+        file->settled = tail_cursor_position(&file->read);
+        tail_file_note(tail, file);
+        break;
+    case TAIL_FITS_NOT:
         tail_file_renew(tail, sink, file);
-        return;
+        break;
+    case TAIL_UNREADABLE:
+        tail_file_unreadable(tail, sink, file, errno);
+        break;
     }
-    file->loaded = true;
-    file->settled = tail_cursor_position(&file->read);
-    tail_file_note(tail, file);
 }
 
 /* Those that can be found by their path first: they are the ones that are surely there again. */
@@ -377,11 +336,13 @@ bool tail_file_open(struct tail *tail, struct sink *sink, struct tail_file *file
         return false;
     }
     file->fd = fd;
-    set_failed(tail, file, false);
     tail->open_count++;
     if (file->watch < 0)
         tail_table_set_watch(&tail->table, file, tail_watch_file(&tail->watch, fd, file->path));
     if (!file->loaded)
         load_cursor(tail, sink, file);
+    if (file->fd < 0)
+        return false;
+    set_failed(tail, file, false);
     return true;
 }

@@ -13,6 +13,7 @@
 #include "own.h"
 #include "pending.h"
 #include "refused.h"
+#include "stat.h"
 #include "watch.h"
 #include <limits.h>
 
@@ -46,18 +47,6 @@ struct tail {
     struct tail_refused refused;
 };
 
-/* What stat() says, as far as it matters here. */
-struct tail_stat {
-    struct tail_identity identity;
-    uint64_t size;
-    int64_t modified_ns;
-    bool is_regular;
-};
-bool tail_stat_path(const char *path, struct tail_stat *ret); /* follows links; false: errno */
-bool tail_stat_fd(int fd, struct tail_stat *ret);
-bool tail_is_absence(int error); /* of a path: nothing is there. Any other error says nothing */
-bool tail_identity_same(const struct tail_identity *a, const struct tail_identity *b);
-
 /* ---- file ---- */
 void tail_file_keep(const struct tail *tail, struct sink *sink); /* tells what the table takes */
 /* Not known before. From its beginning, or from its last line on. NULL: no room; told. */
@@ -79,6 +68,8 @@ void tail_file_expect(struct tail *tail, const struct tail_file *file);
 void tail_file_expect_line(struct tail *tail, const struct tail_file *file);
 void tail_file_failed(struct tail *tail, struct sink *sink, struct tail_file *file, const char *msg,
                       int error);
+/* It is tried again with a new descriptor: that is what cures a stale handle. */
+void tail_file_unreadable(struct tail *tail, struct sink *sink, struct tail_file *file, int error);
 void tail_file_note(struct tail *tail, struct tail_file *file); /* its size or offset changed */
 uint64_t tail_file_offset(const struct tail_file *file);
 /* Is all that was read of it delivered or counted? Else it must not be forgotten. */
