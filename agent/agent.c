@@ -348,12 +348,13 @@ static int close_agent(struct agent *agent)
 {
     uint64_t left_before = count_left(agent->ledger); /* by reloads */
 
-    pipeline_stop(agent->pipeline);
+    bool have_ended = pipeline_stop(agent->pipeline);
     report_write(agent->report, true);
     uint64_t left = count_left(agent->ledger) - left_before;
     int exit_code = left == 0 ? EXIT_CLEAN : EXIT_LEFT;
     surface_stop(&agent->surface);
-    pipeline_free(&agent->pipeline);
+    if (have_ended)
+        pipeline_free(&agent->pipeline);
     ledger_mark_closed(agent->ledger);
     books_copy_save(&agent->copy, true);
     disk_stop(&agent->disk);
@@ -428,6 +429,7 @@ int agent_run(struct generation **generationp, const char *config_path)
     const char *why = run_until_stop(&agent);
     drain(&agent, why);
     int exit_code = close_agent(&agent);
-    release(&agent);
-    return exit_code;
+    if (agent.pipeline == NULL)
+        release(&agent);
+    return exit_code; /* a thread that was left behind ends with the process */
 }

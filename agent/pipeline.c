@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { STUCK_MS = 90 * 1000, CALM_MOST_MS = 10 * 1000 };
+enum { STUCK_MS = 90 * 1000, CALM_MOST_MS = 10 * 1000, COME_BACK_MS = 5000 };
 
 static void note_source_end(void *context)
 {
@@ -179,10 +179,25 @@ bool pipeline_is_drained(const struct pipeline *pipeline)
     return true;
 }
 
-void pipeline_stop(struct pipeline *pipeline)
+/* One that is blocked in the kernel (a file server that is gone) does not keep the others from what
+ * is to be done yet. */
+static void await_readings(struct pipeline *pipeline)
+{
+    int64_t deadline_ms = clock_now_ms() + COME_BACK_MS;
+
+    for (size_t i = 0; i < pipeline->channel_count; i++) {
+        struct reading *reading = pipeline->channels[i]->reading;
+        if (reading == NULL || reading_await_stop(reading, deadline_ms))
+            continue;
+        reading_leave_behind(reading);
+        pipeline->has_left = true;
+    }
+}
+
+bool pipeline_stop(struct pipeline *pipeline)
 {
     if (pipeline->stopped)
-        return;
+        return !pipeline->has_left;
     pipeline->stopped = true;
     for (size_t i = 0; i < pipeline->channel_count; i++) {
         struct reading *reading = pipeline->channels[i]->reading;
@@ -190,18 +205,17 @@ void pipeline_stop(struct pipeline *pipeline)
             continue;
         reading_abort(reading);
     }
-    for (size_t i = 0; i < pipeline->channel_count; i++) {
-        if (pipeline->channels[i]->reading != NULL)
-            reading_await_stop(pipeline->channels[i]->reading);
-    }
+    await_readings(pipeline);
     for (size_t i = 0; i < pipeline->outlet_count; i++)
         outlet_stop(pipeline->outlets[i], false);
     tell_classes(pipeline);
     /* Last: by now every receipt that can be settled is. */
     for (size_t i = 0; i < pipeline->channel_count; i++) {
-        if (pipeline->channels[i]->reading != NULL)
-            reading_finish(pipeline->channels[i]->reading);
+        struct reading *reading = pipeline->channels[i]->reading;
+        if (reading != NULL && !reading_is_left(reading))
+            reading_finish(reading);
     }
+    return !pipeline->has_left;
 }
 
 void pipeline_free(struct pipeline **pipelinep)

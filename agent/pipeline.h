@@ -46,6 +46,7 @@ bool pipeline_is_alive(struct pipeline *pipeline, int64_t now_ms, struct err *re
 void pipeline_drain(struct pipeline *pipeline);            /* stop reading, send what is there */
 bool pipeline_is_drained(const struct pipeline *pipeline); /* nothing is held any more */
 /* Ends all threads; what is left goes back to its source or is counted; positions are handed to the
- * disk thread. */
-void pipeline_stop(struct pipeline *pipeline);
+ * disk thread. false: a thread is left behind, which the kernel does not let go of: nothing that it
+ * may look at is to be freed. */
+bool pipeline_stop(struct pipeline *pipeline);
 void pipeline_free(struct pipeline **pipelinep);

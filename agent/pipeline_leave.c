@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-enum { LOOK_MS = 50, SETTLE_LOOK_MS = 500 };
+enum { LOOK_MS = 50, SETTLE_LOOK_MS = 500, AWAIT_MS = 100 };
 
 void pipeline_let_leave(struct channel *channel, int64_t deadline_ms)
 {
@@ -326,6 +326,7 @@ static void end_lingering(struct pipeline *pipeline, const struct outlet *outlet
 static void close_outlet(struct pipeline *pipeline, size_t index)
 {
     struct outlet *outlet = pipeline->outlets[index];
+    int64_t until_ms = clock_now_ms() + AWAIT_MS;
 
     for (size_t i = 0; i < pipeline->channel_count; i++) {
         struct channel *channel = pipeline->channels[i];
@@ -335,7 +336,8 @@ static void close_outlet(struct pipeline *pipeline, size_t index)
     for (size_t i = 0; i < pipeline->channel_count; i++) {
         struct channel *channel = pipeline->channels[i];
         if (channel_find(channel, outlet) != NULL && channel->reading != NULL)
-            reading_await_stop(channel->reading);
+            if (!reading_await_stop(channel->reading, until_ms))
+                return; /* to be tried again */
     }
     for (size_t i = pipeline->channel_count; i-- > 0;) {
         struct channel *channel = pipeline->channels[i];

@@ -18,8 +18,8 @@ struct pipeline {
     int bell;
     char hostname[HOST_NAME_MAX + 1];
     struct channel_place place;
-    bool stopped;
-    struct lock lock; /* held by main when the two lists change, by others when they read */
+    bool stopped, has_left; /* has_left: a thread, behind */
+    struct lock lock;       /* held by main when the two lists change, by others when they read */
     struct channel *channels[PIPELINE_CHANNELS];
     size_t channel_count;
     struct outlet *outlets[PIPELINE_OUTLETS];

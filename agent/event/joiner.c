@@ -15,7 +15,7 @@ struct held {
     size_t bytes, room;
     uint64_t lines, blanks, missing_bytes; /* blanks: empty lines, part of it if another comes */
     int64_t heard_ms;
-    bool is_open;
+    bool is_open, has_torn;
 };
 
 struct joiner {
@@ -69,11 +69,12 @@ static void give(struct held *held, bool is_incomplete, const struct joiner_take
     const struct joined_lines event = { .body = { held->text, held->bytes },
                                         .source = held->source,
                                         .missing_bytes = held->missing_bytes,
+                                        .has_torn = held->has_torn,
                                         .is_incomplete = is_incomplete };
 
     if (held->is_open)
         taker->give(taker->context, &event);
-    held->is_open = false;
+    held->is_open = held->has_torn = false;
     held->bytes = held->lines = held->blanks = held->missing_bytes = 0;
     if (held->room <= TEXT_KEPT)
         return;
@@ -141,37 +142,46 @@ static bool append(const struct joiner *joiner, struct held *held, struct slice 
     return true;
 }
 
-static void begin(const struct joiner *joiner, struct held *held, struct slice line,
-                  uint64_t missing_bytes, const struct joiner_taker *taker)
+static void note_missing(struct held *held, const struct joiner_line *line)
 {
-    const struct joined_lines alone = { .body = line,
-                                        .source = held->source,
-                                        .missing_bytes = missing_bytes };
+    held->missing_bytes += line->missing_bytes;
+    held->has_torn |= line->is_torn;
+}
 
-    held->is_open = append(joiner, held, line, 0);
-    held->missing_bytes = held->is_open ? missing_bytes : 0;
-    if (!held->is_open)
+static void begin(const struct joiner *joiner, struct held *held, const struct joiner_line *line,
+                  const struct joiner_taker *taker)
+{
+    const struct joined_lines alone = { .body = line->text,
+                                        .source = held->source,
+                                        .missing_bytes = line->missing_bytes,
+                                        .has_torn = line->is_torn };
+
+    held->is_open = append(joiner, held, line->text, 0);
+    if (held->is_open)
+        note_missing(held, line);
+    else
         taker->give(taker->context, &alone);
 }
 
-void joiner_add(struct joiner *joiner, const void *source, struct slice line,
-                uint64_t missing_bytes, int64_t now_ms, const struct joiner_taker *taker)
+void joiner_add(struct joiner *joiner, const void *source, const struct joiner_line *line,
+                int64_t now_ms, const struct joiner_taker *taker)
 {
     struct held *held = find(joiner, source, taker);
-    bool continues = multiline_continues(joiner->multiline, &held->state, line) && held->is_open;
+    struct slice text = line->text;
+    bool continues = multiline_continues(joiner->multiline, &held->state, text) && held->is_open;
 
     held->heard_ms = now_ms;
-    if (continues && line.bytes == 0) {
+    if (continues && text.bytes == 0) {
         held->blanks++;
         return;
     }
-    if (continues && append(joiner, held, line, (size_t)held->blanks + 1)) {
-        held->missing_bytes += missing_bytes;
+    if (continues && append(joiner, held, text, (size_t)held->blanks + 1)) {
+        note_missing(held, line);
         return;
     }
     give(held, continues, taker);
-    if (line.bytes > 0)
-        begin(joiner, held, line, missing_bytes, taker);
+    if (text.bytes > 0)
+        begin(joiner, held, line, taker);
 }
 
 void joiner_end(struct joiner *joiner, const void *source, const struct joiner_taker *taker)

@@ -33,6 +33,7 @@ struct joined_lines { /* borrowed while it is given */
     struct slice body;
     const void *source;
     uint64_t missing_bytes; /* cut off its lines before they came here */
+    bool has_torn;          /* one of its lines */
     bool is_incomplete;
 };
 typedef void joiner_give_fn(void *context, const struct joined_lines *event);
@@ -46,9 +47,14 @@ struct joiner *joiner_new(const struct joiner_rules *rules, struct err *err); /*
 void joiner_free(struct joiner **joinerp); /* what is held is gone: joiner_end_all() first */
 uint64_t joiner_memory_bytes(const struct joiner_rules *rules);
 
-/* `source` tells sources apart until joiner_end(); missing_bytes: cut off this line. */
-void joiner_add(struct joiner *joiner, const void *source, struct slice line,
-                uint64_t missing_bytes, int64_t now_ms, const struct joiner_taker *taker);
+struct joiner_line {
+    struct slice text;
+    uint64_t missing_bytes; /* cut off it */
+    bool is_torn;           /* it ends where it was not to end; how much is missing is not known */
+};
+/* `source` tells sources apart until joiner_end(). */
+void joiner_add(struct joiner *joiner, const void *source, const struct joiner_line *line,
+                int64_t now_ms, const struct joiner_taker *taker);
 void joiner_end(struct joiner *joiner, const void *source, const struct joiner_taker *taker);
 void joiner_end_due(struct joiner *joiner, int64_t now_ms, const struct joiner_taker *taker);
 void joiner_end_all(struct joiner *joiner, const struct joiner_taker *taker);

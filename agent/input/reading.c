@@ -109,6 +109,7 @@ static int64_t tend_positions(void *context)
     struct reading *reading = context;
     int64_t now_ms = clock_now_ms();
 
+    sink_stand_if_left(&reading->sink);
     atomic_store(&reading->last_step_ms, now_ms);
     answer_question(reading);
     if (reading->config.plugin->attend != NULL && atomic_load(&reading->sink.is_offering))
@@ -409,13 +410,28 @@ void reading_abort(struct reading *reading)
     reading_stop_input(reading);
 }
 
-void reading_await_stop(struct reading *reading)
+bool reading_await_stop(struct reading *reading, int64_t deadline_ms)
 {
     while (reading->has_thread && !reading_has_stopped_input(reading)) {
         uint32_t seen = wake_read(&reading->stop_wake);
+        if (clock_now_ms() >= deadline_ms)
+            return reading_has_stopped_input(reading);
         if (!reading_has_stopped_input(reading))
             wake_wait(&reading->stop_wake, seen, 100);
     }
+    return true;
+}
+
+void reading_leave_behind(struct reading *reading)
+{
+    atomic_store(&reading->sink.is_left, true);
+    LOG(LOG_ERROR, "input does not come back from a read, going on without it",
+        LS("input", reading->config.input), LS("output", reading->config.output));
+}
+
+bool reading_is_left(struct reading *reading)
+{
+    return atomic_load(&reading->sink.is_left);
 }
 
 void reading_end(struct reading *reading)

@@ -49,8 +49,13 @@ void reading_stop_input(struct reading *reading);
 bool reading_has_stopped_input(struct reading *reading); /* it has offered its last event */
 bool reading_is_done(struct reading *reading);           /* the source ended by itself */
 void reading_abort(struct reading *reading);
-/* After reading_abort(): returns when the thread offers no more. */
-void reading_await_stop(struct reading *reading);
+/* After reading_abort(): returns when the thread offers no more. false: clock_now_ms() is
+ * deadline_ms and it does, as the kernel does not let go of it. */
+bool reading_await_stop(struct reading *reading, int64_t deadline_ms);
+/* Then, where the process is about to end: whenever the thread comes back it stands still. It is
+ * not to be finished, and nothing that it has is to be freed. */
+void reading_leave_behind(struct reading *reading);
+bool reading_is_left(struct reading *reading);
 void reading_end(struct reading *reading); /* what reading_finish() waits for may begin */
 void reading_finish(struct reading *reading);
 bool reading_has_thread(const struct reading *reading);

@@ -7,6 +7,7 @@
 #include "ledger/metrics.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 enum { QUOTED_BYTES = 300 };
 
@@ -260,9 +261,16 @@ static void note_run(struct sink *sink, size_t events)
         numbers_set(ledger_lane_numbers(lane_books(sink->lanes[i])), NUMBER_run_events, events);
 }
 
+void sink_stand_if_left(struct sink *sink)
+{
+    while (atomic_load_explicit(&sink->is_left, memory_order_relaxed))
+        (void)pause(); /* until the process ends */
+}
+
 bool sink_flush(struct sink *sink)
 {
     CHECK(sink->magic == SINK_MAGIC);
+    sink_stand_if_left(sink);
     if (sink->parcel.is_open) {
         show(sink, TAP_READ);
         sink_parcel_put(sink);

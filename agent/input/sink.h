@@ -55,10 +55,13 @@ struct sink {
     /* set by main, which rings the bell then */
     _Atomic bool aborting;  /* the grace is over: waits end */
     _Atomic bool gives_way; /* a lane is to be taken out: waits end */
+    _Atomic bool is_left;   /* behind: what it offers to is at its end */
 };
 
 enum { SINK_MAGIC = 0x51e4c0de };
 
+/* For ever, if it is left behind: the reading's thread, where it comes back from a plugin. */
+void sink_stand_if_left(struct sink *sink);
 /* For sink_parcel.c: into the lanes of an open parcel. */
 void sink_parcel_put(struct sink *sink);
 void sink_process(struct sink *sink, struct amount *filtered, struct amount *malformed);

@@ -210,7 +210,7 @@ static void give(void *context, const struct joined_lines *joined)
     struct slice body = keep(giving, joined->body);
     const struct arrival arrival = { .data = body,
                                      .whole_bytes = body.bytes + joined->missing_bytes,
-                                     .is_unfinished = joined->source == giving->joining->unfinished,
+                                     .is_unfinished = joined->has_torn,
                                      .peer = joined->source };
     struct event *event = sink_event(giving->sink);
 
@@ -237,10 +237,10 @@ void joining_add(struct joining *joining, struct sink *sink, const struct arriva
     struct giving giving = { joining, sink };
     const struct joiner_taker taker = { give, &giving };
 
-    joiner_add(joining->now->joiner, arrival->peer, arrival->data,
-               arrival->whole_bytes - arrival->data.bytes, clock_now_ms(), &taker);
-    if (arrival->is_unfinished) /* the event that it belongs to is what joining_end() gives */
-        joining->unfinished = arrival->peer;
+    const struct joiner_line line = { .text = arrival->data,
+                                      .missing_bytes = arrival->whole_bytes - arrival->data.bytes,
+                                      .is_torn = arrival->is_unfinished };
+    joiner_add(joining->now->joiner, arrival->peer, &line, clock_now_ms(), &taker);
 }
 
 void joining_end(struct joining *joining, struct sink *sink, const struct peer *peer)
@@ -250,7 +250,6 @@ void joining_end(struct joining *joining, struct sink *sink, const struct peer *
 
     if (joining->now != NULL)
         joiner_end(joining->now->joiner, peer, &taker);
-    joining->unfinished = NULL;
 }
 
 void joining_end_all(struct joining *joining, struct sink *sink)

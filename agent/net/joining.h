@@ -33,7 +33,6 @@ struct joining {    /* zeroed at first */
     struct joining_way *undo; /* of before the last joining_set(), for joining_undo() alone */
     char *text;               /* what events of this round point to */
     size_t room, used;
-    const struct peer *unfinished; /* its last line was not whole */
 };
 
 bool joining_check(const struct joiner_rules *rules, struct err *err);

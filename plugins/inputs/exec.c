@@ -16,7 +16,9 @@ struct exec {
     struct random random;
     struct schedule schedule;
     struct run run;
-    bool restarts; /* the command is another one: run it as soon as the old one has ended */
+    uint64_t in_use;  /* the sum of the request that the schedule and the run are of */
+    bool has_changed; /* what follows from it waits until there is no way back */
+    bool restarts;    /* the command is another one: run it as soon as the old one has ended */
 };
 
 static void exec_command(const void *config, struct command_line *ret)
@@ -26,6 +28,16 @@ static void exec_command(const void *config, struct command_line *ret)
     *ret = (struct command_line){ .words = cfg->command,
                                   .environment = cfg->environment,
                                   .folder = cfg->working_directory };
+}
+
+/* FNV-1a. */
+static uint64_t sum_of(struct slice bytes)
+{
+    uint64_t sum = UINT64_C(14695981039346656037);
+
+    for (size_t i = 0; i < bytes.bytes; i++)
+        sum = (sum ^ (unsigned char)bytes.data[i]) * UINT64_C(1099511628211);
+    return sum;
 }
 
 static bool pack(const struct exec_config *config, struct buf *ret, struct err *err)
@@ -59,14 +71,18 @@ static bool exec_check(const void *config, struct err *err)
     return ok;
 }
 
+static int64_t interval_of(const struct exec *exec)
+{
+    return exec->config->mode == EXEC_INTERVAL ? exec->host->interval_ms : 0;
+}
+
 static void set_schedule(struct exec *exec)
 {
     const struct exec_config *cfg = exec->config;
 
-    exec->schedule =
-        (struct schedule){ .interval_ms = cfg->mode == EXEC_INTERVAL ? exec->host->interval_ms : 0,
-                           .rest_ms = cfg->restart_min,
-                           .most_ms = cfg->restart_max };
+    exec->schedule = (struct schedule){ .interval_ms = interval_of(exec),
+                                        .rest_ms = cfg->restart_min,
+                                        .most_ms = cfg->restart_max };
 }
 
 static bool exec_open(void *state, const void *config, const struct host *host, struct err *err)
@@ -86,6 +102,7 @@ static bool exec_open(void *state, const void *config, const struct host *host, 
     random_bytes(&seed, sizeof(seed));
     exec->random = random_make(seed);
     set_schedule(exec);
+    exec->in_use = sum_of(buf_slice(&exec->request));
     return true;
 }
 
@@ -98,7 +115,6 @@ static void exec_close(void *state)
     buf_fini(&exec->spare);
 }
 
-/* Only another command ends the one that runs. */
 static bool exec_change(void *state, const void *config, const struct host *host, struct err *err)
 {
     struct exec *exec = state;
@@ -109,17 +125,30 @@ static bool exec_change(void *state, const void *config, const struct host *host
         struct buf before = exec->request;
         exec->request = exec->spare;
         exec->spare = before;
+    }
+    exec->config = config;
+    exec->host = host;
+    exec->has_changed = true;
+    return true;
+}
+
+/* Only another command ends the one that runs. */
+static void take_change_up(struct exec *exec)
+{
+    bool is_same = exec->schedule.interval_ms == interval_of(exec);
+    int64_t next_ms = exec->schedule.next_ms;
+
+    if (!exec->has_changed)
+        return;
+    exec->has_changed = false;
+    uint64_t sum = sum_of(buf_slice(&exec->request));
+    if (sum != exec->in_use) {
         exec->restarts = true;
         run_tell_to_end(&exec->run);
     }
-    int64_t next_ms = exec->schedule.next_ms;
-    bool is_same = exec->config->mode == ((const struct exec_config *)config)->mode &&
-                   exec->host->interval_ms == host->interval_ms;
-    exec->config = config;
-    exec->host = host;
+    exec->in_use = sum;
     set_schedule(exec);
     exec->schedule.next_ms = is_same && !exec->restarts ? next_ms : 0;
-    return true;
 }
 
 static void start_if_due(struct exec *exec, struct sink *sink)
@@ -127,6 +156,8 @@ static void start_if_due(struct exec *exec, struct sink *sink)
     int64_t now_ms = clock_now_ms();
     uint64_t skipped;
 
+    if (exec->restarts && exec->run.child != NULL)
+        return; /* a run that is not made for the end of that one is not skipped */
     bool is_due = schedule_take(&exec->schedule, now_ms, exec->run.child != NULL, &skipped);
     sink_add(sink, SINK_RUNS_SKIPPED, skipped);
     if (!is_due)
@@ -151,6 +182,7 @@ static enum collected exec_collect(void *state, struct sink *sink)
 {
     struct exec *exec = state;
 
+    take_change_up(exec);
     start_if_due(exec, sink);
     return exec->run.child == NULL ? COLLECT_IDLE : step(exec, sink);
 }

@@ -190,6 +190,7 @@ static int find_place(struct journald *in, struct sink *sink)
     if (in->last[0] == '\0' && got > 0 && note_place(in)) {
         in->is_unmarked = true;
         (void)journal_sequence_of(in->last, &in->sequence);
+        (void)journal_time_of(in->last, &in->last_usec);
     }
     return 0;
 }
@@ -245,6 +246,7 @@ static bool journald_restore(void *state, struct slice checkpoint, struct err *e
     }
     memcpy(in->settled, in->last, sizeof(in->settled));
     (void)journal_sequence_of(in->last, &in->sequence);
+    (void)journal_time_of(in->last, &in->last_usec);
     return true;
 }
 

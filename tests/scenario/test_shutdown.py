@@ -3,11 +3,13 @@
 
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
 from rig.books import Books
 from rig.lines import append_lines, assert_none_missing, check_exact, lines, numbers
+from rig.preload import FailingIo
 from rig.receiver import Reply
 from rig.waiting import wait_until
 
@@ -78,6 +80,33 @@ def test_an_endpoint_that_is_away_gets_the_grace_and_no_more(rig, how):
     receiver.wait_events(10010)
     agent.stop()
     check_exact(receiver.bodies(), 10010, in_order=False)
+
+
+def test_a_read_that_hangs_does_not_keep_the_rest_from_being_kept(rig):
+    """A file server is gone: what is held goes to the spool, the books are closed, and it ends."""
+    receiver = rig.receiver()
+    receiver.always(503)
+    (rig.folder / "far").mkdir()
+    append_lines(rig.folder / "far" / "app.log", 1000, 10)
+    agent = make(rig, receiver, {**STDIN, "far": rig.tail("far/*.log")}, spool={"max_bytes": "64MiB"})
+    server = FailingIo(rig.folder)
+    server.under(agent, rig.folder / "far")
+    server.fail(1, "hang")
+    agent.start_piped()
+    agent.feed(lines(0, 1000))
+    agent.wait_metric(1000, "spillway_lines_total", input="app")
+    wait_until(lambda: any(fd.resolve().parent.name == "far" for fd in
+                           Path(f"/proc/{agent.process.pid}/fd").iterdir()), "the file that hangs")
+    books = stop_timed(agent, expect=0)
+    assert agent.log.find(msg="input does not come back from a read, going on without it")[0]["input"] == "far"
+    assert books.lane("app").spool == 1000
+    server.mend()
+    receiver.always(200)
+    agent.start_piped()
+    receiver.wait_events(1010)
+    agent.end_input()
+    agent.stop()
+    check_exact(receiver.bodies(), 1010, in_order=False)
 
 
 def test_the_checkpoint_is_never_ahead_of_what_was_acknowledged(rig):

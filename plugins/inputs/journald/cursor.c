@@ -13,21 +13,36 @@ static struct slice find_part(const char *cursor, char key)
     return SLICE("");
 }
 
+static bool parse_hexadecimal(struct slice text, uint64_t *ret)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint64_t number = 0;
+
+    if (text.bytes == 0 || text.bytes > 16)
+        return false;
+    for (size_t i = 0; i < text.bytes; i++) {
+        const char *digit = text.data[i] == '\0' ? NULL : strchr(digits, text.data[i]);
+        if (digit == NULL)
+            return false;
+        number = number << 4 | (uint64_t)(digit - digits);
+    }
+    *ret = number;
+    return true;
+}
+
+bool journal_time_of(const char *cursor, uint64_t *ret_usec)
+{
+    return parse_hexadecimal(find_part(cursor, 't'), ret_usec);
+}
+
 bool journal_sequence_of(const char *cursor, struct journal_sequence *ret)
 {
     struct slice id = find_part(cursor, 's'), number = find_part(cursor, 'i');
     struct journal_sequence sequence = { .number = 0 };
 
-    if (id.bytes != SEQUENCE_ID_BYTES - 1 || number.bytes == 0 || number.bytes > 16)
+    if (id.bytes != SEQUENCE_ID_BYTES - 1 || !parse_hexadecimal(number, &sequence.number))
         return false;
     memcpy(sequence.id, id.data, id.bytes);
-    for (size_t i = 0; i < number.bytes; i++) {
-        static const char digits[] = "0123456789abcdef";
-        const char *digit = number.data[i] == '\0' ? NULL : strchr(digits, number.data[i]);
-        if (digit == NULL)
-            return false;
-        sequence.number = sequence.number << 4 | (uint64_t)(digit - digits);
-    }
     *ret = sequence;
     return true;
 }

@@ -320,8 +320,8 @@ static void look_through_line(struct round *round, struct taken *taken, const ch
     if (newline == NULL) {
         tail_cursor_advance(&taken->ahead_read, data, bytes);
         if (!taken->more && taken->file->finishing) {
-            taken->ends = true;
             take_long(round, taken, 0);
+            taken->ends = taken->moves; /* else it is looked at again */
         }
         return;
     }

@@ -2,7 +2,8 @@
 /* failing_io: a library for LD_PRELOAD that lets some calls fail, for the files of a folder.
  * FAILING_IO_UNDER is the folder whose files are meant, FAILING_IO_PLAN a file that the scenario
  * writes and removes at any time: a number of errno, then the names of the calls that fail with it:
- * "5 write rename". Without that file nothing fails. A disk cannot be asked to fail so exactly. */
+ * "5 write rename"; "1 hang": reads hang. Without that file nothing fails. A disk cannot be asked
+ * to fail so exactly. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
@@ -72,6 +73,14 @@ ssize_t write(int fd, const void *data, size_t bytes)
     if (fails("write", is_open_file_meant(fd)))
         return -1;
     return ((ssize_t(*)(int, const void *, size_t))next("write"))(fd, data, bytes);
+}
+
+/* As of a file server that is gone: no signal helps. */
+ssize_t pread(int fd, void *data, size_t bytes, off_t at)
+{
+    while (is_open_file_meant(fd) && planned("hang") != 0)
+        (void)usleep(50 * 1000);
+    return ((ssize_t(*)(int, void *, size_t, off_t))next("pread"))(fd, data, bytes, at);
 }
 
 int fsync(int fd)

@@ -59,7 +59,7 @@ static void add(const char *source, const char *line, int64_t now_ms)
     char *copy = malloc(bytes + 1);
     assert_non_null(copy);
     memcpy(copy, line, bytes);
-    joiner_add(joiner, source, (struct slice){ copy, bytes }, 0, now_ms, &taker);
+    joiner_add(joiner, source, &(struct joiner_line){ .text = { copy, bytes } }, now_ms, &taker);
     free(copy);
 }
 
@@ -135,9 +135,9 @@ static void what_was_cut_off_is_added_up(void **unused)
 {
     (void)unused;
     start();
-    joiner_add(joiner, a, SLICE("1"), 7, 0, &taker);
-    joiner_add(joiner, a, SLICE(" x"), 5, 0, &taker);
-    joiner_add(joiner, a, SLICE("2"), 0, 0, &taker);
+    joiner_add(joiner, a, &(struct joiner_line){ SLICE("1"), 7, false }, 0, &taker);
+    joiner_add(joiner, a, &(struct joiner_line){ SLICE(" x"), 5, false }, 0, &taker);
+    joiner_add(joiner, a, &(struct joiner_line){ SLICE("2"), 0, false }, 0, &taker);
     assert_string_equal(given.data, "a[1\n x]-12");
 }
 

@@ -214,11 +214,63 @@ static void one_at_its_end_is_asked_again_after_a_change(void **unused)
     lane_free(&lane);
 }
 
+/* ---- an input that the kernel does not let go of ---- */
+
+static int hanging[2];
+static _Atomic unsigned has_come_back;
+static struct reading *left; /* its thread has it to the end of the process */
+
+static enum collected hanging_collect(void *state, struct sink *sink)
+{
+    char byte;
+
+    (void)state;
+    sink_event(sink)->body = SLICE("an event");
+    if (atomic_fetch_add(&collections, 1) > 0 && read(hanging[0], &byte, 1) == 1)
+        atomic_store(&has_come_back, 1);
+    return COLLECT_MORE;
+}
+
+static const struct input input_hanging = {
+    .type = { .name = "hanging", .state_bytes = 1 },
+    .open = resting_open,
+    .collect = hanging_collect,
+    .wait = resting_wait,
+};
+
+static void one_that_does_not_come_back_is_left_and_offers_nothing_any_more(void **unused)
+{
+    (void)unused;
+    struct err err = { "" };
+    static const char *output = "out";
+    static struct lane *lane;
+    const struct reading_config config = { .input = "in",
+                                           .plugin = &input_hanging,
+                                           .output = output };
+    lane = make_lane();
+    assert_int_equal(pipe(hanging), 0);
+    atomic_store(&collections, 0);
+    left = reading_new(&config, &err);
+    assert_non_null(left);
+    assert_true(reading_start(left, &lane, &output, 1, &err));
+    await_count(&collections, 2);
+    reading_abort(left);
+    assert_false(reading_await_stop(left, clock_now_ms() + REST_MS));
+    reading_leave_behind(left);
+    assert_true(reading_is_left(left));
+    assert_int_equal(lane_level(lane).events, 1);
+    assert_int_equal(write(hanging[1], "x", 1), 1);
+    await_count(&has_come_back, 1);
+    assert_false(reading_await_stop(left, clock_now_ms() + REST_MS)); /* it stands */
+    assert_int_equal(lane_level(lane).events, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_input_without_descriptors_rests_until_its_time_whatever_rings),
         cmocka_unit_test(one_at_its_end_is_asked_again_after_a_change),
+        cmocka_unit_test(one_that_does_not_come_back_is_left_and_offers_nothing_any_more),
     };
     return RUN_WITH_LEDGER(tests);
 }

@@ -147,6 +147,32 @@ static void what_was_cut_or_broke_off_is_flagged(void **statep)
     }
 }
 
+/* A line that could not be held comes cut in the middle of a connection, and others come after. */
+static void only_the_event_of_a_torn_line_is_flagged(void **statep)
+{
+    struct scene *scene = *statep;
+    const struct peer *peers[] = { &scene->one, &scene->two };
+
+    set(scene);
+    for (size_t i = 0; i < 2; i++) {
+        struct arrival torn = {
+            .data = SLICE("mo"), .whole_bytes = 2, .is_unfinished = true, .peer = peers[i]
+        };
+        add(scene, peers[i], "begin 1");
+        joining_add(&scene->joining, scene->sink, &torn);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        add(scene, peers[i], "begin 2");
+        add(scene, peers[i], "begin 3");
+    }
+    for (size_t i = 0; i < 4; i++) {
+        expect(scene, i, i % 2 == 0 ? "begin 1\nmo" : "begin 2", peers[i / 2]);
+        assert_int_equal(scene->sink->events[i].flags & EVENT_TRUNCATED,
+                         i % 2 == 0 ? EVENT_TRUNCATED : 0);
+    }
+    joining_end_all(&scene->joining, scene->sink);
+}
+
 static void the_wait_of_what_is_held_names_the_deadline(void **statep)
 {
     struct scene *scene = *statep;
@@ -246,6 +272,7 @@ int main(void)
         TEST(events_stay_as_they_are_until_the_round_is_over),
         TEST(one_over_its_bound_is_flagged_and_counted),
         TEST(what_was_cut_or_broke_off_is_flagged),
+        TEST(only_the_event_of_a_torn_line_is_flagged),
         TEST(the_wait_of_what_is_held_names_the_deadline),
         TEST(other_rules_give_what_was_held_at_the_next_round_and_the_same_keep_it),
         TEST(a_change_that_is_taken_back_has_changed_nothing),

@@ -69,6 +69,13 @@ static void open_with(struct scene *scene, const char *script)
     assert_true(input_exec.open(scene->state, &scene->config, &scene->host, &err));
 }
 
+static void change_to(struct scene *scene, const struct exec_config *config)
+{
+    struct err err = { "" };
+
+    assert_true(input_exec.change(scene->state, config, &scene->host, &err));
+}
+
 /* Collects, and waits, as the core does. */
 static void await_body(struct scene *scene, const char *body)
 {
@@ -99,11 +106,43 @@ static void at_the_stop_the_time_of_the_next_run_is_not_waited_for(void **statep
     assert_true(waits.until_ms > clock_now_ms() + LONG_MS / 2); /* SIGKILL is due then */
 }
 
+static void another_command_runs_as_soon_as_the_one_before_has_ended(void **statep)
+{
+    struct scene *scene = *statep;
+    open_with(scene, "trap 'echo bye; exit' TERM; echo up; while :; do sleep 0.05; done");
+    await_body(scene, "up");
+    scene->next_words[2] = "echo another";
+    change_to(scene, &scene->next);
+    await_body(scene, "another"); /* the interval is an hour */
+    assert_non_null(fake_sink_find(scene->sink, "bye"));
+    assert_int_equal(scene->sink->numbers[SINK_RUNS], 2);
+    assert_int_equal(scene->sink->numbers[SINK_RUNS_SKIPPED], 0);
+}
+
+static void a_change_that_is_taken_back_leaves_the_run_alone(void **statep)
+{
+    struct scene *scene = *statep;
+    open_with(scene, "trap 'echo bye; exit' TERM; i=0; while :; do i=$((i+1)); echo $i; "
+                     "sleep 0.02; done");
+    await_body(scene, "1");
+    scene->next_words[2] = "echo another";
+    change_to(scene, &scene->next);
+    change_to(scene, &scene->config);
+    await_body(scene, "9");
+    assert_null(fake_sink_find(scene->sink, "bye"));
+    assert_int_equal(scene->sink->numbers[SINK_RUNS], 1);
+    assert_int_equal(scene->sink->numbers[SINK_RUNS_SKIPPED], 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(at_the_stop_the_time_of_the_next_run_is_not_waited_for,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(another_command_runs_as_soon_as_the_one_before_has_ended,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_change_that_is_taken_back_leaves_the_run_alone, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,6 +16,18 @@ static void a_cursor_has_the_sequence_of_its_entry(void **unused)
     assert_true(sequence.number == UINT64_MAX);
 }
 
+static void a_cursor_has_the_time_of_its_entry(void **unused)
+{
+    uint64_t usec = 1;
+    (void)unused;
+
+    assert_true(journal_time_of("s=" ID ";i=1;b=77;m=1;t=61f2a5b3c4d5e;x=3", &usec));
+    assert_true(usec == 0x61f2a5b3c4d5e);
+    assert_false(journal_time_of("s=" ID ";i=1;b=77;m=1", &usec));
+    assert_false(journal_time_of("s=" ID ";i=1;t=later", &usec));
+    assert_true(usec == 0x61f2a5b3c4d5e);
+}
+
 static void what_has_no_sequence_is_refused(void **unused)
 {
     static const char *const wrong[] = { "",
@@ -63,6 +75,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_cursor_has_the_sequence_of_its_entry),
+        cmocka_unit_test(a_cursor_has_the_time_of_its_entry),
         cmocka_unit_test(what_has_no_sequence_is_refused),
         cmocka_unit_test(missing_is_what_was_numbered_and_not_seen),
         cmocka_unit_test(nothing_is_said_where_it_cannot_be_told),

@@ -20,6 +20,17 @@ int inotify_add_watch(int fd, const char *path, uint32_t events)
     return (int)syscall(SYS_inotify_add_watch, fd, path, events);
 }
 
+static size_t short_read_bytes; /* 0: none; the next read of so many gets one less */
+
+ssize_t pread(int fd, void *to, size_t bytes, off_t at)
+{
+    bool is_short = bytes > 0 && bytes == short_read_bytes;
+
+    if (is_short)
+        short_read_bytes = 0;
+    return syscall(SYS_pread64, fd, to, is_short ? bytes - 1 : bytes, at);
+}
+
 /* ---- where to begin ---- */
 
 static void from_the_end_whole_lines_are_read_and_later_files_from_their_begin(void **unused)
@@ -383,6 +394,31 @@ static void what_came_during_a_nap_has_waited_and_after_a_quiet_spell_has_not(vo
     assert_int_equal(rig.sink->waited_ms, 0);
 }
 
+/* ---- what cannot be read for a moment ---- */
+
+static void a_long_last_line_that_is_not_read_at_once_is_read_then(void **unused)
+{
+    (void)unused;
+    static char text[200000];
+    struct value value;
+
+    memset(text, 'a', sizeof(text));
+    rig.config.max_line_bytes = 1000;
+    rig.config.rotate_wait = 0;
+    rig_put(&rig, "app.log", 0, text, sizeof(text));
+    rig_open(&rig);
+    rig_expect(&rig, "");
+    short_read_bytes = 1000 + 1; /* the line's head, with a byte to see that it is cut */
+    rig_rotate(&rig);
+    rig_drain(&rig);
+    rig_drain(&rig);
+    assert_int_equal(short_read_bytes, 0);
+    assert_int_equal(rig.sink->event_count, 1);
+    assert_true(event_field(&rig.sink->events[0], SLICE("log.record.original_bytes"), &value));
+    assert_int_equal(value.integer, sizeof(text));
+    assert_int_equal(rig.sink->loss_count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -402,6 +438,7 @@ int main(void)
         TEST(news_wake_it_and_quiet_files_do_not),
         TEST(it_naps_for_a_part_of_what_lanes_wait_and_where_much_comes_shortly),
         TEST(what_came_during_a_nap_has_waited_and_after_a_quiet_spell_has_not),
+        TEST(a_long_last_line_that_is_not_read_at_once_is_read_then),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
