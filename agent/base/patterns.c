@@ -4,6 +4,7 @@
 
 #include <fnmatch.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { ALTERNATIVES_MAX = 256, BRACES_MAX = 16 };
@@ -94,6 +95,47 @@ bool patterns_expand(const char *pattern, patterns_each_fn *each, void *context)
     return !expansion.is_cut;
 }
 
+struct unfolding {
+    struct patterns_plain all;
+    bool has_failed;
+};
+
+static void add_plain(void *context, const char *plain)
+{
+    struct unfolding *unfolding = context;
+    struct patterns_plain *all = &unfolding->all;
+    char *copy = strdup(plain);
+    char **items = copy == NULL ? NULL : realloc(all->items, (all->count + 1) * sizeof(*items));
+
+    if (items == NULL) {
+        free(copy);
+        unfolding->has_failed = true;
+        return;
+    }
+    all->items = items;
+    all->items[all->count++] = copy;
+}
+
+bool patterns_plain_make(const char *const *patterns, size_t count, struct patterns_plain *ret)
+{
+    struct unfolding unfolding = { .has_failed = false };
+
+    for (size_t i = 0; i < count; i++)
+        (void)patterns_expand(patterns[i], add_plain, &unfolding);
+    if (unfolding.has_failed)
+        patterns_plain_free(&unfolding.all);
+    *ret = unfolding.all;
+    return !unfolding.has_failed;
+}
+
+void patterns_plain_free(struct patterns_plain *plain)
+{
+    for (size_t i = 0; i < plain->count; i++)
+        free(plain->items[i]);
+    free(plain->items);
+    *plain = (struct patterns_plain){ .count = 0 };
+}
+
 /* ---- may it be used? ---- */
 
 struct trial {
@@ -182,37 +224,58 @@ static bool excludes_deep(const char *pattern, const char *path)
            pattern_parts_is_end(&parts, follow(&parts, path));
 }
 
-static bool excludes(const char *pattern, const char *path)
+/* Is a path, or all that is below it, left out? */
+struct exclusion {
+    const char *path;
+    bool is_out;
+};
+
+static void exclude_path(void *context, const char *plain)
 {
-    if (strchr(pattern, '/') == NULL)
-        return fnmatch(pattern, base_of(path), 0) == 0;
-    if (strstr(pattern, "**") != NULL)
-        return excludes_deep(pattern, path);
-    return fnmatch(pattern, path, FNM_PATHNAME) == 0;
+    struct exclusion *exclusion = context;
+
+    if (exclusion->is_out)
+        return;
+    if (strchr(plain, '/') == NULL)
+        exclusion->is_out = fnmatch(plain, base_of(exclusion->path), 0) == 0;
+    else if (strstr(plain, "**") != NULL)
+        exclusion->is_out = excludes_deep(plain, exclusion->path);
+    else
+        exclusion->is_out = fnmatch(plain, exclusion->path, FNM_PATHNAME) == 0;
 }
 
 const char *patterns_excluding(const char *const *patterns, size_t count, const char *path)
 {
+    struct exclusion exclusion = { .path = path };
+
     for (size_t i = 0; i < count; i++) {
-        if (excludes(patterns[i], path))
+        (void)patterns_expand(patterns[i], exclude_path, &exclusion);
+        if (exclusion.is_out)
             return patterns[i];
     }
     return NULL;
 }
 
+static void exclude_below(void *context, const char *plain)
+{
+    struct exclusion *exclusion = context;
+    size_t bytes = strlen(plain);
+    struct pattern_parts parts;
+
+    if (exclusion->is_out || bytes < 3 || strcmp(plain + bytes - 3, "/**") != 0 ||
+        !pattern_parts_make(plain, true, &parts))
+        return;
+    /* at its last part, which takes whatever is there */
+    exclusion->is_out = (follow(&parts, exclusion->path) >> (parts.count - 1) & 1) != 0;
+}
+
 bool patterns_exclude_below(const char *const *patterns, size_t count, const char *folder)
 {
-    for (size_t i = 0; i < count; i++) {
-        size_t bytes = strlen(patterns[i]);
-        struct pattern_parts parts;
-        if (bytes < 3 || strcmp(patterns[i] + bytes - 3, "/**") != 0 ||
-            !pattern_parts_make(patterns[i], true, &parts))
-            continue;
-        /* at its last part, which takes whatever is there */
-        if ((follow(&parts, folder) >> (parts.count - 1) & 1) != 0)
-            return true;
-    }
-    return false;
+    struct exclusion exclusion = { .path = folder };
+
+    for (size_t i = 0; i < count && !exclusion.is_out; i++)
+        (void)patterns_expand(patterns[i], exclude_below, &exclusion);
+    return exclusion.is_out;
 }
 
 /* ---- what fits ---- */

@@ -18,8 +18,18 @@ bool patterns_check(const char *pattern, struct err *err);
 typedef void patterns_each_fn(void *context, const char *plain);
 bool patterns_expand(const char *pattern, patterns_each_fn *each, void *context);
 
-/* The first pattern that leaves a path out; NULL: none does. A pattern without a '/' is compared
- * with the last part of the path alone. Wildcards take leading dots here. */
+/* All alternatives of some patterns, for who compares many paths with them. */
+struct patterns_plain {
+    char **items;
+    size_t count;
+};
+bool patterns_plain_make(const char *const *patterns, size_t count,
+                         struct patterns_plain *ret); /* false: no memory, and nothing made */
+void patterns_plain_free(struct patterns_plain *plain);
+
+/* The first pattern that leaves a path out, by any of its alternatives; NULL: none does. One
+ * without a '/' is compared with the last part of the path alone. Wildcards take leading dots here.
+ */
 const char *patterns_excluding(const char *const *patterns, size_t count, const char *path);
 /* Does one leave out all that is below a folder? Only those that end with a "**" are asked. */
 bool patterns_exclude_below(const char *const *patterns, size_t count, const char *folder);

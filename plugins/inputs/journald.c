@@ -160,7 +160,10 @@ static int begin(struct journald *in)
     if (in->config->start_at == JOURNALD_START_BEGINNING || in->has_begun)
         return sd_journal_seek_head(in->journal);
     int got = sd_journal_seek_tail(in->journal);
-    return got < 0 ? got : sd_journal_previous(in->journal);
+    if (got >= 0)
+        got = sd_journal_previous(in->journal);
+    /* Nothing is there yet: all that comes is new. From the tail only the last of it were read. */
+    return got == 0 ? sd_journal_seek_head(in->journal) : got;
 }
 
 static bool note_place(struct journald *in)

@@ -88,6 +88,8 @@ static void use_config(struct tail *tail, const struct tail_config *cfg, const s
     tail->buffer_bytes = tail->buffer_room / (tail_join_needs_copy(cfg) ? 2 : 1);
     tail->line_room = tail_join_room(cfg);
     tail->table.max = (uint32_t)cfg->max_files;
+    patterns_plain_free(&tail->exclude);
+    (void)patterns_plain_make(cfg->exclude.items, cfg->exclude.count, &tail->exclude);
 }
 
 /* The one of before is kept: to go back to it must not fail. */
@@ -297,6 +299,7 @@ static void tail_close(void *state)
 
     tail_table_fini(&tail->table);
     tail_pending_fini(&tail->pending);
+    patterns_plain_free(&tail->exclude);
     tail_watch_close(&tail->watch);
     tail_join_free(&tail->join);
     tail_join_free(&tail->spare_join);

@@ -219,6 +219,18 @@ def test_what_comes_is_read_also_where_nothing_of_its_kind_was_there_before(rig,
     assert numbers(receiver) == [0, 1]
 
 
+def test_the_first_burst_of_its_kind_is_read_whole(rig, journal):
+    receiver = rig.receiver()
+    agent = make(rig, journal, receiver, start_at="end", matches=["ORDER=1"]).start()
+    agent.process.send_signal(signal.SIGSTOP)
+    journal.send_lines(0, 5, ORDER=1)
+    journal.wait_entries(5)
+    agent.process.send_signal(signal.SIGCONT)
+    await_all(receiver, 5)
+    assert agent.stop().agree_with(receiver).lane().upstream_loss == 0
+    assert numbers(receiver) == [0, 1, 2, 3, 4]
+
+
 def test_what_journald_suppresses_by_its_rate_limit_is_counted_as_it_says(rig, program_has_systemd):
     journal = Journal(rate_limit="RateLimitIntervalSec=500ms\\nRateLimitBurst=4")
     receiver, sent = rig.receiver(), 2000

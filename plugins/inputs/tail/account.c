@@ -9,6 +9,8 @@ static bool waits_for_older(const struct tail *tail, const struct tail_file *fil
 
 static const char *state_of(const struct tail *tail, const struct tail_file *file)
 {
+    if (file->left_out)
+        return "it is not read any more: paths, exclude or own_output leave it out";
     if (file->gone_ns != 0)
         return "it is gone, and was read to its end";
     if (file->finished)

@@ -2,7 +2,9 @@
 /* checkpoint: the settled positions as text. A head line, then a line for each file:
  *     device inode born modified offset prefix_bytes prefix_hash last_bytes last_hash generation
  *     size home gone path
- * Times are Unix nanoseconds, hashes hexadecimal, the path is percent-encoded and last. */
+ * `gone` is 0 of a file that has unsettled bytes, though it was read to its end: after a crash it
+ * is read again. Times are Unix nanoseconds, hashes hexadecimal, the path is percent-encoded and
+ * last. */
 #include "account.h"
 
 #include <ctype.h>
@@ -26,8 +28,9 @@ static void add_path(struct buf *ret, const char *path)
     (void)buf_add_text(ret, plain);
 }
 
-static void add_file(struct buf *ret, const struct tail_file *file)
+static void add_file(struct buf *ret, const struct tail *tail, const struct tail_file *file)
 {
+    int64_t gone_ns = tail_file_is_settled(tail, file) ? file->gone_ns : 0;
     const struct tail_identity *id = &file->identity;
     const struct tail_position *at = &file->settled;
 
@@ -38,7 +41,7 @@ static void add_file(struct buf *ret, const struct tail_file *file)
                      (unsigned long long)at->prefix_hash, at->last_bytes,
                      (unsigned long long)at->last_hash);
     (void)buf_printf(ret, "%u %llu %lld %lld ", file->generation, (unsigned long long)file->size,
-                     (long long)file->home_ns, (long long)file->gone_ns);
+                     (long long)file->home_ns, (long long)gone_ns);
     add_path(ret, file->path);
     (void)buf_add(ret, "\n", 1);
 }
@@ -49,7 +52,7 @@ bool tail_checkpoint_save(struct tail *tail, struct buf *ret)
     for (uint32_t i = 0; i < tail->table.room; i++) {
         const struct tail_file *file = tail_table_at(&tail->table, i);
         if (file != NULL && file->identity.inode != 0)
-            add_file(ret, file);
+            add_file(ret, tail, file);
     }
     return !ret->failed;
 }

@@ -64,7 +64,7 @@ static bool find_place(const struct tail_file *live, int fd, const struct tail_s
         at.last_bytes = 0;
         at.prefix_bytes = stat->size < TAIL_PREFIX_BYTES ? 0 : at.prefix_bytes;
     }
-    return tail_cursor_load(ret, &at, fd);
+    return tail_cursor_load(ret, &at, fd) == TAIL_FITS; /* else rather read twice */
 }
 
 static void take(struct tail *tail, struct sink *sink, struct tail_file *live,
@@ -87,11 +87,18 @@ static bool refresh_live(struct tail *tail, struct sink *sink, struct tail_file 
 {
     if (!tail_file_open(tail, sink, live))
         return false;
-    if (!tail_cursor_fits(&live->read, live->fd)) {
+    switch (tail_cursor_fits(&live->read, live->fd)) {
+    case TAIL_FITS:
+        return true;
+    case TAIL_FITS_NOT:
         tail_file_renew(tail, sink, live);
         tail_queue_push(&tail->table, live);
+        return true;
+    case TAIL_UNREADABLE:
+        tail_file_unreadable(tail, sink, live, errno);
+        return false;
     }
-    return true;
+    return false;
 }
 
 /* A few equal bytes are no proof: such a file waits for rotate_wait, and is read then. */

@@ -20,10 +20,14 @@ static size_t covered(uint64_t offset, size_t most)
     return offset < most ? (size_t)offset : most;
 }
 
-/* All of the bytes, or nothing: a short read means that the file has become shorter. */
-static bool read_fully(int fd, char *to, size_t bytes, uint64_t offset)
+/* A short read means that the file has become shorter. */
+static enum tail_fit read_fully(int fd, char *to, size_t bytes, uint64_t offset)
 {
-    return pread(fd, to, bytes, (off_t)offset) == (ssize_t)bytes;
+    ssize_t got = pread(fd, to, bytes, (off_t)offset);
+
+    if (got < 0)
+        return TAIL_UNREADABLE;
+    return got == (ssize_t)bytes ? TAIL_FITS : TAIL_FITS_NOT;
 }
 
 struct tail_cursor tail_cursor_make(void)
@@ -68,20 +72,29 @@ struct tail_position tail_cursor_position(const struct tail_cursor *cursor)
     };
 }
 
-bool tail_cursor_fits(const struct tail_cursor *cursor, int fd)
+enum tail_fit tail_cursor_fits(const struct tail_cursor *cursor, int fd)
 {
     char block[TAIL_PREFIX_BYTES];
     size_t prefix = covered(cursor->offset, TAIL_PREFIX_BYTES);
     size_t last = covered(cursor->offset, TAIL_LAST_BYTES);
 
-    if (!read_fully(fd, block, last, cursor->offset - last) ||
-        memcmp(block, cursor->last, last) != 0)
-        return false;
-    return read_fully(fd, block, prefix, 0) &&
-           hash_more(FNV_BASIS, block, prefix) == cursor->prefix_hash;
+    enum tail_fit fit = read_fully(fd, block, last, cursor->offset - last);
+    if (fit == TAIL_FITS && memcmp(block, cursor->last, last) != 0)
+        return TAIL_FITS_NOT;
+    if (fit == TAIL_FITS)
+        fit = read_fully(fd, block, prefix, 0);
+    if (fit == TAIL_FITS && hash_more(FNV_BASIS, block, prefix) != cursor->prefix_hash)
+        return TAIL_FITS_NOT;
+    return fit;
 }
 
-bool tail_cursor_load(struct tail_cursor *ret, const struct tail_position *position, int fd)
+static bool is_hash_of(const char *data, uint32_t bytes, uint64_t hash)
+{
+    return bytes == 0 || hash_more(FNV_BASIS, data, bytes) == hash;
+}
+
+enum tail_fit tail_cursor_load(struct tail_cursor *ret, const struct tail_position *position,
+                               int fd)
 {
     struct tail_cursor cursor = { .offset = position->offset };
     char block[TAIL_PREFIX_BYTES];
@@ -89,18 +102,17 @@ bool tail_cursor_load(struct tail_cursor *ret, const struct tail_position *posit
     size_t last = covered(position->offset, TAIL_LAST_BYTES);
 
     if (position->prefix_bytes > prefix || position->last_bytes > last)
-        return false;
-    if (!read_fully(fd, block, prefix, 0) ||
-        !read_fully(fd, cursor.last, last, position->offset - last))
-        return false;
-    if (position->prefix_bytes > 0 &&
-        hash_more(FNV_BASIS, block, position->prefix_bytes) != position->prefix_hash)
-        return false;
+        return TAIL_FITS_NOT;
+    enum tail_fit fit = read_fully(fd, block, prefix, 0);
+    if (fit == TAIL_FITS)
+        fit = read_fully(fd, cursor.last, last, position->offset - last);
+    if (fit != TAIL_FITS)
+        return fit;
     const char *kept = cursor.last + last - position->last_bytes;
-    if (position->last_bytes > 0 &&
-        hash_more(FNV_BASIS, kept, position->last_bytes) != position->last_hash)
-        return false;
+    if (!is_hash_of(block, position->prefix_bytes, position->prefix_hash) ||
+        !is_hash_of(kept, position->last_bytes, position->last_hash))
+        return TAIL_FITS_NOT;
     cursor.prefix_hash = hash_more(FNV_BASIS, block, prefix);
     *ret = cursor;
-    return true;
+    return TAIL_FITS;
 }

@@ -5,7 +5,6 @@
  * cursor; one that only grew always does. Threads: none. */
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,8 +28,15 @@ void tail_cursor_advance(struct tail_cursor *cursor, const char *data, size_t by
 void tail_cursor_advance_zeros(struct tail_cursor *cursor, uint64_t bytes);
 struct tail_position tail_cursor_position(const struct tail_cursor *cursor);
 
-/* false: what was consumed is no longer what the file has there. */
-bool tail_cursor_fits(const struct tail_cursor *cursor, int fd);
+enum tail_fit {
+    TAIL_FITS,
+    TAIL_FITS_NOT,  /* the file is another one there, or shorter: it was cut off or written anew */
+    TAIL_UNREADABLE /* nobody can say: errno */
+};
 
-/* The cursor of a kept position. false: the file does not fit the position. */
-bool tail_cursor_load(struct tail_cursor *ret, const struct tail_position *position, int fd);
+/* Is what was consumed still what the file has there? */
+enum tail_fit tail_cursor_fits(const struct tail_cursor *cursor, int fd);
+
+/* The cursor of a kept position, if the file fits it. */
+enum tail_fit tail_cursor_load(struct tail_cursor *ret, const struct tail_position *position,
+                               int fd);

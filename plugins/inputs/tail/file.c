@@ -3,51 +3,19 @@
  * closed for another and opened again, by path and identity, when it has news. */
 #include "copy.h"
 
-#include <fcntl.h>
-#include <linux/stat.h>
-#include <sys/stat.h>
-
 enum { SNAP_BYTES = 4096 };
-
-static bool take_stat(int at, const char *path, int flags, struct tail_stat *ret)
-{
-    struct statx stat;
-
-    if (statx(at, path, flags, STATX_BASIC_STATS | STATX_BTIME, &stat) != 0)
-        return false;
-    bool has_birth = (stat.stx_mask & STATX_BTIME) != 0;
-    *ret = (struct tail_stat){
-        .identity = { .device = ((uint64_t)stat.stx_dev_major << 32) | stat.stx_dev_minor,
-                      .inode = stat.stx_ino,
-                      .born_ns = has_birth
-                                     ? stat.stx_btime.tv_sec * NS_PER_S + stat.stx_btime.tv_nsec
-                                     : 0 },
-        .size = stat.stx_size,
-        .modified_ns = stat.stx_mtime.tv_sec * NS_PER_S + stat.stx_mtime.tv_nsec,
-        .is_regular = S_ISREG(stat.stx_mode),
-    };
-    return true;
-}
-
-bool tail_stat_path(const char *path, struct tail_stat *ret)
-{
-    return take_stat(AT_FDCWD, path, 0, ret);
-}
-
-bool tail_stat_fd(int fd, struct tail_stat *ret)
-{
-    return take_stat(fd, "", AT_EMPTY_PATH, ret);
-}
-
-bool tail_identity_same(const struct tail_identity *a, const struct tail_identity *b)
-{
-    return a->inode == b->inode && a->device == b->device &&
-           (a->born_ns == 0 || b->born_ns == 0 || a->born_ns == b->born_ns);
-}
 
 uint64_t tail_file_offset(const struct tail_file *file)
 {
     return file->loaded ? file->read.offset : file->settled.offset;
+}
+
+/* With nothing on its way all is settled, also of a copy whose live file was cut off again before:
+ * such positions find it no more. */
+bool tail_file_is_settled(const struct tail *tail, const struct tail_file *file)
+{
+    bool has_more = tail->pending.pushed != tail->pending.popped;
+    return !has_more || file->settled.offset >= tail_file_offset(file);
 }
 
 static uint64_t unread_bytes(const struct tail_file *file)
@@ -82,7 +50,8 @@ void tail_file_drop(struct tail *tail, struct tail_file **filep)
     tail_table_remove(&tail->table, filep);
 }
 
-/* Room in a full table: the file that is gone for the longest time gives way. */
+/* Room in a full table: the file that is gone for the longest time gives way. Not one that has to
+ * be read again, or counted, after a crash. */
 static bool drop_longest_gone(struct tail *tail)
 {
     struct tail_file *longest = NULL;
@@ -90,6 +59,7 @@ static bool drop_longest_gone(struct tail *tail)
     for (uint32_t i = 0; i < tail->table.room; i++) {
         struct tail_file *file = tail_table_at(&tail->table, i);
         if (file != NULL && file->gone_ns != 0 && !file->queued && !file->reading &&
+            tail_file_is_settled(tail, file) &&
             (longest == NULL || file->gone_ns < longest->gone_ns))
             longest = file;
     }
@@ -176,6 +146,12 @@ void tail_file_close(struct tail *tail, struct tail_file *file)
     tail->open_count--;
 }
 
+void tail_file_unreadable(struct tail *tail, struct sink *sink, struct tail_file *file, int error)
+{
+    tail_file_failed(tail, sink, file, "file cannot be read", error);
+    tail_file_close(tail, file);
+}
+
 void tail_file_renew(struct tail *tail, struct sink *sink, struct tail_file *file)
 {
     uint64_t lost = unread_bytes(file);
@@ -213,14 +189,27 @@ void tail_file_finish(struct tail *tail, struct tail_file *file)
         file->gone_ns = clock_real_ns();
 }
 
+static void forget_unread(struct tail *tail, struct tail_file *file)
+{
+    file->size = tail_file_offset(file);
+    tail_file_note(tail, file);
+}
+
 void tail_file_vanish(struct tail *tail, struct sink *sink, struct tail_file *file)
 {
     uint64_t lost = unread_bytes(file);
 
     if (lost > 0)
         sink_lost(sink, file->path, 0, lost);
-    file->size = tail_file_offset(file);
-    tail_file_note(tail, file);
+    forget_unread(tail, file);
+    tail_file_finish(tail, file);
+}
+
+/* As if it had left its path: it goes on where it was if it is wanted again. */
+void tail_file_leave_out(struct tail *tail, struct tail_file *file)
+{
+    forget_unread(tail, file);
+    file->moved = file->left_out = true;
     tail_file_finish(tail, file);
 }
 
@@ -275,13 +264,19 @@ static void load_cursor(struct tail *tail, struct sink *sink, struct tail_file *
 {
     if (file->snap)
         snap_to_line(tail, file);
-    if (!tail_cursor_load(&file->read, &file->settled, file->fd)) {
+    switch (tail_cursor_load(&file->read, &file->settled, file->fd)) {
+    case TAIL_FITS:
+        file->loaded = true;
+        file->settled = tail_cursor_position(&file->read);
+        tail_file_note(tail, file);
+        break;
+    case TAIL_FITS_NOT:
         tail_file_renew(tail, sink, file);
-        return;
+        break;
+    case TAIL_UNREADABLE:
+        tail_file_unreadable(tail, sink, file, errno);
+        break;
     }
-    file->loaded = true;
-    file->settled = tail_cursor_position(&file->read);
-    tail_file_note(tail, file);
 }
 
 /* Those that can be found by their path first: they are the ones that are surely there again. */
@@ -341,11 +336,13 @@ bool tail_file_open(struct tail *tail, struct sink *sink, struct tail_file *file
         return false;
     }
     file->fd = fd;
-    set_failed(tail, file, false);
     tail->open_count++;
     if (file->watch < 0)
         tail_table_set_watch(&tail->table, file, tail_watch_file(&tail->watch, fd, file->path));
     if (!file->loaded)
         load_cursor(tail, sink, file);
+    if (file->fd < 0)
+        return false;
+    set_failed(tail, file, false);
     return true;
 }

@@ -16,7 +16,7 @@ void tail_own_look(struct tail *tail)
     note_file_of(STDERR_FILENO, &tail->own.files[1]);
 }
 
-static bool is_own(const struct tail *tail, const struct tail_identity *identity)
+bool tail_own_is(const struct tail *tail, const struct tail_identity *identity)
 {
     for (size_t i = 0; i < TAIL_OWN; i++) {
         const struct tail_identity *own = &tail->own.files[i];
@@ -29,7 +29,7 @@ static bool is_own(const struct tail *tail, const struct tail_identity *identity
 bool tail_own_leaves_out(struct tail *tail, struct sink *sink, const char *path,
                          const struct tail_stat *stat)
 {
-    if (!is_own(tail, &stat->identity))
+    if (!tail_own_is(tail, &stat->identity))
         return false;
     /* Of a checkpoint: it was another's then, or the option was on. Nothing of it is on its way. */
     struct tail_file *known =

@@ -16,6 +16,8 @@ struct tail_own {
 };
 
 void tail_own_look(struct tail *tail);
-/* Is it such a file, and not to be read? Told once. */
+/* Is it such a file, and not to be read? */
+bool tail_own_is(const struct tail *tail, const struct tail_identity *identity);
+/* Told once. */
 bool tail_own_leaves_out(struct tail *tail, struct sink *sink, const char *path,
                          const struct tail_stat *stat);

@@ -127,23 +127,24 @@ static ssize_t read_at(const struct round *round, struct tail_file *file, char *
                        uint64_t offset)
 {
     ssize_t got = pread(file->fd, to, bytes, (off_t)offset);
-    if (got < 0) {
-        tail_file_failed(round->tail, round->sink, file, "file cannot be read", errno);
-        tail_file_close(round->tail, file); /* a stale handle is cured by a new one */
-    }
+    if (got < 0)
+        tail_file_unreadable(round->tail, round->sink, file, errno);
     return got;
 }
 
-/* What the file is now, after a read that ended at `end`. false: not what it was; start over. */
-static bool look_again(const struct round *round, struct taken *taken, uint64_t end)
+/* What the file is now, after a read that ended at `end`. */
+static enum tail_fit look_again(const struct round *round, struct taken *taken, uint64_t end)
 {
     struct tail_file *file = taken->file;
     struct tail_stat stat;
 
-    if (!tail_cursor_fits(&file->read, file->fd)) {
+    enum tail_fit fit = tail_cursor_fits(&file->read, file->fd);
+    if (fit == TAIL_FITS_NOT)
         tail_file_renew(round->tail, round->sink, file);
-        return false;
-    }
+    else if (fit == TAIL_UNREADABLE)
+        tail_file_unreadable(round->tail, round->sink, file, errno);
+    if (fit != TAIL_FITS)
+        return fit;
     uint64_t size = tail_stat_fd(file->fd, &stat) && stat.size > end ? stat.size : end;
     taken->grew = size > end && size != file->size; /* else a size that is never reached */
     if (size > file->size) {
@@ -156,7 +157,7 @@ static bool look_again(const struct round *round, struct taken *taken, uint64_t 
         sink_add(round->sink, SINK_SOURCES_TRUNCATED, 1);
     }
     file->size = size;
-    return true;
+    return TAIL_FITS;
 }
 
 static void start_over(struct taken *taken)
@@ -169,12 +170,16 @@ static void start_over(struct taken *taken)
 /* After a read that ended at `end`. false: what was read is not taken, and read again. */
 static bool may_take(const struct round *round, struct taken *taken, uint64_t end)
 {
-    if (!look_again(round, taken, end))
+    switch (look_again(round, taken, end)) {
+    case TAIL_FITS:
+        taken->more = older_has_grown(round->tail, taken->file);
+        return !taken->more;
+    case TAIL_FITS_NOT:
         start_over(taken);
-    else if (older_has_grown(round->tail, taken->file))
-        taken->more = true;
-    else
-        return true;
+        return false;
+    case TAIL_UNREADABLE:
+        return false;
+    }
     return false;
 }
 
@@ -258,11 +263,21 @@ static void read_lines(struct round *round, struct taken *taken)
     }
 }
 
-/* The unfinished line was changed under us: look at it from its begin. */
+/* The unfinished line was changed under us, or cannot be read now: look at it from its begin. */
 static void look_from_begin(struct taken *taken)
 {
     taken->ahead = AHEAD_NONE;
-    taken->more = true;
+    taken->more = taken->file->fd >= 0;
+}
+
+static bool fits_ahead(const struct round *round, const struct taken *taken)
+{
+    struct tail_file *file = taken->file;
+    enum tail_fit fit = tail_cursor_fits(&taken->ahead_read, file->fd);
+
+    if (fit == TAIL_UNREADABLE)
+        tail_file_unreadable(round->tail, round->sink, file, errno);
+    return fit == TAIL_FITS;
 }
 
 static void consume_ahead(struct taken *taken)
@@ -280,7 +295,7 @@ static void take_long(struct round *round, struct taken *taken, uint64_t end_byt
     char *data = free_buffer(round, &room);
     ssize_t got = read_at(round, file, data, needed, taken->read.offset);
 
-    if (got != (ssize_t)needed || !tail_cursor_fits(&taken->ahead_read, file->fd)) {
+    if (got != (ssize_t)needed || !fits_ahead(round, taken)) {
         look_from_begin(taken);
         return;
     }
@@ -360,7 +375,7 @@ static void read_ahead(struct round *round, struct taken *taken)
 
     if (got < 0)
         return;
-    if (!tail_cursor_fits(&taken->ahead_read, file->fd)) {
+    if (!fits_ahead(round, taken)) {
         look_from_begin(taken);
         return;
     }

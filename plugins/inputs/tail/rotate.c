@@ -114,15 +114,28 @@ static bool open_if_searched(void *context, const char *path, const char *name)
     return search->fd < 0 && search->error == ESTALE;
 }
 
+static void search_folder(struct search *search)
+{
+    char real[PATH_MAX];
+
+    int error =
+        tail_visit_folder_of(follow_links(search->file->path, real), open_if_searched, search);
+    /* What cannot be listed may have it yet. */
+    if (search->error == ENOENT && error != 0 && !tail_is_absence(error))
+        search->error = error;
+}
+
 int tail_rotate_open(const struct tail_file *file)
 {
     struct search search = { .file = file, .fd = -1, .error = ENOENT };
-    char real[PATH_MAX];
 
-    int error = tail_visit_folder_of(follow_links(file->path, real), open_if_searched, &search);
-    /* What cannot be listed may have it yet. */
-    if (search.error == ENOENT && error != 0 && error != ENOTDIR && error != ELOOP)
-        search.error = error;
+    if (file->other_path != NULL) {
+        search.fd = tail_open_same(file->other_path, &file->identity);
+        if (search.fd >= 0)
+            return search.fd;
+        search.error = errno == ESTALE || tail_is_absence(errno) ? ENOENT : errno;
+    }
+    search_folder(&search);
     if (search.fd < 0)
         errno = search.error;
     return search.fd;
@@ -208,27 +221,40 @@ void tail_rotate_order(struct tail *tail, const char *path)
         files[i]->after = i == 0 ? (struct tail_ref){ 0 } : files[i - 1]->ref;
 }
 
+/* When a file was seen at its path, written and begun. */
+struct times {
+    int64_t home_ns, modified_ns, born_ns;
+};
+
+static struct times times_of(const struct tail_file *file)
+{
+    return (struct times){ file->home_ns, file->modified_ns, file->identity.born_ns };
+}
+
 struct missed {
     struct tail *tail;
     struct sink *sink;
-    const struct tail_file *last, *newest; /* known before and behind what may have been missed */
+    /* Of those known before and behind what may have been missed. Copies: in a full table the one
+     * before may give way to what is found. */
+    struct times last;
+    int64_t newest_born_ns; /* 0: not known */
     const char *path, *base;
 };
 
 /* Was it begun after the other one had left its path? Copies of older files were not. */
-static bool is_later(const struct tail_file *file, const struct tail_stat *stat)
+static bool is_later(struct times file, const struct tail_stat *stat)
 {
-    int64_t since_ns = file->home_ns - STAMP_SLACK_NS;
+    int64_t since_ns = file.home_ns - STAMP_SLACK_NS;
 
     if (stat->identity.born_ns == 0)
-        return stat->modified_ns >= since_ns && stat->modified_ns >= file->modified_ns;
-    return stat->identity.born_ns >= since_ns && stat->identity.born_ns >= file->identity.born_ns;
+        return stat->modified_ns >= since_ns && stat->modified_ns >= file.modified_ns;
+    return stat->identity.born_ns >= since_ns && stat->identity.born_ns >= file.born_ns;
 }
 
 static bool is_between(const struct missed *missed, const struct tail_stat *stat)
 {
-    int64_t born_ns = missed->newest == NULL ? 0 : missed->newest->identity.born_ns;
-    return is_later(missed->last, stat) && (born_ns == 0 || stat->identity.born_ns <= born_ns);
+    int64_t newest_ns = missed->newest_born_ns;
+    return is_later(missed->last, stat) && (newest_ns == 0 || stat->identity.born_ns <= newest_ns);
 }
 
 static bool take_if_missed(void *context, const char *path, const char *name)
@@ -272,13 +298,14 @@ void tail_rotate_find_missed(struct tail *tail, struct sink *sink, const char *p
     const char *real = follow_links(path, buffer), *slash = strrchr(real, '/');
     struct missed missed = { .tail = tail,
                              .sink = sink,
-                             .newest = newest,
-                             .last = find_last(tail, path, newest),
+                             .newest_born_ns = newest == NULL ? 0 : newest->identity.born_ns,
                              .path = path,
                              .base = slash == NULL ? real : slash + 1 };
 
-    if (missed.last == NULL || (newest == NULL && !missed.last->moved))
+    const struct tail_file *last = find_last(tail, path, newest);
+    if (last == NULL || (newest == NULL && !last->moved))
         return;
+    missed.last = times_of(last);
     (void)tail_visit_folder_of(real, take_if_missed, &missed);
     tail_rotate_order(tail, path);
 }
@@ -325,7 +352,7 @@ static bool was_rotated_from(const struct tail *tail, const struct tail_file *fi
     struct tail_file *older = NULL;
 
     while ((older = tail_table_by_path(&tail->table, path, older)) != NULL) {
-        if (older->moved && !older->is_new && is_later(older, &stat))
+        if (older->moved && !older->is_new && is_later(times_of(older), &stat))
             return true;
     }
     return false;

@@ -19,11 +19,21 @@ bool tail_scan_is_ours(const struct tail *tail, const char *name)
     return false;
 }
 
+/* Unfolded already, if there was memory. */
+static struct text_list excluding(const struct tail *tail)
+{
+    const struct patterns_plain *plain = &tail->exclude;
+
+    if (plain->items == NULL)
+        return tail->config->exclude;
+    return (struct text_list){ (const char **)plain->items, plain->count };
+}
+
 bool tail_scan_excludes(const struct tail *tail, const char *path)
 {
-    const struct text_list *exclude = &tail->config->exclude;
+    struct text_list exclude = excluding(tail);
 
-    return patterns_excluding(exclude->items, exclude->count, path) != NULL;
+    return patterns_excluding(exclude.items, exclude.count, path) != NULL;
 }
 
 static bool begins_at_end(const struct tail *tail, const struct tail_stat *stat)
@@ -81,15 +91,27 @@ struct tail_file *tail_scan_find(struct tail *tail, struct sink *sink, const str
     return NULL;
 }
 
+/* A rotated file is looked for beside its path, and this may be in another folder. */
+static void note_other_path(struct tail_file *file, const char *path)
+{
+    if (file->other_path != NULL && strcmp(file->other_path, path) == 0)
+        return;
+    free(file->other_path);
+    file->other_path = strdup(path);
+}
+
 static void note_seen(struct tail *tail, struct tail_file *file, const char *path,
                       const struct tail_stat *stat)
 {
     bool has_news = stat->size != file->size || stat->modified_ns != file->modified_ns;
 
     file->seen = true;
+    file->left_out = false;
     if (strcmp(file->path, path) == 0) {
         file->at_home = true;
         file->home_ns = tail->scan_ns;
+    } else {
+        note_other_path(file, path);
     }
     file->modified_ns = stat->modified_ns;
     file->gone_ns = 0;
@@ -124,12 +146,6 @@ static void cannot_look_at(void *context, const char *path, int error)
     leave_folder_out(context, FIND_REFUSED, folder[0] == '\0' ? "/" : folder, error);
 }
 
-/* Does a look at a path say that nothing is there? Else it says nothing. */
-static bool is_absence(int error)
-{
-    return error == ENOENT || error == ENOTDIR || error == ELOOP;
-}
-
 static void visit(void *context, const char *path)
 {
     const struct look *look = context;
@@ -139,7 +155,7 @@ static void visit(void *context, const char *path)
     if (tail_scan_excludes(tail, path))
         return;
     if (!tail_stat_path(path, &stat)) {
-        if (!is_absence(errno))
+        if (!tail_is_absence(errno))
             cannot_look_at(context, path, errno);
         return;
     }
@@ -158,9 +174,9 @@ static void visit(void *context, const char *path)
 static bool may_look_into(void *context, const char *folder)
 {
     const struct look *look = context;
-    const struct text_list *exclude = &look->tail->config->exclude;
+    struct text_list exclude = excluding(look->tail);
 
-    if (patterns_exclude_below(exclude->items, exclude->count, folder))
+    if (patterns_exclude_below(exclude.items, exclude.count, folder))
         return false;
     tail_watch_folder(&look->tail->watch, folder);
     return true;
@@ -219,8 +235,28 @@ static bool is_hidden(const struct tail *tail, const struct tail_file *file)
         !tail_refused_hides(&tail->refused, file->path))
         return false;
     if (!tail_stat_path(file->path, &stat))
-        return !is_absence(errno);
+        return !tail_is_absence(errno);
     return tail_identity_same(&stat.identity, &file->identity);
+}
+
+static bool is_wanted_path(const struct tail *tail, const char *path)
+{
+    const struct text_list *paths = &tail->config->paths;
+
+    for (size_t i = 0; i < paths->count; i++) {
+        if (patterns_fit(paths->items[i], path).fits)
+            return !tail_scan_excludes(tail, path);
+    }
+    return false;
+}
+
+/* The look did not meet it, as it was not to. Patterns change with the configuration alone. */
+static bool is_left_out(const struct tail *tail, const struct tail_file *file)
+{
+    if (file->seen || file->finished)
+        return false;
+    return tail_own_is(tail, &file->identity) ||
+           (!tail->has_scanned && !is_wanted_path(tail, file->path));
 }
 
 /* What the look at all names says about one file. */
@@ -228,6 +264,10 @@ static void conclude(struct tail *tail, struct sink *sink, struct tail_file *fil
 {
     if (is_copy(tail, sink, file))
         return;
+    if (is_left_out(tail, file)) {
+        tail_file_leave_out(tail, file);
+        return;
+    }
     if (is_hidden(tail, file))
         return; /* nothing is said: neither that it has left its path nor that it is gone */
     if (file->at_home && file->moved) {
@@ -273,9 +313,10 @@ static void conclude_all(struct tail *tail, struct sink *sink)
     }
 }
 
-static bool is_long_gone(const struct tail_file *file, int64_t now_ns)
+static bool is_long_gone(const struct tail *tail, const struct tail_file *file, int64_t now_ns)
 {
-    return file->gone_ns != 0 && !file->queued && now_ns - file->gone_ns > GONE_KEPT_NS;
+    return file->gone_ns != 0 && !file->queued && now_ns - file->gone_ns > GONE_KEPT_NS &&
+           tail_file_is_settled(tail, file);
 }
 
 /* What was not read yet is held open, though its turn may come late: it may be removed until then.
@@ -286,7 +327,7 @@ static void hold_and_forget(struct tail *tail, struct sink *sink)
 
     for (uint32_t i = 0; i < tail->table.room; i++) {
         struct tail_file *file = tail_table_at(&tail->table, i);
-        if (file != NULL && is_long_gone(file, now_ns))
+        if (file != NULL && is_long_gone(tail, file, now_ns))
             tail_file_drop(tail, &file);
         else if (file != NULL && file->queued && !file->finished &&
                  tail->open_count < tail->max_open)

@@ -13,6 +13,7 @@
 #include "own.h"
 #include "pending.h"
 #include "refused.h"
+#include "stat.h"
 #include "watch.h"
 #include <limits.h>
 
@@ -24,6 +25,7 @@ struct tail {
     size_t buffer_bytes, buffer_room;    /* to read into; with what is behind it for joined lines */
     size_t line_room;                    /* the longest stretch that is looked at at once */
     struct tail_join *join, *spare_join; /* NULL: each line is an event; that of before a reload */
+    struct patterns_plain exclude;       /* no items: there are none, or no memory to unfold them */
     unsigned max_open;
 
     struct tail_table table;
@@ -45,17 +47,6 @@ struct tail {
     struct tail_refused refused;
 };
 
-/* What stat() says, as far as it matters here. */
-struct tail_stat {
-    struct tail_identity identity;
-    uint64_t size;
-    int64_t modified_ns;
-    bool is_regular;
-};
-bool tail_stat_path(const char *path, struct tail_stat *ret); /* follows links; false: errno */
-bool tail_stat_fd(int fd, struct tail_stat *ret);
-bool tail_identity_same(const struct tail_identity *a, const struct tail_identity *b);
-
 /* ---- file ---- */
 void tail_file_keep(const struct tail *tail, struct sink *sink); /* tells what the table takes */
 /* Not known before. From its beginning, or from its last line on. NULL: no room; told. */
@@ -68,6 +59,8 @@ void tail_file_renew(struct tail *tail, struct sink *sink, struct tail_file *fil
 /* It cannot be found any more: count what was not read. */
 void tail_file_vanish(struct tail *tail, struct sink *sink, struct tail_file *file);
 void tail_file_finish(struct tail *tail, struct tail_file *file); /* read to its end for good */
+/* It is not wanted any more: what is unread of it is no loss. */
+void tail_file_leave_out(struct tail *tail, struct tail_file *file);
 /* It has left its path; what is left in it is read, and it is kept for rotate_wait. */
 void tail_file_move(struct tail *tail, struct sink *sink, struct tail_file *file);
 /* When its rotate_wait ends; when its unfinished event has waited. */
@@ -75,8 +68,12 @@ void tail_file_expect(struct tail *tail, const struct tail_file *file);
 void tail_file_expect_line(struct tail *tail, const struct tail_file *file);
 void tail_file_failed(struct tail *tail, struct sink *sink, struct tail_file *file, const char *msg,
                       int error);
+/* It is tried again with a new descriptor: that is what cures a stale handle. */
+void tail_file_unreadable(struct tail *tail, struct sink *sink, struct tail_file *file, int error);
 void tail_file_note(struct tail *tail, struct tail_file *file); /* its size or offset changed */
 uint64_t tail_file_offset(const struct tail_file *file);
+/* Is all that was read of it delivered or counted? Else it must not be forgotten. */
+bool tail_file_is_settled(const struct tail *tail, const struct tail_file *file);
 void tail_file_drop(struct tail *tail, struct tail_file **filep);
 
 /* ---- rotate; a visit returns 0, or the errno that cut it short ---- */
@@ -89,7 +86,8 @@ typedef bool tail_origin_fn(const struct tail *tail, const struct tail_file *fil
 bool tail_rotate_origin(const struct tail *tail, const struct tail_file *file,
                         tail_origin_fn *is_origin, char ret_path[PATH_MAX], uint32_t *ret_rotation);
 
-/* Opens a file that has left its path, looked for by inode. -1: errno; ENOENT: it is not there. */
+/* Opens a file that has left its path, where it was seen last or by inode beside its path. -1:
+ * errno; ENOENT: it is not there. */
 int tail_rotate_open(const struct tail_file *file);
 int tail_open_same(const char *path, const struct tail_identity *identity); /* -1: errno */
 /* Files of the path that no scan has seen: begun after the last known one and, if there is a file

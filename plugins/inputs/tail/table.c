@@ -82,6 +82,7 @@ static void free_file(struct tail_file *file)
         (void)close(file->fd);
     resource_unref(&file->resource);
     free(file->path);
+    free(file->other_path);
     free(file);
 }
 

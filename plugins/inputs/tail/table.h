@@ -30,7 +30,8 @@ enum tail_ahead { AHEAD_NONE, AHEAD_LINE, AHEAD_HOLE };
 struct tail_file {
     struct tail_ref ref;
     struct tail_identity identity;
-    char *path; /* the name its events bear: that of the live file, also after a rotation */
+    char *path;       /* the name its events bear: that of the live file, also after a rotation */
+    char *other_path; /* where it was last seen under another name; NULL: nowhere, or no memory */
     int64_t modified_ns;
     int64_t home_ns; /* Unix; the last scan that saw it at its path */
     int fd, watch;   /* -1: none */
@@ -56,10 +57,11 @@ struct tail_file {
     bool moved;            /* not at its path any more: rotated */
     bool finishing;        /* rotate_wait is over: at its end deliver what is left */
     bool finished;         /* nothing is expected of it any more */
-    bool queued;           /* waiting to be read */
-    bool reading;          /* taken from the queue by the round that runs */
-    bool failed;           /* and was told; tried again at each scan */
-    bool at_end;           /* the last read came to the end of the file */
+    bool left_out; /* finished, since paths, exclude or own_output do not want it any more */
+    bool queued;   /* waiting to be read */
+    bool reading;  /* taken from the queue by the round that runs */
+    bool failed;   /* and was told; tried again at each scan */
+    bool at_end;   /* the last read came to the end of the file */
 
     /* For people who ask. Monotonic; 0: never */
     int64_t read_ms, end_ms; /* something was read; its end was reached */

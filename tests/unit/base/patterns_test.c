@@ -171,6 +171,27 @@ static void what_is_excluded_may_be_at_any_depth(void **unused)
     assert_false(patterns_exclude_below(patterns, 3, "/a/tmp"));
 }
 
+static void of_what_is_excluded_each_alternative_counts(void **unused)
+{
+    static const char *const patterns[] = { "*.{gz,bz2}", "/l/{a/**,b/x.{log,txt}}" };
+    static const char *const paths[] = { "/v/a.gz", "/v/a.bz2", "/l/b/x.log", "/l/b/x.txt" };
+    struct patterns_plain plain;
+    (void)unused;
+    assert_true(patterns_plain_make(patterns, 2, &plain));
+    assert_int_equal(plain.count, 5);
+    for (size_t i = 0; i < 4; i++) {
+        assert_string_equal(patterns_excluding(patterns, 2, paths[i]), patterns[i / 2]);
+        assert_string_equal(patterns_excluding((const char *const *)plain.items, 5, paths[i]),
+                            plain.items[i < 2 ? i : i + 1]);
+    }
+    assert_null(patterns_excluding(patterns, 2, "/v/a.{gz,bz2}"));
+    assert_null(patterns_excluding(patterns, 2, "/l/c/x.log"));
+    assert_true(patterns_exclude_below(patterns, 2, "/l/a"));
+    assert_true(patterns_exclude_below((const char *const *)plain.items, 5, "/l/a/more"));
+    assert_false(patterns_exclude_below(patterns, 2, "/l/b"));
+    patterns_plain_free(&plain);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +204,7 @@ int main(void)
         cmocka_unit_test(braces_are_taken_apart_and_escaped_ones_are_not),
         cmocka_unit_test(a_name_is_asked_about_for_each_alternative),
         cmocka_unit_test(what_is_excluded_may_be_at_any_depth),
+        cmocka_unit_test(of_what_is_excluded_each_alternative_counts),
         cmocka_unit_test(very_many_alternatives_are_bounded),
         cmocka_unit_test(what_is_excluded_names_the_pattern),
     };

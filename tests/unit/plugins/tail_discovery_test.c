@@ -92,10 +92,35 @@ static void looking_for_the_last_line_of_a_file_leaves_the_lines_of_others_alone
     rig_expect(&rig, "fresh unfinished ");
 }
 
+static void be_restored_with_a_file_of(time_t second)
+{
+    const struct timespec times[2] = { { .tv_sec = second }, { .tv_sec = second } };
+
+    begin_with("a\n");
+    assert_int_equal(utimensat(AT_FDCWD, rig_path(&rig, "app.log"), times, 0), 0);
+    rig_drain(&rig);
+    rig_settle_all(&rig);
+    rig_restart(&rig);
+    rig_append(&rig, "app.log", "b\n");
+    rig_expect(&rig, "a b ");
+}
+
+static void a_file_from_before_1970_does_not_make_the_checkpoint_unusable(void **unused)
+{
+    (void)unused;
+    be_restored_with_a_file_of(-1000);
+}
+
+static void a_file_of_a_far_future_does_not_make_the_checkpoint_unusable(void **unused)
+{
+    (void)unused;
+    be_restored_with_a_file_of(INT64_C(10000000000)); /* as far as file systems go, or less */
+}
+
 static void excluded_files_and_folders_are_left_out(void **unused)
 {
     (void)unused;
-    static const char *exclude[2] = { "*debug*" };
+    static const char *exclude[2] = { "*{trace,debug}*" };
 
     exclude[1] = strdup(rig_path(&rig, "no/*"));
     rig.config.exclude = (struct text_list){ exclude, 2 };
@@ -280,6 +305,7 @@ more_files_than_there_is_memory_for_are_told_once_and_read_when_others_are_gone(
     for (char name[2] = "1"; name[0] <= '3'; name[0]++)
         assert_int_equal(unlink(rig_path(&rig, name)), 0);
     rig_append(&rig, "4", "a\n");
+    rig_settle_all(&rig);
     wait_for_events(3);
 }
 
@@ -400,6 +426,8 @@ int main(void)
         TEST(files_that_appear_while_down_are_read_from_their_begin),
         TEST(old_files_are_begun_at_their_end),
         TEST(looking_for_the_last_line_of_a_file_leaves_the_lines_of_others_alone),
+        TEST(a_file_from_before_1970_does_not_make_the_checkpoint_unusable),
+        TEST(a_file_of_a_far_future_does_not_make_the_checkpoint_unusable),
         TEST(excluded_files_and_folders_are_left_out),
         TEST(more_files_than_descriptors_are_all_read),
         TEST(more_files_than_max_files_are_told_once),

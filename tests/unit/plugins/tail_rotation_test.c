@@ -3,7 +3,21 @@
  */
 #include "tail_scene.h"
 
+#include <sys/syscall.h>
 #include <time.h>
+
+enum { PROOF_MOST = 256 };
+static size_t unreadable_bytes; /* reads of up to so many fail, as of a server that is away */
+
+/* Stands before the C library's. */
+ssize_t pread(int fd, void *to, size_t bytes, off_t offset)
+{
+    if (unreadable_bytes > 0 && bytes <= unreadable_bytes) {
+        errno = EIO;
+        return -1;
+    }
+    return syscall(SYS_pread64, fd, to, bytes, offset);
+}
 
 static void expect_lost(const char *name, uint64_t bytes)
 {
@@ -369,6 +383,64 @@ static void an_unfinished_line_that_is_taken_back_is_counted_and_the_rest_is_kep
     expect_lost("app.log", 2);
 }
 
+/* ---- what cannot be read ---- */
+
+static void expect_patience(const char *first)
+{
+    rig_append(&rig, "app.log", "b\n");
+    unreadable_bytes = PROOF_MOST;
+    rig_expect(&rig, first);
+    assert_true(fake_sink_told(rig.sink, strerror(EIO)));
+    rig_drain(&rig);
+    assert_int_equal(rig.sink->numbers[SINK_SOURCES_REFUSED], 1);
+    unreadable_bytes = 0;
+    rig_drain(&rig);
+    rig_expect(&rig, "a b ");
+    assert_int_equal(rig.sink->numbers[SINK_SOURCES_REFUSED], 0);
+    assert_int_equal(rig.sink->numbers[SINK_SOURCES_TRUNCATED], 0);
+    expect_lost(NULL, 0);
+}
+
+static void a_file_whose_proof_cannot_be_read_is_not_taken_for_another(void **unused)
+{
+    (void)unused;
+    begin_with("a\n");
+    expect_patience("a ");
+}
+
+static void a_file_of_the_checkpoint_that_cannot_be_read_yet_is_not_begun_anew(void **unused)
+{
+    (void)unused;
+    begin_with("a\n");
+    rig_settle_all(&rig);
+    rig_restart(&rig);
+    expect_patience("a ");
+    assert_int_equal(rig.sink->tell_count, 1);
+}
+
+static void a_long_line_whose_proof_cannot_be_read_is_read_whole_later(void **unused)
+{
+    (void)unused;
+    static char line[1000];
+    rig.host.buffer_bytes = 2048;
+    rig.config.max_line_bytes = 300;
+    begin_with("a\n");
+    memset(line, 'x', sizeof(line) - 1);
+    rig_append(&rig, "app.log", line);
+    rig_drain(&rig); /* it is looked through by now */
+    rig_append(&rig, "app.log", "y\nb\n");
+    unreadable_bytes = PROOF_MOST;
+    rig_drain(&rig);
+    unreadable_bytes = 0;
+    rig_drain(&rig);
+    rig_drain(&rig);
+    assert_int_equal(rig.sink->event_count, 3);
+    assert_int_equal(rig.sink->events[1].body.bytes, 300);
+    assert_string_equal(fake_sink_body(rig.sink, 2), "b");
+    assert_int_equal(rig.sink->numbers[SINK_SOURCES_TRUNCATED], 0);
+    expect_lost(NULL, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -392,6 +464,9 @@ int main(void)
         TEST(a_huge_unfinished_line_that_is_written_anew_is_read_anew),
         TEST(bytes_cut_off_before_they_were_read_are_counted),
         TEST(an_unfinished_line_that_is_taken_back_is_counted_and_the_rest_is_kept),
+        TEST(a_file_whose_proof_cannot_be_read_is_not_taken_for_another),
+        TEST(a_file_of_the_checkpoint_that_cannot_be_read_yet_is_not_begun_anew),
+        TEST(a_long_line_whose_proof_cannot_be_read_is_read_whole_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
