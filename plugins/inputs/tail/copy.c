@@ -107,27 +107,43 @@ static bool may_wait(const struct tail *tail, const struct tail_file *file, uint
     return size >= TAIL_PREFIX_BYTES || clock_now_ms() - file->held_ms < tail->config->rotate_wait;
 }
 
+/* Asks whether the live one still is what it was: what waits for its cut is taken then. */
+static bool is_decided(struct tail *tail, struct sink *sink, struct tail_file *live,
+                       struct tail_file *file, enum tail_copy *ret)
+{
+    bool can_tell = refresh_live(tail, sink, live);
+
+    if (!can_tell)
+        file->held_ms = 0;
+    *ret = !can_tell ? TAIL_COPY_NOT : file->held_ms == 0 ? TAIL_COPY_TAKEN : TAIL_COPY_WAIT;
+    return *ret != TAIL_COPY_WAIT || file->fd < 0; /* which was closed for the other one */
+}
+
 enum tail_copy tail_copy_judge(struct tail *tail, struct sink *sink, struct tail_file *file)
 {
     struct tail_file *live = find_live(tail, file);
     struct tail_cursor place;
     struct tail_stat stat;
+    enum tail_copy ret;
 
     if (file->held_ms == 0)
         file->held_ms = clock_now_ms();
-    if (live == NULL || !tail_file_open(tail, sink, file) || !refresh_live(tail, sink, live)) {
+    if (live == NULL || !tail_file_open(tail, sink, file)) {
         file->held_ms = 0;
         return TAIL_COPY_NOT;
     }
-    if (file->held_ms == 0) /* taken when the live one was found to be cut off */
-        return TAIL_COPY_TAKEN;
-    if (file->fd < 0 || !tail_stat_fd(file->fd, &stat)) /* closed for the other one */
+    if (is_decided(tail, sink, live, file, &ret))
+        return ret;
+    if (!tail_stat_fd(file->fd, &stat))
         return TAIL_COPY_WAIT;
     file->size = stat.size;
     if (is_begin_of(file, live, stat.size) && may_wait(tail, file, stat.size)) {
         file->held_bytes = stat.size;
         return TAIL_COPY_WAIT;
     }
+    /* No more what the live one begins with: that may have been cut off since it was asked. */
+    if (is_decided(tail, sink, live, file, &ret))
+        return ret;
     if (!find_place(live, file->fd, &stat, file->held_bytes, &place)) {
         file->held_ms = 0;
         return TAIL_COPY_NOT;
