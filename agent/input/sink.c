@@ -79,11 +79,16 @@ static void show_shed(const struct sink *sink, size_t lane, enum flow why, size_
 
 /* ---- processors ---- */
 
+/* Processors see the reading's resource at events that bring none, as outputs do. */
 static enum processed process_event(struct sink *sink, struct event *event)
 {
+    struct resource *own = event->resource;
     enum processed processed = PROCESS_KEEP;
+
+    event->resource = own == NULL ? sink->resource : own;
     for (size_t i = 0; i < sink->processor_count && processed == PROCESS_KEEP; i++)
         processed = sink->processors[i].plugin->process(sink->processors[i].state, event);
+    event->resource = own;
     return processed;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/bell.h"
 #include "base/file.h"
+#include "event/resource.h"
 #include "input/sink.h"
 #include "own_ledger.h"
 
@@ -257,7 +258,7 @@ static void the_least_patient_lane_says_how_long_events_wait(void **unused)
 
 enum { ADDED = 9 };
 struct adding {
-    unsigned seen, lost;
+    unsigned seen, lost, without_host;
 };
 
 /* Adds more attributes than the first room has, keeps every second event. */
@@ -265,10 +266,13 @@ static enum processed add_attributes(void *state, struct event *event)
 {
     static const char *const keys[ADDED] = { "a", "b", "c", "d", "e", "f", "g", "h", "i" };
     struct adding *adding = state;
+    struct value host;
 
     for (size_t i = 0; i < ADDED; i++)
         event_integer(event, keys[i], (int64_t)i);
     adding->lost += event->lost_attributes;
+    adding->without_host += !event_field(event, SLICE("resource.host.name"), &host) ||
+                            !slice_equals(host.text, SLICE("here"));
     return adding->seen++ % 2 == 0 ? PROCESS_KEEP : PROCESS_DROP;
 }
 
@@ -303,6 +307,22 @@ static void attributes_that_processors_add_have_room_however_long_the_run_is(voi
     }
 }
 
+static void processors_see_the_resource_of_the_reading(void **unused)
+{
+    const struct attribute host = { SLICE("host.name"),
+                                    { .kind = VALUE_TEXT, .text = SLICE("here") } };
+    struct adding adding = { 0 };
+
+    (void)unused;
+    struct scene *scene = make(false, 0);
+    scene->sink.resource = resource_new(&host, 1);
+    assert_non_null(scene->sink.resource);
+    process(scene, 3, &adding);
+    assert_int_equal(adding.seen, 3);
+    assert_int_equal(adding.without_host, 0);
+    unmake(scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -310,6 +330,7 @@ int main(void)
         cmocka_unit_test(what_waited_in_its_source_counts_as_waited_in_the_lane),
         cmocka_unit_test(what_came_before_it_was_said_has_not_waited),
         cmocka_unit_test(attributes_that_processors_add_have_room_however_long_the_run_is),
+        cmocka_unit_test(processors_see_the_resource_of_the_reading),
         cmocka_unit_test(the_least_patient_lane_says_how_long_events_wait),
         cmocka_unit_test(room_ends_the_wait_and_nothing_is_lost),
         cmocka_unit_test(a_deadline_ends_the_wait_and_the_newest_are_counted),
