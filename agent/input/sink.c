@@ -128,6 +128,19 @@ static size_t process_part(struct sink *sink, struct amount *filtered, struct am
     return i;
 }
 
+static void tell_given_up(const struct sink *sink)
+{
+    for (size_t i = 0; i < sink->processor_count; i++) {
+        const struct processor *plugin = sink->processors[i].plugin;
+        uint64_t events =
+            plugin->given_up == NULL ? 0 : plugin->given_up(sink->processors[i].state);
+        if (events > 0)
+            LOG(LOG_WARN, "pattern of a processor was given up at events", LS("input", sink->input),
+                LS("processor", plugin->type.name),
+                LS("why", "it takes too many steps; taken as no match"), LU("events", events));
+    }
+}
+
 void sink_process(struct sink *sink, struct amount *filtered, struct amount *malformed,
                   void (*put)(struct sink *sink))
 {
@@ -147,6 +160,7 @@ void sink_process(struct sink *sink, struct amount *filtered, struct amount *mal
         sink->scratch.used = used_before; /* the lanes have copied what was there */
     }
     sink->events = events;
+    tell_given_up(sink);
 }
 
 void sink_count(struct sink *sink, enum flow flow, struct amount amount)
