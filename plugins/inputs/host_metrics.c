@@ -73,6 +73,7 @@ struct host_metrics {
     struct proc_file files[HOST_FILES];
     struct top *top;
     struct units *units;
+    struct disks *disks;
 };
 
 bool round_read(struct round *round, enum host_file file, struct slice *ret_text, struct err *err)
@@ -156,6 +157,7 @@ static enum collected host_metrics_collect(void *state, struct sink *sink)
         .top_count = (size_t)metrics->config->top_count,
         .top = &metrics->top,
         .units = &metrics->units,
+        .disks = &metrics->disks,
         .files = metrics->files,
     };
 
@@ -177,6 +179,7 @@ static void host_metrics_close(void *state)
         proc_file_fini(&metrics->files[i]);
     top_free(&metrics->top);
     units_free(&metrics->units);
+    disks_free(&metrics->disks);
     free(metrics->root);
 }
 
