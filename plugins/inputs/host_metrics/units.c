@@ -19,6 +19,7 @@ enum {
     DEPTH = 12,
     PATH_BYTES = 256,
     FILE_BYTES = 4096,
+    IO_BYTES = 64 * 1024, /* a line for each device: some hundreds */
     FIRST_ROOM = 64
 };
 
@@ -41,6 +42,7 @@ struct units {
     struct unit_list now, before; /* `before` is in the order of numbers */
     int64_t before_ns;            /* 0: this is the first round */
     bool told_no_memory;
+    char io_text[IO_BYTES];
 };
 
 /* The way down, without recursion: names come from outside. */
@@ -365,7 +367,7 @@ static bool sum_io(struct slice text, uint64_t *ret_read, uint64_t *ret_written)
 
 static void sample_files(struct round *round, int mount, const struct unit *unit)
 {
-    char buffer[FILE_BYTES];
+    char buffer[FILE_BYTES], *io_text = (*round->units)->io_text;
     struct slice text;
     uint64_t number, written;
 
@@ -374,7 +376,7 @@ static void sample_files(struct round *round, int mount, const struct unit *unit
     if (proc_read_small(mount, unit->path, "memory.events", buffer, sizeof(buffer), &text) &&
         find_number(text, SLICE("oom_kill"), &number))
         (void)sample(round, unit, KILLS, (double)number);
-    if (proc_read_small(mount, unit->path, "io.stat", buffer, sizeof(buffer), &text) &&
+    if (proc_read_whole(mount, unit->path, "io.stat", io_text, IO_BYTES, &text) &&
         sum_io(text, &number, &written)) {
         event_text(sample(round, unit, IO, (double)number), "disk.io.direction", SLICE("read"));
         event_text(sample(round, unit, IO, (double)written), "disk.io.direction", SLICE("write"));
