@@ -259,6 +259,28 @@ static void devices_of_a_unit_are_summed_however_many_and_never_in_part(void **s
     assert_int_equal(fixture->sink->event_count, 2);
 }
 
+/* One round without it says nothing of when it began, or of what it used since. */
+static void a_unit_that_was_missed_for_a_round_is_none_that_began_after_it(void **statep)
+{
+    struct fixture *fixture = *statep;
+
+    open_units(fixture);
+    put_unit(fixture, SLICES "/busy.service", 10, 0);
+    put_unit(fixture, SLICES "/old.service", 90000, 0);
+    collect(fixture);
+    int64_t boot_ns = fixture->sink->events[0].start_ns;
+    put_in(fixture, SLICES "/old.service", "cpu.stat", "\n");
+    collect(fixture);
+    put_unit(fixture, SLICES "/busy.service", 20, 0);
+    put_unit(fixture, SLICES "/old.service", 90000, 5000);
+    collect(fixture);
+    (void)find(fixture, "systemd.unit.cpu.time", "systemd.unit.name", "busy.service", "cpu.mode",
+               "user");
+    const struct event *event = find(fixture, "systemd.unit.cpu.time", "systemd.unit.name",
+                                     "old.service", "cpu.mode", "user");
+    assert_int_equal(event->start_ns, boot_ns);
+}
+
 static void set_descriptors(rlim_t most)
 {
     struct rlimit limit;
@@ -338,6 +360,7 @@ int main(void)
         TEST(without_the_memory_controller_it_is_told_once_and_the_rest_goes_on),
         TEST(a_host_without_version_2_fails_the_group),
         TEST(devices_of_a_unit_are_summed_however_many_and_never_in_part),
+        TEST(a_unit_that_was_missed_for_a_round_is_none_that_began_after_it),
         TEST(garbage_and_what_has_vanished_are_passed_over),
         TEST(files_stay_open_as_long_as_their_unit_is_there_and_descriptors_are_plenty),
         TEST(thousands_of_units_and_deep_ones_are_bounded_and_told),
