@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,9 @@ enum { STEPS = 2000, HEAP_KIB = 256, PATTERN_BYTES = 4096, NESTED = 50 };
 /* Of whole texts. WHOLE_STATES: of the automaton, three numbers each. WHOLE_CALLS: looks ahead and
  * the like, each of which may go to the end of the text. */
 enum { SHORT_BYTES = 2048, WHOLE_STATES = 133, WHOLE_CALLS = 16, WINDOW_STEP = 512 };
+/* Where patterns are interpreted, as in a service that may not write code, a step may go over all
+ * of a long repeat: so few of them, and the rest is for the one pass. */
+enum { WHOLE_STEPS_INTERPRETED = 32 };
 
 struct regex {
     pcre2_code *code;
@@ -65,6 +69,13 @@ static pcre2_code *compile(const char *pattern, uint32_t options, struct err *er
     (void)err_set(err, "'%s' is not a pattern, at its character %zu: %s", pattern, (size_t)at + 1,
                   (const char *)why);
     return NULL;
+}
+
+static bool is_interpreted(const struct regex *regex)
+{
+    size_t bytes = 0;
+
+    return pcre2_pattern_info(regex->code, PCRE2_INFO_JITSIZE, &bytes) != 0 || bytes == 0;
 }
 
 static struct regex *make(const char *pattern, uint32_t options, struct err *err)
@@ -127,6 +138,8 @@ struct regex *regex_new_whole(const char *pattern, struct err *err)
         regex_free(&regex);
         return NULL;
     }
+    if (is_interpreted(regex))
+        (void)pcre2_set_match_limit(regex->limits, WHOLE_STEPS_INTERPRETED);
     (void)pcre2_set_match_limit(regex->whole_limits, WHOLE_CALLS);
     (void)pcre2_set_heap_limit(regex->whole_limits, HEAP_KIB);
     return regex;
