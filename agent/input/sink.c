@@ -264,22 +264,17 @@ static void open_receipt(struct sink *sink)
         sink->receipt = receipts_open(sink->receipts);
 }
 
-static void offer(struct sink *sink)
+/* Counted first: an offer may wait for long. */
+static void count_and_offer(struct sink *sink)
 {
+    sink_count(sink, FLOW_filter, sink->left_out.filtered);
+    sink_count(sink, FLOW_malformed, sink->left_out.malformed);
+    sink->left_out = (struct left_out){ 0 };
     sink_show(sink, TAP_PROCESSED);
     open_receipt(sink);
     struct run_info run = { sink->receipt, sink->resource, clock_boot_ms() - sink->waited_ms };
     for (size_t i = 0; i < sink->lane_count && sink->count > 0; i++)
         offer_to_lane(sink, i, &run);
-}
-
-static void process_and_offer(struct sink *sink)
-{
-    struct amount filtered = { 0, 0 }, malformed = { 0, 0 };
-
-    sink_process(sink, &filtered, &malformed, offer);
-    sink_count(sink, FLOW_filter, filtered);
-    sink_count(sink, FLOW_malformed, malformed);
 }
 
 /* ---- after crashes ---- */
@@ -334,7 +329,7 @@ bool sink_flush(struct sink *sink)
     if (sink->count > 0 && !sink->refused) {
         note_run(sink, sink->count);
         sink_show(sink, TAP_READ);
-        process_and_offer(sink);
+        sink_process(sink, &sink->left_out.filtered, &sink->left_out.malformed, count_and_offer);
         note_run(sink, 0);
     }
     sink->count = 0;

@@ -40,6 +40,9 @@ struct sink {
     struct scratch scratch;
     int64_t waited_ms; /* in their source, the events of this read */
     struct set_aside aside;
+    struct left_out {
+        struct amount filtered, malformed;
+    } left_out;               /* by processors, of the part in hand; not counted yet */
     struct tap_view filtered; /* for who looks at what processors drop */
     bool refused;             /* stopping: events of this read were not taken */
     bool took_mark;           /* since the reading last looked */
