@@ -22,6 +22,7 @@
 #include "base/log_ring.h"
 #include "base/patterns.h"
 #include "base/random.h"
+#include "base/regex.h"
 #include "base/slice.h"
 #include "children/child.h"
 #include "children/request.h"
@@ -247,6 +248,9 @@ struct processor {
     struct plugin_type type;
     bool (*open)(void *state, const void *config, struct err *err);
     enum processed (*process)(void *state, struct event *event);
+    /* Optional. At how many events since the last call a pattern was given up: taken as no match,
+     * and the core tells it. */
+    uint64_t (*given_up)(void *state);
     void (*close)(void *state);
 };
 

@@ -5,7 +5,7 @@
 #include "base/check.h"
 #include "event/resource.h"
 
-enum { FIRST_ROOM = 8, MOST_ATTRIBUTES = 1024, SCRATCH_ALIGN = 8 };
+enum { FIRST_ROOM = 8, SCRATCH_ALIGN = 8 };
 
 static void *take_scratch(struct scratch *scratch, size_t bytes)
 {
@@ -21,7 +21,7 @@ static void *take_scratch(struct scratch *scratch, size_t bytes)
 static bool grow_attributes(struct event *event)
 {
     size_t room = event->attribute_room == 0 ? FIRST_ROOM : event->attribute_room * (size_t)2;
-    if (room > MOST_ATTRIBUTES)
+    if (room > EVENT_MOST_ATTRIBUTES)
         return false;
     struct attribute *grown = take_scratch(event->scratch, room * sizeof(*grown));
     if (grown == NULL)

@@ -29,6 +29,10 @@ struct attribute {
     struct value value;
 };
 
+/* Their room doubles, and what it was before stays in the scratch. */
+enum { EVENT_MOST_ATTRIBUTES = 1024 };
+#define EVENT_GROWTH_BYTES (2 * EVENT_MOST_ATTRIBUTES * sizeof(struct attribute))
+
 enum event_kind { EVENT_LOG, EVENT_SUM, EVENT_UPDOWN, EVENT_GAUGE };
 /* EVENT_SUM: monotonic sum; EVENT_UPDOWN: non-monotonic sum; both cumulative without EVENT_DELTA.
  * EVENT_GAUGE: gauge. */

@@ -55,7 +55,7 @@ static const char *only_output(const struct sink *sink)
     return sink->lane_count == 1 ? sink->lane_outputs[0] : "";
 }
 
-static void show(const struct sink *sink, enum tap_stage stage)
+void sink_show(const struct sink *sink, enum tap_stage stage)
 {
     if (!tap_is_wanted(stage))
         return;
@@ -80,22 +80,36 @@ static void show_shed(const struct sink *sink, size_t lane, enum flow why, size_
 
 /* ---- processors ---- */
 
+/* Processors see the reading's resource at events that bring none, as outputs do. */
 static enum processed process_event(struct sink *sink, struct event *event)
 {
+    struct resource *own = event->resource;
     enum processed processed = PROCESS_KEEP;
+
+    event->resource = own == NULL ? sink->resource : own;
     for (size_t i = 0; i < sink->processor_count && processed == PROCESS_KEEP; i++)
         processed = sink->processors[i].plugin->process(sink->processors[i].state, event);
+    event->resource = own;
     return processed;
 }
 
-void sink_process(struct sink *sink, struct amount *filtered, struct amount *malformed)
+/* Whether the next event has room for all that processors may add to it; those before it have taken
+ * some. An event alone has what there is. */
+static bool has_room(const struct sink *sink, size_t used_before)
 {
-    size_t kept = 0;
+    const struct scratch *scratch = &sink->scratch;
 
-    if (sink->processor_count == 0)
-        return;
+    return scratch->used == used_before || scratch->room - scratch->used >= EVENT_GROWTH_BYTES;
+}
+
+/* As many events as have room for what is added. Returns their number; sink->count is that of the
+ * kept ones, which stand first. */
+static size_t process_part(struct sink *sink, struct amount *filtered, struct amount *malformed)
+{
+    size_t kept = 0, i = 0, used_before = sink->scratch.used;
+
     tap_view_ask(&sink->filtered, TAP_FILTERED);
-    for (size_t i = 0; i < sink->count; i++) {
+    for (; i < sink->count && has_room(sink, used_before); i++) {
         struct event *event = &sink->events[i];
         uint64_t bytes = event_bytes(event); /* as it came: a processor may change it */
         enum processed processed = process_event(sink, event);
@@ -112,21 +126,48 @@ void sink_process(struct sink *sink, struct amount *filtered, struct amount *mal
         amount->bytes += bytes;
     }
     sink->count = kept;
+    return i;
+}
+
+static void tell_given_up(const struct sink *sink)
+{
+    for (size_t i = 0; i < sink->processor_count; i++) {
+        const struct processor *plugin = sink->processors[i].plugin;
+        uint64_t events =
+            plugin->given_up == NULL ? 0 : plugin->given_up(sink->processors[i].state);
+        if (events > 0)
+            LOG(LOG_WARN, "pattern of a processor was given up at events", LS("input", sink->input),
+                LS("processor", plugin->type.name),
+                LS("why", "it takes too many steps; taken as no match"), LU("events", events));
+    }
+}
+
+void sink_process(struct sink *sink, struct amount *filtered, struct amount *malformed,
+                  void (*put)(struct sink *sink))
+{
+    struct event *events = sink->events;
+    size_t left = sink->count, used_before = sink->scratch.used;
+
+    if (sink->processor_count == 0) {
+        put(sink);
+        return;
+    }
+    while (left > 0 && !sink->refused) {
+        size_t done = process_part(sink, filtered, malformed);
+        put(sink);
+        sink->events += done;
+        left -= done;
+        sink->count = left;
+        sink->scratch.used = used_before; /* the lanes have copied what was there */
+    }
+    sink->events = events;
+    tell_given_up(sink);
 }
 
 void sink_count(struct sink *sink, enum flow flow, struct amount amount)
 {
     if (amount.events > 0)
         count_in_lanes(sink, flow, amount.events, amount.bytes);
-}
-
-static void process_and_count(struct sink *sink)
-{
-    struct amount filtered = { 0, 0 }, malformed = { 0, 0 };
-
-    sink_process(sink, &filtered, &malformed);
-    sink_count(sink, FLOW_filter, filtered);
-    sink_count(sink, FLOW_malformed, malformed);
 }
 
 /* ---- lanes ---- */
@@ -224,6 +265,19 @@ static void open_receipt(struct sink *sink)
         sink->receipt = receipts_open(sink->receipts);
 }
 
+/* Counted first: an offer may wait for long. */
+static void count_and_offer(struct sink *sink)
+{
+    sink_count(sink, FLOW_filter, sink->left_out.filtered);
+    sink_count(sink, FLOW_malformed, sink->left_out.malformed);
+    sink->left_out = (struct left_out){ 0 };
+    sink_show(sink, TAP_PROCESSED);
+    open_receipt(sink);
+    struct run_info run = { sink->receipt, sink->resource, clock_boot_ms() - sink->waited_ms };
+    for (size_t i = 0; i < sink->lane_count && sink->count > 0; i++)
+        offer_to_lane(sink, i, &run);
+}
+
 /* ---- after crashes ---- */
 
 static void tell_set_aside(const struct sink *sink)
@@ -272,9 +326,8 @@ bool sink_flush(struct sink *sink)
     CHECK(sink->magic == SINK_MAGIC);
     sink_stand_if_left(sink);
     if (sink->parcel.is_open) {
-        show(sink, TAP_READ);
+        sink_show(sink, TAP_READ);
         sink_parcel_put(sink);
-        show(sink, TAP_PROCESSED);
         sink->count = 0;
         sink->scratch.used = 0;
         return sink->parcel.verdict == PARCEL_TAKEN;
@@ -283,13 +336,8 @@ bool sink_flush(struct sink *sink)
         set_aside_events(sink);
     if (sink->count > 0 && !sink->refused) {
         note_run(sink, sink->count);
-        show(sink, TAP_READ);
-        process_and_count(sink);
-        show(sink, TAP_PROCESSED);
-        open_receipt(sink);
-        struct run_info run = { sink->receipt, sink->resource, clock_boot_ms() - sink->waited_ms };
-        for (size_t i = 0; i < sink->lane_count && sink->count > 0; i++)
-            offer_to_lane(sink, i, &run);
+        sink_show(sink, TAP_READ);
+        sink_process(sink, &sink->left_out.filtered, &sink->left_out.malformed, count_and_offer);
         note_run(sink, 0);
     }
     sink->count = 0;

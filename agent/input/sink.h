@@ -40,6 +40,9 @@ struct sink {
     struct scratch scratch;
     int64_t waited_ms; /* in their source, the events of this read */
     struct set_aside aside;
+    struct left_out {
+        struct amount filtered, malformed;
+    } left_out;               /* by processors, of the part in hand; not counted yet */
     struct tap_view filtered; /* for who looks at what processors drop */
     bool refused;             /* stopping: events of this read were not taken */
     bool took_mark;           /* since the reading last looked */
@@ -64,7 +67,11 @@ enum { SINK_MAGIC = 0x51e4c0de };
 void sink_stand_if_left(struct sink *sink);
 /* For sink_parcel.c: into the lanes of an open parcel. */
 void sink_parcel_put(struct sink *sink);
-void sink_process(struct sink *sink, struct amount *filtered, struct amount *malformed);
+void sink_show(const struct sink *sink, enum tap_stage stage);
+/* Puts the run in parts, each as many events as the scratch has room for what processors add; for
+ * `put` events and count are those of the part that are kept. */
+void sink_process(struct sink *sink, struct amount *filtered, struct amount *malformed,
+                  void (*put)(struct sink *sink));
 void sink_count(struct sink *sink, enum flow flow, struct amount amount);
 void sink_tell_news(const struct sink *sink, size_t lane, const struct lane_news *news);
 

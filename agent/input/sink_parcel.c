@@ -25,13 +25,12 @@ bool sink_parcel_begin(struct sink *sink, uint64_t id)
     return true;
 }
 
-void sink_parcel_put(struct sink *sink)
+/* Into all lanes, while none has said no. */
+static void add_part(struct sink *sink)
 {
     struct sink_parcel *parcel = &sink->parcel;
 
-    if (parcel->verdict != PARCEL_TAKEN || sink->count == 0)
-        return;
-    sink_process(sink, &parcel->filtered, &parcel->malformed);
+    sink_show(sink, TAP_PROCESSED);
     struct run_info run = { parcel->receipt, sink->resource, clock_boot_ms() };
     for (size_t i = 0; i < sink->lane_count && parcel->verdict == PARCEL_TAKEN; i++) {
         switch (lane_parcel_add(sink->lanes[i], sink->events, sink->count, &run)) {
@@ -45,6 +44,14 @@ void sink_parcel_put(struct sink *sink)
             break;
         }
     }
+}
+
+void sink_parcel_put(struct sink *sink)
+{
+    struct sink_parcel *parcel = &sink->parcel;
+
+    if (parcel->verdict == PARCEL_TAKEN && sink->count > 0)
+        sink_process(sink, &parcel->filtered, &parcel->malformed, add_part);
 }
 
 bool sink_parcel_fails(const struct sink *sink)

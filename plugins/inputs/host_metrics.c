@@ -66,13 +66,13 @@ static const char *const paths[HOST_FILES] = {
 
 struct host_metrics {
     const struct host_metrics_config *config;
-    char *root; /* without a slash at its end */
-    int64_t
-        boot_ns; /* Unix; of the start, so that the sums keep their begin when the clock is set */
+    char *root;      /* without a slash at its end */
+    int64_t boot_ns; /* Unix; kept, so that the sums keep their begin when the clock is set */
     bool wanted[GROUPS];
     struct proc_file files[HOST_FILES];
     struct top *top;
     struct units *units;
+    struct disks *disks;
 };
 
 bool round_read(struct round *round, enum host_file file, struct slice *ret_text, struct err *err)
@@ -121,6 +121,11 @@ static bool host_metrics_check(const void *config, struct err *err)
     return true;
 }
 
+static int64_t boot_time_ns(int64_t now_ns)
+{
+    return now_ns - clock_boot_ms() * NS_PER_MS;
+}
+
 static bool host_metrics_open(void *state, const void *config, const struct host *host,
                               struct err *err)
 {
@@ -128,7 +133,7 @@ static bool host_metrics_open(void *state, const void *config, const struct host
 
     (void)host;
     metrics->config = config;
-    metrics->boot_ns = clock_real_ns() - clock_boot_ms() * NS_PER_MS;
+    metrics->boot_ns = boot_time_ns(clock_real_ns());
     for (size_t i = 0; i < HOST_FILES; i++)
         proc_file_init(&metrics->files[i]);
     for (size_t i = 0; i < metrics->config->collect.count; i++) {
@@ -147,15 +152,20 @@ static bool host_metrics_open(void *state, const void *config, const struct host
 static enum collected host_metrics_collect(void *state, struct sink *sink)
 {
     struct host_metrics *metrics = state;
+    int64_t now_ns = clock_real_ns();
+
+    if (metrics->boot_ns > now_ns) /* the clock was set back by more than the host is up */
+        metrics->boot_ns = boot_time_ns(now_ns);
     struct round round = {
         .sink = sink,
         .root = metrics->root,
-        .now_ns = clock_real_ns(),
+        .now_ns = now_ns,
         .boot_ns = metrics->boot_ns,
         .filesystem_types = &metrics->config->filesystem_types,
         .top_count = (size_t)metrics->config->top_count,
         .top = &metrics->top,
         .units = &metrics->units,
+        .disks = &metrics->disks,
         .files = metrics->files,
     };
 
@@ -177,6 +187,7 @@ static void host_metrics_close(void *state)
         proc_file_fini(&metrics->files[i]);
     top_free(&metrics->top);
     units_free(&metrics->units);
+    disks_free(&metrics->disks);
     free(metrics->root);
 }
 

@@ -9,7 +9,8 @@
 #include <fcntl.h>
 #include <poll.h>
 
-enum { READ_LEAST = 64 * 1024, EVENT_EXTRA = 64 };
+/* LAST_BYTES: at the stop, as much as a pipe holds. */
+enum { READ_LEAST = 64 * 1024, EVENT_EXTRA = 64, LAST_BYTES = 1024 * 1024 };
 
 #define STDIN_OPTIONS(X, T)                                                                        \
     X(T, max_line_bytes, size, "64KiB", "1", "1MiB",                                               \
@@ -20,6 +21,7 @@ DECLARE_OPTIONS(stdin_config, STDIN_OPTIONS);
 struct stdin_lines {
     struct line_buffer buffer;
     uint64_t lines, cut; /* of this collect */
+    size_t last_bytes;   /* taken since the stop */
     struct joining joining;
     struct peer nobody; /* the one stream that is joined */
 };
@@ -111,6 +113,7 @@ static enum collected take_lines(struct stdin_lines *in, struct sink *sink)
     if (bytes <= 0)
         return end_input(in, sink);
     line_buffer_add(&in->buffer, (size_t)bytes);
+    in->last_bytes += (size_t)bytes;
     while (line_buffer_next(&in->buffer, &line))
         emit(in, sink, &line);
     count_lines(in, sink);
@@ -123,6 +126,7 @@ static enum collected stdin_collect(void *state, struct sink *sink)
 
     joining_begin(&in->joining, sink);
     enum collected collected = take_lines(in, sink);
+    in->last_bytes = 0;
     joining_tend(&in->joining, sink);
     return collected;
 }
@@ -135,13 +139,16 @@ static void stdin_wait(void *state, struct waits *waits)
     joining_wait(&in->joining, waits);
 }
 
-/* What waits for the rest of its event; a line that is not whole may still get its end. */
+/* What is in the pipe by then, and a line that is not whole: nobody else has it. Should a reload
+ * bring the input back, its rest is another event. */
 static enum collected stdin_last(void *state, struct sink *sink)
 {
     struct stdin_lines *in = state;
 
     joining_begin(&in->joining, sink);
-    joining_end_all(&in->joining, sink);
+    if (in->last_bytes < LAST_BYTES && take_lines(in, sink) == COLLECT_MORE)
+        return COLLECT_MORE;
+    (void)end_input(in, sink);
     return COLLECT_IDLE;
 }
 

@@ -4,8 +4,6 @@
  * Runs in the reading's thread. */
 #include "plugin.h"
 
-#include <regex.h>
-
 enum { NUMBER_BYTES = 32 };
 enum filter_action { FILTER_DROP, FILTER_KEEP };
 
@@ -15,7 +13,7 @@ enum filter_action { FILTER_DROP, FILTER_KEEP };
     X(T, field, text, "body", ANY, ANY,                                                            \
       "body, severity_text, severity_number, unit, an attribute's key, or resource.KEY")           \
     X(T, pattern, text, "", ANY, ANY,                                                              \
-      "POSIX extended regular expression that has to match somewhere in the field")                \
+      "Pattern (PCRE2) that has to match somewhere in the field; . is a line's end too")           \
     X(T, equals, text, "", ANY, ANY, "Or the whole field, as text; numbers in decimal")            \
     X(T, invert, flag, "no", ANY, ANY,                                                             \
       "Match events whose field does not, or that have no such field")
@@ -24,25 +22,13 @@ DECLARE_OPTIONS(filter_config, FILTER_OPTIONS);
 struct filter {
     const struct filter_config *config;
     struct slice field, equals;
-    bool has_pattern;
-    regex_t pattern;
+    struct regex *pattern; /* NULL: equals */
+    uint64_t given_up;
 };
-
-static bool compile(const char *text, regex_t *ret, struct err *err)
-{
-    char why[128];
-    int failed = regcomp(ret, text, REG_EXTENDED | REG_NOSUB);
-
-    if (failed == 0)
-        return true;
-    (void)regerror(failed, ret, why, sizeof(why));
-    return err_set(err, "pattern '%s': %s", text, why);
-}
 
 static bool filter_check(const void *config, struct err *err)
 {
     const struct filter_config *cfg = config;
-    regex_t pattern;
 
     if ((cfg->pattern[0] == '\0') == (cfg->equals[0] == '\0'))
         return err_set(err, "give either a pattern or equals");
@@ -50,10 +36,10 @@ static bool filter_check(const void *config, struct err *err)
         return err_set(err, "field is empty: name one, or leave it out for body");
     if (cfg->pattern[0] == '\0')
         return true;
-    if (!compile(cfg->pattern, &pattern, err))
-        return false;
-    regfree(&pattern);
-    return true;
+    struct regex *pattern = regex_new_whole(cfg->pattern, err);
+    bool is_pattern = pattern != NULL;
+    regex_free(&pattern);
+    return is_pattern;
 }
 
 static bool filter_open(void *state, const void *config, struct err *err)
@@ -65,8 +51,8 @@ static bool filter_open(void *state, const void *config, struct err *err)
     filter->equals = slice_of(filter->config->equals);
     if (filter->config->pattern[0] == '\0')
         return true;
-    filter->has_pattern = compile(filter->config->pattern, &filter->pattern, err);
-    return filter->has_pattern;
+    filter->pattern = regex_new_whole(filter->config->pattern, err);
+    return filter->pattern != NULL;
 }
 
 static struct slice text_of(const struct value *value, char number[NUMBER_BYTES])
@@ -86,7 +72,7 @@ static struct slice text_of(const struct value *value, char number[NUMBER_BYTES]
     return SLICE("");
 }
 
-static bool matches(const struct filter *filter, const struct event *event)
+static bool matches(struct filter *filter, const struct event *event)
 {
     struct value value;
     char number[NUMBER_BYTES];
@@ -94,28 +80,35 @@ static bool matches(const struct filter *filter, const struct event *event)
     if (!event_field(event, filter->field, &value))
         return false;
     struct slice text = text_of(&value, number);
-    if (!filter->has_pattern)
+    if (filter->pattern == NULL)
         return slice_equals(text, filter->equals);
-    /* REG_STARTEND: the text has no NUL at its end, and may have some within. */
-    regmatch_t range = { .rm_so = 0, .rm_eo = (regoff_t)text.bytes };
-    return regexec(&filter->pattern, text.bytes == 0 ? "" : text.data, 1, &range, REG_STARTEND) ==
-           0;
+    enum regex_found found = regex_find_whole(filter->pattern, text);
+    filter->given_up += found == REGEX_GAVE_UP;
+    return found == REGEX_YES;
 }
 
 static enum processed filter_process(void *state, struct event *event)
 {
-    const struct filter *filter = state;
+    struct filter *filter = state;
     bool hit = matches(filter, event) != filter->config->invert;
     bool keep = hit == (filter->config->action == FILTER_KEEP);
 
     return keep ? PROCESS_KEEP : PROCESS_DROP;
 }
 
+static uint64_t filter_given_up(void *state)
+{
+    struct filter *filter = state;
+    uint64_t given_up = filter->given_up;
+
+    filter->given_up = 0;
+    return given_up;
+}
+
 static void filter_close(void *state)
 {
     struct filter *filter = state;
-    if (filter->has_pattern)
-        regfree(&filter->pattern);
+    regex_free(&filter->pattern);
 }
 
 const struct processor processor_filter = {
@@ -123,5 +116,6 @@ const struct processor processor_filter = {
               .check = filter_check },
     .open = filter_open,
     .process = filter_process,
+    .given_up = filter_given_up,
     .close = filter_close,
 };

@@ -28,6 +28,7 @@ enum host_file {
 
 struct top;   /* of top.c: what was seen of each process a round ago */
 struct units; /* of units.c: the same of each control group */
+struct disks; /* of disk.c: the same of each disk */
 
 enum { GROUP_ROWS = 256 }; /* devices, interfaces, mounts: more are left out and told */
 
@@ -39,6 +40,7 @@ struct round {
     size_t top_count;                         /* of group_top_processes() and group_units() */
     struct top **top;                         /* made when it is first needed */
     struct units **units;                     /* the same */
+    struct disks **disks;                     /* the same */
     struct proc_file *files;                  /* [HOST_FILES] */
     struct slice texts[HOST_FILES];           /* what was read in this round; NULL: not yet */
 };
@@ -69,3 +71,4 @@ bool group_temperature(struct round *round, struct err *err);
 bool group_units(struct round *round, struct err *err);
 void top_free(struct top **topp);
 void units_free(struct units **unitsp);
+void disks_free(struct disks **disksp);

@@ -107,6 +107,22 @@ bool proc_read_small(int folder, const char *name, const char *file, char *ret, 
     return has_text;
 }
 
+bool proc_read_whole(int folder, const char *name, const char *file, char *ret, size_t room,
+                     struct slice *ret_text)
+{
+    int fd = open_small(folder, name, file);
+    size_t bytes = 0;
+    ssize_t more = -1;
+
+    while (fd >= 0 && bytes < room &&
+           (more = pread(fd, ret + bytes, room - bytes, (off_t)bytes)) > 0)
+        bytes += (size_t)more;
+    if (fd >= 0)
+        (void)close(fd);
+    *ret_text = (struct slice){ ret, bytes };
+    return more == 0 && bytes > 0;
+}
+
 /* Descriptors are given from the lowest on: a low one says that few are in use. Where the limit is
  * tight, all are for others: files to be read, connections. */
 static bool may_keep(int fd)

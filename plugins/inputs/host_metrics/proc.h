@@ -24,8 +24,11 @@ bool proc_file_read(struct proc_file *file, const char *root, const char *path,
  * false: it cannot be read, or it is empty; the text is empty then. */
 bool proc_read_small(int folder, const char *name, const char *file, char *ret, size_t room,
                      struct slice *ret_text);
-/* The same, and the descriptor stays open for the next time, while there are plenty: *fd is -1 or
- * that of this very file. */
+/* The same of a file that may be long: all of it. false also where it does not fit. */
+bool proc_read_whole(int folder, const char *name, const char *file, char *ret, size_t room,
+                     struct slice *ret_text);
+/* As proc_read_small(), and the descriptor stays open for the next time, while there are plenty:
+ * *fd is -1 or that of this very file. */
 bool proc_read_kept(int *fd, int folder, const char *name, const char *file, char *ret, size_t room,
                     struct slice *ret_text);
 void proc_close_kept(int *fd);

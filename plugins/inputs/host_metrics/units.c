@@ -19,6 +19,7 @@ enum {
     DEPTH = 12,
     PATH_BYTES = 256,
     FILE_BYTES = 4096,
+    IO_BYTES = 64 * 1024, /* a line for each device: some hundreds */
     FIRST_ROOM = 64
 };
 
@@ -40,7 +41,9 @@ struct unit_list {
 struct units {
     struct unit_list now, before; /* `before` is in the order of numbers */
     int64_t before_ns;            /* 0: this is the first round */
+    bool was_partial;             /* in that round units were left out, or not to be read */
     bool told_no_memory;
+    char io_text[IO_BYTES];
 };
 
 /* The way down, without recursion: names come from outside. */
@@ -50,7 +53,8 @@ struct walk {
     bool has_memory[DEPTH]; /* what is in it has that controller */
     size_t depth, seen;
     char path[PATH_BYTES];
-    bool left_out;
+    bool left_out; /* over a bound */
+    bool missed;   /* gone meanwhile, or not to be read this time */
 };
 
 static void empty_list(struct unit_list *list)
@@ -190,6 +194,7 @@ static void enter(struct walk *walk, int parent, const char *name, size_t end)
     int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *folder = fd < 0 ? NULL : fdopendir(fd);
     if (folder == NULL) { /* it is gone meanwhile */
+        walk->missed = true;
         if (fd >= 0)
             (void)close(fd);
         return;
@@ -233,13 +238,15 @@ static bool take_folder(struct walk *walk, const struct dirent *entry, struct un
     unit->number = entry->d_ino;
     memcpy(unit->path, walk->path, end + bytes + 1);
     take_descriptors(unit, find_unit(&units->before, unit->number));
-    if (!read_unit(parent, entry->d_name, walk->has_memory[walk->depth - 1], unit))
+    if (!read_unit(parent, entry->d_name, walk->has_memory[walk->depth - 1], unit)) {
+        walk->missed = true;
         drop_last(list);
+    }
     return true;
 }
 
-/* Takes the mount's folder. */
-static bool find_units(struct round *round, int mount, struct units *units)
+/* ret_partial: some may be missing. */
+static bool find_units(struct round *round, int mount, struct units *units, bool *ret_partial)
 {
     struct walk walk = { .depth = 0 };
     bool has_room = true;
@@ -255,6 +262,7 @@ static bool find_units(struct round *round, int mount, struct units *units)
     }
     if (walk.left_out)
         round_tell_left_out(round, "units");
+    *ret_partial = walk.left_out || walk.missed;
     return has_room;
 }
 
@@ -272,18 +280,23 @@ static int by_memory(const void *a, const void *b)
     return left->memory > right->memory ? -1 : left->memory < right->memory;
 }
 
-/* A unit that was not there a round ago began after that; of the others it is not known. */
-static void find_use(struct units *units, int64_t boot_ns)
+/* A unit that was not there a round ago began after that; of the others it is not known, nor of any
+ * where that round did not see all: those have used nothing yet. */
+static void find_use(struct units *units, int64_t boot_ns, int64_t now_ns)
 {
     for (size_t i = 0; i < units->now.count; i++) {
         struct unit *unit = &units->now.items[i];
         const struct unit *before = find_unit(&units->before, unit->number);
         uint64_t time = unit->user + unit->system;
-        uint64_t earlier = before == NULL ? 0 : before->user + before->system;
+        uint64_t earlier = before != NULL       ? before->user + before->system
+                           : units->was_partial ? time
+                                                : 0;
         unit->used = time > earlier ? time - earlier : 0;
-        unit->since_ns = before != NULL          ? before->since_ns
-                         : units->before_ns == 0 ? boot_ns
-                                                 : units->before_ns;
+        unit->since_ns = before != NULL                                ? before->since_ns
+                         : units->before_ns == 0 || units->was_partial ? boot_ns
+                                                                       : units->before_ns;
+        if (unit->since_ns > now_ns) /* the clock was set back */
+            unit->since_ns = boot_ns;
     }
 }
 
@@ -365,7 +378,7 @@ static bool sum_io(struct slice text, uint64_t *ret_read, uint64_t *ret_written)
 
 static void sample_files(struct round *round, int mount, const struct unit *unit)
 {
-    char buffer[FILE_BYTES];
+    char buffer[FILE_BYTES], *io_text = (*round->units)->io_text;
     struct slice text;
     uint64_t number, written;
 
@@ -374,7 +387,7 @@ static void sample_files(struct round *round, int mount, const struct unit *unit
     if (proc_read_small(mount, unit->path, "memory.events", buffer, sizeof(buffer), &text) &&
         find_number(text, SLICE("oom_kill"), &number))
         (void)sample(round, unit, KILLS, (double)number);
-    if (proc_read_small(mount, unit->path, "io.stat", buffer, sizeof(buffer), &text) &&
+    if (proc_read_whole(mount, unit->path, "io.stat", io_text, IO_BYTES, &text) &&
         sum_io(text, &number, &written)) {
         event_text(sample(round, unit, IO, (double)number), "disk.io.direction", SLICE("read"));
         event_text(sample(round, unit, IO, (double)written), "disk.io.direction", SLICE("write"));
@@ -410,10 +423,12 @@ static void tell_no_memory(struct round *round, struct units *units)
 
 static bool collect_units(struct round *round, int mount, struct units *units, struct err *err)
 {
-    if (!find_units(round, mount, units))
+    bool is_partial;
+
+    if (!find_units(round, mount, units, &is_partial))
         return err_set(err, "out of memory for %zu units", units->now.count);
     tell_no_memory(round, units);
-    find_use(units, round->boot_ns);
+    find_use(units, round->boot_ns, round->now_ns);
     if (units->now.count > 0)
         choose(&units->now, round->top_count);
     for (size_t i = 0; i < units->now.count; i++) {
@@ -427,6 +442,7 @@ static bool collect_units(struct round *round, int mount, struct units *units, s
     units->before = units->now;
     units->now = before;
     units->before_ns = round->now_ns;
+    units->was_partial = is_partial;
     return true;
 }
 

@@ -28,12 +28,13 @@ static bool take_sequence(struct slice *rest, struct syslog_message *message)
     return true;
 }
 
-static bool take_marked_stamp(struct slice *rest, struct syslog_message *message, struct stamp *ret)
+static bool take_marked_stamp(struct slice *rest, int64_t now_ns, struct syslog_message *message,
+                              struct stamp *ret)
 {
     struct slice at = *rest;
     bool is_marked = cursor_take(&at, '*') || cursor_take(&at, '.');
 
-    if (!stamp_take_any(&at, ret))
+    if (!stamp_take_any(&at, now_ns, ret))
         return false;
     message->is_time_unsure = is_marked;
     *rest = at;
@@ -47,8 +48,8 @@ static bool is_host_letter(char letter)
 }
 
 /* "router: " before another number or a time, "RP/0/RSP0/CPU0:" right before one. */
-static bool take_origin(struct slice *rest, struct syslog_message *message, struct stamp *ret,
-                        bool *ret_has_stamp)
+static bool take_origin(struct slice *rest, int64_t now_ns, struct syslog_message *message,
+                        struct stamp *ret, bool *ret_has_stamp)
 {
     const char *colon = memchr(rest->data, ':', rest->bytes > 64 ? 64 : rest->bytes);
     size_t bytes = colon == NULL ? 0 : (size_t)(colon - rest->data);
@@ -62,7 +63,7 @@ static bool take_origin(struct slice *rest, struct syslog_message *message, stru
     struct slice at = { colon + 1, rest->bytes - bytes - 1 };
     cursor_skip_blanks(&at);
     bool has_sequence = take_sequence(&at, message);
-    *ret_has_stamp = take_marked_stamp(&at, message, ret);
+    *ret_has_stamp = take_marked_stamp(&at, now_ns, message, ret);
     if (!has_sequence && !*ret_has_stamp)
         return false;
     message->host = (struct slice){ rest->data, bytes };
@@ -192,7 +193,7 @@ static void take_host_and_tag(struct slice *rest, const struct syslog_context *c
     (void)take_sequence(&behind, message);
     struct stamp second;
     if (message->has_sequence &&
-        take_marked_stamp(&behind, message, &second)) { /* through a relay */
+        take_marked_stamp(&behind, context->now_ns, message, &second)) { /* through a relay */
         (void)cursor_take(&behind, ':');
         cursor_skip_blanks(&behind);
     }
@@ -240,7 +241,8 @@ static void skip_version(struct slice *rest)
 }
 
 /* All before the time, and the time. false: there is none. */
-static bool take_head(struct slice *rest, struct syslog_message *message, struct stamp *ret)
+static bool take_head(struct slice *rest, int64_t now_ns, struct syslog_message *message,
+                      struct stamp *ret)
 {
     struct slice at = *rest;
     bool has_stamp = false;
@@ -250,10 +252,10 @@ static bool take_head(struct slice *rest, struct syslog_message *message, struct
     if (cursor_take(&at, ':'))
         cursor_skip_blanks(&at);
     (void)take_sequence(&at, message);
-    if (take_marked_stamp(&at, message, ret))
+    if (take_marked_stamp(&at, now_ns, message, ret))
         has_stamp = true;
     else
-        (void)take_origin(&at, message, ret, &has_stamp);
+        (void)take_origin(&at, now_ns, message, ret, &has_stamp);
     if (!has_stamp && !take_mnemonic(&at, message)) {
         message->has_sequence = false; /* a number, a colon: the text begins so */
         message->host.bytes = 0;
@@ -268,7 +270,7 @@ void syslog_parse_3164(struct slice rest, const struct syslog_context *context,
 {
     struct stamp stamp;
     struct slice at = rest;
-    bool has_stamp = take_head(&at, message, &stamp);
+    bool has_stamp = take_head(&at, context->now_ns, message, &stamp);
 
     if (has_stamp) {
         message->time_ns = stamp_ns(&stamp, context->zone, context->now_ns);

@@ -191,29 +191,43 @@ bool stamp_take_rfc3339(struct slice *rest, struct stamp *ret)
     return true;
 }
 
-static void skip_weekday(struct slice *rest)
+static bool skip_weekday(struct slice *rest)
 {
     static const char names[] = "montuewedthufrisatsun";
     char name[3];
 
     if (rest->bytes < 4 || rest->data[3] != ' ')
-        return;
+        return false;
     for (size_t i = 0; i < sizeof(name); i++)
         name[i] = (char)(rest->data[i] | 0x20);
     for (size_t day = 0; day < 7; day++) {
         if (memcmp(names + day * 3, name, sizeof(name)) == 0) {
             cursor_skip(rest, 4);
-            return;
+            return true;
         }
     }
+    return false;
 }
 
-bool stamp_take_bsd(struct slice *rest, struct stamp *ret)
+/* Behind the time alone may be a host whose name is a number: then only a year near now is one. */
+static void take_last_year(struct slice *rest, bool is_alone, int64_t now_ns, struct stamp *stamp)
+{
+    struct slice at = *rest;
+    int year;
+
+    if (stamp->year != 0 || !take_blank(&at) || !take_year(&at, &year) ||
+        (is_alone && llabs(year - civil_year(now_ns / NS_PER_S)) > 1))
+        return;
+    stamp->year = year;
+    *rest = at;
+}
+
+bool stamp_take_bsd(struct slice *rest, int64_t now_ns, struct stamp *ret)
 {
     struct slice at = *rest;
     struct stamp stamp = { 0 };
 
-    skip_weekday(&at);
+    bool has_weekday = skip_weekday(&at);
     if (take_year(&at, &stamp.year) && !take_blank(&at)) /* 2017 Mar 28 12:08:14 */
         return false;
     if (!take_month(&at, &stamp.month) || !take_blank(&at) ||
@@ -223,12 +237,11 @@ bool stamp_take_bsd(struct slice *rest, struct stamp *ret)
         return false;
     if (!take_clock(&at, &stamp))
         return false;
+    size_t left = at.bytes;
     take_offset(&at, &stamp);
     if (!stamp.has_offset)
         take_zone_name(&at, &stamp);
-    struct slice behind = at;
-    if (stamp.year == 0 && take_blank(&behind) && take_year(&behind, &stamp.year))
-        at = behind;
+    take_last_year(&at, !has_weekday && at.bytes == left, now_ns, &stamp);
     *rest = at;
     *ret = stamp;
     return true;
@@ -250,14 +263,14 @@ bool stamp_take_epoch(struct slice *rest, struct stamp *ret)
     return true;
 }
 
-bool stamp_take_any(struct slice *rest, struct stamp *ret)
+bool stamp_take_any(struct slice *rest, int64_t now_ns, struct stamp *ret)
 {
     char first = cursor_peek(*rest, 0);
 
     if (cursor_is_digit(first))
         return stamp_take_rfc3339(rest, ret) || stamp_take_epoch(rest, ret) ||
-               stamp_take_bsd(rest, ret);
-    return cursor_is_alpha(first) && stamp_take_bsd(rest, ret);
+               stamp_take_bsd(rest, now_ns, ret);
+    return cursor_is_alpha(first) && stamp_take_bsd(rest, now_ns, ret);
 }
 
 /* ---- meaning ---- */

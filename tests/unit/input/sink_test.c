@@ -4,6 +4,7 @@
 
 #include "base/bell.h"
 #include "base/file.h"
+#include "event/resource.h"
 #include "input/sink.h"
 #include "own_ledger.h"
 
@@ -255,12 +256,81 @@ static void the_least_patient_lane_says_how_long_events_wait(void **unused)
     unmake(scene);
 }
 
+enum { ADDED = 9 };
+struct adding {
+    unsigned seen, lost, without_host;
+};
+
+/* Adds more attributes than the first room has, keeps every second event. */
+static enum processed add_attributes(void *state, struct event *event)
+{
+    static const char *const keys[ADDED] = { "a", "b", "c", "d", "e", "f", "g", "h", "i" };
+    struct adding *adding = state;
+    struct value host;
+
+    for (size_t i = 0; i < ADDED; i++)
+        event_integer(event, keys[i], (int64_t)i);
+    adding->lost += event->lost_attributes;
+    adding->without_host += !event_field(event, SLICE("resource.host.name"), &host) ||
+                            !slice_equals(host.text, SLICE("here"));
+    return adding->seen++ % 2 == 0 ? PROCESS_KEEP : PROCESS_DROP;
+}
+
+static void process(struct scene *scene, unsigned count, struct adding *adding)
+{
+    static const struct processor processor = { .process = add_attributes };
+    struct processor_instance instance = { &processor, adding };
+
+    scene->sink.processors = &instance;
+    scene->sink.processor_count = 1;
+    for (unsigned i = 0; i < count; i++)
+        event_integer(sink_event(&scene->sink), "from.input", 1);
+    assert_true(sink_flush(&scene->sink));
+    scene->sink.processor_count = 0;
+}
+
+static void attributes_that_processors_add_have_room_however_long_the_run_is(void **unused)
+{
+    static const unsigned counts[] = { 1, 3, SINK_EVENTS, 2 * SINK_EVENTS + 1 };
+
+    (void)unused;
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        struct scene *scene = make(false, 1);
+        struct adding adding = { 0 };
+        process(scene, counts[i], &adding);
+        assert_int_equal(adding.seen, counts[i]);
+        assert_int_equal(adding.lost, 0);
+        assert_int_equal(flow_of(scene, FLOW_filter), counts[i] / 2);
+        assert_int_equal(flow_of(scene, FLOW_admit) + flow_of(scene, FLOW_block_timeout),
+                         counts[i] - counts[i] / 2);
+        unmake(scene);
+    }
+}
+
+static void processors_see_the_resource_of_the_reading(void **unused)
+{
+    const struct attribute host = { SLICE("host.name"),
+                                    { .kind = VALUE_TEXT, .text = SLICE("here") } };
+    struct adding adding = { 0 };
+
+    (void)unused;
+    struct scene *scene = make(false, 0);
+    scene->sink.resource = resource_new(&host, 1);
+    assert_non_null(scene->sink.resource);
+    process(scene, 3, &adding);
+    assert_int_equal(adding.seen, 3);
+    assert_int_equal(adding.without_host, 0);
+    unmake(scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_event_begins_empty_whatever_lay_in_its_place),
         cmocka_unit_test(what_waited_in_its_source_counts_as_waited_in_the_lane),
         cmocka_unit_test(what_came_before_it_was_said_has_not_waited),
+        cmocka_unit_test(attributes_that_processors_add_have_room_however_long_the_run_is),
+        cmocka_unit_test(processors_see_the_resource_of_the_reading),
         cmocka_unit_test(the_least_patient_lane_says_how_long_events_wait),
         cmocka_unit_test(room_ends_the_wait_and_nothing_is_lost),
         cmocka_unit_test(a_deadline_ends_the_wait_and_the_newest_are_counted),

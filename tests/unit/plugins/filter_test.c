@@ -66,7 +66,8 @@ static void a_filter_needs_a_pattern_or_a_text_and_not_both(void **unused)
 static void a_pattern_that_is_no_expression_is_told_with_the_reason(void **unused)
 {
     (void)unused;
-    assert_string_equal(CHECKED(.pattern = "a(b"), "pattern 'a(b': Unmatched ( or \\(");
+    assert_string_equal(CHECKED(.pattern = "a(b"),
+                        "'a(b' is not a pattern, at its character 4: missing closing parenthesis");
 }
 
 static void an_event_without_the_field_does_not_match(void **unused)
@@ -137,6 +138,38 @@ static void numbers_and_attributes_are_compared_as_text(void **unused)
     assert_int_equal(FILTER(&event, .field = "severity_number", .equals = "13"), PROCESS_DROP);
 }
 
+static void a_line_however_long_is_looked_at_whole_and_a_pattern_given_up_is_no_match(void **unused)
+{
+    static char text[64 * 1024];
+    const struct filter_config config =
+        with_presets((struct filter_config){ .pattern = "[0-9]+ms" });
+    void *state = calloc(1, processor_filter.type.state_bytes);
+    struct event event = { .body = { text, sizeof(text) } };
+    struct err err;
+
+    (void)unused;
+    memset(text, '7', sizeof(text));
+    assert_true(processor_filter.open(state, &config, &err));
+    assert_int_equal(processor_filter.process(state, &event), PROCESS_KEEP);
+    assert_int_equal(processor_filter.given_up(state), 1);
+    assert_int_equal(processor_filter.given_up(state), 0);
+    memcpy(text + sizeof(text) - 2, "ms", 2);
+    assert_int_equal(processor_filter.process(state, &event), PROCESS_DROP);
+    assert_int_equal(processor_filter.given_up(state), 0);
+    processor_filter.close(state);
+    free(state);
+}
+
+static void a_pattern_goes_over_the_lines_of_an_event(void **unused)
+{
+    struct event event = line("java.lang.Error: no\n\tat Pool.timeout");
+
+    (void)unused;
+    assert_int_equal(FILTER(&event, .pattern = "Error.*timeout$"), PROCESS_DROP);
+    assert_int_equal(FILTER(&event, .pattern = "^[[:space:]]at"), PROCESS_KEEP);
+    assert_int_equal(FILTER(&event, .pattern = "[[:space:]]{2}at"), PROCESS_DROP);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +180,8 @@ int main(void)
         cmocka_unit_test(equals_wants_the_whole_field),
         cmocka_unit_test(a_body_ends_where_its_length_says),
         cmocka_unit_test(numbers_and_attributes_are_compared_as_text),
+        cmocka_unit_test(a_line_however_long_is_looked_at_whole_and_a_pattern_given_up_is_no_match),
+        cmocka_unit_test(a_pattern_goes_over_the_lines_of_an_event),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

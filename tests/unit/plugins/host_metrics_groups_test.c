@@ -125,6 +125,37 @@ static void disks_have_bytes_operations_and_times_by_direction(void **statep)
     is_sample(find(fixture, "system.disk.io_time", NULL, NULL, NULL, NULL), EVENT_SUM, "s", 9);
 }
 
+static void put_times(struct fixture *fixture, unsigned reads, unsigned write_ms, unsigned io_ms)
+{
+    char text[128];
+
+    (void)snprintf(text, sizeof(text), "8 0 sda %u 1 20 3000 40 2 60 %u 0 %u 10000\n", reads,
+                   write_ms, io_ms);
+    put_text(fixture, "proc/diskstats", text);
+    collect(fixture);
+}
+
+static void times_of_disks_go_on_where_the_kernel_s_begin_anew(void **statep)
+{
+    struct fixture *fixture = *statep;
+    static const double round_s = 4294967.296;
+
+    open_groups(fixture, "disk", NULL);
+    put_times(fixture, 10, 4294967000, 4294967295);
+    put_times(fixture, 11, 1000, 500);
+    is_sample(find(fixture, "system.disk.operation_time", "disk.io.direction", "write", NULL, NULL),
+              EVENT_SUM, "s", round_s + 1);
+    is_sample(find(fixture, "system.disk.operation_time", "disk.io.direction", "read", NULL, NULL),
+              EVENT_SUM, "s", 3);
+    is_sample(find(fixture, "system.disk.io_time", NULL, NULL, NULL, NULL), EVENT_SUM, "s",
+              round_s + 0.5);
+    put_times(fixture, 12, 900, 700); /* a little less is no round */
+    is_sample(find(fixture, "system.disk.operation_time", "disk.io.direction", "write", NULL, NULL),
+              EVENT_SUM, "s", round_s + 0.9);
+    put_times(fixture, 1, 4, 5); /* another device under that name */
+    is_sample(find(fixture, "system.disk.io_time", NULL, NULL, NULL, NULL), EVENT_SUM, "s", 0.005);
+}
+
 static void interfaces_have_their_columns_by_direction(void **statep)
 {
     struct fixture *fixture = *statep;
@@ -325,6 +356,7 @@ int main(void)
         TEST(a_mount_is_sampled_once_by_its_real_name_and_pseudo_ones_are_not),
         TEST(types_that_the_user_names_replace_the_local_ones),
         TEST(disks_have_bytes_operations_and_times_by_direction),
+        TEST(times_of_disks_go_on_where_the_kernel_s_begin_anew),
         TEST(interfaces_have_their_columns_by_direction),
         TEST(swap_is_in_bytes_and_faults_are_counted_by_what_they_waited_for),
         TEST(a_host_without_swap_has_none_in_use),

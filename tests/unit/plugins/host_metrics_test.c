@@ -1,6 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host_metrics_rig.h"
 
+#include <sys/syscall.h>
+#include <time.h>
+
+static int64_t set_back_s; /* by how much the wall clock was set back */
+
+/* In place of the C library's. */
+int clock_gettime(clockid_t id, struct timespec *ret)
+{
+    int failed = (int)syscall(SYS_clock_gettime, id, ret);
+
+    if (id == CLOCK_REALTIME)
+        ret->tv_sec -= set_back_s;
+    return failed;
+}
+
+static void sums_begin_before_their_time_also_when_the_clock_was_set_back(void **statep)
+{
+    struct fixture *fixture = *statep;
+
+    open_groups(fixture, "uptime", "disk");
+    put_text(fixture, "proc/uptime", "5 5\n");
+    put_text(fixture, "proc/diskstats", "8 0 sda 10 1 20 3000 40 2 60 7000 0 9000 10000\n");
+    set_back_s = clock_boot_ms() / MS_PER_S + 1000;
+    collect(fixture);
+    int64_t time_ns = fixture->sink->events[1].time_ns, now_ns = clock_real_ns();
+    set_back_s = 0;
+    assert_in_range(now_ns, time_ns, time_ns + NS_PER_S * 60);
+    for (size_t i = 0; i < fixture->sink->event_count; i++)
+        assert_true(fixture->sink->events[i].start_ns <= fixture->sink->events[i].time_ns);
+    assert_true(fixture->sink->event_count >= 7);
+}
+
 static void a_root_that_is_not_absolute_is_an_error(void **statep)
 {
     struct fixture *fixture = *statep;
@@ -134,6 +166,7 @@ static void this_host_can_be_read(void **statep)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(sums_begin_before_their_time_also_when_the_clock_was_set_back),
         TEST(a_root_that_is_not_absolute_is_an_error),
         TEST(a_group_that_fails_is_told_and_counted_and_the_others_go_on),
         TEST(garbage_fails_a_group_and_never_makes_a_sample),

@@ -234,6 +234,53 @@ static void garbage_and_what_has_vanished_are_passed_over(void **statep)
     assert_int_equal(fixture->sink->numbers[SINK_COLLECT_FAILURES], 0);
 }
 
+static void devices_of_a_unit_are_summed_however_many_and_never_in_part(void **statep)
+{
+    enum { DEVICES = 200, TOO_MANY = 3000, LINE_BYTES = 64 };
+    struct fixture *fixture = *statep;
+    static char text[TOO_MANY * LINE_BYTES];
+    size_t bytes = 0;
+
+    open_units(fixture);
+    put_unit(fixture, SLICES "/a.service", 10, 0);
+    for (unsigned i = 0; i < TOO_MANY; i++) {
+        if (i == DEVICES) {
+            put_in(fixture, SLICES "/a.service", "io.stat", text);
+            collect(fixture);
+            is_sample(
+                find(fixture, "systemd.unit.disk.io", "disk.io.direction", "read", NULL, NULL),
+                EVENT_SUM, "By", DEVICES * 1000000.0);
+        }
+        bytes += (size_t)snprintf(text + bytes, LINE_BYTES, "8:%u rbytes=1000000 wbytes=2\n", i);
+    }
+    put_in(fixture, SLICES "/a.service", "io.stat", text);
+    put_unit(fixture, SLICES "/a.service", 20, 0);
+    collect(fixture);
+    assert_int_equal(fixture->sink->event_count, 2);
+}
+
+/* One round without it says nothing of when it began, or of what it used since. */
+static void a_unit_that_was_missed_for_a_round_is_none_that_began_after_it(void **statep)
+{
+    struct fixture *fixture = *statep;
+
+    open_units(fixture);
+    put_unit(fixture, SLICES "/busy.service", 10, 0);
+    put_unit(fixture, SLICES "/old.service", 90000, 0);
+    collect(fixture);
+    int64_t boot_ns = fixture->sink->events[0].start_ns;
+    put_in(fixture, SLICES "/old.service", "cpu.stat", "\n");
+    collect(fixture);
+    put_unit(fixture, SLICES "/busy.service", 20, 0);
+    put_unit(fixture, SLICES "/old.service", 90000, 5000);
+    collect(fixture);
+    (void)find(fixture, "systemd.unit.cpu.time", "systemd.unit.name", "busy.service", "cpu.mode",
+               "user");
+    const struct event *event = find(fixture, "systemd.unit.cpu.time", "systemd.unit.name",
+                                     "old.service", "cpu.mode", "user");
+    assert_int_equal(event->start_ns, boot_ns);
+}
+
 static void set_descriptors(rlim_t most)
 {
     struct rlimit limit;
@@ -312,6 +359,8 @@ int main(void)
         TEST(what_is_below_a_unit_counts_to_it),
         TEST(without_the_memory_controller_it_is_told_once_and_the_rest_goes_on),
         TEST(a_host_without_version_2_fails_the_group),
+        TEST(devices_of_a_unit_are_summed_however_many_and_never_in_part),
+        TEST(a_unit_that_was_missed_for_a_round_is_none_that_began_after_it),
         TEST(garbage_and_what_has_vanished_are_passed_over),
         TEST(files_stay_open_as_long_as_their_unit_is_there_and_descriptors_are_plenty),
         TEST(thousands_of_units_and_deep_ones_are_bounded_and_told),

@@ -290,13 +290,53 @@ static void lines_of_one_event_are_held_until_its_end_or_a_stop(void **statep)
     assert_true(waits.until_ms > before_ms);
     assert_int_equal(input_stdin.last(fixture->state, fixture->sink), COLLECT_IDLE);
     (void)sink_flush(fixture->sink);
-    assert_string_equal(fake_sink_body(fixture->sink, 1), "begin");
-    feed(fixture, " words\nbegin");
+    assert_string_equal(fake_sink_body(fixture->sink, 1), "begin\nlast");
+    feed(fixture, " words\nbegin"); /* a reload brought it back */
     assert_int_equal(drain(fixture), COLLECT_IDLE);
     assert_int_equal(end(fixture), COLLECT_DONE);
     assert_int_equal(fixture->sink->event_count, 4);
-    assert_string_equal(fake_sink_body(fixture->sink, 2), "last words");
+    assert_string_equal(fake_sink_body(fixture->sink, 2), " words");
     assert_string_equal(fake_sink_body(fixture->sink, 3), "begin");
+}
+
+static enum collected stop(struct fixture *fixture)
+{
+    enum collected collected = input_stdin.last(fixture->state, fixture->sink);
+    (void)sink_flush(fixture->sink);
+    return collected;
+}
+
+static void a_stop_takes_what_is_in_the_pipe_and_the_line_that_is_not_whole(void **statep)
+{
+    struct fixture *fixture = *statep;
+
+    open_input(fixture, 100);
+    feed(fixture, "x\npart");
+    assert_int_equal(drain(fixture), COLLECT_IDLE);
+    assert_int_equal(fixture->sink->event_count, 1);
+    feed(fixture, "ial\nanother");
+    assert_int_equal(stop(fixture), COLLECT_MORE);
+    assert_int_equal(stop(fixture), COLLECT_IDLE);
+    assert_int_equal(fixture->sink->event_count, 3);
+    assert_string_equal(fake_sink_body(fixture->sink, 1), "partial");
+    assert_string_equal(fake_sink_body(fixture->sink, 2), "another");
+    assert_int_equal(fixture->sink->numbers[SINK_LINES], 3);
+    assert_int_equal(stop(fixture), COLLECT_IDLE);
+    assert_int_equal(fixture->sink->event_count, 3);
+}
+
+static void a_writer_that_never_ends_does_not_hold_the_stop(void **statep)
+{
+    struct fixture *fixture = *statep;
+    unsigned rounds = 0;
+
+    open_input(fixture, 100);
+    do {
+        feed_run(fixture, 'x', 65536);
+        rounds++;
+    } while (stop(fixture) == COLLECT_MORE && rounds < 100);
+    assert_in_range(rounds, 2, 99);
+    assert_int_equal(fixture->sink->event_count, 1);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -316,6 +356,8 @@ int main(void)
         TEST(a_line_end_that_is_split_behind_a_full_buffer_does_not_count),
         TEST(the_end_of_a_long_line_may_be_the_end_of_the_input),
         TEST(lines_of_one_event_are_held_until_its_end_or_a_stop),
+        TEST(a_stop_takes_what_is_in_the_pipe_and_the_line_that_is_not_whole),
+        TEST(a_writer_that_never_ends_does_not_hold_the_stop),
         TEST(it_waits_for_standard_input),
         TEST(the_largest_event_is_told),
     };
