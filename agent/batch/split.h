@@ -8,6 +8,7 @@
 
 /* Fills both halves: bodies, runs, keys derived from the parent's ("…/0", "…/1"), no permits.
  * The bytes of a run that is cut are shared out in proportion; sums stay exact.
- * They are compressed as the parent is: not at all they could take many times its memory. codec: the
- * caller's; one of another compression is made for the parent. false: one event, or out of memory. */
+ * They are compressed as the parent is: without it they could take many times its memory. codec:
+ * the caller's; one of another compression is made for the parent. false: one event, or out of
+ * memory. */
 bool split_batch(const struct batch *parent, struct codec *codec, struct batch *ret_halves[2]);
