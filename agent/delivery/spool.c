@@ -184,8 +184,10 @@ static void plan_seal(const struct spool *spool, const struct spool_stamp *now,
 
 void spool_end_writing(struct spool *spool)
 {
-    if (spool->writing != NULL)
+    if (spool->writing != NULL) {
         spool->writing->is_unsynced = spool->unsynced_bytes > 0;
+        spool->last_ended = spool->writing->id;
+    }
     spool->writing = NULL;
 }
 
@@ -349,6 +351,7 @@ void spool_sealed(struct spool *spool, const struct spool_job *job,
         spool_disk_failed(spool, "seal a segment", result->error, now_ms);
     else
         spool_index_grow(&spool->index, spool->writing, result->bytes);
+    spool->last_ended = spool->writing->id;
     spool->writing = NULL;
     spool_publish(spool);
 }

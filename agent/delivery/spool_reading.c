@@ -46,12 +46,24 @@ static bool reads_backward(const struct spool *spool, const struct spool_segment
     return spool->config.newest_first && segment->last_at != 0;
 }
 
+static bool may_read(const struct spool_segment *segment, int64_t now_ms)
+{
+    return segment != NULL && spool_segment_has_unread(segment) && segment->read_ms <= now_ms;
+}
+
+/* With newest_first the one that is written is ended to be read. That is not done while the one
+ * before it has unread batches: else each batch that comes would get a segment, and as long as
+ * batches come none would be read. */
 static struct spool_segment *find_unread(const struct spool *spool, int64_t now_ms)
 {
     bool newest_first = spool->config.newest_first;
     struct spool_segment *segment = newest_first ? spool->index.newest : spool->index.oldest;
+    const struct spool_segment *waits =
+        newest_first && may_read(spool_index_find(&spool->index, spool->last_ended), now_ms)
+            ? spool->writing
+            : NULL;
 
-    while (segment != NULL && (!spool_segment_has_unread(segment) || segment->read_ms > now_ms))
+    while (segment != NULL && (segment == waits || !may_read(segment, now_ms)))
         segment = newest_first ? segment->older : segment->newer;
     return segment;
 }

@@ -75,6 +75,25 @@ static void newest_first_seals_no_segment_for_what_there_is_no_memory_to_read(vo
     close_stand(&stand);
 }
 
+static void newest_first_reads_what_it_sealed_though_more_comes(void **unused)
+{
+    (void)unused;
+    struct stand stand;
+    open_store(&stand.store, MIB);
+    stand.store.config.newest_first = true;
+    restart_store(&stand.store);
+    stand.now_ms = stand.store.now.boot_ms;
+    start_stand(&stand, &defaults);
+    break_endpoint(&stand);
+    for (int i = 0; i < 50; i++)
+        put_with(&stand, 1, NULL);
+    (void)run_spool(&stand);
+    assert_in_range(count_segments(&stand.store.fake), 1, 4);
+    stand.now_ms += 100000;
+    settle(&stand, send_next(&stand), VERDICT_SENT);
+    close_stand(&stand);
+}
+
 static void a_sync_that_failed_is_not_tried_again_at_once_even_at_a_stop(void **unused)
 {
     (void)unused;
@@ -136,6 +155,7 @@ int main(void)
         cmocka_unit_test(those_that_wait_for_a_sync_wait_no_more_once_there_is_to_be_none),
         cmocka_unit_test(in_order_nothing_overtakes_a_batch_that_is_larger_than_the_spool),
         cmocka_unit_test(a_sync_that_failed_is_not_tried_again_at_once_even_at_a_stop),
+        cmocka_unit_test(newest_first_reads_what_it_sealed_though_more_comes),
         cmocka_unit_test(newest_first_seals_no_segment_for_what_there_is_no_memory_to_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,7 +9,7 @@ static void where_it_cannot_be_told_what_is_free_nothing_is_evicted_for_it(void 
 {
     (void)unused;
     struct store store;
-    struct spool_news news = { NULL };
+    struct spool_news news = { .msg = NULL };
     open_store(&store, 100 * MIB);
     store.config.min_free_bytes = MIB;
     store.fake.fails_free = true;

@@ -129,7 +129,7 @@ static void stop_channel(struct channel **channelp)
     struct channel *channel = *channelp;
 
     reading_abort(channel->reading);
-    reading_await_stop(channel->reading);
+    assert_true(reading_await_stop(channel->reading, INT64_MAX));
     reading_finish(channel->reading);
     lane_abandon(channel->strands[0]->lane, FLOW_drain_timeout_ring);
     channel_free(channelp);
