@@ -87,8 +87,10 @@ bool split_batch(const struct batch *parent, struct codec *codec, struct batch *
     if (parent->compression == COMPRESS_NONE) {
         codec = NULL;
     } else {
-        if (codec == NULL || codec_compression(codec) != parent->compression)
-            codec = own = codec_new(parent->compression, 1, parent->raw_bytes);
+        if (codec == NULL || codec_compression(codec) != parent->compression) {
+            own = codec_new(parent->compression, 1, parent->raw_bytes);
+            codec = own;
+        }
         if (codec == NULL || !codec_expand(parent->compression, body, &text))
             return false;
         body = buf_slice(&text);

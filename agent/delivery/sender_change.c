@@ -159,6 +159,7 @@ void sender_set_spool(struct sender *sender, const struct spool_config *config)
         spool_change(sender->spool, config);
     lock_drop(&sender->lock);
     sender_wake_transport(sender);
+    wake_bump(sender->config.workers); /* it may have room for what they were not to seal */
 }
 
 struct gate *sender_spool_gate(struct sender *sender)

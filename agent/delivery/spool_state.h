@@ -25,7 +25,7 @@ struct spool {
     unsigned failures;     /* in a row */
     int64_t retry_ms;
     struct spool_place left; /* see spool_left.c; segment 0: nothing */
-    uint64_t last_ended; /* the segment that was written before; 0: none */
+    uint64_t last_ended;     /* the segment that was written before; 0: none */
     /* The record whose head was read last and whose body was not. */
     bool has_peeked;
     struct spool_place peeked;

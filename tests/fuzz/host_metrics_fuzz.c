@@ -79,7 +79,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     static const char *types[] = { "ext4" };
     static const struct text_list chosen = { types, 1 };
     static struct sink sink;
+    struct disks *disks = NULL;
     struct round round = { .sink = &sink,
+                           .disks = &disks,
                            .root = "/nowhere", /* no mount point of the text is there */
                            .now_ns = 2,
                            .boot_ns = 1,
@@ -101,6 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         CHECK(err.text[0] != '\0');
     check_sample(&sink);
     sink.event.scratch = NULL;
+    disks_free(&disks);
     free(copy);
     return 0;
 }

@@ -218,6 +218,7 @@ void spool_reload(struct outlet *outlet)
         outlet->unsynced_count = 0;
     outlet->host->reloads++;
     outlet->spooler.is_awake = outlet->sender_is_awake = true;
+    wake_bump(&outlet->feed.wake);
     TRACE(outlet->host, "%s: reload: fsync %d, newest first %d, to be free %llu", outlet->name,
           config->fsync, config->newest_first, (unsigned long long)config->min_free_bytes);
 }
