@@ -279,7 +279,7 @@ static void tail_settle(void *state, const void *mark, size_t bytes)
         if (file != NULL && file->generation == settled.generation)
             file->settled = settled.position;
         else if (file != NULL && file->generation == settled.generation + 1)
-            tail_copy_settle(tail, file, settled.position);
+            file->cut.settled = settled.position; /* a copy may be found yet */
     }
 }
 

@@ -28,9 +28,9 @@ static void add_path(struct buf *ret, const char *path)
     (void)buf_add_text(ret, plain);
 }
 
-static void add_file(struct buf *ret, const struct tail *tail, const struct tail_file *file)
+static void add_file(struct buf *ret, const struct tail_file *file)
 {
-    int64_t gone_ns = tail_file_is_settled(tail, file) ? file->gone_ns : 0;
+    int64_t gone_ns = tail_file_is_settled(file) ? file->gone_ns : 0;
     const struct tail_identity *id = &file->identity;
     const struct tail_position *at = &file->settled;
 
@@ -52,7 +52,7 @@ bool tail_checkpoint_save(struct tail *tail, struct buf *ret)
     for (uint32_t i = 0; i < tail->table.room; i++) {
         const struct tail_file *file = tail_table_at(&tail->table, i);
         if (file != NULL && file->identity.inode != 0)
-            add_file(ret, tail, file);
+            add_file(ret, file);
     }
     return !ret->failed;
 }

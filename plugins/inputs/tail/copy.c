@@ -9,8 +9,7 @@ static bool is_live(const struct tail *tail, const struct tail_file *file, const
     struct tail_file *live = NULL;
 
     while ((live = tail_table_by_path(&tail->table, path, live)) != NULL) {
-        /* one of which nothing was read cannot be known again */
-        if (live != file && !live->moved && (live->loaded || live->settled.offset > 0))
+        if (live != file && !live->moved)
             return true;
     }
     return false;
@@ -55,7 +54,11 @@ static bool find_place(const struct tail_file *live, int fd, const struct tail_s
 {
     struct tail_position at = live->cut.read;
 
-    if (at.offset == 0 || stat->identity.born_ns > live->cut.seen_ns)
+    if (at.offset == 0) { /* there is no proof but that it was what the live one began with */
+        *ret = tail_cursor_make();
+        return proven_bytes > 0;
+    }
+    if (stat->identity.born_ns > live->cut.seen_ns)
         return false;
     if (stat->size < at.offset) {
         if (stat->size < TAIL_PREFIX_BYTES && stat->size != proven_bytes)
@@ -73,11 +76,12 @@ static void take(struct tail *tail, struct sink *sink, struct tail_file *live,
     file->held_ms = 0;
     if (!tail_table_set_path(&tail->table, file, live->path))
         return; /* no memory: rather read twice */
+    struct tail_pending_position most = { file->ref, file->generation,
+                                          tail_cursor_position(place) };
+    tail_pending_redirect(&tail->pending, live->ref, live->generation - 1, &most);
     file->read = *place;
-    file->settled =
-        live->cut.settled.offset < place->offset ? live->cut.settled : tail_cursor_position(place);
+    file->settled = live->cut.settled.offset < place->offset ? live->cut.settled : most.position;
     file->loaded = true;
-    live->cut.copy = file->ref;
     tail_file_note(tail, file);
     tail_file_move(tail, sink, file);
 }
@@ -105,6 +109,29 @@ static bool refresh_live(struct tail *tail, struct sink *sink, struct tail_file 
 static bool may_wait(const struct tail *tail, const struct tail_file *file, uint64_t size)
 {
     return size >= TAIL_PREFIX_BYTES || clock_now_ms() - file->held_ms < tail->config->rotate_wait;
+}
+
+static bool has_held(const struct tail *tail, const struct tail_file *live)
+{
+    for (uint32_t i = 0; i < tail->table.room; i++) {
+        const struct tail_file *file = tail_table_at(&tail->table, i);
+        if (file != NULL && file->held_ms != 0 && file->held_bytes > 0 &&
+            find_live(tail, file) == live)
+            return true;
+    }
+    return false;
+}
+
+bool tail_copy_take_unread(struct tail *tail, struct sink *sink, struct tail_file *live)
+{
+    struct tail_stat stat;
+
+    if (live->read.offset > 0 || !tail_stat_fd(live->fd, &stat) || stat.size >= live->size ||
+        !has_held(tail, live))
+        return false;
+    tail_file_renew(tail, sink, live);
+    tail_queue_push(&tail->table, live);
+    return true;
 }
 
 /* Asks whether the live one still is what it was: what waits for its cut is taken then. */
@@ -144,7 +171,10 @@ enum tail_copy tail_copy_judge(struct tail *tail, struct sink *sink, struct tail
     /* No more what the live one begins with: that may have been cut off since it was asked. */
     if (is_decided(tail, sink, live, file, &ret))
         return ret;
-    if (!find_place(live, file->fd, &stat, file->held_bytes, &place)) {
+    if (tail_copy_take_unread(tail, sink, live) && file->held_ms == 0)
+        return TAIL_COPY_TAKEN;
+    if (live->cut.read.offset == 0 ||
+        !find_place(live, file->fd, &stat, file->held_bytes, &place)) {
         file->held_ms = 0;
         return TAIL_COPY_NOT;
     }
@@ -162,13 +192,15 @@ bool tail_copy_is_held(struct tail *tail, struct sink *sink, struct tail_file *f
     *ret_again = live != NULL && live->reading;
     if (*ret_again)
         return true;
-    return tail_copy_judge(tail, sink, file) == TAIL_COPY_WAIT;
+    enum tail_copy copy = tail_copy_judge(tail, sink, file);
+    *ret_again = copy == TAIL_COPY_TAKEN; /* it has a place in the order of its path now */
+    return copy != TAIL_COPY_NOT;
 }
 
 struct search {
     struct tail *tail;
     struct sink *sink;
-    struct tail_file *live;
+    struct tail_file *live, *copy;
 };
 
 /* A copy that no scan has seen yet. */
@@ -194,12 +226,15 @@ static bool take_if_copy(void *context, const char *path, const char *name)
         return true;
     file->is_new = false;
     take(tail, search->sink, search->live, file, &place);
+    search->copy = file;
     return false;
 }
 
-/* Those that were waiting for this. */
-static void release_held(struct tail *tail, struct sink *sink, struct tail_file *live)
+/* Those that were waiting for this. Returns a copy, if one was among them. */
+static struct tail_file *release_held(struct tail *tail, struct sink *sink, struct tail_file *live)
 {
+    struct tail_file *copy = NULL;
+
     for (uint32_t i = 0; i < tail->table.room; i++) {
         struct tail_file *file = tail_table_at(&tail->table, i);
         struct tail_cursor place;
@@ -211,30 +246,17 @@ static void release_held(struct tail *tail, struct sink *sink, struct tail_file 
             find_place(live, file->fd, &stat, file->held_bytes, &place)) {
             file->size = stat.size;
             take(tail, sink, live, file, &place);
+            copy = file;
         }
     }
+    return copy;
 }
 
 uint64_t tail_copy_take_over(struct tail *tail, struct sink *sink, struct tail_file *live)
 {
-    struct search search = { tail, sink, live };
+    struct search search = { tail, sink, live, release_held(tail, sink, live) };
 
-    live->cut.copy = (struct tail_ref){ 0 };
-    release_held(tail, sink, live);
-    const struct tail_file *copy = tail_table_get(&tail->table, live->cut.copy);
-    if (copy == NULL && live->cut.read.offset > 0)
+    if (search.copy == NULL && live->cut.read.offset > 0)
         (void)tail_visit_folder_of(live->path, take_if_copy, &search);
-    copy = tail_table_get(&tail->table, live->cut.copy);
-    return copy == NULL ? 0 : copy->size - copy->read.offset;
-}
-
-void tail_copy_settle(struct tail *tail, const struct tail_file *file,
-                      struct tail_position position)
-{
-    struct tail_file *copy = tail_table_get(&tail->table, file->cut.copy);
-
-    if (copy == NULL || position.offset <= copy->settled.offset)
-        return;
-    bool beyond = position.offset > copy->read.offset; /* what the copy lacks */
-    copy->settled = beyond ? tail_cursor_position(&copy->read) : position;
+    return search.copy == NULL ? 0 : search.copy->size - search.copy->read.offset;
 }

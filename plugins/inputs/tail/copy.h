@@ -22,6 +22,6 @@ bool tail_copy_is_held(struct tail *tail, struct sink *sink, struct tail_file *f
 /* The file was cut off, its last positions are in `cut`. Returns how many bytes behind them are in
  * copies, and will come from there. */
 uint64_t tail_copy_take_over(struct tail *tail, struct sink *sink, struct tail_file *file);
-/* A position of what the file was before it was cut off is settled. */
-void tail_copy_settle(struct tail *tail, const struct tail_file *file,
-                      struct tail_position position);
+/* The file has become shorter before anything of it was read, which a cursor cannot tell from a
+ * cut. Was it copied? Then it is renewed, and what it was comes from the copy. */
+bool tail_copy_take_unread(struct tail *tail, struct sink *sink, struct tail_file *live);

@@ -10,12 +10,9 @@ uint64_t tail_file_offset(const struct tail_file *file)
     return file->loaded ? file->read.offset : file->settled.offset;
 }
 
-/* With nothing on its way all is settled, also of a copy whose live file was cut off again before:
- * such positions find it no more. */
-bool tail_file_is_settled(const struct tail *tail, const struct tail_file *file)
+bool tail_file_is_settled(const struct tail_file *file)
 {
-    bool has_more = tail->pending.pushed != tail->pending.popped;
-    return !has_more || file->settled.offset >= tail_file_offset(file);
+    return file->settled.offset >= tail_file_offset(file);
 }
 
 static uint64_t unread_bytes(const struct tail_file *file)
@@ -59,8 +56,7 @@ static bool drop_longest_gone(struct tail *tail)
     for (uint32_t i = 0; i < tail->table.room; i++) {
         struct tail_file *file = tail_table_at(&tail->table, i);
         if (file != NULL && file->gone_ns != 0 && !file->queued && !file->reading &&
-            tail_file_is_settled(tail, file) &&
-            (longest == NULL || file->gone_ns < longest->gone_ns))
+            tail_file_is_settled(file) && (longest == NULL || file->gone_ns < longest->gone_ns))
             longest = file;
     }
     if (longest == NULL)

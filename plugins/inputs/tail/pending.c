@@ -36,6 +36,21 @@ void tail_pending_push(struct tail_pending *pending, struct tail_pending_positio
     pending->ring[pending->pushed++ & (pending->room - 1)] = position;
 }
 
+void tail_pending_redirect(struct tail_pending *pending, struct tail_ref from, uint32_t generation,
+                           const struct tail_pending_position *most)
+{
+    for (uint64_t i = pending->popped; i != pending->pushed; i++) {
+        struct tail_pending_position *at = &pending->ring[i & (pending->room - 1)];
+        if (at->ref.slot != from.slot || at->ref.serial != from.serial ||
+            at->generation != generation)
+            continue;
+        if (at->position.offset > most->position.offset)
+            at->position = most->position;
+        at->ref = most->ref;
+        at->generation = most->generation;
+    }
+}
+
 bool tail_pending_pop(struct tail_pending *pending, uint64_t mark,
                       struct tail_pending_position *ret)
 {

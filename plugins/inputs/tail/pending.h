@@ -27,6 +27,9 @@ void tail_pending_fini(struct tail_pending *pending);
 bool tail_pending_reserve(struct tail_pending *pending, size_t more); /* false: out of memory */
 void tail_pending_push(struct tail_pending *pending,
                        struct tail_pending_position position); /* reserved before */
+/* What is on its way of the one is about the other now, and about `most` at the most. */
+void tail_pending_redirect(struct tail_pending *pending, struct tail_ref from, uint32_t generation,
+                           const struct tail_pending_position *most);
 /* The next position below the mark. false: there is none. */
 bool tail_pending_pop(struct tail_pending *pending, uint64_t mark,
                       struct tail_pending_position *ret);

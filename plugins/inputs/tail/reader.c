@@ -132,12 +132,14 @@ static ssize_t read_at(const struct round *round, struct tail_file *file, char *
     return got;
 }
 
-/* What the file is now, after a read that ended at `end`. */
+/* What the file is now, after a read that ended at `end`. Its size is asked for before the cursor
+ * proves that it still is the old content: so it cannot be that of a new one. */
 static enum tail_fit look_again(const struct round *round, struct taken *taken, uint64_t end)
 {
     struct tail_file *file = taken->file;
     struct tail_stat stat;
 
+    bool has_size = tail_stat_fd(file->fd, &stat);
     enum tail_fit fit = tail_cursor_fits(&file->read, file->fd);
     if (fit == TAIL_FITS_NOT)
         tail_file_renew(round->tail, round->sink, file);
@@ -145,7 +147,9 @@ static enum tail_fit look_again(const struct round *round, struct taken *taken, 
         tail_file_unreadable(round->tail, round->sink, file, errno);
     if (fit != TAIL_FITS)
         return fit;
-    uint64_t size = tail_stat_fd(file->fd, &stat) && stat.size > end ? stat.size : end;
+    uint64_t size = has_size && stat.size > end ? stat.size : end;
+    if (size < file->size && tail_copy_take_unread(round->tail, round->sink, file))
+        return TAIL_FITS_NOT;
     taken->grew = size > end && size != file->size; /* else a size that is never reached */
     if (size > file->size) {
         file->active_ms = round->now_ms;
@@ -389,6 +393,13 @@ static void read_ahead(struct round *round, struct taken *taken)
         look_through_line(round, taken, data, (size_t)got);
 }
 
+/* Something pushed it while it was in this round. Where it stands is known at the end of that. */
+static void take_next_round(struct round *round, const struct tail_file *file)
+{
+    for (size_t i = 0; i < round->count; i++)
+        round->taken[i].more |= round->taken[i].file == file;
+}
+
 static void take_file(struct round *round, struct tail_file *file)
 {
     struct taken *taken = &round->taken[round->count++];
@@ -469,7 +480,10 @@ enum tail_round tail_read_round(struct tail *tail, struct sink *sink, int64_t no
         struct tail_file *file = tail_queue_pop(&tail->table);
         if (file == NULL)
             break;
-        take_file(&round, file);
+        if (file->reading)
+            take_next_round(&round, file);
+        else
+            take_file(&round, file);
     }
     return close_round(&round);
 }

@@ -313,10 +313,10 @@ static void conclude_all(struct tail *tail, struct sink *sink)
     }
 }
 
-static bool is_long_gone(const struct tail *tail, const struct tail_file *file, int64_t now_ns)
+static bool is_long_gone(const struct tail_file *file, int64_t now_ns)
 {
     return file->gone_ns != 0 && !file->queued && now_ns - file->gone_ns > GONE_KEPT_NS &&
-           tail_file_is_settled(tail, file);
+           tail_file_is_settled(file);
 }
 
 /* What was not read yet is held open, though its turn may come late: it may be removed until then.
@@ -327,7 +327,7 @@ static void hold_and_forget(struct tail *tail, struct sink *sink)
 
     for (uint32_t i = 0; i < tail->table.room; i++) {
         struct tail_file *file = tail_table_at(&tail->table, i);
-        if (file != NULL && is_long_gone(tail, file, now_ns))
+        if (file != NULL && is_long_gone(file, now_ns))
             tail_file_drop(tail, &file);
         else if (file != NULL && file->queued && !file->finished &&
                  tail->open_count < tail->max_open)

@@ -73,7 +73,7 @@ void tail_file_unreadable(struct tail *tail, struct sink *sink, struct tail_file
 void tail_file_note(struct tail *tail, struct tail_file *file); /* its size or offset changed */
 uint64_t tail_file_offset(const struct tail_file *file);
 /* Is all that was read of it delivered or counted? Else it must not be forgotten. */
-bool tail_file_is_settled(const struct tail *tail, const struct tail_file *file);
+bool tail_file_is_settled(const struct tail_file *file);
 void tail_file_drop(struct tail *tail, struct tail_file **filep);
 
 /* ---- rotate; a visit returns 0, or the errno that cut it short ---- */

@@ -22,7 +22,6 @@ struct tail_ref {
 struct tail_cut {
     struct tail_position read, settled; /* offset 0: it never was, or nothing had been read */
     int64_t seen_ns;                    /* Unix */
-    struct tail_ref copy;               /* found; positions of before are settled there */
 };
 
 enum tail_ahead { AHEAD_NONE, AHEAD_LINE, AHEAD_HOLE };

@@ -166,6 +166,49 @@ static void what_is_settled_after_the_cut_does_not_come_again(void **unused)
     rig_expect(&rig, "a b c ");
 }
 
+static void a_copy_that_is_there_at_the_start_is_not_read_twice(void **unused)
+{
+    (void)unused;
+    rig_append(&rig, "app.log", "a\nb\n");
+    copy("app.log", "app.log.1");
+    rig_open(&rig);
+    rig_expect(&rig, "a b ");
+    rig_rewrite(&rig, "app.log", "c\n");
+    rig_expect(&rig, "a b c ");
+    expect_lost(0);
+}
+
+static void what_is_settled_after_a_second_cut_does_not_come_again(void **unused)
+{
+    (void)unused;
+    begin_with("a\nb\n");
+    copy("app.log", "app.log.1");
+    rig_rewrite(&rig, "app.log", "c\n");
+    rig_expect(&rig, "a b c ");
+    rig_rename(&rig, "app.log.1", "app.log.2");
+    copy("app.log", "app.log.1");
+    rig_rewrite(&rig, "app.log", "d\n");
+    rig_expect(&rig, "a b c d ");
+    rig_settle_all(&rig);
+    rig_restart(&rig);
+    rig_expect(&rig, "a b c d ");
+}
+
+static void what_was_not_read_before_the_cut_is_not_lost_if_it_was_copied(void **unused)
+{
+    (void)unused;
+    begin_with("half"); /* of a line: known, not read */
+    copy("app.log", "app.log.1");
+    rig_drain(&rig);
+    rig_rewrite(&rig, "app.log", "");
+    rig_drain(&rig);
+    expect_lost(0);
+    rig_append(&rig, "app.log.1", " and half\n");
+    rig_append(&rig, "app.log", "c\n");
+    rig_drain(&rig);
+    assert_string_equal(rig_bodies(&rig), "half and half c ");
+}
+
 static void a_file_of_its_own_under_such_a_name_is_read_whole(void **unused)
 {
     (void)unused;
@@ -204,6 +247,9 @@ int main(void)
         GLOB_TEST(copied_and_cut_while_down),
         GLOB_TEST(what_was_not_settled_at_the_cut_comes_again_from_the_copy),
         GLOB_TEST(what_is_settled_after_the_cut_does_not_come_again),
+        GLOB_TEST(a_copy_that_is_there_at_the_start_is_not_read_twice),
+        GLOB_TEST(what_is_settled_after_a_second_cut_does_not_come_again),
+        GLOB_TEST(what_was_not_read_before_the_cut_is_not_lost_if_it_was_copied),
         GLOB_TEST(a_file_of_its_own_under_such_a_name_is_read_whole),
         GLOB_TEST(a_few_equal_bytes_are_no_proof_for_longer_than_rotate_wait),
     };
