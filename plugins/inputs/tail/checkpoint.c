@@ -28,18 +28,32 @@ static void add_path(struct buf *ret, const char *path)
     (void)buf_add_text(ret, plain);
 }
 
+/* The first bytes are those that were read, also beyond what is settled: so a file that is cut off
+ * while the agent is down is known to be cut off, though nothing of it was settled. */
+static struct tail_position position_of(const struct tail_file *file)
+{
+    struct tail_position ret = file->settled;
+
+    if (file->loaded && file->read.offset > ret.offset) {
+        struct tail_position read = tail_cursor_position(&file->read);
+        ret.prefix_bytes = read.prefix_bytes;
+        ret.prefix_hash = read.prefix_hash;
+    }
+    return ret;
+}
+
 static void add_file(struct buf *ret, const struct tail_file *file)
 {
     int64_t gone_ns = tail_file_is_settled(file) ? file->gone_ns : 0;
     const struct tail_identity *id = &file->identity;
-    const struct tail_position *at = &file->settled;
+    const struct tail_position at = position_of(file);
 
     (void)buf_printf(ret, "%llu %llu %lld %lld ", (unsigned long long)id->device,
                      (unsigned long long)id->inode, (long long)id->born_ns,
                      (long long)file->modified_ns);
-    (void)buf_printf(ret, "%llu %u %llx %u %llx ", (unsigned long long)at->offset, at->prefix_bytes,
-                     (unsigned long long)at->prefix_hash, at->last_bytes,
-                     (unsigned long long)at->last_hash);
+    (void)buf_printf(ret, "%llu %u %llx %u %llx ", (unsigned long long)at.offset, at.prefix_bytes,
+                     (unsigned long long)at.prefix_hash, at.last_bytes,
+                     (unsigned long long)at.last_hash);
     (void)buf_printf(ret, "%u %llu %lld %lld ", file->generation, (unsigned long long)file->size,
                      (long long)file->home_ns, (long long)gone_ns);
     add_path(ret, file->path);
@@ -107,9 +121,9 @@ struct saved {
 static bool check_saved(const uint64_t *field, const char *path, struct saved *ret)
 {
     if (field[1] == 0 || field[2] > INT64_MAX || field[3] > INT64_MAX || field[4] > INT64_MAX ||
-        field[5] > TAIL_PREFIX_BYTES || field[5] > field[4] || field[7] > TAIL_LAST_BYTES ||
-        field[7] > field[4] || field[9] > UINT32_MAX || field[10] > INT64_MAX ||
-        field[11] > INT64_MAX || field[12] > INT64_MAX)
+        field[5] > TAIL_PREFIX_BYTES || field[7] > TAIL_LAST_BYTES || field[7] > field[4] ||
+        field[9] > UINT32_MAX || field[10] > INT64_MAX || field[11] > INT64_MAX ||
+        field[12] > INT64_MAX)
         return false;
     *ret = (struct saved){ .identity = { field[0], field[1], (int64_t)field[2] },
                            .position = { .offset = field[4],

@@ -47,6 +47,11 @@ static bool is_begin_of(const struct tail_file *file, const struct tail_file *li
            same_bytes(file->fd, live->fd, size - last, last);
 }
 
+static bool was_read(const struct tail_cut *cut)
+{
+    return cut->read.offset > 0 || cut->read.prefix_bytes > 0;
+}
+
 /* Where to go on in a copy of what the live file was when it was cut off. It may lack the last that
  * was read: that was written after the copy was made. */
 static bool find_place(const struct tail_file *live, int fd, const struct tail_stat *stat,
@@ -54,7 +59,7 @@ static bool find_place(const struct tail_file *live, int fd, const struct tail_s
 {
     struct tail_position at = live->cut.read;
 
-    if (at.offset == 0) { /* there is no proof but that it was what the live one began with */
+    if (!was_read(&live->cut)) { /* no proof but what was seen while it waited */
         *ret = tail_cursor_make();
         return proven_bytes > 0;
     }
@@ -173,8 +178,7 @@ enum tail_copy tail_copy_judge(struct tail *tail, struct sink *sink, struct tail
         return ret;
     if (tail_copy_take_unread(tail, sink, live) && file->held_ms == 0)
         return TAIL_COPY_TAKEN;
-    if (live->cut.read.offset == 0 ||
-        !find_place(live, file->fd, &stat, file->held_bytes, &place)) {
+    if (!was_read(&live->cut) || !find_place(live, file->fd, &stat, file->held_bytes, &place)) {
         file->held_ms = 0;
         return TAIL_COPY_NOT;
     }
@@ -256,7 +260,7 @@ uint64_t tail_copy_take_over(struct tail *tail, struct sink *sink, struct tail_f
 {
     struct search search = { tail, sink, live, release_held(tail, sink, live) };
 
-    if (search.copy == NULL && live->cut.read.offset > 0)
+    if (search.copy == NULL && was_read(&live->cut))
         (void)tail_visit_folder_of(live->path, take_if_copy, &search);
     return search.copy == NULL ? 0 : search.copy->size - search.copy->read.offset;
 }

@@ -101,9 +101,11 @@ enum tail_fit tail_cursor_load(struct tail_cursor *ret, const struct tail_positi
     size_t prefix = covered(position->offset, TAIL_PREFIX_BYTES);
     size_t last = covered(position->offset, TAIL_LAST_BYTES);
 
-    if (position->prefix_bytes > prefix || position->last_bytes > last)
+    size_t proof = position->prefix_bytes > prefix ? position->prefix_bytes : prefix;
+
+    if (proof > sizeof(block) || position->last_bytes > last)
         return TAIL_FITS_NOT;
-    enum tail_fit fit = read_fully(fd, block, prefix, 0);
+    enum tail_fit fit = read_fully(fd, block, proof, 0);
     if (fit == TAIL_FITS)
         fit = read_fully(fd, cursor.last, last, position->offset - last);
     if (fit != TAIL_FITS)

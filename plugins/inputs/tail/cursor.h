@@ -16,7 +16,8 @@ struct tail_cursor {
     char last[TAIL_LAST_BYTES]; /* the min(offset, TAIL_LAST_BYTES) bytes before the offset */
 };
 
-/* A cursor as it is kept: hashes with the lengths they cover. 0 bytes: nothing to compare. */
+/* A cursor as it is kept: hashes with the lengths they cover. 0 bytes: nothing to compare. Of the
+ * first bytes more may be known than lie before the offset. */
 struct tail_position {
     uint64_t offset;
     uint64_t prefix_hash, last_hash;

@@ -20,7 +20,7 @@ struct tail_ref {
 
 /* A file as it was when it was found to be cut off: what a copy of it is known by. */
 struct tail_cut {
-    struct tail_position read, settled; /* offset 0: it never was, or nothing had been read */
+    struct tail_position read, settled; /* zeros: it never was, or nothing had been read */
     int64_t seen_ns;                    /* Unix */
 };
 

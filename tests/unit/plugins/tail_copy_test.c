@@ -209,6 +209,22 @@ static void what_was_not_read_before_the_cut_is_not_lost_if_it_was_copied(void *
     assert_string_equal(rig_bodies(&rig), "half and half c ");
 }
 
+static void nothing_settled_and_copied_and_cut_while_down(void **unused)
+{
+    (void)unused;
+    begin_with("a\nb\n");
+    rig_save(&rig);
+    rig_close(&rig);
+    copy("app.log", "app.log.1");
+    rig_rewrite(&rig, "app.log", "longer\nthan before\n");
+    rig.sink->settled = rig.sink->mark_count;
+    rig_restore(&rig);
+    rig_expect(&rig, "a b a b longer than before ");
+    assert_true(slice_equals(fake_sink_attribute(&rig.sink->events[2], "log.file.path"),
+                             slice_of(rig_path(&rig, "app.log"))));
+    expect_lost(0);
+}
+
 static void a_file_of_its_own_under_such_a_name_is_read_whole(void **unused)
 {
     (void)unused;
@@ -250,6 +266,7 @@ int main(void)
         GLOB_TEST(a_copy_that_is_there_at_the_start_is_not_read_twice),
         GLOB_TEST(what_is_settled_after_a_second_cut_does_not_come_again),
         GLOB_TEST(what_was_not_read_before_the_cut_is_not_lost_if_it_was_copied),
+        GLOB_TEST(nothing_settled_and_copied_and_cut_while_down),
         GLOB_TEST(a_file_of_its_own_under_such_a_name_is_read_whole),
         GLOB_TEST(a_few_equal_bytes_are_no_proof_for_longer_than_rotate_wait),
     };

@@ -226,6 +226,19 @@ static void bytes_of_a_file_removed_while_down_are_counted_by_its_name(void **un
     expect_lost("app.log", 9); /* once */
 }
 
+static void what_was_cut_off_while_down_is_counted_though_nothing_was_settled(void **unused)
+{
+    (void)unused;
+    begin_with("a\nbb\n");
+    rig_save(&rig);
+    rig_close(&rig);
+    rig_rewrite(&rig, "app.log", "longer than before\n");
+    rig.sink->settled = rig.sink->mark_count;
+    rig_restore(&rig);
+    rig_expect(&rig, "a bb longer than before ");
+    expect_lost("app.log", 5);
+}
+
 static void a_file_that_comes_back_goes_on_where_it_was(void **unused)
 {
     (void)unused;
@@ -455,6 +468,7 @@ int main(void)
         TEST(a_last_line_without_newline_is_delivered_when_its_file_is_given_up),
         TEST(a_removed_file_that_is_open_is_read_to_its_end),
         TEST(bytes_of_a_file_removed_while_down_are_counted_by_its_name),
+        TEST(what_was_cut_off_while_down_is_counted_though_nothing_was_settled),
         TEST(a_file_that_comes_back_goes_on_where_it_was),
         TEST(the_target_of_a_link_is_exchanged),
         TEST(a_file_with_two_names_is_read_once),

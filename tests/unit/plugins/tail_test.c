@@ -44,8 +44,10 @@ static void a_damaged_checkpoint_is_refused_with_the_line_and_reading_goes_on(vo
     expect_damaged("spillway-tail 1 5\n1 2 3 4 5 6 7 8 9 10 11 12 13 \n", "line 2");
     expect_damaged("spillway-tail 1 5\n1 2 0 0 5 5 ab 5 cd 0 5 0 0 /a%0\n", "line 2");
     expect_damaged("spillway-tail 1 5\n1 2 0 0 5 5 ab 5 cd 0 5 0 0 /a%00\n", "line 2");
-    expect_damaged("spillway-tail 1 5\n1 2 0 0 5 6 ab 5 cd 0 5 0 0 /a\n",
-                   "line 2"); /* prefix > offset */
+    expect_damaged("spillway-tail 1 5\n1 2 0 0 5 257 ab 5 cd 0 5 0 0 /a\n",
+                   "line 2"); /* a longer prefix than there is */
+    expect_damaged("spillway-tail 1 5\n1 2 0 0 5 5 ab 6 cd 0 5 0 0 /a\n",
+                   "line 2"); /* more last bytes than lie before the offset */
     expect_damaged("spillway-tail 1 5\n1 2 0 0 99999999999999999999 0 0 0 0 0 0 0 0 /a\n",
                    "line 2");
     expect_damaged("spillway-tail 1 5\n1 2 0 0 -5 0 0 0 0 0 0 0 0 /a\n", "line 2");
@@ -53,7 +55,7 @@ static void a_damaged_checkpoint_is_refused_with_the_line_and_reading_goes_on(vo
     expect_damaged(text, "line 3");
     (void)snprintf(text, sizeof(text), "spillway-tail 1 5\n%s%s", good, good); /* the same twice */
     expect_damaged(text, "line 3");
-    assert_int_equal(rig.sink->event_count, 14);
+    assert_int_equal(rig.sink->event_count, 15);
 }
 
 static void a_path_with_blanks_and_newlines_survives_the_checkpoint(void **unused)
