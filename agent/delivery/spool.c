@@ -481,6 +481,8 @@ int64_t spool_due_ms(const struct spool *spool, int64_t now_ms)
 
     if (spool->is_broken && spool->retry_ms > now_ms)
         due_ms = spool->retry_ms;
+    if (spool->no_memory_until_ms > now_ms && spool->no_memory_until_ms < due_ms)
+        due_ms = spool->no_memory_until_ms;
     if (spool->unsynced_bytes > 0 && spool->config.fsync != SPOOL_FSYNC_NEVER &&
         spool->sync_due_ms < due_ms)
         due_ms = spool->sync_due_ms;

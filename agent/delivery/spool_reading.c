@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { READ_RETRY_MS = 10 * 1000 };
+enum { READ_RETRY_MS = 10 * 1000, MEMORY_RETRY_MS = 1000 };
 
 /* ---- what is in hand ---- */
 
@@ -78,7 +78,7 @@ bool spool_plan_read(struct spool *spool, const struct spool_stamp *now, int64_t
 {
     struct spool_segment *segment = find_unread(spool, now_ms);
 
-    if (segment == NULL)
+    if (segment == NULL || now_ms < spool->no_memory_until_ms)
         return false;
     if (spool->has_peeked && spool->peeked.segment == segment->id) {
         *ret = (struct spool_job){ .kind = SPOOL_LOAD, .place = spool->peeked };
@@ -136,6 +136,10 @@ void spool_give_up_segment(struct spool_segment *segment)
 static void read_failed(struct spool *spool, struct spool_segment *segment, int error,
                         int64_t now_ms)
 {
+    if (error == ENOMEM) {
+        spool->no_memory_until_ms = now_ms + MEMORY_RETRY_MS;
+        return;
+    }
     numbers_add(spool->numbers, NUMBER_spool_errors, 1);
     spool->has_peeked = false;
     if (error == ENOENT) {
@@ -181,15 +185,20 @@ void spool_peeked(struct spool *spool, const struct spool_job *job,
 
 /* ---- a record becomes a batch ---- */
 
-static bool fill_runs(struct spool *spool, const struct spool_record *record, struct batch *batch)
+static bool find_lanes(struct spool *spool, const struct spool_record *record,
+                       unsigned ret[SPOOL_LANES_MAX])
 {
-    unsigned lanes[SPOOL_LANES_MAX];
-
     for (unsigned i = 0; i < record->lane_count; i++) {
-        lanes[i] = spool_index_lane(&spool->index, record->lanes[i]);
-        if (lanes[i] == SPOOL_LANES_MAX || spool->index.lanes[lanes[i]].books == NULL)
+        ret[i] = spool_index_lane(&spool->index, record->lanes[i]);
+        if (ret[i] == SPOOL_LANES_MAX || spool->index.lanes[ret[i]].books == NULL)
             return false;
     }
+    return true;
+}
+
+static bool fill_runs(const struct spool *spool, const struct spool_record *record,
+                      const unsigned lanes[SPOOL_LANES_MAX], struct batch *batch)
+{
     batch->runs = calloc(record->run_count, sizeof(*batch->runs));
     if (batch->runs == NULL)
         return false;
@@ -217,7 +226,9 @@ static int64_t oldest_boot_ms(const struct spool_segment *segment,
     return now->boot_ms - record->age_ms - (since_ms > 0 ? since_ms : 0);
 }
 
-static struct batch *make_batch(struct spool *spool, const struct spool_record *record,
+/* NULL: no memory. */
+static struct batch *make_batch(const struct spool *spool, const struct spool_record *record,
+                                const unsigned lanes[SPOOL_LANES_MAX],
                                 const struct spool_place *place)
 {
     struct batch *batch = batch_new();
@@ -225,7 +236,7 @@ static struct batch *make_batch(struct spool *spool, const struct spool_record *
     if (batch == NULL)
         return NULL;
     batch->pin = malloc(sizeof(*batch->pin));
-    if (batch->pin == NULL || !fill_runs(spool, record, batch)) {
+    if (batch->pin == NULL || !fill_runs(spool, record, lanes, batch)) {
         free(batch->pin);
         batch_free(&batch);
         return NULL;
@@ -245,6 +256,7 @@ static struct batch *take_loaded(struct spool *spool, const struct spool_job *jo
                                  int64_t now_ms)
 {
     struct spool_segment *segment = spool_index_find(&spool->index, job->place.segment);
+    unsigned lanes[SPOOL_LANES_MAX];
     struct spool_record record;
     struct batch *batch;
     size_t need;
@@ -258,9 +270,13 @@ static struct batch *take_loaded(struct spool *spool, const struct spool_job *jo
         spool->has_peeked = false; /* it changed since it was peeked at */
         return NULL;
     }
-    batch = make_batch(spool, &record, &job->place);
-    if (batch == NULL) { /* no memory: again, later */
-        segment->read_ms = now_ms + READ_RETRY_MS / 10;
+    if (!find_lanes(spool, &record, lanes)) {
+        segment->read_ms = now_ms + READ_RETRY_MS;
+        return NULL;
+    }
+    batch = make_batch(spool, &record, lanes, &job->place);
+    if (batch == NULL) {
+        read_failed(spool, segment, ENOMEM, now_ms);
         return NULL;
     }
     batch->oldest_boot_ms = oldest_boot_ms(segment, &record, now);

@@ -27,6 +27,7 @@ struct spool {
     struct spool_place left; /* see spool_left.c; segment 0: nothing */
     uint64_t last_ended;     /* the segment that was written before; 0: none */
     /* The record whose head was read last and whose body was not. */
+    int64_t no_memory_until_ms; /* reading failed by that alone: nothing is passed over for it */
     bool has_peeked;
     struct spool_place peeked;
     uint64_t peeked_body_bytes;

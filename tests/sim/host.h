@@ -262,6 +262,9 @@ struct sim {
     int64_t grace_until_ms;
     uint64_t disk_until_step;
     unsigned disk_sickness; /* in a hundred calls to the disk of a spool */
+    bool has_scarce_memory; /* now and then */
+    uint64_t memory_until_step;
+    unsigned memory_sickness; /* in a thousand requests for memory */
     struct amount left[HOST_OUTLETS * OUTLET_SOURCES][ACCOUNTS]; /* at a crash, in the books */
     /* What the books should be closed by: on disk, less what is done but for its mark. */
     struct amount on_disk[HOST_OUTLETS * OUTLET_SOURCES];
@@ -284,6 +287,7 @@ struct sim {
     /* for the summary */
     uint64_t faults, crashes, drains, offered, delivered, dropped, lost, repeated, launches, splits;
     uint64_t spilled, from_disk, buried, power_losses, blind_starts, flips, reloads, corrupt;
+    uint64_t refused;
 };
 
 /* Prints the line that replays this seed and what was violated; does not return. */
@@ -393,6 +397,9 @@ struct sim_file *disk_find(struct sim_disk *disk, const char *name); /* NULL: no
 bool disk_is_kept(const struct sim_file *file, uint64_t at, uint64_t end);
 void disk_lose_power(struct sim_disk *disk);
 void disk_flip_bit(struct sim_file *file, uint64_t at, unsigned bit);
+
+/* host_memory.c: whose agent acts from now on; NULL: the world. Returns who did before. */
+struct sim *memory_is_for(struct sim *host);
 
 /* host_audit.c */
 void audit_step(struct sim *host);

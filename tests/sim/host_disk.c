@@ -58,10 +58,12 @@ static void make_room(struct sim_file *file, size_t bytes)
 
     if (bytes <= file->room)
         return;
+    struct sim *before = memory_is_for(NULL);
     file->data = realloc(file->data, room);
     file->kept = realloc(file->kept, room);
     file->is_dirty = realloc(file->is_dirty, room / SECTOR);
     CHECK(file->data != NULL && file->kept != NULL && file->is_dirty != NULL);
+    (void)memory_is_for(before);
     memset(file->is_dirty + file->room / SECTOR, 0, (room - file->room) / SECTOR);
     memset(file->kept + file->room, 0, room - file->room);
     file->room = room;

@@ -70,9 +70,11 @@ void endpoint_read_body(const struct outlet *outlet, struct sim_request *request
     struct slice body = { batch->body, batch->body_bytes };
 
     if (batch->compression != COMPRESS_NONE) {
+        struct sim *before = memory_is_for(NULL);
         if (!codec_expand(batch->compression, body, &text))
             host_fail(outlet->host, "%s: a body that does not expand", outlet->name);
         body = buf_slice(&text);
+        (void)memory_is_for(before);
     }
     if (body.bytes != batch->raw_bytes)
         host_fail(outlet->host, "%s: a body of %zu bytes, not %zu", outlet->name, body.bytes,

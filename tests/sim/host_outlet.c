@@ -4,7 +4,7 @@
  * order, and who is woken by whom is the same. */
 #include "host.h"
 
-enum { MEMORY_REST_MS = 10 * 1000, SENDER_REST_MS = 60 * 1000 };
+enum { MEMORY_REST_MS = 10 * 1000, SYSTEM_MEMORY_REST_MS = 100, SENDER_REST_MS = 60 * 1000 };
 
 /* ---- start and end ---- */
 
@@ -208,8 +208,12 @@ static void seal_one(struct outlet *outlet, struct sim_worker *worker, uint32_t 
         return;
     }
     struct batch *batch = batcher_seal(worker->batcher, &permit, host->now_ms);
-    if (batch == NULL)
-        host_fail(host, "out of memory");
+    if (batch == NULL) {
+        delivery_unreserve(outlet->delivery, &permit);
+        sleep_until(worker, seen, host->boot_ms + SYSTEM_MEMORY_REST_MS);
+        worker->lacks_memory = true;
+        return;
+    }
     if (batch->body_bytes > outlet->largest_body)
         outlet->largest_body = batch->body_bytes;
     TRACE(host, "%s seals %s, %llu events", outlet->name, strrchr(batch->key, '-'),

@@ -179,6 +179,7 @@ void plan_host(struct sim *host)
     host->now_ms = HOST_EPOCH_MS;
     host->boot_ms = host->now_ms + (int64_t)between(host, 0, 1000000);
     plan_stops(host);
+    host->has_scarce_memory = percent(host, 30);
     host->outlet_count = percent(host, 60) ? 1 : HOST_OUTLETS;
     for (unsigned i = 0; i < host->outlet_count; i++) {
         host->outlets[i].host = host;

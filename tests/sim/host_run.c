@@ -18,6 +18,8 @@ enum {
     CALM_STEPS_MAX = 400000, /* and these for each event that exists, each in a batch of its own: */
     CALM_STEPS_EACH = 20,
     DISK_STEPS = 1500,
+    MEMORY_STEPS = 1500,
+    MEMORY_SICKNESS = 500,
     FLIP_EACH = 1500,
     RELOAD_EACH = 1000,
     SEED_S_MAX = 120, /* of the processor: most seeds take a twentieth of a second */
@@ -98,6 +100,7 @@ static unsigned find_actors(struct sim *host, struct actor actors[ACTORS_MAX])
 
 static void act(const struct actor *actor)
 {
+    (void)memory_is_for(actor->outlet->host);
     if (actor->source != NULL)
         source_step(actor->source);
     else if (actor->worker != NULL)
@@ -108,6 +111,7 @@ static void act(const struct actor *actor)
         spooler_step(actor->outlet);
     else
         sender_step(actor->outlet);
+    (void)memory_is_for(NULL);
 }
 
 /* ---- time ---- */
@@ -167,6 +171,16 @@ static void change_disk(struct sim *host)
                                     : "fine");
 }
 
+static void change_memory(struct sim *host)
+{
+    bool is_scarce = host->memory_sickness == 0 && host->has_scarce_memory && !host->is_calm;
+
+    host->memory_sickness = is_scarce ? (unsigned)between(host, 1, MEMORY_SICKNESS) : 0;
+    host->faults += is_scarce;
+    host->memory_until_step = host->step + between(host, 50, is_scarce ? 300 : MEMORY_STEPS);
+    TRACE(host, "%u of 1000 requests for memory fail", host->memory_sickness);
+}
+
 static void stop_if_due(struct sim *host)
 {
     bool is_due = host->stops_done < STOPS && host->step >= host->stop_steps[host->stops_done];
@@ -192,6 +206,8 @@ static void let_things_happen(struct sim *host)
     }
     if (host->step >= host->disk_until_step)
         change_disk(host);
+    if (host->step >= host->memory_until_step)
+        change_memory(host);
     if (host->now_ms >= host->next_report_ms)
         life_report(host);
     struct outlet *reloaded = &host->outlets[random_below(&host->random, host->outlet_count)];
@@ -266,7 +282,7 @@ static void calm_down(struct sim *host)
     }
     host->is_calm = true;
     host->disk_is_full = false;
-    host->disk_sickness = 0;
+    host->disk_sickness = host->memory_sickness = 0;
     if (is_any_unread(host))
         life_crash(host); /* the next start finds it */
     for (unsigned i = 0; i < host->outlet_count; i++)
@@ -308,6 +324,7 @@ static void note_result(const struct sim *host, struct host_sums *sums)
     sums->flips += host->flips;
     sums->reloads += host->reloads;
     sums->corrupt += host->corrupt;
+    sums->refused += host->refused;
     sums->minutes += (uint64_t)(host->now_ms - HOST_EPOCH_MS) / (60 * MS_PER_S);
     if (sums->faults_least == 0 || host->faults < sums->faults_least)
         sums->faults_least = host->faults;

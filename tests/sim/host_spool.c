@@ -169,9 +169,11 @@ static void note_written(struct outlet *outlet, const struct spool_job *job, uin
         }
         if (outlet->unsynced_count == outlet->unsynced_room) {
             outlet->unsynced_room = 2 * outlet->unsynced_room + 256;
+            struct sim *before = memory_is_for(NULL);
             outlet->unsynced =
                 realloc(outlet->unsynced, outlet->unsynced_room * sizeof(*outlet->unsynced));
             CHECK(outlet->unsynced != NULL);
+            (void)memory_is_for(before);
         }
         outlet->unsynced[outlet->unsynced_count++] = at;
     }
@@ -253,8 +255,9 @@ static void note_events(struct outlet *outlet)
     }
 }
 
-/* A body is damaged if, and only if, it is not what its head says. */
-static void note_loaded(struct outlet *outlet, const struct spool_job *job)
+/* A body is damaged if, and only if, it is not what its head says. Without memory for its batch it
+ * is loaded again. */
+static void note_loaded(struct outlet *outlet, const struct spool_job *job, bool is_taken)
 {
     const struct spool_result *result = &outlet->spooler.result;
     bool is_whole = walk_is_whole(outlet, job->place.segment, job->place.at);
@@ -267,7 +270,7 @@ static void note_loaded(struct outlet *outlet, const struct spool_job *job)
     if (is_whole != (result->found == SPOOL_READ))
         host_fail(outlet->host, "%s: a body that is %s was taken for one that is not", outlet->name,
                   is_whole ? "whole" : "damaged");
-    for (size_t i = 0; i < head.run_count && !is_whole; i++) {
+    for (size_t i = 0; i < head.run_count && !is_whole && is_taken; i++) {
         unsigned lane;
         uint64_t events = spool_record_run(&head, i, &lane).events;
         outlet->spooler.corrupt[walk_source(outlet, head.lanes[lane])] += events;
@@ -378,14 +381,15 @@ static void tell_job(struct outlet *outlet)
         note_synced(outlet);
     if ((job->kind == SPOOL_PEEK || job->kind == SPOOL_LOAD) && spooler->result.error != 0)
         spooler->any_unread = true;
-    if (job->kind == SPOOL_LOAD && !outlet->host->is_torn_down)
-        note_loaded(outlet, job);
     if (job->kind == SPOOL_REMOVE && !outlet->host->is_torn_down)
         note_removed(outlet, job);
     if (job->kind == SPOOL_WRITE)
         outlet->was_over = false;
     spooler->has_job = false;
+    uint64_t damaged = numbers_get(outlet->numbers, NUMBER_spool_damaged);
     delivery_spool_done(outlet->delivery, job, &spooler->result, &now, outlet->host->now_ms);
+    if (job->kind == SPOOL_LOAD && !outlet->host->is_torn_down)
+        note_loaded(outlet, job, numbers_get(outlet->numbers, NUMBER_spool_damaged) > damaged);
     (void)spool_take_news(outlet->spool, &news);
     body_pool_give(spooler->result.pool, spooler->result.body);
     spooler->result.body = NULL;

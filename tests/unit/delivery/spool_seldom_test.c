@@ -3,6 +3,8 @@
  * read, lanes that share their books. */
 #include "delivery/store.h"
 
+#include <errno.h>
+
 enum { MIB = 1024 * 1024 };
 
 static void where_it_cannot_be_told_what_is_free_nothing_is_evicted_for_it(void **unused)
@@ -73,12 +75,39 @@ static void lanes_that_share_books_keep_their_names(void **unused)
     close_store(&store);
 }
 
+/* Else newer batches would overtake it, and an output of one request at a time promises the order.
+ */
+static void without_memory_nothing_is_passed_over(void **unused)
+{
+    (void)unused;
+    struct store store;
+    struct spool_job job;
+    uint64_t body_bytes;
+    open_store(&store, MIB);
+    assert_true(spill(&store, 1, 1000));
+    assert_true(spool_plan_read(store.spool, &store.now, store.now.boot_ms, &job, &body_bytes));
+    assert_int_equal(job.kind, SPOOL_PEEK);
+    (void)do_read_job(&store, &job);
+    assert_true(spool_plan_read(store.spool, &store.now, store.now.boot_ms, &job, &body_bytes));
+    assert_int_equal(job.kind, SPOOL_LOAD);
+    store.result.error = ENOMEM;
+    assert_null(spool_loaded(store.spool, &job, &store.result, &store.now, store.now.boot_ms));
+    assert_true(spool_may_read(store.spool, store.now.boot_ms)); /* so what is newer waits */
+    assert_false(spool_plan_read(store.spool, &store.now, store.now.boot_ms, &job, &body_bytes));
+    int64_t due_ms = spool_due_ms(store.spool, store.now.boot_ms);
+    assert_true(due_ms > store.now.boot_ms && due_ms <= store.now.boot_ms + 1000);
+    store.now.boot_ms = due_ms;
+    assert_int_equal(drain_store(&store), 1);
+    close_store(&store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(where_it_cannot_be_told_what_is_free_nothing_is_evicted_for_it),
         cmocka_unit_test(newest_first_may_be_turned_off_and_on_while_it_is_read),
         cmocka_unit_test(lanes_that_share_books_keep_their_names),
+        cmocka_unit_test(without_memory_nothing_is_passed_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
