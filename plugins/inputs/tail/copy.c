@@ -82,6 +82,7 @@ static void take(struct tail *tail, struct sink *sink, struct tail_file *live,
     file->read = *place;
     file->settled = live->cut.settled.offset < place->offset ? live->cut.settled : most.position;
     file->loaded = true;
+    file->is_new = file->at_home = file->snap = false;
     tail_file_note(tail, file);
     tail_file_move(tail, sink, file);
 }
@@ -203,7 +204,14 @@ struct search {
     struct tail_file *live, *copy;
 };
 
-/* A copy that no scan has seen yet. */
+/* Of those that came between two looks one is judged first, and the others are known by then. */
+static bool is_judged(const struct tail_file *known, const struct tail_identity *identity)
+{
+    return (known->held_ms == 0 && (!known->is_new || known->loaded)) ||
+           !tail_identity_same(&known->identity, identity);
+}
+
+/* A copy that was not judged yet, or that no scan has seen. */
 static bool take_if_copy(void *context, const char *path, const char *name)
 {
     struct search *search = context;
@@ -212,8 +220,11 @@ static bool take_if_copy(void *context, const char *path, const char *name)
     struct tail_cursor place;
 
     if (!tail_rotate_is_rotated(name, search->live->path) || !tail_scan_is_ours(tail, name) ||
-        tail_scan_excludes(tail, path) || !tail_stat_path(path, &stat) || !stat.is_regular ||
-        tail_table_by_inode(&tail->table, stat.identity.device, stat.identity.inode) != NULL)
+        tail_scan_excludes(tail, path) || !tail_stat_path(path, &stat) || !stat.is_regular)
+        return true;
+    struct tail_file *file =
+        tail_table_by_inode(&tail->table, stat.identity.device, stat.identity.inode);
+    if (file != NULL && is_judged(file, &stat.identity))
         return true;
     int fd = tail_open_same(path, &stat.identity);
     bool is_copy = fd >= 0 && find_place(search->live, fd, &stat, 0, &place);
@@ -221,10 +232,11 @@ static bool take_if_copy(void *context, const char *path, const char *name)
         (void)close(fd);
     if (!is_copy)
         return true;
-    struct tail_file *file = tail_file_add(tail, search->sink, path, &stat, false);
+    if (file == NULL)
+        file = tail_file_add(tail, search->sink, path, &stat, false);
     if (file == NULL)
         return true;
-    file->is_new = false;
+    file->size = stat.size;
     take(tail, search->sink, search->live, file, &place);
     search->copy = file;
     return false;

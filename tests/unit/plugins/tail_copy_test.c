@@ -140,6 +140,27 @@ static void copied_and_cut_while_down(void **unused)
     rig_expect(&rig, "a b c d ");
 }
 
+static void copied_and_cut_twice_while_down(void **unused)
+{
+    (void)unused;
+    begin_with("a\nb\nhalf"); /* of a line: known, not read */
+    rig_settle_all(&rig);
+    rig_save(&rig);
+    rig_close(&rig);
+    copy("app.log", "app.log.2");
+    rig_rewrite(&rig, "app.log", "c\n");
+    copy("app.log", "app.log.1");
+    rig_rewrite(&rig, "app.log", "d\n");
+    rig.sink->settled = rig.sink->mark_count;
+    rig_restore(&rig);
+    rig_drain(&rig);
+    expect_lost(0);
+    rig_append(&rig, "app.log.2", "\n");
+    rig_drain(&rig);
+    assert_int_equal(rig.sink->event_count, 5);
+    assert_true(fake_sink_is_body(rig.sink, 4, "half"));
+}
+
 static void what_was_not_settled_at_the_cut_comes_again_from_the_copy(void **unused)
 {
     (void)unused;
@@ -245,6 +266,7 @@ int main(void)
         GLOB_TEST(a_copy_that_grows_is_waited_for),
         GLOB_TEST(one_rotation_after_the_other),
         GLOB_TEST(copied_and_cut_while_down),
+        GLOB_TEST(copied_and_cut_twice_while_down),
         GLOB_TEST(what_was_not_settled_at_the_cut_comes_again_from_the_copy),
         GLOB_TEST(what_is_settled_after_the_cut_does_not_come_again),
         GLOB_TEST(a_copy_that_is_there_at_the_start_is_not_read_twice),
