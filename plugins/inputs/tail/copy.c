@@ -194,7 +194,9 @@ bool tail_copy_is_held(struct tail *tail, struct sink *sink, struct tail_file *f
     if (*ret_again)
         return true;
     enum tail_copy copy = tail_copy_judge(tail, sink, file);
-    *ret_again = copy == TAIL_COPY_TAKEN; /* it has a place in the order of its path now */
+    if (copy == TAIL_COPY_WAIT && file->finishing && !file->seen)
+        tail_file_vanish(tail, sink, file); /* removed: the live one has all of it */
+    *ret_again = copy == TAIL_COPY_TAKEN;   /* it has a place in the order of its path now */
     return copy != TAIL_COPY_NOT;
 }
 

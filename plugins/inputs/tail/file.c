@@ -197,6 +197,7 @@ void tail_file_vanish(struct tail *tail, struct sink *sink, struct tail_file *fi
 
     if (lost > 0)
         sink_lost(sink, file->path, 0, lost);
+    file->held_ms = 0; /* a copy of the live one no more */
     forget_unread(tail, file);
     tail_file_finish(tail, file);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tail: copytruncate where the globs match the copy: every line once, whatever was seen first. */
+#include "inputs/tail/cursor.h"
 #include "tail_scene.h"
 
 static int begin_with_glob(void **unused)
@@ -230,6 +231,41 @@ static void what_was_not_read_before_the_cut_is_not_lost_if_it_was_copied(void *
     assert_string_equal(rig_bodies(&rig), "half and half c ");
 }
 
+static void a_copy_that_waited_and_is_gone_after_a_restart_is_no_loss(void **unused)
+{
+    (void)unused;
+    begin_with("a\nb\n");
+    copy("app.log", "app.log.1");
+    rig_drain(&rig);
+    rig_settle_all(&rig);
+    rig_save(&rig);
+    rig_close(&rig);
+    rig_unlink(&rig, "app.log.1");
+    rig_restore(&rig);
+    rig_expect(&rig, "a b ");
+    expect_lost(0);
+}
+
+static void a_copy_that_waits_and_is_removed_is_let_go_after_rotate_wait(void **unused)
+{
+    (void)unused;
+    char text[TAIL_PREFIX_BYTES + 2] = "";
+
+    memset(text, 'a', TAIL_PREFIX_BYTES);
+    text[TAIL_PREFIX_BYTES] = '\n';
+    rig.config.rotate_wait = 0;
+    begin_with(text);
+    copy("app.log", "app.log.1");
+    rig_drain(&rig);
+    assert_int_equal(rig.sink->numbers[SINK_SOURCES_OPEN], 2);
+    rig_unlink(&rig, "app.log.1");
+    rig_drain(&rig);
+    rig_drain(&rig);
+    assert_int_equal(rig.sink->event_count, 1);
+    assert_int_equal(rig.sink->numbers[SINK_SOURCES_OPEN], 1);
+    expect_lost(0);
+}
+
 static void a_file_of_its_own_under_such_a_name_is_read_whole(void **unused)
 {
     (void)unused;
@@ -272,6 +308,8 @@ int main(void)
         GLOB_TEST(a_copy_that_is_there_at_the_start_is_not_read_twice),
         GLOB_TEST(what_is_settled_after_a_second_cut_does_not_come_again),
         GLOB_TEST(what_was_not_read_before_the_cut_is_not_lost_if_it_was_copied),
+        GLOB_TEST(a_copy_that_waited_and_is_gone_after_a_restart_is_no_loss),
+        GLOB_TEST(a_copy_that_waits_and_is_removed_is_let_go_after_rotate_wait),
         GLOB_TEST(a_file_of_its_own_under_such_a_name_is_read_whole),
         GLOB_TEST(a_few_equal_bytes_are_no_proof_for_longer_than_rotate_wait),
     };
