@@ -206,11 +206,17 @@ struct search {
     struct tail_file *live, *copy;
 };
 
-/* Of those that came between two looks one is judged first, and the others are known by then. */
-static bool is_judged(const struct tail_file *known, const struct tail_identity *identity)
+/* The file that this is, also where one that was removed had its inode: then it is a new one, as
+ * most copies are where the oldest is removed for each. false: it is known, and was judged already.
+ * Of those that came between two looks one is judged first, and the others are known by then. */
+static bool find_unjudged(struct tail *tail, struct sink *sink, const struct tail_stat *stat,
+                          struct tail_file **ret)
 {
-    return (known->held_ms == 0 && (!known->is_new || known->loaded)) ||
-           !tail_identity_same(&known->identity, identity);
+    *ret = tail_table_by_inode(&tail->table, stat->identity.device, stat->identity.inode);
+    if (*ret != NULL && (*ret)->reading)
+        return false;
+    *ret = tail_scan_find(tail, sink, stat);
+    return *ret == NULL || (*ret)->held_ms != 0 || ((*ret)->is_new && !(*ret)->loaded);
 }
 
 /* A copy that was not judged yet, or that no scan has seen. */
@@ -218,15 +224,13 @@ static bool take_if_copy(void *context, const char *path, const char *name)
 {
     struct search *search = context;
     struct tail *tail = search->tail;
+    struct tail_file *file = NULL;
     struct tail_stat stat;
     struct tail_cursor place;
 
     if (!tail_rotate_is_rotated(name, search->live->path) || !tail_scan_is_ours(tail, name) ||
-        tail_scan_excludes(tail, path) || !tail_stat_path(path, &stat) || !stat.is_regular)
-        return true;
-    struct tail_file *file =
-        tail_table_by_inode(&tail->table, stat.identity.device, stat.identity.inode);
-    if (file != NULL && is_judged(file, &stat.identity))
+        tail_scan_excludes(tail, path) || !tail_stat_path(path, &stat) || !stat.is_regular ||
+        !find_unjudged(tail, search->sink, &stat, &file))
         return true;
     int fd = tail_open_same(path, &stat.identity);
     bool is_copy = fd >= 0 && find_place(search->live, fd, &stat, 0, &place);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tail: copytruncate where the globs match the copy: every line once, whatever was seen first. */
-#include "inputs/tail/cursor.h"
+#include "inputs/tail/state.h"
 #include "tail_scene.h"
 
 static int begin_with_glob(void **unused)
@@ -266,6 +266,34 @@ static void a_copy_that_waits_and_is_removed_is_let_go_after_rotate_wait(void **
     expect_lost(0);
 }
 
+static struct tail_file *find(struct tail *tail, const char *name)
+{
+    struct tail_file *file = tail_table_by_path(&tail->table, rig_path(&rig, name), NULL);
+    assert_non_null(file);
+    return file;
+}
+
+/* Where the file system gives an inode away again at once, as most do. */
+static void a_copy_under_the_inode_of_a_removed_file_is_found_at_the_cut(void **unused)
+{
+    (void)unused;
+    rig.config.rescan = 3600000;
+    rig_append(&rig, "app.log", "a\nb\nhalf"); /* of a line: known, not read */
+    rig_append(&rig, "app.log.2", "old\n");
+    rig_open(&rig);
+    struct tail *tail = rig.state;
+    tail_watch_close(&tail->watch); /* so no look at all names sees the copy first */
+    rig_drain(&rig);
+    tail_file_close(tail, find(tail, "app.log.2"));
+    rig_unlink(&rig, "app.log.2");
+    copy("app.log", "app.log.1");
+    rig_rewrite(&rig, "app.log", "c\n");
+    tail_queue_push(&tail->table, find(tail, "app.log"));
+    rig_drain(&rig);
+    assert_int_equal(rig.sink->event_count, 4);
+    expect_lost(0);
+}
+
 static void a_file_of_its_own_under_such_a_name_is_read_whole(void **unused)
 {
     (void)unused;
@@ -310,6 +338,7 @@ int main(void)
         GLOB_TEST(what_was_not_read_before_the_cut_is_not_lost_if_it_was_copied),
         GLOB_TEST(a_copy_that_waited_and_is_gone_after_a_restart_is_no_loss),
         GLOB_TEST(a_copy_that_waits_and_is_removed_is_let_go_after_rotate_wait),
+        GLOB_TEST(a_copy_under_the_inode_of_a_removed_file_is_found_at_the_cut),
         GLOB_TEST(a_file_of_its_own_under_such_a_name_is_read_whole),
         GLOB_TEST(a_few_equal_bytes_are_no_proof_for_longer_than_rotate_wait),
     };
