@@ -33,7 +33,8 @@ static void add_file(struct buf *ret, const struct tail_file *file)
     int64_t gone_ns = tail_file_is_settled(file) ? file->gone_ns : 0;
     const struct tail_identity *id = &file->identity;
     const struct tail_position *at = &file->settled;
-    uint64_t size = file->held_ms == 0 ? file->size : at->offset; /* else it is in the live file */
+    bool is_copy = file->held_ms != 0 && file->held_bytes > 0; /* it is in the live file */
+    uint64_t size = is_copy ? at->offset : file->size;
 
     (void)buf_printf(ret, "%llu %llu %lld %lld ", (unsigned long long)id->device,
                      (unsigned long long)id->inode, (long long)id->born_ns,

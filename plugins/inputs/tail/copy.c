@@ -141,10 +141,12 @@ static bool is_decided(struct tail *tail, struct sink *sink, struct tail_file *l
 {
     bool can_tell = refresh_live(tail, sink, live);
 
-    if (!can_tell)
+    *ret = file->held_ms == 0 ? TAIL_COPY_TAKEN : TAIL_COPY_WAIT;
+    if (!can_tell && live->failed && live->error != EMFILE) {
         file->held_ms = 0;
-    *ret = !can_tell ? TAIL_COPY_NOT : file->held_ms == 0 ? TAIL_COPY_TAKEN : TAIL_COPY_WAIT;
-    return *ret != TAIL_COPY_WAIT || file->fd < 0; /* which was closed for the other one */
+        *ret = TAIL_COPY_NOT;
+    }
+    return !can_tell || *ret != TAIL_COPY_WAIT || file->fd < 0; /* closed for the other one */
 }
 
 enum tail_copy tail_copy_judge(struct tail *tail, struct sink *sink, struct tail_file *file)
@@ -156,10 +158,12 @@ enum tail_copy tail_copy_judge(struct tail *tail, struct sink *sink, struct tail
 
     if (file->held_ms == 0)
         file->held_ms = clock_now_ms();
-    if (live == NULL || !tail_file_open(tail, sink, file)) {
+    if (live == NULL) {
         file->held_ms = 0;
         return TAIL_COPY_NOT;
     }
+    if (!tail_file_open(tail, sink, file))
+        return TAIL_COPY_WAIT; /* it is judged when it can be opened */
     if (is_decided(tail, sink, live, file, &ret))
         return ret;
     if (!tail_stat_fd(file->fd, &stat))

@@ -294,6 +294,23 @@ static void a_copy_under_the_inode_of_a_removed_file_is_found_at_the_cut(void **
     expect_lost(0);
 }
 
+static void a_copy_that_cannot_be_opened_yet_is_judged_when_it_can(void **unused)
+{
+    (void)unused;
+    begin_with("a\n");
+    copy("app.log", "app.log.2");
+    rig_rewrite(&rig, "app.log", "b\n");
+    rig_expect(&rig, "a b ");
+    copy("app.log", "app.log.1");
+    ((struct tail *)rig.state)->max_open = 0;
+    rig_drain(&rig);
+    ((struct tail *)rig.state)->max_open = 16;
+    rig_expect(&rig, "a b ");
+    rig_rewrite(&rig, "app.log", "c\n");
+    rig_expect(&rig, "a b c ");
+    expect_lost(0);
+}
+
 static void a_file_of_its_own_under_such_a_name_is_read_whole(void **unused)
 {
     (void)unused;
@@ -339,6 +356,7 @@ int main(void)
         GLOB_TEST(a_copy_that_waited_and_is_gone_after_a_restart_is_no_loss),
         GLOB_TEST(a_copy_that_waits_and_is_removed_is_let_go_after_rotate_wait),
         GLOB_TEST(a_copy_under_the_inode_of_a_removed_file_is_found_at_the_cut),
+        GLOB_TEST(a_copy_that_cannot_be_opened_yet_is_judged_when_it_can),
         GLOB_TEST(a_file_of_its_own_under_such_a_name_is_read_whole),
         GLOB_TEST(a_few_equal_bytes_are_no_proof_for_longer_than_rotate_wait),
     };
