@@ -89,7 +89,7 @@ static void write_lines(void)
 
     tell("write", lines);
     end_half();
-    for (int i = 0; i < lines && world.line_count < LINES_MAX; i++) {
+    for (int i = 0; i < lines && world.line_count < LINES_MAX - 1; i++) {
         write_part(0, world.halves && i == lines - 1 ? (int)random_below(&world.random, LINE_BYTES)
                                                      : LINE_BYTES);
     }
@@ -451,7 +451,7 @@ static void run(uint64_t seed)
     rig_drain(&world.rig);
     take_events();
     world.runs = true;
-    for (int i = 0; i < TURNS && world.line_count < LINES_MAX; i++) {
+    for (int i = 0; i < TURNS && world.line_count < LINES_MAX - 1; i++) {
         collect();
         if (may_restart && random_below(&world.random, 20) == 0)
             restart();
