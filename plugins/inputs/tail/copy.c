@@ -142,7 +142,7 @@ static bool is_decided(struct tail *tail, struct sink *sink, struct tail_file *l
     bool can_tell = refresh_live(tail, sink, live);
 
     *ret = file->held_ms == 0 ? TAIL_COPY_TAKEN : TAIL_COPY_WAIT;
-    if (!can_tell && live->failed && live->error != EMFILE) {
+    if (!can_tell && !(live->failed && live->error == EMFILE)) { /* it has left, or is not ours */
         file->held_ms = 0;
         *ret = TAIL_COPY_NOT;
     }
@@ -198,7 +198,7 @@ bool tail_copy_is_held(struct tail *tail, struct sink *sink, struct tail_file *f
     if (*ret_again)
         return true;
     enum tail_copy copy = tail_copy_judge(tail, sink, file);
-    if (copy == TAIL_COPY_WAIT && file->finishing && !file->seen)
+    if (copy == TAIL_COPY_WAIT && file->held_bytes > 0 && file->finishing && !file->seen)
         tail_file_vanish(tail, sink, file); /* removed: the live one has all of it */
     *ret_again = copy == TAIL_COPY_TAKEN;   /* it has a place in the order of its path now */
     return copy != TAIL_COPY_NOT;
