@@ -34,7 +34,7 @@ struct world {
     bool copies;       /* else it renames */
     bool opens_few;    /* so files are closed and opened again */
     bool halves;       /* lines are written in two halves, to one file */
-    int half_bytes;    /* of the last line, that are written */
+    int half_bytes;    /* written of the last line */
     enum phase phase;
     int rename_from, rotations_kept; /* the former is the next to be renamed */
     size_t copied_bytes;
@@ -102,7 +102,9 @@ static const struct tail_file *find_known(const char *name)
 
     if (tail == NULL || !tail_stat_path(rig_path(&world.rig, name), &stat))
         return NULL;
-    return tail_table_by_inode(&tail->table, stat.identity.device, stat.identity.inode);
+    const struct tail_file *file =
+        tail_table_by_inode(&tail->table, stat.identity.device, stat.identity.inode);
+    return file != NULL && tail_identity_same(&file->identity, &stat.identity) ? file : NULL;
 }
 
 /* What the input holds open it reads to the end. */
@@ -115,7 +117,7 @@ static void remove_oldest(void)
     const struct tail_file *known = find_known(name);
     if (unlink(rig_path(&world.rig, name)) != 0)
         return;
-    tell(known == NULL ? "remove" : known->fd < 0 ? "remove_known" : "remove_open", span.first);
+    tell("remove", span.first);
     for (int i = span.first; i < span.end; i++) {
         world.removed[i] = true;
         world.destroyed[i] |= known == NULL || known->fd < 0 || world.opens_few;
@@ -314,9 +316,7 @@ static int number_of(size_t event)
 
 static void take_events(void)
 {
-    const struct sink *sink = world.rig.sink;
-
-    for (; world.seen_events < sink->event_count; world.seen_events++) {
+    for (; world.seen_events < world.rig.sink->event_count; world.seen_events++) {
         int number = number_of(world.seen_events);
         if (world.came[number])
             fail_msg("line %d came twice", number);
@@ -341,10 +341,9 @@ static void settle_some(void)
         world.settled[number_of(world.settled_events)] = true;
 }
 
-static void bound_open(void)
+static void bound_open(struct tail *tail)
 {
-    if (world.opens_few)
-        ((struct tail *)world.rig.state)->max_open = OPEN_FEW;
+    tail->max_open = world.opens_few ? OPEN_FEW : tail->max_open;
 }
 
 static void collect(void)
@@ -395,7 +394,7 @@ static void restart(void)
     world.last_came = 0;
     let_world_act();
     rig_restore(&world.rig);
-    bound_open();
+    bound_open(world.rig.state);
 }
 
 static void finish(void)
@@ -405,7 +404,6 @@ static void finish(void)
         rotate();
     end_half();
     for (int i = 0; i < 4; i++) {
-        tell("drain", (int)world.seen_events);
         world.now_ms += 1000;
         rig_drain(&world.rig);
         take_events();
@@ -447,7 +445,7 @@ static void run(uint64_t seed)
     open_live();
     write_lines();
     rig_open(&world.rig);
-    bound_open();
+    bound_open(world.rig.state);
     rig_drain(&world.rig);
     take_events();
     world.runs = true;
