@@ -257,6 +257,7 @@ static struct tail_file *release_held(struct tail *tail, struct sink *sink, stru
 {
     struct tail_file *copy = NULL;
 
+    CHECK(live != NULL); /* which find_live() may return */
     for (uint32_t i = 0; i < tail->table.room; i++) {
         struct tail_file *file = tail_table_at(&tail->table, i);
         struct tail_cursor place;
