@@ -47,6 +47,8 @@ static void add_file(struct buf *ret, const struct tail_file *file)
     int64_t gone_ns = tail_file_is_settled(file) ? file->gone_ns : 0;
     const struct tail_identity *id = &file->identity;
     const struct tail_position at = position_of(file);
+    bool is_copy = file->held_ms != 0 && file->held_bytes > 0; /* it is in the live file */
+    uint64_t size = is_copy ? at.offset : file->size;
 
     (void)buf_printf(ret, "%llu %llu %lld %lld ", (unsigned long long)id->device,
                      (unsigned long long)id->inode, (long long)id->born_ns,
@@ -54,7 +56,7 @@ static void add_file(struct buf *ret, const struct tail_file *file)
     (void)buf_printf(ret, "%llu %u %llx %u %llx ", (unsigned long long)at.offset, at.prefix_bytes,
                      (unsigned long long)at.prefix_hash, at.last_bytes,
                      (unsigned long long)at.last_hash);
-    (void)buf_printf(ret, "%u %llu %lld %lld ", file->generation, (unsigned long long)file->size,
+    (void)buf_printf(ret, "%u %llu %lld %lld ", file->generation, (unsigned long long)size,
                      (long long)file->home_ns, (long long)gone_ns);
     add_path(ret, file->path);
     (void)buf_add(ret, "\n", 1);

@@ -87,6 +87,7 @@ static void take(struct tail *tail, struct sink *sink, struct tail_file *live,
     file->read = *place;
     file->settled = live->cut.settled.offset < place->offset ? live->cut.settled : most.position;
     file->loaded = true;
+    file->is_new = file->at_home = file->snap = false;
     tail_file_note(tail, file);
     tail_file_move(tail, sink, file);
 }
@@ -145,10 +146,12 @@ static bool is_decided(struct tail *tail, struct sink *sink, struct tail_file *l
 {
     bool can_tell = refresh_live(tail, sink, live);
 
-    if (!can_tell)
+    *ret = file->held_ms == 0 ? TAIL_COPY_TAKEN : TAIL_COPY_WAIT;
+    if (!can_tell && !(live->failed && live->error == EMFILE)) { /* it has left, or is not ours */
         file->held_ms = 0;
-    *ret = !can_tell ? TAIL_COPY_NOT : file->held_ms == 0 ? TAIL_COPY_TAKEN : TAIL_COPY_WAIT;
-    return *ret != TAIL_COPY_WAIT || file->fd < 0; /* which was closed for the other one */
+        *ret = TAIL_COPY_NOT;
+    }
+    return !can_tell || *ret != TAIL_COPY_WAIT || file->fd < 0; /* closed for the other one */
 }
 
 enum tail_copy tail_copy_judge(struct tail *tail, struct sink *sink, struct tail_file *file)
@@ -160,10 +163,12 @@ enum tail_copy tail_copy_judge(struct tail *tail, struct sink *sink, struct tail
 
     if (file->held_ms == 0)
         file->held_ms = clock_now_ms();
-    if (live == NULL || !tail_file_open(tail, sink, file)) {
+    if (live == NULL) {
         file->held_ms = 0;
         return TAIL_COPY_NOT;
     }
+    if (!tail_file_open(tail, sink, file))
+        return TAIL_COPY_WAIT; /* it is judged when it can be opened */
     if (is_decided(tail, sink, live, file, &ret))
         return ret;
     if (!tail_stat_fd(file->fd, &stat))
@@ -197,7 +202,9 @@ bool tail_copy_is_held(struct tail *tail, struct sink *sink, struct tail_file *f
     if (*ret_again)
         return true;
     enum tail_copy copy = tail_copy_judge(tail, sink, file);
-    *ret_again = copy == TAIL_COPY_TAKEN; /* it has a place in the order of its path now */
+    if (copy == TAIL_COPY_WAIT && file->held_bytes > 0 && file->finishing && !file->seen)
+        tail_file_vanish(tail, sink, file); /* removed: the live one has all of it */
+    *ret_again = copy == TAIL_COPY_TAKEN;   /* it has a place in the order of its path now */
     return copy != TAIL_COPY_NOT;
 }
 
@@ -207,17 +214,31 @@ struct search {
     struct tail_file *live, *copy;
 };
 
-/* A copy that no scan has seen yet. */
+/* The file that this is, also where one that was removed had its inode: then it is a new one, as
+ * most copies are where the oldest is removed for each. false: it is known, and was judged already.
+ * Of those that came between two looks one is judged first, and the others are known by then. */
+static bool find_unjudged(struct tail *tail, struct sink *sink, const struct tail_stat *stat,
+                          struct tail_file **ret)
+{
+    *ret = tail_table_by_inode(&tail->table, stat->identity.device, stat->identity.inode);
+    if (*ret != NULL && (*ret)->reading)
+        return false;
+    *ret = tail_scan_find(tail, sink, stat);
+    return *ret == NULL || (*ret)->held_ms != 0 || ((*ret)->is_new && !(*ret)->loaded);
+}
+
+/* A copy that was not judged yet, or that no scan has seen. */
 static bool take_if_copy(void *context, const char *path, const char *name)
 {
     struct search *search = context;
     struct tail *tail = search->tail;
+    struct tail_file *file = NULL;
     struct tail_stat stat;
     struct tail_cursor place;
 
     if (!tail_rotate_is_rotated(name, search->live->path) || !tail_scan_is_ours(tail, name) ||
         tail_scan_excludes(tail, path) || !tail_stat_path(path, &stat) || !stat.is_regular ||
-        tail_table_by_inode(&tail->table, stat.identity.device, stat.identity.inode) != NULL)
+        !find_unjudged(tail, search->sink, &stat, &file))
         return true;
     int fd = tail_open_same(path, &stat.identity);
     bool is_copy = fd >= 0 && find_place(search->live, fd, &stat, 0, &place);
@@ -225,10 +246,11 @@ static bool take_if_copy(void *context, const char *path, const char *name)
         (void)close(fd);
     if (!is_copy)
         return true;
-    struct tail_file *file = tail_file_add(tail, search->sink, path, &stat, false);
+    if (file == NULL)
+        file = tail_file_add(tail, search->sink, path, &stat, false);
     if (file == NULL)
         return true;
-    file->is_new = false;
+    file->size = stat.size;
     take(tail, search->sink, search->live, file, &place);
     search->copy = file;
     return false;
@@ -239,6 +261,7 @@ static struct tail_file *release_held(struct tail *tail, struct sink *sink, stru
 {
     struct tail_file *copy = NULL;
 
+    CHECK(live != NULL); /* which find_live() may return */
     for (uint32_t i = 0; i < tail->table.room; i++) {
         struct tail_file *file = tail_table_at(&tail->table, i);
         struct tail_cursor place;

@@ -18,7 +18,7 @@ bool tail_file_is_settled(const struct tail_file *file)
 static uint64_t unread_bytes(const struct tail_file *file)
 {
     uint64_t offset = tail_file_offset(file);
-    if (file->held_ms != 0)
+    if (file->held_ms != 0 && file->held_bytes > 0)
         return 0; /* it is in the live file */
     return file->size > offset ? file->size - offset : 0;
 }
@@ -197,6 +197,7 @@ void tail_file_vanish(struct tail *tail, struct sink *sink, struct tail_file *fi
 
     if (lost > 0)
         sink_lost(sink, file->path, 0, lost);
+    file->held_ms = 0; /* a copy of the live one no more */
     forget_unread(tail, file);
     tail_file_finish(tail, file);
 }

@@ -54,7 +54,9 @@ static bool end_held(struct tail *tail, const struct tail_file *file, struct tai
 static bool is_blocked(struct tail *tail, const struct tail_file *file)
 {
     struct tail_file *older = tail_table_get(&tail->table, file->after);
-    return older != NULL && (older->queued || older->reading || end_held(tail, file, older));
+    if (older == NULL || older->failed) /* this may hold the descriptor that is wanting */
+        return false;
+    return older->queued || older->reading || end_held(tail, file, older);
 }
 
 /* Asked after the younger file was read: what a writer put into the older one before it went on in

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tail: copytruncate where the globs match the copy: every line once, whatever was seen first. */
+#include "inputs/tail/state.h"
 #include "tail_scene.h"
 
 static int begin_with_glob(void **unused)
@@ -140,6 +141,27 @@ static void copied_and_cut_while_down(void **unused)
     rig_expect(&rig, "a b c d ");
 }
 
+static void copied_and_cut_twice_while_down(void **unused)
+{
+    (void)unused;
+    begin_with("a\nb\nhalf"); /* of a line: known, not read */
+    rig_settle_all(&rig);
+    rig_save(&rig);
+    rig_close(&rig);
+    copy("app.log", "app.log.2");
+    rig_rewrite(&rig, "app.log", "c\n");
+    copy("app.log", "app.log.1");
+    rig_rewrite(&rig, "app.log", "d\n");
+    rig.sink->settled = rig.sink->mark_count;
+    rig_restore(&rig);
+    rig_drain(&rig);
+    expect_lost(0);
+    rig_append(&rig, "app.log.2", "\n");
+    rig_drain(&rig);
+    assert_int_equal(rig.sink->event_count, 5);
+    assert_true(fake_sink_is_body(rig.sink, 4, "half"));
+}
+
 static void what_was_not_settled_at_the_cut_comes_again_from_the_copy(void **unused)
 {
     (void)unused;
@@ -225,6 +247,86 @@ static void nothing_settled_and_copied_and_cut_while_down(void **unused)
     expect_lost(0);
 }
 
+static void a_copy_that_waited_and_is_gone_after_a_restart_is_no_loss(void **unused)
+{
+    (void)unused;
+    begin_with("a\nb\n");
+    copy("app.log", "app.log.1");
+    rig_drain(&rig);
+    rig_settle_all(&rig);
+    rig_save(&rig);
+    rig_close(&rig);
+    rig_unlink(&rig, "app.log.1");
+    rig_restore(&rig);
+    rig_expect(&rig, "a b ");
+    expect_lost(0);
+}
+
+static void a_copy_that_waits_and_is_removed_is_let_go_after_rotate_wait(void **unused)
+{
+    (void)unused;
+    char text[TAIL_PREFIX_BYTES + 2] = "";
+
+    memset(text, 'a', TAIL_PREFIX_BYTES);
+    text[TAIL_PREFIX_BYTES] = '\n';
+    rig.config.rotate_wait = 0;
+    begin_with(text);
+    copy("app.log", "app.log.1");
+    rig_drain(&rig);
+    assert_int_equal(rig.sink->numbers[SINK_SOURCES_OPEN], 2);
+    rig_unlink(&rig, "app.log.1");
+    rig_drain(&rig);
+    rig_drain(&rig);
+    assert_int_equal(rig.sink->event_count, 1);
+    assert_int_equal(rig.sink->numbers[SINK_SOURCES_OPEN], 1);
+    expect_lost(0);
+}
+
+static struct tail_file *find(struct tail *tail, const char *name)
+{
+    struct tail_file *file = tail_table_by_path(&tail->table, rig_path(&rig, name), NULL);
+    assert_non_null(file);
+    return file;
+}
+
+/* Where the file system gives an inode away again at once, as most do. */
+static void a_copy_under_the_inode_of_a_removed_file_is_found_at_the_cut(void **unused)
+{
+    (void)unused;
+    rig.config.rescan = 3600000;
+    rig_append(&rig, "app.log", "a\nb\nhalf"); /* of a line: known, not read */
+    rig_append(&rig, "app.log.2", "old\n");
+    rig_open(&rig);
+    struct tail *tail = rig.state;
+    tail_watch_close(&tail->watch); /* so no look at all names sees the copy first */
+    rig_drain(&rig);
+    tail_file_close(tail, find(tail, "app.log.2"));
+    rig_unlink(&rig, "app.log.2");
+    copy("app.log", "app.log.1");
+    rig_rewrite(&rig, "app.log", "c\n");
+    tail_queue_push(&tail->table, find(tail, "app.log"));
+    rig_drain(&rig);
+    assert_int_equal(rig.sink->event_count, 4);
+    expect_lost(0);
+}
+
+static void a_copy_that_cannot_be_opened_yet_is_judged_when_it_can(void **unused)
+{
+    (void)unused;
+    begin_with("a\n");
+    copy("app.log", "app.log.2");
+    rig_rewrite(&rig, "app.log", "b\n");
+    rig_expect(&rig, "a b ");
+    copy("app.log", "app.log.1");
+    ((struct tail *)rig.state)->max_open = 0;
+    rig_drain(&rig);
+    ((struct tail *)rig.state)->max_open = 16;
+    rig_expect(&rig, "a b ");
+    rig_rewrite(&rig, "app.log", "c\n");
+    rig_expect(&rig, "a b c ");
+    expect_lost(0);
+}
+
 static void a_file_of_its_own_under_such_a_name_is_read_whole(void **unused)
 {
     (void)unused;
@@ -261,12 +363,17 @@ int main(void)
         GLOB_TEST(a_copy_that_grows_is_waited_for),
         GLOB_TEST(one_rotation_after_the_other),
         GLOB_TEST(copied_and_cut_while_down),
+        GLOB_TEST(copied_and_cut_twice_while_down),
         GLOB_TEST(what_was_not_settled_at_the_cut_comes_again_from_the_copy),
         GLOB_TEST(what_is_settled_after_the_cut_does_not_come_again),
         GLOB_TEST(a_copy_that_is_there_at_the_start_is_not_read_twice),
         GLOB_TEST(what_is_settled_after_a_second_cut_does_not_come_again),
         GLOB_TEST(what_was_not_read_before_the_cut_is_not_lost_if_it_was_copied),
         GLOB_TEST(nothing_settled_and_copied_and_cut_while_down),
+        GLOB_TEST(a_copy_that_waited_and_is_gone_after_a_restart_is_no_loss),
+        GLOB_TEST(a_copy_that_waits_and_is_removed_is_let_go_after_rotate_wait),
+        GLOB_TEST(a_copy_under_the_inode_of_a_removed_file_is_found_at_the_cut),
+        GLOB_TEST(a_copy_that_cannot_be_opened_yet_is_judged_when_it_can),
         GLOB_TEST(a_file_of_its_own_under_such_a_name_is_read_whole),
         GLOB_TEST(a_few_equal_bytes_are_no_proof_for_longer_than_rotate_wait),
     };

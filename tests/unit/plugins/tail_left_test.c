@@ -234,6 +234,25 @@ static void our_own_output_is_not_read_on_when_it_is_switched_off(void **unused)
     expect_lost(0);
 }
 
+/* ---- few descriptors ---- */
+
+static void who_cannot_be_opened_keeps_none_waiting_that_hold_the_descriptors(void **unused)
+{
+    struct err err;
+
+    (void)unused;
+    begin_with("a\n");
+    ((struct tail *)rig.state)->max_open = 1;
+    rig_rotate(&rig);
+    rig_append(&rig, "app.log", "b\n");
+    rig_expect(&rig, "a b ");
+    rig_append(&rig, "app.log", "c\n");
+    rig_rotate(&rig);
+    rig_append(&rig, "app.log", "d\n");
+    assert_true(input_tail.change(rig.state, &rig.config, &rig.host, &err)); /* looks at all */
+    rig_expect(&rig, "a b c d ");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +267,7 @@ int main(void)
         TEST(what_exclude_leaves_out_after_a_reload_is_not_read_on),
         TEST(what_paths_do_not_name_any_more_is_not_read_on_after_a_restart),
         TEST(our_own_output_is_not_read_on_when_it_is_switched_off),
+        TEST(who_cannot_be_opened_keeps_none_waiting_that_hold_the_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

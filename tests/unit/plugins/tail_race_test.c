@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tail in a world that does not wait: a writer and a rotation act between any two system calls of
  * the input, from a seed. The rotation copies the file and cuts it off (what is written between
- * these is destroyed, and nobody can read it), or renames it and begins a new one. Each line that
- * is in a file comes once and in order, and no more bytes are counted as lost than were destroyed.
- * A failure prints the seed and the steps; TAIL_RACE_SEED=N runs that one, TAIL_RACE_RUNS=N so
- * many. Linked with --wrap for the system calls and the monotonic clock. */
+ * these is destroyed, and nobody can read it), or renames it and begins a new one; the oldest is
+ * removed. Each line that is in a file, or in one that the input held open, comes once and in
+ * order. No more bytes are counted as lost than did not come, and none less than it had seen of
+ * these. A failure prints the seed and the steps; TAIL_RACE_SEED=N runs that one, TAIL_RACE_RUNS=N
+ * so many from there. Linked with --wrap for the system calls and the monotonic clock. */
 #include "base/clock.h"
 #include "base/random.h"
-#include "inputs/tail/cursor.h"
+#include "inputs/tail/state.h"
 #include "tail_rig.h"
 
 #include <dirent.h>
 #include <linux/stat.h>
 
-enum { RUNS = 300, TURNS = 60, LINES_MAX = 4096, LINE_BYTES = 16, LINES_AT_ONCE = 12 };
-enum { CHUNK_MAX = 400, ROTATIONS_KEPT = 40, ACTS_WHILE_STOPPED = 40 };
+enum { RUNS = 150, TURNS = 60, LINES_MAX = 4096, LINE_BYTES = 16, LINES_AT_ONCE = 12 };
+enum { CHUNK_MAX = 400, OPEN_FEW = 3, ROTATIONS_KEPT = 40, ACTS_WHILE_STOPPED = 40 };
 
 enum phase { PHASE_REST, PHASE_RENAME, PHASE_COPY, PHASE_CUT, PHASE_REOPEN };
+
+struct span { /* of lines */
+    int first, end;
+};
 
 struct world {
     struct random random;
@@ -27,11 +32,18 @@ struct world {
     int64_t now_ms;    /* added to the clock */
     bool reads_copies; /* else they are not in the pattern */
     bool copies;       /* else it renames */
+    bool opens_few;    /* so files are closed and opened again */
+    bool halves;       /* lines are written in two halves, to one file */
+    int half_bytes;    /* written of the last line */
     enum phase phase;
-    int rename_from; /* the next to be renamed */
+    int rename_from, rotations_kept; /* the former is the next to be renamed */
     size_t copied_bytes;
-    int writer_fd;              /* it keeps the file open, as programs do */
-    int line_count, first_line; /* the latter: of what is in app.log */
+    int writer_fd;                         /* it keeps the file open, as programs do */
+    int line_count, first_line;            /* the latter: of what is in app.log */
+    struct span spans[ROTATIONS_KEPT + 2]; /* of app.log.N */
+    bool loose[LINES_MAX];                 /* in no order to the others */
+    bool removed[LINES_MAX];               /* with their file */
+    bool known[LINES_MAX]; /* and destroyed: if they do not come, they are counted */
     bool destroyed[LINES_MAX], came[LINES_MAX], settled[LINES_MAX];
     int last_came;
     size_t seen_events, settled_events, seen_losses;
@@ -55,28 +67,75 @@ static void open_live(void)
     assert_true(world.writer_fd >= 0);
 }
 
+static void write_part(int from, int to)
+{
+    char text[LINE_BYTES + 1];
+
+    (void)snprintf(text, sizeof(text), "line %010d\n", world.line_count);
+    assert_int_equal(write(world.writer_fd, text + from, (size_t)(to - from)), to - from);
+    world.half_bytes = to % LINE_BYTES;
+    world.line_count += to == LINE_BYTES;
+}
+
+static void end_half(void)
+{
+    if (world.half_bytes > 0)
+        write_part(world.half_bytes, LINE_BYTES);
+}
+
 static void write_lines(void)
 {
     int lines = 1 + (int)random_below(&world.random, LINES_AT_ONCE);
 
     tell("write", lines);
-    for (int i = 0; i < lines && world.line_count < LINES_MAX; i++) {
-        char text[LINE_BYTES + 1];
-        (void)snprintf(text, sizeof(text), "line %010d\n", world.line_count++);
-        assert_int_equal(write(world.writer_fd, text, LINE_BYTES), LINE_BYTES);
+    end_half();
+    for (int i = 0; i < lines && world.line_count < LINES_MAX - 1; i++) {
+        write_part(0, world.halves && i == lines - 1 ? (int)random_below(&world.random, LINE_BYTES)
+                                                     : LINE_BYTES);
+    }
+}
+
+static const struct tail_file *find_known(const char *name)
+{
+    const struct tail *tail = world.rig.state;
+    struct tail_stat stat;
+
+    if (tail == NULL || !tail_stat_path(rig_path(&world.rig, name), &stat))
+        return NULL;
+    const struct tail_file *file =
+        tail_table_by_inode(&tail->table, stat.identity.device, stat.identity.inode);
+    return file != NULL && tail_identity_same(&file->identity, &stat.identity) ? file : NULL;
+}
+
+/* What the input holds open it reads to the end. */
+static void remove_oldest(void)
+{
+    struct span span = world.spans[world.rotations_kept];
+    char name[32];
+
+    (void)snprintf(name, sizeof(name), "app.log.%d", world.rotations_kept);
+    const struct tail_file *known = find_known(name);
+    if (unlink(rig_path(&world.rig, name)) != 0)
+        return;
+    tell("remove", span.first);
+    for (int i = span.first; i < span.end; i++) {
+        world.removed[i] = true;
+        world.destroyed[i] |= known == NULL || known->fd < 0 || world.opens_few;
+        world.known[i] |= known != NULL && known->fd < 0 &&
+                          (uint64_t)(i + 1 - span.first) * LINE_BYTES <= known->size;
     }
 }
 
 static void rename_next(void)
 {
+    int n = world.rename_from--;
     char from[32], to[32];
 
-    (void)snprintf(from, sizeof(from), world.rename_from == 0 ? "app.log" : "app.log.%d",
-                   world.rename_from);
-    (void)snprintf(to, sizeof(to), "app.log.%d", world.rename_from + 1);
+    (void)snprintf(from, sizeof(from), n == 0 ? "app.log" : "app.log.%d", n);
+    (void)snprintf(to, sizeof(to), "app.log.%d", n + 1);
     if (rename(rig_path(&world.rig, from), rig_path(&world.rig, to)) == 0)
-        tell("rename", world.rename_from);
-    world.rename_from--;
+        tell("rename", n);
+    world.spans[n + 1] = world.spans[n];
 }
 
 static void begin_copy(void)
@@ -104,15 +163,29 @@ static void copy_more(void)
         world.phase = PHASE_CUT;
 }
 
+/* Cut off while nothing of it was read: its copy may be taken for a file of its own. */
+static void doubt(struct span span)
+{
+    for (int i = span.first; i < span.end; world.loose[i++] = true)
+        world.unproven_bytes += world.loose[i] ? 0 : LINE_BYTES;
+}
+
 static void cut_off(void)
 {
+    const struct tail_file *known = find_known("app.log");
+    bool is_proven = world.came[world.first_line] && known != NULL && tail_file_offset(known) > 0;
+
     tell("cut", world.line_count);
-    if (!world.came[world.first_line]) /* nothing of it was read since a restart */
-        world.unproven_bytes += (uint64_t)(world.line_count - world.first_line) * LINE_BYTES;
+    if (!world.came[world.first_line]) /* since a restart */
+        doubt((struct span){ world.first_line, world.line_count });
     assert_int_equal(ftruncate(world.writer_fd, 0), 0);
     int copied = world.reads_copies ? (int)world.copied_bytes / LINE_BYTES : 0;
-    for (int i = world.first_line + copied; i < world.line_count; i++)
+    world.spans[1] = (struct span){ world.first_line, world.first_line + copied };
+    for (int i = world.first_line + copied; i < world.line_count; i++) {
         world.destroyed[i] = true;
+        world.known[i] =
+            is_proven && (uint64_t)(i + 1 - world.first_line) * LINE_BYTES <= known->size;
+    }
     world.first_line = world.line_count;
     world.phase = PHASE_REST;
 }
@@ -131,7 +204,8 @@ static void rotate(void)
     case PHASE_REST:
         if (!may_rotate())
             return;
-        world.rename_from = ROTATIONS_KEPT;
+        remove_oldest();
+        world.rename_from = world.rotations_kept - 1;
         while (world.rename_from > 3)
             rename_next();
         world.phase = PHASE_RENAME;
@@ -151,7 +225,9 @@ static void rotate(void)
         return;
     case PHASE_REOPEN: /* until now it wrote into the renamed one */
         tell("reopen", world.line_count);
+        end_half();
         open_live();
+        world.spans[1] = (struct span){ world.first_line, world.line_count };
         world.first_line = world.line_count;
         world.phase = PHASE_REST;
         return;
@@ -240,15 +316,15 @@ static int number_of(size_t event)
 
 static void take_events(void)
 {
-    const struct sink *sink = world.rig.sink;
-
-    for (; world.seen_events < sink->event_count; world.seen_events++) {
+    for (; world.seen_events < world.rig.sink->event_count; world.seen_events++) {
         int number = number_of(world.seen_events);
         if (world.came[number])
             fail_msg("line %d came twice", number);
+        world.came[number] = true;
+        if (world.loose[number])
+            continue;
         if (number < world.last_came)
             fail_msg("line %d came after %d", number, world.last_came);
-        world.came[number] = true;
         world.last_came = number;
     }
 }
@@ -265,6 +341,11 @@ static void settle_some(void)
         world.settled[number_of(world.settled_events)] = true;
 }
 
+static void bound_open(struct tail *tail)
+{
+    tail->max_open = world.opens_few ? OPEN_FEW : tail->max_open;
+}
+
 static void collect(void)
 {
     tell("collect", (int)world.seen_events);
@@ -275,18 +356,45 @@ static void collect(void)
     settle_some();
 }
 
+static void reload(void)
+{
+    struct err err;
+
+    tell("reload", (int)world.seen_events);
+    assert_true(input_tail.change(world.rig.state, &world.rig.config, &world.rig.host, &err));
+}
+
+/* The agent stops: what is read is thrown away. */
+static void refuse(void)
+{
+    world.rig.sink->stopping = true;
+    for (uint64_t i = random_below(&world.random, 3); i > 0; i--)
+        (void)fake_sink_collect(world.rig.sink, &input_tail, world.rig.state);
+    world.rig.sink->stopping = false;
+    settle_some();
+}
+
 /* What is not settled comes again, from wherever it is by then. */
 static void restart(void)
 {
     tell("restart", (int)world.settled_events);
+    refuse();
     rig_save(&world.rig);
     rig_close(&world.rig);
     world.rig.sink->settled = world.rig.sink->mark_count;
     world.settled_events = world.seen_events;
+    if (world.copies && !world.came[world.first_line] && !world.settled[world.spans[1].first])
+        doubt(world.spans[1]); /* it may not have seen that it was cut off */
+    for (int i = 0; i < world.line_count; i++) {
+        if (world.came[i] && !world.settled[i]) /* it knows of those that it read, and can count */
+            world.known[i] = world.removed[i];
+        world.destroyed[i] |= world.removed[i] && !world.settled[i];
+    }
     memcpy(world.came, world.settled, sizeof(world.came));
     world.last_came = 0;
     let_world_act();
     rig_restore(&world.rig);
+    bound_open(world.rig.state);
 }
 
 static void finish(void)
@@ -294,8 +402,8 @@ static void finish(void)
     world.runs = false;
     while (world.phase != PHASE_REST)
         rotate();
+    end_half();
     for (int i = 0; i < 4; i++) {
-        tell("drain", (int)world.seen_events);
         world.now_ms += 1000;
         rig_drain(&world.rig);
         take_events();
@@ -304,14 +412,17 @@ static void finish(void)
 
 static void check_end(void)
 {
-    uint64_t destroyed = 0, lost = fake_sink_lost_bytes(world.rig.sink, NULL);
+    uint64_t destroyed = 0, known = 0, lost = fake_sink_lost_bytes(world.rig.sink, NULL);
 
     for (int i = 0; i < world.line_count; i++) {
         if (!world.came[i] && !world.destroyed[i])
             fail_msg("line %d did not come", i);
-        if (!world.came[i])
-            destroyed += LINE_BYTES;
+        destroyed += world.came[i] ? 0 : LINE_BYTES;
+        known += !world.came[i] && world.known[i] ? LINE_BYTES : 0;
     }
+    if (lost < known)
+        fail_msg("%llu bytes counted as lost, %llu are known to be", (unsigned long long)lost,
+                 (unsigned long long)known);
     if (lost > destroyed + world.unproven_bytes)
         fail_msg("%llu bytes counted as lost, %llu are", (unsigned long long)lost,
                  (unsigned long long)destroyed);
@@ -320,9 +431,12 @@ static void check_end(void)
 static void run(uint64_t seed)
 {
     world = (struct world){ .random = random_make(seed), .writer_fd = -1, .copies = seed % 4 != 0 };
-    bool may_restart = seed % 3 == 0;
+    bool may_restart = seed % 3 == 0, may_reload = seed % 11 == 0;
     world.haste = 20 + (unsigned)random_below(&world.random, 600);
     world.reads_copies = seed % 5 != 0;
+    world.rotations_kept = seed % 9 > 4 ? (int)(seed % 9 - 3) : ROTATIONS_KEPT;
+    world.opens_few = seed % 13 == 0;
+    world.halves = !world.copies && seed % 8 != 4;
     rig_init(&world.rig, world.reads_copies ? "app.log*" : "app.log");
     world.rig.config.max_line_bytes = 64;
     world.rig.host.buffer_bytes = seed % 7 == 0 ? 256 + random_below(&world.random, 4096) : 65536;
@@ -331,13 +445,16 @@ static void run(uint64_t seed)
     open_live();
     write_lines();
     rig_open(&world.rig);
+    bound_open(world.rig.state);
     rig_drain(&world.rig);
     take_events();
     world.runs = true;
-    for (int i = 0; i < TURNS && world.line_count < LINES_MAX; i++) {
+    for (int i = 0; i < TURNS && world.line_count < LINES_MAX - 1; i++) {
         collect();
         if (may_restart && random_below(&world.random, 20) == 0)
             restart();
+        if (may_reload && random_below(&world.random, 20) == 0)
+            reload();
     }
     finish();
     check_end();
@@ -362,12 +479,10 @@ static void every_line_comes_once_whatever_happens_between_two_calls(void **unus
 {
     (void)unused;
     const char *one = getenv("TAIL_RACE_SEED"), *runs = getenv("TAIL_RACE_RUNS");
+    uint64_t first = one == NULL ? 1 : strtoull(one, NULL, 10);
+    uint64_t count = runs != NULL ? strtoull(runs, NULL, 10) : one != NULL ? 1 : RUNS;
 
-    if (one != NULL) {
-        run(strtoull(one, NULL, 10));
-        return;
-    }
-    for (uint64_t seed = 1; seed <= (runs == NULL ? RUNS : strtoull(runs, NULL, 10)); seed++)
+    for (uint64_t seed = first; seed < first + count; seed++)
         run(seed);
 }
 
