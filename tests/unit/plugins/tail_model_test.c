@@ -4,6 +4,7 @@
  * settled; bytes that were destroyed after they had been seen are counted exactly. A failure prints
  * the seed and the steps; TAIL_MODEL_SEED=N runs that one, TAIL_MODEL_RUNS=N so many. */
 #include "base/random.h"
+#include "seeds.h"
 #include "tail_rig.h"
 
 enum {
@@ -327,7 +328,6 @@ static void run(uint64_t seed)
     if (seed % 3 == 0)
         rig_add_path(&model.rig, "app.log*");
     rig_open(&model.rig);
-    print_message("seed %llu\n", (unsigned long long)seed);
     write_line(false); /* rotations are missed of a path that was seen, not of one that never was */
     drain();
     for (int i = 0; i < STEPS; i++)
@@ -351,14 +351,7 @@ static int show_story(void **unused)
 static void every_line_arrives_once_whatever_is_done_to_its_file(void **unused)
 {
     (void)unused;
-    const char *one = getenv("TAIL_MODEL_SEED"), *runs = getenv("TAIL_MODEL_RUNS");
-
-    if (one != NULL) {
-        run(strtoull(one, NULL, 10));
-        return;
-    }
-    for (uint64_t seed = 1; seed <= (runs == NULL ? RUNS : strtoull(runs, NULL, 10)); seed++)
-        run(seed);
+    seeds_run("TAIL_MODEL", RUNS, run);
 }
 
 int main(void)

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "inputs/tail/state.h"
+#include "seeds.h"
 #include "tail_rig.h"
 
 #include <dirent.h>
@@ -441,7 +442,6 @@ static void run(uint64_t seed)
     world.rig.config.max_line_bytes = 64;
     world.rig.host.buffer_bytes = seed % 7 == 0 ? 256 + random_below(&world.random, 4096) : 65536;
     world.rig.config.rescan = seed % 2 == 0 ? 0 : 3600000;
-    print_message("seed %llu\n", (unsigned long long)seed);
     open_live();
     write_lines();
     rig_open(&world.rig);
@@ -478,12 +478,7 @@ static int show_story(void **unused)
 static void every_line_comes_once_whatever_happens_between_two_calls(void **unused)
 {
     (void)unused;
-    const char *one = getenv("TAIL_RACE_SEED"), *runs = getenv("TAIL_RACE_RUNS");
-    uint64_t first = one == NULL ? 1 : strtoull(one, NULL, 10);
-    uint64_t count = runs != NULL ? strtoull(runs, NULL, 10) : one != NULL ? 1 : RUNS;
-
-    for (uint64_t seed = first; seed < first + count; seed++)
-        run(seed);
+    seeds_run("TAIL_RACE", RUNS, run);
 }
 
 int main(void)
