@@ -16,6 +16,7 @@ enum {
     KEEPALIVE_S = 60,
     DESCRIPTORS_RESERVED = 64,
     TLS_CONNECTION_BYTES = 48 * 1024, /* of GnuTLS */
+    REFUSED_REST_MS = 1000,
 };
 
 struct streams *streams_new(const struct stream_rules *rules, int epoll)
@@ -324,17 +325,18 @@ void streams_adopt(struct streams *streams, struct socket *socket, struct sink *
 
 /* ---- time ---- */
 
+/* Where the kernel has no memory for it now, it pauses on: whoever knows its peer knows nothing of
+ * an end, and what is held of it waits for its rest. */
 static void resume(struct streams *streams, struct connection *connection, struct sink *sink)
 {
     char name[CONNECTION_NAME_BYTES];
 
-    connection->is_paused = false;
-    if (streams_watch(streams, connection, EPOLL_CTL_ADD))
+    connection->is_paused = !streams_watch(streams, connection, EPOLL_CTL_ADD);
+    if (!connection->is_paused)
         return;
     sink_tell(sink, LOG_ERROR, "cannot go on with a connection", connection_name(connection, name),
               strerror(errno));
-    connection->is_paused = true; /* what it is without being watched */
-    streams_drop(streams, connection);
+    connection->paused_until_ms = clock_now_ms() + REFUSED_REST_MS;
 }
 
 /* When something is to be done about it; 0: never. */
