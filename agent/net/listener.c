@@ -156,6 +156,8 @@ static void look_around(struct listener *listener, struct sink *sink)
 
     if (listener->accept_again_ms != 0 && now_ms >= listener->accept_again_ms)
         rest_accepting(listener, false);
+    if (listener->begin_again_ms != 0 && now_ms >= listener->begin_again_ms)
+        listener_begin_sockets(listener, sink);
     int64_t tend_ms = streams_tend(listener->streams, sink);
     if (listener->look_ms == 0 || now_ms >= listener->look_ms) {
         for (size_t i = 0; i < listener->socket_count; i++) {
@@ -165,6 +167,7 @@ static void look_around(struct listener *listener, struct sink *sink)
         listener->look_ms = has_drops ? now_ms + LOOK_MS : 0;
     }
     listener->due_ms = sooner(sooner(tend_ms, listener->look_ms), listener->accept_again_ms);
+    listener->due_ms = sooner(listener->due_ms, listener->begin_again_ms);
 }
 
 /* The collect() that waits may be in the middle of closing them. */

@@ -5,6 +5,7 @@
 #include "net/listener_state.h"
 
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 
 /* ---- what can be checked without opening ---- */
 
@@ -281,19 +282,34 @@ bool listener_change(struct listener *listener, const struct listener_config *co
 
 /* ---- in the reading's thread ---- */
 
+enum { BEGIN_REST_MS = 1000 };
+
+/* The last attempt: what its writers have written goes with it. */
+static void end_pipe(struct listener *listener, struct socket *socket, struct sink *sink)
+{
+    int bytes = 0;
+
+    if (!streams_adopt(listener->streams, socket, sink) &&
+        ioctl(socket->fd, FIONREAD, &bytes) == 0 && bytes > 0)
+        sink_lost(sink, socket->name, 0, (uint64_t)bytes);
+}
+
 /* What it holds is read to its end; its connections, too. */
 void listener_end_socket(struct listener *listener, struct socket **socketp, struct sink *sink)
 {
     struct socket *socket = *socketp;
 
-    if (socket->is_watched && socket->fd >= 0) {
+    if (socket->is_begun && socket->fd >= 0) {
         if (socket->kind == SOCKET_DATAGRAMS)
             listener_end_datagrams(listener, socket, sink);
+        else if (socket->kind == SOCKET_BYTES)
+            end_pipe(listener, socket, sink);
         else
             streams_accept_all(listener->streams, socket, sink);
-        /* It may be open elsewhere too: closing alone would not do. */
-        (void)epoll_ctl(listener->epoll, EPOLL_CTL_DEL, socket->fd, NULL);
     }
+    /* It may be open elsewhere too: closing alone would not do. */
+    if (socket->is_watched && socket->fd >= 0)
+        (void)epoll_ctl(listener->epoll, EPOLL_CTL_DEL, socket->fd, NULL);
     streams_end(listener->streams, socket->address);
     socket_close(socketp);
 }
@@ -302,15 +318,28 @@ static void begin_socket(struct listener *listener, struct socket *socket, struc
 {
     struct epoll_event event = { .events = EPOLLIN, .data.ptr = socket };
 
-    if (socket->is_watched)
-        return;
-    socket->is_watched = true;
-    if (socket->is_adopted && socket->kind == SOCKET_DATAGRAMS)
+    if (!socket->is_begun && socket->is_adopted && socket->kind == SOCKET_DATAGRAMS)
         datagrams_go_on(socket, listener->kept);
-    if (socket->kind == SOCKET_BYTES)
-        streams_adopt(listener->streams, socket, sink);
-    else if (epoll_ctl(listener->epoll, EPOLL_CTL_ADD, socket->fd, &event) != 0)
+    socket->is_begun = true;
+    if (socket->kind == SOCKET_BYTES) {
+        socket->is_watched = streams_adopt(listener->streams, socket, sink);
+        return;
+    }
+    socket->is_watched = epoll_ctl(listener->epoll, EPOLL_CTL_ADD, socket->fd, &event) == 0;
+    if (!socket->is_watched)
         sink_tell(sink, LOG_ERROR, "cannot wait for", socket->name, strerror(errno));
+}
+
+void listener_begin_sockets(struct listener *listener, struct sink *sink)
+{
+    bool are_watched = true;
+
+    for (size_t i = 0; i < listener->socket_count; i++) {
+        if (!listener->sockets[i]->is_watched)
+            begin_socket(listener, listener->sockets[i], sink);
+        are_watched = are_watched && listener->sockets[i]->is_watched;
+    }
+    listener->begin_again_ms = are_watched ? 0 : clock_now_ms() + BEGIN_REST_MS;
 }
 
 void listener_settle(struct listener *listener, struct sink *sink)
@@ -325,8 +354,8 @@ void listener_settle(struct listener *listener, struct sink *sink)
         struct err err = { "" };
         if (!socket_adjust(listener->sockets[i], &wishes, &err))
             sink_tell(sink, LOG_ERROR, "not changed", listener->sockets[i]->name, err.text);
-        begin_socket(listener, listener->sockets[i], sink);
     }
+    listener_begin_sockets(listener, sink);
     streams_change(listener->streams);
     streams_end_strangers(listener->streams);
     listener->has_changed = false;

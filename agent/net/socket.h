@@ -34,7 +34,7 @@ struct socket {
     uint64_t asked_bytes, granted_bytes; /* receive buffer of datagrams */
     uint32_t drops;                      /* of the kernel's count, so many are told */
     atomic_uint_fast64_t *kept_drops;    /* the same for the next start; NULL: not kept */
-    bool is_watched, is_told;            /* for its listener */
+    bool is_begun, is_watched, is_told;  /* for its listener */
     char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* made by us; "": none */
     char owned[SOCKET_NAME_BYTES];                          /* mode and owner that it was given */
     dev_t device;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/streams_state.h"
 
+#include "base/auto.h"
 #include "base/process.h"
 
 #include <netinet/in.h>
@@ -243,23 +244,30 @@ static bool start_tls(const struct streams *streams, struct connection *connecti
     return connection->tls != NULL;
 }
 
-static void refuse(struct sink *sink, const char *what, const char *why)
+static void refuse(const struct socket *socket, struct sink *sink, const char *what,
+                   const char *why)
 {
+    if (socket->kind == SOCKET_BYTES) {
+        sink_tell(sink, LOG_ERROR, "cannot read", what, why);
+        return;
+    }
     sink_add(sink, SINK_CONNECTIONS_REFUSED, 1);
     sink_tell(sink, LOG_WARN, "connection refused", what, why);
 }
 
-/* Takes the descriptor, and closes it if there is no place for it. */
-static void take_connection(struct streams *streams, int fd, const struct peer *peer,
-                            const struct socket *socket, struct sink *sink)
+enum taken { TAKEN, TAKEN_NOT_NOW, TAKEN_NEVER };
+
+/* The descriptor stays the caller's if it is not taken. */
+static enum taken take_connection(struct streams *streams, int fd, const struct peer *peer,
+                                  const struct socket *socket, struct sink *sink)
 {
     char name[CONNECTION_NAME_BYTES];
     struct connection *connection = connection_new(fd, socket);
+    enum taken refusal = TAKEN_NOT_NOW;
 
     if (connection == NULL) {
-        (void)close(fd);
-        refuse(sink, socket->name, "out of memory");
-        return;
+        refuse(socket, sink, socket->name, "out of memory");
+        return refusal;
     }
     connection->peer = *peer;
     const char *objection = connection->is_pipe && streams->count < streams->room
@@ -267,16 +275,20 @@ static void take_connection(struct streams *streams, int fd, const struct peer *
                                 : find_objection(streams, fd, peer);
     if (objection == NULL && !start_tls(streams, connection, socket, sink))
         objection = "out of memory";
-    if (objection == NULL && !streams_watch(streams, connection, EPOLL_CTL_ADD))
+    if (objection == NULL && !streams_watch(streams, connection, EPOLL_CTL_ADD)) {
+        refusal = errno == EPERM ? TAKEN_NEVER : TAKEN_NOT_NOW;
         objection = errno == EPERM ? "it cannot be waited for" : strerror(errno);
+    }
     if (objection != NULL) {
-        refuse(sink, connection_name(connection, name), objection);
+        refuse(socket, sink, connection_name(connection, name), objection);
+        connection->fd = -1;
         connection_free(&connection);
-        return;
+        return refusal;
     }
     keep_alive(fd);
     add_connection(streams, connection);
     sink_add(sink, SINK_CONNECTIONS_ACCEPTED, 1);
+    return TAKEN;
 }
 
 bool streams_accept(struct streams *streams, const struct socket *socket, struct sink *sink)
@@ -298,7 +310,8 @@ bool streams_accept(struct streams *streams, const struct socket *socket, struct
         if (fd < 0)
             continue; /* it was gone again */
         peer_of(&from, &peer);
-        take_connection(streams, fd, &peer, socket, sink);
+        if (take_connection(streams, fd, &peer, socket, sink) != TAKEN)
+            (void)close(fd);
     }
     return true;
 }
@@ -314,13 +327,21 @@ void streams_accept_all(struct streams *streams, const struct socket *socket, st
     }
 }
 
-void streams_adopt(struct streams *streams, struct socket *socket, struct sink *sink)
+bool streams_adopt(struct streams *streams, struct socket *socket, struct sink *sink)
 {
     struct peer nobody = { .port = 0 };
-    int fd = socket->fd;
 
-    socket->fd = -1;
-    take_connection(streams, fd, &nobody, socket, sink);
+    switch (take_connection(streams, socket->fd, &nobody, socket, sink)) {
+    case TAKEN:
+        socket->fd = -1;
+        return true;
+    case TAKEN_NEVER:
+        auto_close(&socket->fd);
+        return true;
+    case TAKEN_NOT_NOW:
+        return false;
+    }
+    return false;
 }
 
 /* ---- time ---- */

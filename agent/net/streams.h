@@ -33,8 +33,9 @@ void streams_change(
  */
 bool streams_accept(struct streams *streams, const struct socket *socket, struct sink *sink);
 void streams_accept_all(struct streams *streams, const struct socket *socket, struct sink *sink);
-/* The socket is a stream itself; its descriptor goes over. */
-void streams_adopt(struct streams *streams, struct socket *socket, struct sink *sink);
+/* The socket is a stream itself; its descriptor goes over, or is closed if it cannot be waited for.
+ * false: there is no memory for it now; it is as it was. */
+bool streams_adopt(struct streams *streams, struct socket *socket, struct sink *sink);
 void streams_begin(struct streams *streams); /* the sink has passed all on */
 /* It is readable; `share` connections are. */
 void streams_read(struct streams *streams, struct connection *connection, size_t share,

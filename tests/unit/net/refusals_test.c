@@ -8,7 +8,7 @@
 
 #include <errno.h>
 
-static int adds_to_refuse;
+static int adds_to_refuse, connections_to_refuse;
 
 int __real_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event);
 int __wrap_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event);
@@ -21,6 +21,18 @@ int __wrap_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event
         return -1;
     }
     return __real_epoll_ctl(epoll, operation, fd, event);
+}
+
+void *__real_calloc(size_t count, size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes);
+
+void *__wrap_calloc(size_t count, size_t bytes)
+{
+    if (bytes == sizeof(struct connection) && connections_to_refuse > 0) {
+        connections_to_refuse--;
+        return NULL;
+    }
+    return __real_calloc(count, bytes);
 }
 
 /* As if its time had come. */
@@ -58,10 +70,102 @@ static void a_connection_that_cannot_go_on_yet_keeps_what_is_held_of_it(void **s
     (void)close(fd);
 }
 
+/* Opens it; returns its writer. */
+static int open_fifo(struct listener_rig *rig)
+{
+    static char address[160];
+
+    (void)snprintf(address, sizeof(address), "fifo://%s/f", rig->folder);
+    rig_listen_at(rig, address);
+    rig_open(rig);
+    int fd = open(strstr(address, "//") + 2, O_WRONLY | O_CLOEXEC);
+    assert_int_equal(write(fd, "line\n", 5), 5);
+    return fd;
+}
+
+static void await_next_attempt(struct listener_rig *rig)
+{
+    struct waits waits = { .fd_count = 0 };
+
+    listener_wait(rig->listener, &waits);
+    assert_in_range(waits.until_ms - clock_now_ms() + 60000, 1, 61000);
+    assert_int_equal(rig->sink->numbers[SINK_SOURCES_OPEN], 1);
+    rig->listener->begin_again_ms = clock_now_ms();
+}
+
+static void a_pipe_that_cannot_be_read_yet_is_read_later(void **statep)
+{
+    struct listener_rig *rig = *statep;
+
+    connections_to_refuse = 1;
+    int fd = open_fifo(rig);
+    assert_int_equal(rig_collect(rig), COLLECT_IDLE); /* it is not at its end */
+    assert_int_equal(connections_to_refuse, 0);
+    assert_true(fake_sink_told(rig->sink, "out of memory"));
+    await_next_attempt(rig);
+    adds_to_refuse = 1;
+    assert_int_equal(rig_collect(rig), COLLECT_IDLE);
+    assert_int_equal(adds_to_refuse, 0);
+    await_next_attempt(rig);
+    rig_await(rig, 1);
+    assert_string_equal(fake_sink_body(rig->sink, 0), "line");
+    assert_int_equal(rig->listener->begin_again_ms, 0);
+    (void)close(fd);
+}
+
+static void what_is_in_a_pipe_that_can_never_be_read_is_counted(void **statep)
+{
+    struct listener_rig *rig = *statep;
+
+    connections_to_refuse = 2;
+    int fd = open_fifo(rig);
+    (void)rig_collect(rig);
+    assert_int_equal(rig_last(rig), COLLECT_IDLE);
+    assert_int_equal(connections_to_refuse, 0);
+    assert_int_equal(rig->sink->loss_count, 1);
+    assert_int_equal(fake_sink_lost_bytes(rig->sink, NULL), 5);
+    (void)close(fd);
+}
+
+static void a_socket_that_cannot_be_waited_for_yet_is_waited_for_later(void **statep)
+{
+    struct listener_rig *rig = *statep;
+
+    rig_listen_at(rig, "tcp://127.0.0.1:0");
+    rig_open(rig);
+    adds_to_refuse = 1;
+    (void)rig_collect(rig);
+    int fd = rig_connect(rig, 0);
+    rig_send(fd, "line\n");
+    await_next_attempt(rig);
+    rig_await(rig, 1);
+    (void)close(fd);
+}
+
+/* Nothing tells of it, and nevertheless what the kernel has is read. */
+static void a_socket_that_is_not_waited_for_is_read_at_the_end(void **statep)
+{
+    struct listener_rig *rig = *statep;
+
+    rig_listen_at(rig, "udp://127.0.0.1:0");
+    rig_open(rig);
+    adds_to_refuse = 1;
+    (void)rig_collect(rig);
+    int fd = rig_connect(rig, 0);
+    rig_send(fd, "datagram");
+    (void)rig_last(rig);
+    assert_int_equal(rig->sink->event_count, 1);
+    (void)close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         RIG_TEST(a_connection_that_cannot_go_on_yet_keeps_what_is_held_of_it),
+        RIG_TEST(a_pipe_that_cannot_be_read_yet_is_read_later),
+        RIG_TEST(what_is_in_a_pipe_that_can_never_be_read_is_counted),
+        RIG_TEST(a_socket_that_cannot_be_waited_for_yet_is_waited_for_later),
+        RIG_TEST(a_socket_that_is_not_waited_for_is_read_at_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
