@@ -160,8 +160,9 @@ static unsigned list_doors(const struct admin *admin, int ret_fds[DOORS])
     unsigned count = 0;
 
     for (size_t i = 0; i < DOORS; i++) {
-        if (doors[i] != NULL)
-            ret_fds[count++] = doors[i]->epoll_fd;
+        int fd = door_fd(doors[i]);
+        if (fd >= 0)
+            ret_fds[count++] = fd;
     }
     return count;
 }

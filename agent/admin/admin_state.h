@@ -34,7 +34,9 @@ struct door { /* one listening socket */
     struct MHD_Daemon *daemon;
     int epoll_fd;
     bool is_tcp;
-    bool has_left;     /* a guest left in this round */
+    bool has_come;     /* a guest came in this round */
+    bool has_left;     /* one left */
+    bool is_stuck;     /* one waits, and cannot be accepted: only time may help */
     bool is_shut;      /* it listens no more */
     bool ends_streams; /* what would go on for long ends */
     struct admin_tls tls;

@@ -5,13 +5,20 @@
 #include "base/auto.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CONNECTIONS_PER_ADDRESS = 16, CONNECTION_BYTES = 32 * 1024, REQUEST_MS = 5000 };
+enum {
+    CONNECTIONS_PER_ADDRESS = 16,
+    CONNECTION_BYTES = 32 * 1024,
+    REQUEST_MS = 5000,
+    STUCK_REST_MS = 1000,
+};
 
 /* ---- guests ---- */
 
@@ -33,6 +40,7 @@ static void note_guest(void *context, struct MHD_Connection *connection, void **
     guest->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     guest->deadline_ms = clock_now_ms() + REQUEST_MS;
     *socket_context = guest;
+    door->has_come = true;
 }
 
 /* microhttpd sees the end of the connection, and lets go of it. Returns the next deadline. */
@@ -54,20 +62,9 @@ static int64_t cut_overdue(struct door *door, int64_t now_ms)
     return next_ms;
 }
 
-int64_t door_serve(struct door *door, int64_t now_ms)
+int door_fd(const struct door *door)
 {
-    MHD_UNSIGNED_LONG_LONG wait_ms;
-
-    if (door == NULL)
-        return -1;
-    int64_t next_ms = cut_overdue(door, now_ms);
-    door->has_left = false;
-    (void)MHD_run(door->daemon);
-    if (door->has_left) /* a full door listens again at the next round only */
-        return 0;
-    if (MHD_get_timeout(door->daemon, &wait_ms) == MHD_YES && (int64_t)wait_ms < REQUEST_MS)
-        return (int64_t)wait_ms;
-    return next_ms == INT64_MAX ? -1 : next_ms - now_ms;
+    return door == NULL || door->is_stuck ? -1 : door->epoll_fd;
 }
 
 bool door_is_empty(const struct door *door)
@@ -77,6 +74,49 @@ bool door_is_empty(const struct door *door)
             return false;
     }
     return true;
+}
+
+/* Nobody is in, and somebody wants to come in. */
+static bool is_waited_for(const struct door *door)
+{
+    if (door->is_shut || !door_is_empty(door))
+        return false;
+    struct pollfd ready = {
+        .fd = MHD_get_daemon_info(door->daemon, MHD_DAEMON_INFO_LISTEN_FD)->listen_fd,
+        .events = POLLIN
+    };
+    return poll(&ready, 1, 0) == 1;
+}
+
+/* microhttpd leaves off accepting when there is no descriptor or no memory, but for the first
+ * connection: its own descriptor stays readable then. */
+static void run(struct door *door)
+{
+    bool was_waited_for = is_waited_for(door), was_stuck = door->is_stuck;
+
+    door->has_left = door->has_come = false;
+    (void)MHD_run(door->daemon);
+    door->is_stuck = was_waited_for && !door->has_come && is_waited_for(door);
+    if (door->is_stuck && !was_stuck)
+        LOG(LOG_ERROR, "the admin endpoint cannot accept connections",
+            LS("why", "out of descriptors or memory; tried once a second"));
+}
+
+int64_t door_serve(struct door *door, int64_t now_ms)
+{
+    MHD_UNSIGNED_LONG_LONG wait_ms;
+
+    if (door == NULL)
+        return -1;
+    int64_t next_ms = cut_overdue(door, now_ms);
+    run(door);
+    if (door->has_left) /* a full door listens again at the next round only */
+        return 0;
+    if (door->is_stuck)
+        return STUCK_REST_MS;
+    if (MHD_get_timeout(door->daemon, &wait_ms) == MHD_YES && (int64_t)wait_ms < REQUEST_MS)
+        return (int64_t)wait_ms;
+    return next_ms == INT64_MAX ? -1 : next_ms - now_ms;
 }
 
 /* ---- open and close ---- */

@@ -13,5 +13,8 @@ void door_shut(struct door *door);
 bool door_is_empty(const struct door *door);
 /* Returns how long may be slept; -1: until something comes. door NULL: there is none. */
 int64_t door_serve(struct door *door, int64_t now_ms);
+/* What tells that something has come, after door_serve(); -1: there is none, or only time may help.
+ */
+int door_fd(const struct door *door);
 /* Whoever is still in is sent away. */
 void door_free(struct door **doorp);

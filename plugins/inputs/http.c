@@ -95,6 +95,9 @@ static void run_inlets(struct http_input *input, struct sink *sink)
         sink_add(sink, SINK_CONNECTIONS_ACCEPTED, counts.accepted);
     if (counts.refused > 0)
         sink_add(sink, SINK_CONNECTIONS_REFUSED, counts.refused);
+    if (counts.stuck > 0)
+        sink_tell(sink, LOG_ERROR, "cannot accept connections", inlet_bound(input->inlet),
+                  "out of descriptors or memory; tried once a second");
     input->sink = NULL;
 }
 
@@ -139,8 +142,10 @@ static void http_input_wait(void *state, struct waits *waits)
 {
     struct http_input *input = state;
     int64_t due_ms = admit_due_ms(input);
+    int fd = inlet_fd(input->inlet);
 
-    waits->fds[waits->fd_count++] = inlet_fd(input->inlet);
+    if (fd >= 0)
+        waits->fds[waits->fd_count++] = fd;
     waits->until_ms = input->due_ms;
     if (due_ms != 0 && (waits->until_ms == 0 || due_ms < waits->until_ms))
         waits->until_ms = due_ms;

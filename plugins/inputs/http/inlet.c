@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 enum {
@@ -15,6 +16,7 @@ enum {
     TURNED_AWAY_AT_ONCE = 8,     /* accepted only to be closed */
     PEM_BYTES = 256 * 1024,
     RECHECK_MS = 1000,
+    STUCK_REST_MS = 1000,
 };
 
 /* A socket that inlets share: of two in one place, the later one has its file too. */
@@ -31,6 +33,7 @@ struct inlet {
     size_t guests_max;
     struct inlet_counts counts;
     bool has_left; /* somebody, in this run */
+    bool is_stuck; /* somebody waits, and cannot be accepted */
     struct guest guests[];
 };
 
@@ -183,17 +186,40 @@ static int64_t next_deadline(const struct inlet *inlet)
     return next_ms;
 }
 
+/* Nobody is in, and somebody wants to come in. */
+static bool is_waited_for(const struct inlet *inlet)
+{
+    struct pollfd ready = { .fd = inlet->place->socket->fd, .events = POLLIN };
+
+    return next_deadline(inlet) == INT64_MAX && poll(&ready, 1, 0) == 1;
+}
+
+/* libmicrohttpd leaves off accepting when there is no descriptor or no memory, but for the first
+ * connection: its own descriptor stays readable then. */
+static void run(struct inlet *inlet)
+{
+    bool was_waited_for = is_waited_for(inlet), was_stuck = inlet->is_stuck;
+    uint64_t came = inlet->counts.accepted + inlet->counts.refused;
+
+    inlet->has_left = false;
+    (void)MHD_run(inlet->daemon);
+    inlet->is_stuck = was_waited_for && came == inlet->counts.accepted + inlet->counts.refused &&
+                      is_waited_for(inlet);
+    inlet->counts.stuck += inlet->is_stuck && !was_stuck;
+}
+
 bool inlet_run(struct inlet *inlet, int64_t now_ms, int64_t *ret_due_ms)
 {
     MHD_UNSIGNED_LONG_LONG wait_ms;
 
     cut_overdue(inlet, now_ms);
-    inlet->has_left = false;
-    (void)MHD_run(inlet->daemon);
+    run(inlet);
     int64_t due_ms = next_deadline(inlet); /* of those too that came, or asked, just now */
     *ret_due_ms = due_ms == INT64_MAX ? 0 : due_ms;
     if (inlet->has_left) /* a full inlet listens again at the next round only */
         return true;
+    if (inlet->is_stuck)
+        *ret_due_ms = now_ms + STUCK_REST_MS;
     if (MHD_get_timeout(inlet->daemon, &wait_ms) != MHD_YES)
         return false;
     if (wait_ms < RECHECK_MS && now_ms + (int64_t)wait_ms < due_ms)
@@ -396,5 +422,7 @@ const char *inlet_bound(const struct inlet *inlet)
 
 int inlet_fd(const struct inlet *inlet)
 {
+    if (inlet->is_stuck)
+        return -1;
     return MHD_get_daemon_info(inlet->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
 }

@@ -48,12 +48,13 @@ void inlet_set_options(struct inlet *inlet, const struct http_input_config *opti
 const char *inlet_bound(const struct inlet *inlet); /* "127.0.0.1:8080", "unix:///run/a.sock" */
 /* Mode and owner of its file, as the options of now say. */
 bool inlet_adjust(struct inlet *inlet, struct err *err);
-int inlet_fd(const struct inlet *inlet);
+int inlet_fd(const struct inlet *inlet); /* -1: only time may help */
 /* Returns whether it should be run again at once. *ret_due_ms: when at the latest; 0: no matter. */
 bool inlet_run(struct inlet *inlet, int64_t now_ms, int64_t *ret_due_ms);
 /* Connections since the last call. */
 struct inlet_counts {
     uint64_t accepted, refused; /* refused: not let in, or cut before a request was whole */
+    uint64_t stuck;             /* times that connections began to wait in vain to be accepted */
 };
 struct inlet_counts inlet_take_counts(struct inlet *inlet);
 

@@ -9,6 +9,8 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 extern const struct input input_http;
@@ -197,12 +199,51 @@ static void two_changes_without_a_round_between_them_leave_one_way_back(void **s
     (void)close(connect_to(scene));
 }
 
+/* Whether the core would be woken at once, without anything that it could do. */
+static bool wakes_at_once(struct scene *scene)
+{
+    struct waits waits = { .fd_count = 0 };
+
+    input_http.wait(scene->state, &waits);
+    struct pollfd ready = { .fd = waits.fd_count == 0 ? -1 : waits.fds[0], .events = POLLIN };
+    return poll(&ready, 1, 0) == 1 || (waits.until_ms != 0 && waits.until_ms <= clock_now_ms());
+}
+
+/* libmicrohttpd would have us try without end. */
+static void without_a_descriptor_for_the_first_connection_it_rests(void **statep)
+{
+    struct scene *scene = *statep;
+    struct rlimit before, tight;
+    open_input(scene);
+    struct sockaddr_in address = address_of(scene);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    int next = dup(fd);
+    (void)close(next);
+    tight = (struct rlimit){ (rlim_t)next, before.rlim_max };
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    size_t told = scene->sink->tell_count;
+    for (int i = 0; i < 3; i++)
+        (void)fake_sink_collect(scene->sink, &input_http, scene->state);
+    bool wakes = wakes_at_once(scene);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_false(wakes);
+    assert_int_equal(scene->sink->tell_count, told + 1);
+    assert_true(fake_sink_told(scene->sink, "cannot accept connections"));
+    while (scene->sink->numbers[SINK_CONNECTIONS_ACCEPTED] == 0)
+        (void)fake_sink_collect(scene->sink, &input_http, scene->state);
+    (void)close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
             a_request_by_the_old_inlet_in_its_last_run_does_not_wait_for_its_events, set_up,
             tear_down),
+        cmocka_unit_test_setup_teardown(without_a_descriptor_for_the_first_connection_it_rests,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(going_back_reads_no_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(two_changes_without_a_round_between_them_leave_one_way_back,
                                         set_up, tear_down),
