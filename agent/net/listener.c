@@ -90,8 +90,9 @@ static void give_run(struct listener *listener, const struct datagram *run, size
     }
 }
 
-/* true: there may be more. */
-static bool read_run(struct listener *listener, struct socket *socket, struct sink *sink)
+enum run { RUN_MAY_HAVE_MORE, RUN_WAS_ALL, RUN_FAILED };
+
+static enum run read_run(struct listener *listener, struct socket *socket, struct sink *sink)
 {
     struct emission emission = { .config = &listener->rules.config,
                                  .sink = sink,
@@ -110,13 +111,17 @@ static bool read_run(struct listener *listener, struct socket *socket, struct si
         sink_malformed(sink, socket->name, refused.events, refused.bytes);
     if (count > 0)
         (void)sink_flush(sink); /* the next run goes to the same place */
-    return is_full;
+    if (error != 0)
+        return RUN_FAILED;
+    return is_full ? RUN_MAY_HAVE_MORE : RUN_WAS_ALL;
 }
 
-static void read_datagrams(struct listener *listener, struct socket *socket, struct sink *sink)
+static bool read_datagrams(struct listener *listener, struct socket *socket, struct sink *sink)
 {
-    (void)read_run(listener, socket, sink);
+    enum run run = read_run(listener, socket, sink);
+
     tell_drops(socket, sink);
+    return run != RUN_FAILED;
 }
 
 void listener_end_datagrams(struct listener *listener, struct socket *socket, struct sink *sink)
@@ -125,7 +130,7 @@ void listener_end_datagrams(struct listener *listener, struct socket *socket, st
 
     if (!socket->is_adopted)
         datagrams_shut(socket);
-    for (int i = 0; i < RUNS_MAX && read_run(listener, socket, sink); i++)
+    for (int i = 0; i < RUNS_MAX && read_run(listener, socket, sink) == RUN_MAY_HAVE_MORE; i++)
         ;
     tell_drops(socket, sink);
 }
@@ -179,17 +184,19 @@ void listener_attend(struct listener *listener, struct sink *sink)
     }
 }
 
-static void take_event(struct listener *listener, void *watched, size_t share, struct sink *sink)
+/* false: nothing came of it, and it would be the same at once again. */
+static bool take_event(struct listener *listener, void *watched, size_t share, struct sink *sink)
 {
     if (*(const enum watched *)watched == WATCHED_CONNECTION) {
         streams_read(listener->streams, watched, share, sink);
-        return;
+        return true;
     }
     struct socket *socket = watched;
     if (socket->kind == SOCKET_DATAGRAMS)
-        read_datagrams(listener, socket, sink);
-    else if (!streams_accept(listener->streams, socket, sink))
+        return read_datagrams(listener, socket, sink);
+    if (!streams_accept(listener->streams, socket, sink))
         rest_accepting(listener, true);
+    return true;
 }
 
 static void show_open(const struct listener *listener, struct sink *sink)
@@ -242,11 +249,14 @@ enum collected listener_collect(struct listener *listener, struct sink *sink)
     bool is_ending = streams_read_ending(listener->streams, sink);
     look_around(listener, sink);
     int count = epoll_wait(listener->epoll, events, READY_AT_ONCE, 0);
+    int failed = 0;
     for (int i = 0; i < count; i++)
-        take_event(listener, events[i].data.ptr, (size_t)count, sink);
+        failed += !take_event(listener, events[i].data.ptr, (size_t)count, sink);
     show_open(listener, sink);
-    if (count > 0 || is_ending)
+    if (count > failed || is_ending)
         return COLLECT_MORE;
+    if (failed > 0)
+        return COLLECT_FAILED; /* after a rest */
     return is_all_over(listener) ? COLLECT_DONE : COLLECT_IDLE;
 }
 

@@ -8,7 +8,7 @@
 
 #include <errno.h>
 
-static int adds_to_refuse, connections_to_refuse;
+static int adds_to_refuse, connections_to_refuse, runs_to_refuse;
 
 int __real_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event);
 int __wrap_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event);
@@ -33,6 +33,19 @@ void *__wrap_calloc(size_t count, size_t bytes)
         return NULL;
     }
     return __real_calloc(count, bytes);
+}
+
+int __real_recvmmsg(int fd, struct mmsghdr *heads, unsigned count, int flags, struct timespec *t);
+int __wrap_recvmmsg(int fd, struct mmsghdr *heads, unsigned count, int flags, struct timespec *t);
+
+int __wrap_recvmmsg(int fd, struct mmsghdr *heads, unsigned count, int flags, struct timespec *t)
+{
+    if (runs_to_refuse > 0) {
+        runs_to_refuse--;
+        errno = ENOMEM;
+        return -1;
+    }
+    return __real_recvmmsg(fd, heads, count, flags, t);
 }
 
 /* As if its time had come. */
@@ -158,6 +171,28 @@ static void a_socket_that_is_not_waited_for_is_read_at_the_end(void **statep)
     (void)close(fd);
 }
 
+/* The core rests after a failure only. */
+static void datagrams_that_cannot_be_read_are_not_asked_for_without_a_rest(void **statep)
+{
+    struct listener_rig *rig = *statep;
+
+    rig_listen_at(rig, "udp://127.0.0.1:0");
+    rig_listen_at(rig, "udp://[::1]:0");
+    rig_open(rig);
+    (void)rig_collect(rig);
+    int fd = rig_connect(rig, 0), other = rig_connect(rig, 1);
+    rig_send(fd, "datagram");
+    runs_to_refuse = 1;
+    assert_int_equal(fake_sink_collect(rig->sink, &rig_input, rig), COLLECT_FAILED);
+    assert_true(fake_sink_told(rig->sink, "cannot read"));
+    rig_send(other, "of the other");
+    runs_to_refuse = 1; /* one of two */
+    assert_int_equal(fake_sink_collect(rig->sink, &rig_input, rig), COLLECT_MORE);
+    rig_await(rig, 2);
+    (void)close(fd);
+    (void)close(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -166,6 +201,7 @@ int main(void)
         RIG_TEST(what_is_in_a_pipe_that_can_never_be_read_is_counted),
         RIG_TEST(a_socket_that_cannot_be_waited_for_yet_is_waited_for_later),
         RIG_TEST(a_socket_that_is_not_waited_for_is_read_at_the_end),
+        RIG_TEST(datagrams_that_cannot_be_read_are_not_asked_for_without_a_rest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
