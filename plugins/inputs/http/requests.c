@@ -88,15 +88,25 @@ static void tell(const struct exchange *exchange)
     sink_tell(exchange->input->sink, LOG_WARN, "request refused", address, exchange->reply);
 }
 
+/* The connection is cut: its sender comes again. */
+static enum MHD_Result put_off(const struct http_input *input)
+{
+    if (input->sink != NULL)
+        sink_add(input->sink, SINK_REQUESTS_PUT_OFF, 1);
+    return MHD_NO;
+}
+
 static enum MHD_Result send_reply(struct exchange *exchange)
 {
+    if (exchange->input->sink == NULL) /* it closes */
+        return MHD_NO;
     char text[OTLP_REPLY_BYTES];
     size_t bytes = exchange->is_otlp ? otlp_reply(exchange, text) : strlen(exchange->reply);
     struct MHD_Response *response = MHD_create_response_from_buffer(
         bytes, exchange->is_otlp ? text : exchange->reply, MHD_RESPMEM_MUST_COPY);
 
-    if (response == NULL || exchange->input->sink == NULL) /* it closes */
-        return MHD_NO;
+    if (response == NULL)
+        return put_off(exchange->input);
     count(exchange);
     tell(exchange);
     request_forget_body(exchange);
@@ -281,7 +291,7 @@ static enum MHD_Result begin(struct http_input *input, struct MHD_Connection *co
     struct exchange *exchange = calloc(1, sizeof(*exchange));
 
     if (exchange == NULL)
-        return MHD_NO;
+        return put_off(input);
     exchange->input = input;
     exchange->connection = connection;
     exchange->guest = inlet_guest(connection);

@@ -4,8 +4,7 @@
 #include "fake_sink.h"
 #include "folder.h"
 
-#include "inputs/http/options.h"
-#include "inputs/http/take.h"
+#include "inputs/http/state.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -47,6 +46,33 @@ static struct http_input_config make_config(enum acknowledge acknowledge)
                                        .auth__bearer_token = "",
                                        .tls__cert_file = "",
                                        .tls__key_file = "" };
+}
+
+static unsigned exchanges_to_refuse, responses_to_refuse;
+
+void *__real_calloc(size_t count, size_t bytes);
+void *__wrap_calloc(size_t count, size_t bytes);
+
+void *__wrap_calloc(size_t count, size_t bytes)
+{
+    if (bytes != sizeof(struct exchange) || exchanges_to_refuse == 0)
+        return __real_calloc(count, bytes);
+    exchanges_to_refuse--;
+    return NULL;
+}
+
+struct MHD_Response *__real_MHD_create_response_from_buffer(size_t bytes, void *data,
+                                                            enum MHD_ResponseMemoryMode mode);
+struct MHD_Response *__wrap_MHD_create_response_from_buffer(size_t bytes, void *data,
+                                                            enum MHD_ResponseMemoryMode mode);
+
+struct MHD_Response *__wrap_MHD_create_response_from_buffer(size_t bytes, void *data,
+                                                            enum MHD_ResponseMemoryMode mode)
+{
+    if (responses_to_refuse == 0)
+        return __real_MHD_create_response_from_buffer(bytes, data, mode);
+    responses_to_refuse--;
+    return NULL;
 }
 
 static int set_up(void **statep)
@@ -236,6 +262,26 @@ static void without_a_descriptor_for_the_first_connection_it_rests(void **statep
     (void)close(fd);
 }
 
+static void a_request_without_memory_is_cut_and_counted(void **statep)
+{
+    struct scene *scene = *statep;
+    char answer[ANSWER_TEXT_BYTES];
+    scene->config.acknowledge = ACKNOWLEDGE_ACCEPTED;
+    open_input(scene);
+    for (unsigned i = 0; i < 2; i++) {
+        int fd = connect_to(scene);
+        exchanges_to_refuse = i == 0;
+        responses_to_refuse = i == 1;
+        post(fd, "line\n");
+        while (exchanges_to_refuse + responses_to_refuse > 0)
+            (void)fake_sink_collect(scene->sink, &input_http, scene->state);
+        (void)fake_sink_collect(scene->sink, &input_http, scene->state);
+        read_answer(fd, answer);
+        assert_string_equal(answer, "");
+        assert_int_equal(scene->sink->numbers[SINK_REQUESTS_PUT_OFF], i + 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -244,6 +290,8 @@ int main(void)
             tear_down),
         cmocka_unit_test_setup_teardown(without_a_descriptor_for_the_first_connection_it_rests,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_request_without_memory_is_cut_and_counted, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(going_back_reads_no_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(two_changes_without_a_round_between_them_leave_one_way_back,
                                         set_up, tear_down),
