@@ -14,7 +14,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
-enum { LOOK_MS = 1000, AWAIT_MS = 100 };
+enum { LOOK_MS = 1000, AGAIN_MS = 60 * 1000, AWAIT_MS = 100 };
 
 struct admin_change {
     struct port port;
@@ -110,6 +110,7 @@ static void take_over(struct admin *admin, struct admin_change *change)
 
     admin->port = change->port;
     change->port = before; /* closed with the change */
+    admin->door_again_ms = admin->token_again_ms = 0;
     admin_use_port(admin);
     if (change->keeps_door)
         return;
@@ -119,38 +120,62 @@ static void take_over(struct admin *admin, struct admin_change *change)
     admin->tcp = change->door;
 }
 
+/* That a file is of no use may be for want of memory, or of a descriptor: it is tried again,
+ * without a word, until it is. */
+static bool is_due(bool has_changed, int64_t again_ms, int64_t now_ms)
+{
+    return has_changed || (again_ms != 0 && now_ms >= again_ms);
+}
+
 /* As the configuration says it, with what is in the files now. */
-static void renew_door(struct admin *admin)
+static bool open_again(struct admin *admin, struct err *err)
 {
     const struct port *port = &admin->port;
     struct admin_tls tls = { .cert = { .data = NULL } };
     struct door *door = NULL;
-    struct err err = { "" };
 
-    if (admin_tls_read(&tls, port->files[PORT_CERT], port->files[PORT_KEY], &err))
-        door = admin_open_tcp(admin, port, &tls, &err);
+    if (admin_tls_read(&tls, port->files[PORT_CERT], port->files[PORT_KEY], err))
+        door = admin_open_tcp(admin, port, &tls, err);
     admin_tls_fini(&tls);
-    if (door == NULL) {
-        LOG(LOG_WARN, "changed certificate of the admin port is of no use, the old one is kept",
-            LS("why", err.text));
-        return;
-    }
+    if (door == NULL)
+        return false;
     retire(admin, &admin->tcp);
     admin->tcp = door;
-    LOG(LOG_INFO, "changed certificate of the admin port is in use", LS("listen", port->address));
+    return true;
 }
 
-static void renew_token(struct admin *admin)
+static void renew_door(struct admin *admin, bool has_changed, int64_t now_ms)
 {
     struct err err = { "" };
 
-    if (!port_read_token(&admin->port, &err)) {
+    if (!is_due(has_changed, admin->door_again_ms, now_ms))
+        return;
+    bool ok = open_again(admin, &err);
+    admin->door_again_ms = ok ? 0 : now_ms + AGAIN_MS;
+    if (ok)
+        LOG(LOG_INFO, "changed certificate of the admin port is in use",
+            LS("listen", admin->port.address));
+    else if (has_changed)
+        LOG(LOG_WARN, "changed certificate of the admin port is of no use, the old one is kept",
+            LS("why", err.text));
+}
+
+static void renew_token(struct admin *admin, bool has_changed, int64_t now_ms)
+{
+    struct err err = { "" };
+
+    if (!is_due(has_changed, admin->token_again_ms, now_ms))
+        return;
+    bool ok = port_read_token(&admin->port, &err);
+    admin->token_again_ms = ok ? 0 : now_ms + AGAIN_MS;
+    if (ok) {
+        admin_use_port(admin);
+        LOG(LOG_INFO, "changed token of the admin port is in use",
+            LS("listen", admin->port.address));
+    } else if (has_changed) {
         LOG(LOG_WARN, "changed token of the admin port is of no use, the old one is kept",
             LS("why", err.text));
-        return;
     }
-    admin_use_port(admin);
-    LOG(LOG_INFO, "changed token of the admin port is in use", LS("listen", admin->port.address));
 }
 
 void admin_look_at_port(struct admin *admin, int64_t now_ms)
@@ -168,8 +193,6 @@ void admin_look_at_port(struct admin *admin, int64_t now_ms)
         return;
     admin->next_file_look_ms = now_ms + LOOK_MS;
     unsigned changed = port_look(&admin->port);
-    if ((changed & (1U << PORT_CERT | 1U << PORT_KEY)) != 0)
-        renew_door(admin);
-    if ((changed & 1U << PORT_TOKEN) != 0)
-        renew_token(admin);
+    renew_door(admin, (changed & (1U << PORT_CERT | 1U << PORT_KEY)) != 0, now_ms);
+    renew_token(admin, (changed & 1U << PORT_TOKEN) != 0, now_ms);
 }

@@ -64,6 +64,7 @@ struct admin {
     struct door *tcp, *local; /* NULL: there is none */
     struct door *retiring;    /* of before: those inside may finish; NULL: none */
     int64_t next_file_look_ms;
+    int64_t door_again_ms, token_again_ms; /* to read a file that was of no use; 0: none was */
     size_t pages_bytes;
     struct flowing flowing[STREAMS_MAX];
     int64_t next_look_ms;

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { LOOK_MS = 1000, CERT_FILE = 0, KEY_FILE, CA_FILE, FILES };
+enum { LOOK_MS = 1000, AGAIN_MS = 60 * 1000, CERT_FILE = 0, KEY_FILE, CA_FILE, FILES };
 static const char priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2";
 
 struct identity { /* all zero: not there */
@@ -31,7 +31,7 @@ struct tls_server {
     char *files[FILES];
     struct identity seen[FILES];
     struct credentials *now;
-    int64_t next_look_ms;
+    int64_t next_look_ms, again_ms; /* again_ms: to load what was of no use; 0: nothing was */
 };
 
 struct tls_connection {
@@ -162,16 +162,25 @@ bool tls_server_is_of(const struct tls_server *server, const char *cert_file, co
            strcmp(server->files[CA_FILE], client_ca_file) == 0;
 }
 
+/* It may have been for want of memory, or of a descriptor: tried again without a word. */
+static enum tls_news note_refusal(struct tls_server *server, bool has_changed, int64_t now_ms)
+{
+    server->again_ms = now_ms + AGAIN_MS;
+    return has_changed ? TLS_REFUSED : TLS_SAME;
+}
+
 enum tls_news tls_server_look(struct tls_server *server, int64_t now_ms, struct err *ret_why)
 {
     if (now_ms < server->next_look_ms)
         return TLS_SAME;
     server->next_look_ms = now_ms + LOOK_MS;
-    if (!have_changed(server))
+    bool has_changed = have_changed(server);
+    if (!has_changed && (server->again_ms == 0 || now_ms < server->again_ms))
         return TLS_SAME;
     struct credentials *fresh = load(server->files, ret_why);
     if (fresh == NULL)
-        return TLS_REFUSED;
+        return note_refusal(server, has_changed, now_ms);
+    server->again_ms = 0;
     release(&server->now);
     server->now = fresh;
     return TLS_TAKEN;

@@ -2,7 +2,7 @@
 /* tls: the server's side of TLS 1.2 and 1.3, on GnuTLS, for sockets that do not block.
  * Certificate, key and authorities are looked at again when connections come, once a second at
  * most; what changed is put into use for new connections. Files that are of no use leave the old
- * ones. Threads: one for each server with its connections. */
+ * ones, and are loaded again a minute later. Threads: one for each server with its connections. */
 #pragma once
 
 #include "base/err.h"
@@ -22,7 +22,7 @@ void tls_server_free(struct tls_server **serverp);
 bool tls_server_is_of(const struct tls_server *server, const char *cert_file, const char *key_file,
                       const char *client_ca_file);
 
-enum tls_news { TLS_SAME, TLS_TAKEN, TLS_REFUSED };
+enum tls_news { TLS_SAME, TLS_TAKEN, TLS_REFUSED }; /* REFUSED: once for each change */
 enum tls_news tls_server_look(struct tls_server *server, int64_t now_ms, struct err *ret_why);
 
 /* The descriptor is borrowed. NULL: out of memory. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "test.h"
+#include "descriptors.h"
 
 #include "admin/doors.h"
 #include "base/clock.h"
@@ -7,7 +7,6 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -28,7 +27,6 @@ static void without_a_descriptor_for_the_first_connection_it_rests(void **unused
     struct admin *admin = calloc(1, sizeof(*admin));
     struct admin_tls tls = { .cert = { .data = NULL } };
     struct sockaddr_in any = { .sin_family = AF_INET };
-    struct rlimit before, tight;
     struct err err = { "" };
     int listening = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
@@ -38,14 +36,11 @@ static void without_a_descriptor_for_the_first_connection_it_rests(void **unused
     assert_int_equal(listen(listening, 4), 0);
     struct door *door = door_open(admin, listening, true, &tls, &err);
     assert_non_null(door);
-    int fd = connect_to(listening), next = dup(fd);
-    (void)close(next);
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-    tight = (struct rlimit){ (rlim_t)next, before.rlim_max };
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    int fd = connect_to(listening);
+    struct rlimit before = descriptors_use_up();
     int64_t wait_ms = door_serve(door, clock_now_ms());
     int waited_on = door_fd(door);
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    descriptors_give_back(before);
     assert_int_equal(wait_ms, 1000);
     assert_int_equal(waited_on, -1);
     (void)door_serve(door, clock_now_ms());

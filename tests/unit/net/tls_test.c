@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tls: with a certificate that the test makes, and clients that do not do as they should. */
 #include "certificate.h"
+#include "descriptors.h"
 #include "listener_rig.h"
 
 #include "net/connection.h"
@@ -187,6 +188,27 @@ static void changed_files_are_taken_up_and_useless_ones_are_not(void **statep)
     tls_connection_free(&after);
 }
 
+/* They are right, only not just then: an old certificate would go on until they change again. */
+static void changed_files_that_could_not_be_loaded_are_loaded_later(void **statep)
+{
+    struct listener_rig *rig = *statep;
+    struct certificate pair;
+    struct err err = { "" };
+    int64_t now_ms = 1000000;
+
+    certificate_make(rig->folder, "server", &pair);
+    struct tls_server *server = tls_server_new(pair.cert, pair.key, "", &err);
+    certificate_make(rig->folder, "server", &pair);
+    struct rlimit before = descriptors_use_up();
+    assert_int_equal(tls_server_look(server, now_ms, &err), TLS_REFUSED);
+    assert_int_equal(tls_server_look(server, now_ms + 60000, &err), TLS_SAME); /* told once */
+    descriptors_give_back(before);
+    assert_int_equal(tls_server_look(server, now_ms + 61000, &err), TLS_SAME);
+    assert_int_equal(tls_server_look(server, now_ms + 120000, &err), TLS_TAKEN);
+    assert_int_equal(tls_server_look(server, now_ms + 180000, &err), TLS_SAME);
+    tls_server_free(&server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +218,7 @@ int main(void)
         RIG_TEST(plain_bytes_are_no_handshake),
         RIG_TEST(files_that_cannot_be_used_are_found_at_the_start),
         RIG_TEST(changed_files_are_taken_up_and_useless_ones_are_not),
+        RIG_TEST(changed_files_that_could_not_be_loaded_are_loaded_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The input http as it goes from one configuration to another. */
 #include "certificate.h"
+#include "descriptors.h"
 #include "fake_sink.h"
 #include "folder.h"
 
@@ -9,7 +10,6 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 extern const struct input input_http;
@@ -239,21 +239,16 @@ static bool wakes_at_once(struct scene *scene)
 static void without_a_descriptor_for_the_first_connection_it_rests(void **statep)
 {
     struct scene *scene = *statep;
-    struct rlimit before, tight;
     open_input(scene);
     struct sockaddr_in address = address_of(scene);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-    int next = dup(fd);
-    (void)close(next);
-    tight = (struct rlimit){ (rlim_t)next, before.rlim_max };
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    struct rlimit before = descriptors_use_up();
     size_t told = scene->sink->tell_count;
     for (int i = 0; i < 3; i++)
         (void)fake_sink_collect(scene->sink, &input_http, scene->state);
     bool wakes = wakes_at_once(scene);
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    descriptors_give_back(before);
     assert_false(wakes);
     assert_int_equal(scene->sink->tell_count, told + 1);
     assert_true(fake_sink_told(scene->sink, "cannot accept connections"));
