@@ -10,9 +10,11 @@ struct books_copy {
     struct ledger *ledger;
     struct disk_file *file;
     uint64_t moved, errors; /* when it was saved last */
+    bool lacks_memory;      /* at the last try, as was told */
 };
 
 /* Both are borrowed. false: out of memory. */
 bool books_copy_init(struct books_copy *copy, struct ledger *ledger, struct disk *disk);
-/* always: also if nothing has moved since. */
+/* always: also if nothing has moved since; and without memory it is tried once more. A copy that
+ * there was no memory for is counted as one that could not be written. */
 void books_copy_save(struct books_copy *copy, bool always);

@@ -32,6 +32,7 @@ struct strand {
                                 cannot be read again; 0: nothing is */
     /* Prepared, not committed: NULL, 0: nothing. */
     struct channel *next_channel; /* which takes it over */
+    struct channel *stray;        /* which it drains in, as its own loses it */
     struct lane_change *change;
     struct class_weight *next_weights;
     size_t limit_bytes;

@@ -108,18 +108,18 @@ static bool change_plugins(const struct plan *plan, struct err *err)
     return false;
 }
 
-static bool drop_strand(const struct plan *plan, struct channel *channel, struct strand *strand,
+static void drop_strand(const struct plan *plan, struct channel *channel, struct strand *strand,
                         int64_t deadline_ms)
 {
-    struct channel *stray = channel_of_strays(channel->input);
+    struct channel *stray = strand->stray;
 
-    if (stray == NULL)
-        return false;
+    CHECK(stray != NULL);
+    strand->stray = NULL;
     lane_set_reading(strand->lane, NULL, NULL);
     channel_give(channel, strand, stray);
     stray->deadline_ms = deadline_ms;
     plan_list_channel(plan->pipeline, stray);
-    return true;
+    channel->changes_lanes = true;
 }
 
 /* Lanes of an input that goes on, to outputs that it does not go to any more. */
@@ -127,8 +127,8 @@ static void drop_strands(const struct plan *plan, struct channel *channel, int64
 {
     for (size_t i = channel->strand_count; i-- > 0;) {
         struct strand *strand = channel->strands[i];
-        if (!strand->is_wanted && drop_strand(plan, channel, strand, deadline_ms))
-            channel->changes_lanes = true;
+        if (!strand->is_wanted)
+            drop_strand(plan, channel, strand, deadline_ms);
     }
 }
 
@@ -211,6 +211,12 @@ static void close_channel(struct channel *channel)
     channel_free(&channel);
 }
 
+static void forget_strays(const struct channel *channel)
+{
+    for (size_t i = 0; i < channel->strand_count; i++)
+        channel_free(&channel->strands[i]->stray);
+}
+
 static void roll_back(const struct plan *plan)
 {
     struct pipeline *pipeline = plan->pipeline;
@@ -225,8 +231,10 @@ static void roll_back(const struct plan *plan)
     lock_drop(&pipeline->lock);
     for (size_t i = plan->old_outlets; i < outlets; i++)
         outlet_stop(pipeline->outlets[i], true);
-    for (size_t i = 0; i < plan->old_channels; i++)
+    for (size_t i = 0; i < plan->old_channels; i++) {
+        forget_strays(pipeline->channels[i]);
         channel_forget_new(pipeline->channels[i]);
+    }
     for (size_t i = plan->old_channels; i < channels; i++)
         close_channel(pipeline->channels[i]);
     for (size_t i = plan->old_outlets; i < outlets; i++)

@@ -198,6 +198,40 @@ static bool prepare_outlets(struct plan *plan, struct err *err)
     return true;
 }
 
+/* Does the commit take lanes from it that nobody wants? */
+static bool drops_lanes(const struct channel *channel)
+{
+    return channel->is_wanted || channel->state == CHANNEL_LINGERS ||
+           (channel->reading != NULL && replace_gives_lanes(channel));
+}
+
+static bool open_stray(const struct channel *channel, struct strand *strand, struct err *err)
+{
+    strand->stray = channel_of_strays(channel->input);
+    return strand->stray != NULL || err_set(err, "out of memory for the lane %s to %s",
+                                            channel->input, strand->outlet->name);
+}
+
+/* What such lanes drain in: the commit has no way back. */
+static bool open_strays(const struct plan *plan, struct err *err)
+{
+    const struct pipeline *pipeline = plan->pipeline;
+    size_t room = PIPELINE_CHANNELS - pipeline->channel_count;
+
+    for (size_t i = 0; i < plan->old_channels; i++) {
+        const struct channel *channel = pipeline->channels[i];
+        for (size_t j = 0; drops_lanes(channel) && j < channel->strand_count; j++) {
+            if (channel->strands[j]->is_wanted)
+                continue;
+            if (room-- == 0)
+                return err_set(err, "too many lanes are still draining: reload again later");
+            if (!open_stray(channel, channel->strands[j], err))
+                return false;
+        }
+    }
+    return true;
+}
+
 /* Those that it will have, in the order in which they are handed over. */
 static size_t list_lanes(const struct pipeline *pipeline, struct channel *channel)
 {
@@ -252,5 +286,5 @@ bool plan_prepare(struct plan *plan, struct err *err)
         if (!plan_input(plan, i, err))
             return false;
     }
-    return prepare_outlets(plan, err) && start_readings(plan, err);
+    return prepare_outlets(plan, err) && open_strays(plan, err) && start_readings(plan, err);
 }

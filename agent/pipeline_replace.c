@@ -59,7 +59,7 @@ static bool await_stop(const struct plan *plan, struct channel *channel, struct 
     return true;
 }
 
-static bool gives_lanes(const struct channel *channel)
+bool replace_gives_lanes(const struct channel *channel)
 {
     for (size_t i = 0; i < channel->strand_count; i++) {
         if (channel->strands[i]->next_channel != NULL)
@@ -72,7 +72,8 @@ bool replace_await_stops(const struct plan *plan, struct err *err)
 {
     for (size_t i = 0; i < plan->old_channels; i++) {
         struct channel *channel = plan->pipeline->channels[i];
-        if (channel->reading != NULL && gives_lanes(channel) && !await_stop(plan, channel, err))
+        if (channel->reading != NULL && replace_gives_lanes(channel) &&
+            !await_stop(plan, channel, err))
             return false;
     }
     return true;
@@ -121,7 +122,7 @@ static void park_givers(const struct plan *plan, struct channel *channel)
     bool comes_back = channel->is_wanted &&
                       (channel->state == CHANNEL_LEAVES || channel->state == CHANNEL_LINGERS);
 
-    if (channel->reading != NULL && (comes_back || gives_lanes(channel)))
+    if (channel->reading != NULL && (comes_back || replace_gives_lanes(channel)))
         parking_add_reading(plan->parking, channel, false);
 }
 
@@ -152,7 +153,7 @@ void replace_hand_over(const struct plan *plan)
     for (size_t i = 0; i < plan->old_channels; i++) {
         struct channel *channel = plan->pipeline->channels[i];
         channel->is_stopped = false;
-        if (!gives_lanes(channel))
+        if (!replace_gives_lanes(channel))
             continue;
         if (channel->reading != NULL)
             reading_leave_lanes(channel->reading);

@@ -73,6 +73,7 @@ bool pipeline_follow(struct pipeline *pipeline, struct generation *next, struct 
 /* The lane of that input to that outlet in another channel, which would give it. NULL: none. */
 struct strand *replace_find_lane(const struct pipeline *pipeline, const struct channel *taker,
                                  const struct outlet *outlet);
+bool replace_gives_lanes(const struct channel *channel);
 /* An input could not be opened: what had its name until now, of another type, stops, should both
  * want one address. true: so try again. false: there is none, or it does not stop: err says so. */
 bool replace_makes_way(const struct plan *plan, const struct settings_part *input, struct err *err);

@@ -105,11 +105,17 @@ static void log_done(const struct result *result, const struct lists *lists, con
            LI("took_ms", clock_now_ms() - result->began_ms));
 }
 
+/* Refused without a word: there was no memory to say why. */
+static const char *problems_of(const struct result *result)
+{
+    return result->problems.bytes > 0 ? result->problems.data : "out of memory\n";
+}
+
 /* Each problem is told by the line that has its place; what is shown below it is for a terminal. A
  * place is in the file or in one beside it. */
 static void log_problems(const struct reload *reload, const struct result *result)
 {
-    const char *text = buf_slice(&result->problems).data, *slash = strrchr(reload->path, '/');
+    const char *text = problems_of(result), *slash = strrchr(reload->path, '/');
     size_t logged = 0, path_bytes = slash == NULL ? 0 : (size_t)(slash - reload->path) + 1;
 
     while (*text != '\0' && logged < PROBLEMS_LOGGED) {
@@ -144,7 +150,7 @@ static void describe(struct buf *page, const struct reload *reload, const struct
 
     add_outcome(page, result, now);
     if (result->next == NULL) {
-        json_add_text(page, "problems", buf_slice(&result->problems).data);
+        json_add_text(page, "problems", problems_of(result));
         log_problems(reload, result);
     } else {
         for (size_t i = 0; i < 4; i++)
@@ -203,7 +209,7 @@ static void run(const struct reload *reload, const struct generation *now,
     struct err err = { "" };
 
     if (next == NULL) {
-        ret->state = BAD_CONFIG;
+        ret->state = ret->problems.bytes > 0 ? BAD_CONFIG : NOT_DONE;
         return;
     }
     ret->state = NOT_DONE;

@@ -4,6 +4,7 @@
 #include "base/auto.h"
 #include "base/file.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -50,11 +51,15 @@ bool checkpoint_unwrap(struct slice file, struct slice *ret_text, struct err *er
 }
 
 static bool read_one(const char *path, struct buf *ret_file, struct slice *ret_text,
-                     struct err *err)
+                     bool *ret_wants, struct err *err)
 {
     buf_clear(ret_file);
     ret_file->limit = CHECKPOINT_BYTES;
-    return file_read(path, ret_file, err) && checkpoint_unwrap(buf_slice(ret_file), ret_text, err);
+    errno = 0;
+    if (file_read(path, ret_file, err))
+        return checkpoint_unwrap(buf_slice(ret_file), ret_text, err);
+    *ret_wants |= ret_file->no_memory || errno == ENOMEM || errno == EMFILE || errno == ENFILE;
+    return false;
 }
 
 enum checkpoint_found checkpoint_read(const char *path, struct buf *ret_file,
@@ -62,15 +67,20 @@ enum checkpoint_found checkpoint_read(const char *path, struct buf *ret_file,
 {
     char previous[PATH_MAX];
     struct err second;
+    bool wants = false;
 
-    if (read_one(path, ret_file, ret_text, err))
+    if (read_one(path, ret_file, ret_text, &wants, err))
         return CHECKPOINT_READ;
+    if (wants)
+        return CHECKPOINT_UNREAD;
     bool exists = access(path, F_OK) == 0;
     if (snprintf(previous, sizeof(previous), "%s.previous", path) < (int)sizeof(previous)) {
-        if (read_one(previous, ret_file, ret_text, &second))
+        if (read_one(previous, ret_file, ret_text, &wants, &second))
             return CHECKPOINT_PREVIOUS;
         exists = exists || access(previous, F_OK) == 0;
     }
+    if (wants)
+        return CHECKPOINT_UNREAD;
     return exists ? CHECKPOINT_DAMAGED : CHECKPOINT_NONE;
 }
 

@@ -21,7 +21,13 @@ bool checkpoint_wrap(struct slice text, struct buf *ret);
 /* The plugin's text in a wrapped one. false: damaged, err says how. */
 bool checkpoint_unwrap(struct slice file, struct slice *ret_text, struct err *err);
 
-enum checkpoint_found { CHECKPOINT_NONE, CHECKPOINT_READ, CHECKPOINT_PREVIOUS, CHECKPOINT_DAMAGED };
+enum checkpoint_found {
+    CHECKPOINT_NONE,
+    CHECKPOINT_READ,
+    CHECKPOINT_PREVIOUS,
+    CHECKPOINT_DAMAGED,
+    CHECKPOINT_UNREAD, /* for want of memory or descriptors: it may well be whole */
+};
 /* Reads path, else path.previous. ret_text points into ret_file. err: what was wrong with the
  * first. */
 enum checkpoint_found checkpoint_read(const char *path, struct buf *ret_file,

@@ -8,13 +8,16 @@
 
 enum { HANDED_OVER_MS = 2000 };
 
-static void restore_positions(struct reading *reading, const char *path)
+/* false: it cannot be read now. To start as without one would pass over what came since. */
+static bool restore_positions(struct reading *reading, const char *path, struct err *ret_err)
 {
     AUTO(buf_fini) struct buf file = { 0 };
     struct slice text;
     struct err err = { "" };
     enum checkpoint_found found = checkpoint_read(path, &file, &text, &err);
 
+    if (found == CHECKPOINT_UNREAD)
+        return err_set(ret_err, "input '%s': its checkpoint: %s", reading->config.input, err.text);
     if (found == CHECKPOINT_PREVIOUS)
         LOG(LOG_ERROR, "checkpoint damaged, using the previous one",
             LS("input", reading->config.input), LS("path", path), LS("error", err.text));
@@ -25,6 +28,7 @@ static void restore_positions(struct reading *reading, const char *path)
         !reading->config.plugin->restore(reading->state, text, &err))
         LOG(LOG_ERROR, "checkpoint not understood, starting as without one",
             LS("input", reading->config.input), LS("path", path), LS("error", err.text));
+    return true;
 }
 
 enum receipts_way reading_way_back(const struct reading *reading)
@@ -58,6 +62,5 @@ bool reading_open_positions(struct reading *reading, struct err *err)
         return err_set(err, "input '%s': its positions are not on disk: see the log",
                        reading->config.input);
     reading->seen_disk_errors = disk_file_errors(reading->file);
-    restore_positions(reading, path);
-    return true;
+    return restore_positions(reading, path, err);
 }

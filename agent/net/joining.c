@@ -7,20 +7,47 @@ enum { ROUND_BYTES = 64 * 1024, FLAG_BYTES = 64 };
 
 struct joining_way {
     struct joiner *joiner;
-    struct buf rules; /* as text, to tell whether they have changed */
+    struct joiner_rules rules; /* to tell whether they have changed; its texts are in `texts` */
+    struct buf texts;          /* each with its end */
     struct joining_way *before;
 };
 
 /* ---- rules ---- */
 
-static void write_rules(const struct joiner_rules *rules, struct buf *text)
+static void add_text(struct buf *texts, const char *text)
 {
-    (void)buf_printf(text, "%s\n%s\n%llu %llu %lld %zu", rules->lines.start,
-                     rules->lines.continuation, (unsigned long long)rules->max_lines,
-                     (unsigned long long)rules->max_bytes, (long long)rules->wait_ms,
-                     rules->sources);
-    for (size_t i = 0; i < rules->lines.trace_count; i++)
-        (void)buf_printf(text, " %s", rules->lines.traces[i]);
+    (void)buf_add(texts, text, strlen(text) + 1);
+}
+
+static void write_texts(const struct multiline_rules *lines, struct buf *texts)
+{
+    add_text(texts, lines->start);
+    add_text(texts, lines->continuation);
+    for (size_t i = 0; i < lines->trace_count; i++)
+        add_text(texts, lines->traces[i]);
+}
+
+static bool is_next(const char **at, const char *text)
+{
+    bool is_same = strcmp(*at, text) == 0;
+
+    *at += strlen(*at) + 1;
+    return is_same;
+}
+
+/* Without a copy: on the way back of a reload there may be no memory. */
+static bool is_of(const struct joining_way *way, const struct joiner_rules *rules)
+{
+    const char *at = way->texts.data;
+    bool is_same = way->rules.max_lines == rules->max_lines &&
+                   way->rules.max_bytes == rules->max_bytes &&
+                   way->rules.wait_ms == rules->wait_ms && way->rules.sources == rules->sources &&
+                   way->rules.lines.trace_count == rules->lines.trace_count &&
+                   is_next(&at, rules->lines.start) && is_next(&at, rules->lines.continuation);
+
+    for (size_t i = 0; is_same && i < rules->lines.trace_count; i++)
+        is_same = is_next(&at, rules->lines.traces[i]);
+    return is_same;
 }
 
 static void free_way(struct joining_way **wayp)
@@ -31,7 +58,7 @@ static void free_way(struct joining_way **wayp)
     if (way == NULL)
         return;
     joiner_free(&way->joiner);
-    buf_fini(&way->rules);
+    buf_fini(&way->texts);
     free(way);
 }
 
@@ -39,9 +66,12 @@ static struct joining_way *new_way(const struct joiner_rules *rules, struct err 
 {
     struct joining_way *way = calloc(1, sizeof(*way));
 
-    if (way != NULL)
-        write_rules(rules, &way->rules);
-    if (way == NULL || way->rules.failed)
+    if (way != NULL) {
+        way->rules = *rules;
+        way->rules.lines = (struct multiline_rules){ .trace_count = rules->lines.trace_count };
+        write_texts(&rules->lines, &way->texts);
+    }
+    if (way == NULL || way->texts.failed)
         (void)err_set(err, "out of memory to join lines");
     else
         way->joiner = joiner_new(rules, err);
@@ -97,11 +127,12 @@ static bool make_room(struct joining *joining, size_t room, struct err *err)
     return true;
 }
 
-static struct joining_way *find_before(const struct joining *joining, const struct buf *rules)
+static struct joining_way *find_before(const struct joining *joining,
+                                       const struct joiner_rules *rules)
 {
     struct joining_way *way = joining->before;
 
-    while (way != NULL && strcmp(way->rules.data, rules->data) != 0)
+    while (way != NULL && !is_of(way, rules))
         way = way->before;
     return way;
 }
@@ -146,15 +177,11 @@ bool joining_set(struct joining *joining, const struct joiner_rules *rules, uint
         exchange(joining, NULL);
         return true;
     }
-    AUTO(buf_fini) struct buf text = { 0 };
-    write_rules(rules, &text);
-    if (text.failed)
-        return err_set(err, "out of memory to join lines");
     if (!make_room(joining, (size_t)longest_event(rules, longest) + ROUND_BYTES, err))
         return false;
-    if (joining->now != NULL && strcmp(joining->now->rules.data, text.data) == 0)
+    if (joining->now != NULL && is_of(joining->now, rules))
         return true;
-    struct joining_way *way = find_before(joining, &text);
+    struct joining_way *way = find_before(joining, rules);
     if (way == NULL)
         way = new_way(rules, err);
     if (way == NULL)

@@ -62,15 +62,27 @@ static bool check_tls(const struct listener_config *config, struct err *err)
     return err_set(err, "listen: a tls:// address needs tls.cert_file and tls.key_file");
 }
 
-bool listener_check(const struct listener_config *config, struct err *err)
+/* By its text alone. */
+static bool check_text(const struct listener_config *config, struct network *networks,
+                       struct err *err)
 {
-    struct socket_wishes wishes = wishes_of(config);
-    struct network networks[NETWORKS_MAX];
-
     if (config->listen->count > SOCKETS_MAX)
         return err_set(err, "listen: there are more than %d addresses", SOCKETS_MAX);
     return !has_twice(config->listen, err) && check_tls(config, err) &&
-           parse_networks(config, networks, err) && socket_check_wishes(&wishes, err);
+           parse_networks(config, networks, err);
+}
+
+/* Asks the host who the owner is. */
+static bool check_wishes(const struct listener_config *config, struct err *err)
+{
+    struct socket_wishes wishes = wishes_of(config);
+    return socket_check_wishes(&wishes, err);
+}
+
+bool listener_check(const struct listener_config *config, struct err *err)
+{
+    struct network networks[NETWORKS_MAX];
+    return check_text(config, networks, err) && check_wishes(config, err);
 }
 
 static bool has_kind(const struct listener_config *config, bool of_datagrams)
@@ -254,7 +266,10 @@ bool listener_apply(struct listener *listener, const struct listener_config *giv
     struct tls_server *tls = NULL;
     size_t count = 0;
 
-    bool ok = listener_check(&config, err) && parse_networks(&config, networks, err) &&
+    /* Until the next collect it may be the way back: the host may have no memory for an answer, or
+     * not know the owner of then any more. */
+    bool ok = check_text(&config, networks, err) &&
+              (listener->has_changed || check_wishes(&config, err)) &&
               make_room(listener, &config, buffer_bytes, err) &&
               make_tls(listener, &config, &tls, err) &&
               open_missing(listener, &config, opened, &count, err);

@@ -57,7 +57,7 @@ struct journald {
     struct place places[PLACES];      /* oldest first */
     size_t first_place, place_count;
     uint64_t marks;
-    uint64_t lines, cut; /* of this collection */
+    uint64_t lines, cut, unparsed; /* of this collection */
 };
 
 struct journald_mark {
@@ -239,7 +239,8 @@ static bool journald_restore(void *state, struct slice checkpoint, struct err *e
     memcpy(in->last, cursor.data, cursor.bytes - 1);
     in->last[cursor.bytes - 1] = '\0';
     in->is_placed = in->is_unmarked = false;
-    if (sd_journal_seek_cursor(in->journal, in->last) < 0) {
+    int got = sd_journal_seek_cursor(in->journal, in->last);
+    if (got < 0 && got != -ENOMEM) { /* without memory it is looked for when it is read */
         in->last[0] = '\0';
         in->has_begun = false;
         return err_set(err, "the journal does not take its cursor");
@@ -274,10 +275,15 @@ static size_t take_entry(struct journald *in, struct sink *sink, size_t used)
                                    .all_fields = in->config->all_fields };
     const void *data;
     size_t bytes;
+    int got;
 
     sd_journal_restart_data(in->journal);
-    while (sd_journal_enumerate_available_data(in->journal, &data, &bytes) > 0)
+    while ((got = sd_journal_enumerate_available_data(in->journal, &data, &bytes)) > 0)
         journal_entry_field(&entry, (struct slice){ data, bytes });
+    if (got < 0) {
+        event_text(entry.event, "log.parse_error", SLICE("not all of its fields can be read"));
+        in->unparsed++;
+    }
     if (entry.event->time_ns == 0)
         entry.event->time_ns = (int64_t)(in->last_usec * 1000);
     in->lines++;
@@ -370,8 +376,10 @@ static bool journald_save(void *state, struct buf *ret_checkpoint)
  * all of them, at the same place; a place that cannot be read is passed over. */
 static enum collected open_again(struct journald *in, struct sink *sink, int error)
 {
+    bool is_want = error == -ENOMEM || error == -EMFILE || error == -ENFILE; /* not the place's */
+
     sink_tell(sink, LOG_WARN, "the journal is opened again", "journal", strerror(-error));
-    if (++in->bad_rounds >= BAD_ROUNDS && in->last[0] != '\0') {
+    if (!is_want && ++in->bad_rounds >= BAD_ROUNDS && in->last[0] != '\0') {
         sink_tell(sink, LOG_ERROR, "a place in the journal cannot be read and is passed over",
                   "journal", strerror(-error));
         in->passes_over = true;
@@ -429,7 +437,8 @@ static enum collected journald_collect(void *state, struct sink *sink)
     in->bad_rounds = 0;
     sink_add(sink, SINK_LINES, in->lines);
     sink_add(sink, SINK_LINES_TRUNCATED, in->cut);
-    in->lines = in->cut = 0;
+    sink_add(sink, SINK_LINES_UNPARSED, in->unparsed);
+    in->lines = in->cut = in->unparsed = 0;
     if (got > 0 && note_place(in))
         count_missing(in, sink);
     if ((got > 0 || in->is_unmarked) && !mark_place(in, sink))

@@ -118,8 +118,13 @@ static bool tail_open(void *state, const void *config, const struct host *host, 
     tail->max_open = descriptors_for_files();
     tail->known_ns = clock_real_ns();
     tail_table_init(&tail->table, (uint32_t)cfg->max_files);
-    if (!make_buffer(tail, cfg, host, err) || !tail_join_new(cfg, &tail->join, err))
+    if (!make_buffer(tail, cfg, host, err))
         return false;
+    if (!tail_join_new(cfg, &tail->join, err)) {
+        free(tail->buffer);
+        tail->buffer = NULL;
+        return false;
+    }
     use_config(tail, cfg, host);
     tail_watch_open(&tail->watch);
     return true;

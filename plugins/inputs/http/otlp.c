@@ -43,6 +43,7 @@ struct event *otlp_event(struct otlp *otlp)
     struct event *event = take_event(otlp->take);
 
     event->resource = otlp->resource;
+    event->lost_attributes += otlp->resource_lost;
     otlp->left = otlp->take->mapping->max_event_bytes / 2;
     for (size_t i = 0; i < otlp->scope_count; i++)
         otlp_add(otlp, event, otlp->scope[i].key, otlp->scope[i].value);
@@ -124,6 +125,28 @@ static struct resource *read_resource(struct otlp *otlp, struct slice message)
         return NULL;
     resources_tidy(resources, otlp->take->mapping->sink, false);
     return resources_add(resources, message, otlp->take->mapping->host, attributes, count);
+}
+
+static uint32_t count_attributes(struct otlp *otlp, struct slice message)
+{
+    char *room = otlp->take->room;
+    struct otlp_walk walk = otlp_walk(otlp, resource_rows, message);
+    struct otlp_value field;
+    uint32_t count = 0;
+
+    while (otlp_next(&walk, &field) != 0)
+        count++;
+    otlp_end_walk(otlp, &walk);
+    otlp->take->room = room;
+    return count;
+}
+
+/* One that is too long, or finds no memory, is not kept. */
+static void begin_resource(struct otlp *otlp, struct slice message)
+{
+    otlp->resource = message.bytes == 0 ? NULL : read_resource(otlp, message);
+    otlp->resource_lost =
+        otlp->resource == NULL && message.bytes > 0 ? count_attributes(otlp, message) : 0;
 }
 
 static void add_to_scope(struct otlp *otlp, struct slice key, struct value value)
@@ -210,7 +233,7 @@ static void take_group(struct otlp *otlp, enum otlp_signal signal, struct slice 
     struct otlp_walk walk = otlp_walk(otlp, group_rows, message);
     struct otlp_value field;
 
-    otlp->resource = resource.bytes == 0 ? NULL : read_resource(otlp, resource);
+    begin_resource(otlp, resource);
     for (unsigned number; goes_on(otlp) && (number = otlp_next(&walk, &field)) != 0;) {
         if (number == 2)
             take_list(otlp, signal, otlp_bytes(&field));

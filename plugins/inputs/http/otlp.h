@@ -24,6 +24,7 @@ struct otlp {
     struct take *take;
     bool is_json, is_broken;
     struct resource *resource; /* of what is read now */
+    uint32_t resource_lost;    /* its attributes, if it cannot be kept: the events say so */
     struct attribute scope[OTLP_SCOPE_ATTRIBUTES];
     size_t scope_count;
     size_t left;  /* bytes for attributes of the event in hand */

@@ -162,8 +162,11 @@ static bool restore_line(struct tail *tail, char *line)
         tail_table_by_inode(&tail->table, saved.identity.device, saved.identity.inode) != NULL)
         return false;
     struct tail_file *file = tail_table_add(&tail->table, saved.path, saved.identity);
-    if (file == NULL)
+    if (file == NULL) {
+        if (tail->table.count < tail->table.max) /* no memory: it is read twice, not left out */
+            tail->known_ns = 0;
         return true; /* max_files was lowered: those beyond it are met as new ones */
+    }
     file->settled = saved.position;
     file->modified_ns = saved.modified_ns;
     file->home_ns = saved.home_ns;

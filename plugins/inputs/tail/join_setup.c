@@ -64,21 +64,31 @@ static char *trace_names(const struct tail_config *config)
     return names.failed ? NULL : strdup(names.data);
 }
 
+/* Without a copy: on the way back of a reload there may be no memory. */
+static bool has_traces(const struct tail_join *join, const struct text_list *names)
+{
+    const char *at = join->traces;
+
+    for (size_t i = 0; i < names->count; i++) {
+        size_t bytes = strlen(names->items[i]);
+        if (strncmp(at, names->items[i], bytes) != 0 || at[bytes] != ' ')
+            return false;
+        at += bytes + 1;
+    }
+    return *at == '\0';
+}
+
 bool tail_join_suits(const struct tail_join *join, const struct tail_config *config)
 {
     if (join == NULL)
         return !tail_join_is_wanted(config);
-    char *traces = trace_names(config);
-    bool same = traces != NULL && join->format == config->format &&
-                join->max_line_bytes == config->max_line_bytes &&
-                join->max_event_bytes == event_limit(config) &&
-                join->max_lines == config->multiline__max_lines &&
-                join->wait_ms == config->multiline__wait &&
-                strcmp(join->start, config->multiline__start) == 0 &&
-                strcmp(join->continuation, config->multiline__continuation) == 0 &&
-                strcmp(join->traces, traces) == 0;
-    free(traces);
-    return same;
+    return join->format == config->format && join->max_line_bytes == config->max_line_bytes &&
+           join->max_event_bytes == event_limit(config) &&
+           join->max_lines == config->multiline__max_lines &&
+           join->wait_ms == config->multiline__wait &&
+           strcmp(join->start, config->multiline__start) == 0 &&
+           strcmp(join->continuation, config->multiline__continuation) == 0 &&
+           has_traces(join, &config->multiline__traces);
 }
 
 void tail_join_free(struct tail_join **joinp)

@@ -238,6 +238,7 @@ struct missed {
      * before may give way to what is found. */
     struct times last;
     int64_t newest_born_ns; /* 0: not known */
+    bool is_last_look;      /* the next one asks for what comes after `newest` */
     const char *path, *base;
 };
 
@@ -269,8 +270,11 @@ static bool take_if_missed(void *context, const char *path, const char *name)
         tail_scan_find(tail, missed->sink, &stat) != NULL)
         return true;
     struct tail_file *file = tail_file_add(tail, missed->sink, missed->path, &stat, false);
-    if (file == NULL)
-        return false;
+    if (file == NULL) {
+        if (missed->is_last_look && !tail_scan_is_ours(tail, name)) /* nobody looks for it again */
+            sink_lost(missed->sink, missed->path, 0, stat.size);
+        return true;
+    }
     file->is_new = false;
     file->rotation = rotation_number(mark);
     tail_file_move(tail, missed->sink, file);
@@ -299,6 +303,7 @@ void tail_rotate_find_missed(struct tail *tail, struct sink *sink, const char *p
     struct missed missed = { .tail = tail,
                              .sink = sink,
                              .newest_born_ns = newest == NULL ? 0 : newest->identity.born_ns,
+                             .is_last_look = newest != NULL,
                              .path = path,
                              .base = slash == NULL ? real : slash + 1 };
 

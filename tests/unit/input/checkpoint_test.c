@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -146,6 +147,23 @@ static void a_text_tells_its_type(void **unused)
         assert_true(slice_equals(checkpoint_type(slice_of(rows[i].text)), slice_of(rows[i].type)));
 }
 
+/* To start as without one would pass over what came since. */
+static void what_cannot_be_read_for_want_of_descriptors_is_not_called_damaged(void **unused)
+{
+    (void)unused;
+    struct rlimit before, none;
+    save("one");
+    int next = dup(STDERR_FILENO);
+    assert_int_equal(close(next), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = (struct rlimit){ (rlim_t)next, before.rlim_max };
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    enum checkpoint_found found = read_back("one");
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(found, CHECKPOINT_UNREAD);
+    assert_int_equal(read_back("one"), CHECKPOINT_READ);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -154,6 +172,8 @@ int main(void)
         cmocka_unit_test_teardown(each_single_changed_bit_is_found, remove_files),
         cmocka_unit_test_teardown(both_damaged_is_told_apart_from_none, remove_files),
         cmocka_unit_test_teardown(positions_of_another_type_are_left_to_it, remove_files),
+        cmocka_unit_test_teardown(what_cannot_be_read_for_want_of_descriptors_is_not_called_damaged,
+                                  remove_files),
         cmocka_unit_test(a_text_tells_its_type),
     };
     if (mkdtemp(folder) == NULL)

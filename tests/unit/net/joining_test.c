@@ -5,6 +5,7 @@
 #include "net/listener.h"
 
 #include "fake_sink.h"
+#include "refused_memory.h"
 #include "test.h"
 
 struct scene {
@@ -240,6 +241,55 @@ static void a_change_that_is_taken_back_has_changed_nothing(void **statep)
     expect(scene, 0, "begin\nmore", &scene->one);
 }
 
+static void the_way_back_needs_no_memory(void **statep)
+{
+    struct scene *scene = *statep;
+    struct err err = { "" };
+
+    set(scene);
+    const struct joining_way *way = scene->joining.now;
+    scene->rules.lines.start = "^other";
+    set(scene);
+    scene->rules.lines.start = "^begin";
+    memory_is_refused = true;
+    bool is_back = joining_set(&scene->joining, &scene->rules, 256, &err);
+    memory_is_refused = false;
+    assert_true(is_back);
+    assert_ptr_equal(scene->joining.now, way);
+}
+
+static void each_rule_makes_another_way_and_the_same_rules_make_none(void **statep)
+{
+    static const char *names[] = { "java", "python" };
+    struct scene *scene = *statep;
+    struct joiner_rules rules[8];
+
+    for (size_t i = 0; i < 8; i++)
+        rules[i] = scene->rules;
+    rules[1].lines.continuation = "^ ";
+    rules[2].lines.traces = names;
+    rules[2].lines.trace_count = 1;
+    rules[3].lines.traces = names;
+    rules[3].lines.trace_count = 2;
+    rules[4].max_lines++;
+    rules[5].max_bytes++;
+    rules[6].wait_ms++;
+    rules[7].sources++;
+    const struct joining_way *ways[8];
+    for (size_t i = 0; i < 8; i++) {
+        scene->rules = rules[i];
+        set(scene);
+        ways[i] = scene->joining.now;
+        for (size_t k = 0; k < i; k++)
+            assert_ptr_not_equal(ways[k], ways[i]);
+    }
+    for (size_t i = 0; i < 8; i++) {
+        scene->rules = rules[i];
+        set(scene);
+        assert_ptr_equal(scene->joining.now, ways[i]);
+    }
+}
+
 static void memory_is_named_for_all_side_by_side_and_none_where_nothing_is_joined(void **statep)
 {
     struct scene *scene = *statep;
@@ -276,6 +326,8 @@ int main(void)
         TEST(the_wait_of_what_is_held_names_the_deadline),
         TEST(other_rules_give_what_was_held_at_the_next_round_and_the_same_keep_it),
         TEST(a_change_that_is_taken_back_has_changed_nothing),
+        TEST(the_way_back_needs_no_memory),
+        TEST(each_rule_makes_another_way_and_the_same_rules_make_none),
         TEST(memory_is_named_for_all_side_by_side_and_none_where_nothing_is_joined),
         TEST(a_pattern_that_is_none_is_refused),
     };

@@ -7,6 +7,7 @@
 #include "inputs/http/otlp.h"
 
 static const struct host host = { .name = "in" };
+static uint32_t last_lost; /* attributes, of the first event that was taken last */
 
 static bool take(enum otlp_signal signal, bool is_json, struct slice body, uint64_t *ret_events,
                  uint64_t *ret_refused)
@@ -22,6 +23,7 @@ static bool take(enum otlp_signal signal, bool is_json, struct slice body, uint6
     bool is_whole = otlp_take(&in_hand, signal, is_json, (struct slice){ copy, body.bytes });
     (void)sink_parcel_end(mapping.sink, is_whole, &refused);
     *ret_events = mapping.sink->event_count;
+    last_lost = mapping.sink->event_count == 0 ? 0 : mapping.sink->events[0].lost_attributes;
     *ret_refused = in_hand.refused;
     resources_tidy(&mapping.resources, mapping.sink, true);
     resources_fini(&mapping.resources);
@@ -103,6 +105,21 @@ static void points_of_which_nothing_can_be_made_are_refused_one_by_one(void **un
     assert_int_equal(refused, 3);
 }
 
+static void a_resource_that_is_too_long_is_told_by_its_events(void **unused)
+{
+    (void)unused;
+    static char text[RESOURCE_TEXT_BYTES + 1024];
+    static const char record_of[] = "{\"resourceLogs\":[{\"resource\":{\"attributes\":["
+                                    "{\"key\":\"a\",\"value\":{\"stringValue\":\"x\"}},"
+                                    "{\"key\":\"b\",\"value\":{\"stringValue\":\"%*s\"}}]},"
+                                    "\"scopeLogs\":[{\"logRecords\":[{}]}]}]}";
+    for (int is_long = 0; is_long < 2; is_long++) {
+        (void)snprintf(text, sizeof(text), record_of, is_long ? RESOURCE_TEXT_BYTES : 1, "x");
+        expect(OTLP_LOGS, true, slice_of(text), true, 1);
+        assert_int_equal(last_lost, is_long ? 2 : 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -110,6 +127,7 @@ int main(void)
         cmocka_unit_test(unknown_fields_are_skipped_and_groups_are_refused),
         cmocka_unit_test(json_may_have_its_keys_in_any_order_and_null_anywhere),
         cmocka_unit_test(points_of_which_nothing_can_be_made_are_refused_one_by_one),
+        cmocka_unit_test(a_resource_that_is_too_long_is_told_by_its_events),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* join: events of several lines and of containers, through the whole input. `wait` is long, so that
  * nothing is taken by time, or 0: then the second look takes what the first one held. */
+#include "inputs/tail/state.h"
 #include "tail_scene.h"
+
+#include "refused_memory.h"
 
 #define T "2024-01-31T10:00:00.5Z "
 #define DOCKER(log, stream)                                                                        \
@@ -366,6 +369,45 @@ static void a_reload_takes_other_patterns_and_back(void **unused)
     expect("[1 a\n  b\n  c]");
 }
 
+static void the_way_back_to_other_patterns_needs_no_memory(void **unused)
+{
+    (void)unused;
+    struct err err = { "" };
+    struct tail_config before;
+    use_java(TAIL_LINES);
+    begin_with("1 a\n");
+    before = rig.config;
+    use_start("^\\w");
+    assert_true(input_tail.change(rig.state, &rig.config, &rig.host, &err));
+    memory_is_refused = true;
+    bool is_back = input_tail.change(rig.state, &before, &rig.host, &err);
+    memory_is_refused = false;
+    assert_true(is_back);
+    rig_append(&rig, "app.log", "\tat a.b(C.java:1)\n2\n");
+    expect("[1 a\n\tat a.b(C.java:1)]");
+}
+
+/* One list of traces that begins as the other one does. */
+static void patterns_that_differ_in_one_trace_are_others(void **unused)
+{
+    (void)unused;
+    static const char *names[] = { "java", "python" };
+    struct err err = { "" };
+    use_java(TAIL_LINES);
+    begin_with("1 a\n");
+    const struct tail *tail = rig.state;
+    const struct tail_join *of_one = tail->join;
+    struct tail_config two = rig.config;
+    two.multiline__traces = (struct text_list){ names, 2 };
+    assert_true(input_tail.change(rig.state, &two, &rig.host, &err));
+    assert_ptr_not_equal(tail->join, of_one);
+    const struct tail_join *of_two = tail->join;
+    assert_true(input_tail.change(rig.state, &two, &rig.host, &err));
+    assert_ptr_equal(tail->join, of_two);
+    assert_true(input_tail.change(rig.state, &rig.config, &rig.host, &err));
+    assert_ptr_equal(tail->join, of_one);
+}
+
 static void kubernetes_names_and_links_work_over_a_rotation(void **unused)
 {
     (void)unused;
@@ -418,6 +460,8 @@ int main(void)
         TEST(a_line_longer_than_any_of_a_container_is_cut_and_flagged),
         TEST(a_stream_that_stands_still_does_not_hold_the_other_for_ever),
         TEST(a_reload_takes_other_patterns_and_back),
+        TEST(the_way_back_to_other_patterns_needs_no_memory),
+        TEST(patterns_that_differ_in_one_trace_are_others),
         TEST(kubernetes_names_and_links_work_over_a_rotation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -226,6 +226,19 @@ static void bytes_of_a_file_removed_while_down_are_counted_by_its_name(void **un
     expect_lost("app.log", 9); /* once */
 }
 
+static void a_missed_file_that_there_is_no_room_for_is_counted(void **unused)
+{
+    (void)unused;
+    rig.config.max_files = 2;
+    begin_with("a\n");
+    rig_rotate(&rig);
+    rig_append(&rig, "app.log", "missed\n");
+    rig_rotate(&rig);
+    rig_append(&rig, "app.log", "c\n");
+    rig_expect(&rig, "a c ");
+    expect_lost("app.log", 7);
+}
+
 static void what_was_cut_off_while_down_is_counted_though_nothing_was_settled(void **unused)
 {
     (void)unused;
@@ -468,6 +481,7 @@ int main(void)
         TEST(a_last_line_without_newline_is_delivered_when_its_file_is_given_up),
         TEST(a_removed_file_that_is_open_is_read_to_its_end),
         TEST(bytes_of_a_file_removed_while_down_are_counted_by_its_name),
+        TEST(a_missed_file_that_there_is_no_room_for_is_counted),
         TEST(what_was_cut_off_while_down_is_counted_though_nothing_was_settled),
         TEST(a_file_that_comes_back_goes_on_where_it_was),
         TEST(the_target_of_a_link_is_exchanged),

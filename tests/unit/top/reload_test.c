@@ -3,6 +3,7 @@
 
 #include "own_catalog.h"
 #include "own_generation.h"
+#include "refused_memory.h"
 #include "reload.h"
 
 enum { RELOADS = 100 };
@@ -22,12 +23,29 @@ static unsigned count_lines(const char *path, const char *with)
     return count;
 }
 
+/* Serves wishes for what is refused. Their lines are in `log`. */
+static void refuse(const char *config, const char *log, int wishes, bool has_memory)
+{
+    struct generation *now = load_generation(1, "{in: {type: nothing}}", "{out: {type: nowhere}}");
+    struct reload reload;
+    FILE *file = fopen(log, "w");
+    assert_non_null(file);
+    log_set_fd(fileno(file));
+    reload_init(&reload, config, -1);
+    memory_is_refused = !has_memory;
+    for (int i = 0; i < wishes; i++)
+        assert_null(reload_serve(&reload, now, NULL, NULL, ledger, NULL));
+    memory_is_refused = false;
+    log_set_fd(STDERR_FILENO);
+    assert_int_equal(fclose(file), 0);
+    reload_fini(&reload);
+    generation_release(&now);
+}
+
 /* More than the log may write of news, in no time. */
 static void each_problem_of_each_reload_that_is_refused_is_written(void **unused)
 {
     (void)unused;
-    struct generation *now = load_generation(1, "{in: {type: nothing}}", "{out: {type: nowhere}}");
-    struct reload reload;
     char config[64], log[64];
     (void)snprintf(config, sizeof(config), "%s/bad.yaml", ledger_folder);
     (void)snprintf(log, sizeof(log), "%s/log", ledger_folder);
@@ -35,24 +53,27 @@ static void each_problem_of_each_reload_that_is_refused_is_written(void **unused
     struct slice text = SLICE("inputs: {in: {type: nothing}}\n"
                               "outputs:\n  a: {type: no}\n  b: {type: no}\n");
     assert_true(file_replace(config, text, false, &err));
-    FILE *file = fopen(log, "w");
-    assert_non_null(file);
-    log_set_fd(fileno(file));
-    reload_init(&reload, config, -1);
-    for (int i = 0; i < RELOADS; i++)
-        assert_null(reload_serve(&reload, now, NULL, NULL, ledger, NULL));
-    log_set_fd(STDERR_FILENO);
-    assert_int_equal(fclose(file), 0);
+    refuse(config, log, RELOADS, true);
     assert_int_equal(count_lines(log, "reload refused"), 2 * RELOADS);
     assert_int_equal(count_lines(log, "outputs.b"), RELOADS);
-    reload_fini(&reload);
-    generation_release(&now);
+}
+
+static void one_that_is_refused_for_want_of_memory_is_written_too(void **unused)
+{
+    (void)unused;
+    char config[64], log[64];
+    (void)snprintf(config, sizeof(config), "%s/spillway.yaml", ledger_folder); /* it is right */
+    (void)snprintf(log, sizeof(log), "%s/log", ledger_folder);
+    refuse(config, log, 1, false);
+    assert_int_equal(count_lines(log, "reload refused"), 1);
+    assert_int_equal(count_lines(log, "state=\"not done\" error=\"out of memory\""), 1);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_problem_of_each_reload_that_is_refused_is_written),
+        cmocka_unit_test(one_that_is_refused_for_want_of_memory_is_written_too),
     };
     return RUN_WITH_LEDGER(tests);
 }
