@@ -24,10 +24,10 @@ struct spool {
     bool is_broken;        /* memory mode */
     unsigned failures;     /* in a row */
     int64_t retry_ms;
-    struct spool_place left; /* see spool_left.c; segment 0: nothing */
-    uint64_t last_ended;     /* the segment that was written before; 0: none */
-    /* The record whose head was read last and whose body was not. */
+    struct spool_place left;    /* see spool_left.c; segment 0: nothing */
+    uint64_t last_ended;        /* the segment that was written before; 0: none */
     int64_t no_memory_until_ms; /* reading failed by that alone: nothing is passed over for it */
+    /* The record whose head was read last and whose body was not. */
     bool has_peeked;
     struct spool_place peeked;
     uint64_t peeked_body_bytes;
