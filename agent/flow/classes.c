@@ -231,10 +231,8 @@ enum class_push classes_push(struct classes *classes, size_t i, const struct eve
     struct class *class = &classes->class[i];
 
     if (is_bounded && classes->room > 1 && !ring_has_room(&class->ring, size, run) &&
-        is_over_share(classes, class)) {
-        class->report.refused++;
+        is_over_share(classes, class))
         return CLASS_OVER_SHARE;
-    }
     uint64_t before = class->ring.bytes;
     if (!ring_push(&class->ring, event, size, run))
         return CLASS_NO_ROOM;
@@ -249,6 +247,11 @@ enum class_push classes_push(struct classes *classes, size_t i, const struct eve
 void classes_note_shed(struct classes *classes, size_t class)
 {
     classes->class[class].report.shed++;
+}
+
+void classes_note_refused(struct classes *classes, size_t class)
+{
+    classes->class[class].report.refused++;
 }
 
 /* ---- parcels ---- */
