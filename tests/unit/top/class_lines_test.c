@@ -74,7 +74,7 @@ static void empty(struct lane *lane, int64_t boot_ms)
         lane_give_back(lane, &piece);
 }
 
-/* Ten tenants, of which each has waited a second less than the one before. */
+/* Ten tenants, of which each that comes has waited a second longer than the one before. */
 static void the_longest_waits_have_a_line_each_and_the_others_one_together(void **unused)
 {
     (void)unused;
@@ -82,7 +82,7 @@ static void the_longest_waits_have_a_line_each_and_the_others_one_together(void 
     int64_t now_ms = clock_boot_ms();
     char name[16];
 
-    for (int i = 0; i < NAMED + 2; i++) {
+    for (int i = NAMED + 1; i >= 0; i--) {
         (void)snprintf(name, sizeof(name), "t%d", i);
         offer(lane, name, 1 + (size_t)i, now_ms - 20000 + 1000 * i);
     }
