@@ -51,10 +51,10 @@ size_t classes_count(const struct classes_config *config)
     return 1;
 }
 
-static uint64_t weight_of(const struct classes_config *config, const char *name)
+static uint64_t weight_of(const struct classes_config *config, struct slice name)
 {
     for (size_t i = 0; i < config->weight_count; i++) {
-        if (strcmp(config->weights[i].name, name) == 0)
+        if (slice_equals(slice_of(config->weights[i].name), name))
             return config->weights[i].weight;
     }
     return 1;
@@ -67,7 +67,7 @@ static void name_class(struct classes *classes, size_t i, struct slice name)
     class->report = (struct class_report){ .name = "" };
     (void)snprintf(class->report.name, sizeof(class->report.name), "%.*s", (int)name.bytes,
                    name.data);
-    class->weight = weight_of(&classes->config, class->report.name);
+    class->weight = weight_of(&classes->config, name);
     if (classes->scheduler != NULL)
         scheduler_set_weight(classes->scheduler, i, class->weight);
 }

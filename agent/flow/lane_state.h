@@ -31,7 +31,7 @@ struct lane {
     uint64_t kept_bytes; /* by its reading, beside events */
     bool has_waiter;
     struct {
-        bool is_open;
+        bool is_open, is_bounded;
         bool kept_workers_waiting; /* they found only what is held back */
         struct amount admitted, oversize;
     } parcel;

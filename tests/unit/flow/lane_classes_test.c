@@ -339,16 +339,53 @@ static void a_parcel_that_is_not_taken_is_no_drop_of_its_class(void **unused)
     struct run_info run = { .boot_ms = 1000 };
     struct event event;
     fill_events(&event, 1);
+    assert_int_equal(lane_offer(lane, &event, 0, 1, &run, NULL), 1);
     lane_parcel_open(lane, 1000);
     while (lane_parcel_add(lane, &event, 1, &run) == LANE_FITS)
         continue;
     (void)lane_parcel_close(lane, NULL, false, false, NULL);
     assert_int_equal(lane_offer(lane, &event, 0, 1, &run, NULL), 1);
     struct class_report info = report_now(lane, 1000, "info");
-    assert_int_equal(info.admitted, 1);
+    assert_int_equal(info.admitted, 2);
     assert_int_equal(info.refused, 0);
     empty_lane(lane);
     lane_free(&lane);
+}
+
+static enum lane_parcel put_parcel(struct lane *lane, uint8_t severity, size_t count)
+{
+    struct event events[64];
+    struct run_info run = { .boot_ms = 1000 };
+    enum lane_parcel parcel = LANE_FITS;
+    fill_events(events, 64);
+    for (size_t i = 0; i < 64; i++)
+        events[i].severity = severity;
+    lane_parcel_open(lane, 1000);
+    for (size_t left = count; left > 0 && parcel == LANE_FITS;) {
+        size_t part = left < 64 ? left : 64;
+        parcel = lane_parcel_add(lane, events, part, &run);
+        left -= part;
+    }
+    (void)lane_parcel_close(lane, NULL, parcel == LANE_FITS, false, NULL);
+    return parcel;
+}
+
+/* Nothing is pushed out for a request. The one class of many requests is told that it is full while
+ * there is room for the others; with `block` all wait for each other. */
+static void who_sends_most_requests_leaves_room_for_those_of_others(void **unused)
+{
+    (void)unused;
+    for (int overflow = LANE_BLOCK; overflow <= LANE_DROP_NEWEST; overflow++) {
+        struct lane *lane = make_by_severity((enum lane_overflow)overflow);
+        while (put_parcel(lane, 9, 10) == LANE_FITS)
+            continue;
+        assert_int_equal(put_parcel(lane, 17, 10), overflow == LANE_BLOCK ? LANE_FULL : LANE_FITS);
+        empty_lane(lane);
+        assert_int_equal(put_parcel(lane, 9, PIECES * 59), LANE_FITS); /* alone: all of it */
+        empty_lane(lane);
+        assert_int_equal(put_parcel(lane, 9, (size_t)PIECES * 100), LANE_NEVER);
+        lane_free(&lane);
+    }
 }
 
 int main(void)
@@ -361,6 +398,7 @@ int main(void)
         cmocka_unit_test(how_long_a_class_waited_is_known_when_it_is_read),
         cmocka_unit_test(whatever_a_full_lane_turns_away_is_told_of_its_class),
         cmocka_unit_test(a_parcel_that_is_not_taken_is_no_drop_of_its_class),
+        cmocka_unit_test(who_sends_most_requests_leaves_room_for_those_of_others),
     };
     return RUN_WITH_LEDGER(tests);
 }
