@@ -381,7 +381,7 @@ static void who_sends_most_requests_leaves_room_for_those_of_others(void **unuse
             continue;
         assert_int_equal(put_parcel(lane, 17, 10), overflow == LANE_BLOCK ? LANE_FULL : LANE_FITS);
         empty_lane(lane);
-        assert_int_equal(put_parcel(lane, 9, PIECES * 59), LANE_FITS); /* alone: all of it */
+        assert_int_equal(put_parcel(lane, 9, PIECES * 64), LANE_FITS); /* alone: all of it */
         empty_lane(lane);
         assert_int_equal(put_parcel(lane, 9, (size_t)PIECES * 100), LANE_NEVER);
         lane_free(&lane);
