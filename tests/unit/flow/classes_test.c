@@ -84,6 +84,9 @@ static void the_table_is_bounded_and_the_rest_goes_with_the_others(void **unused
     struct classes *classes = make(CLASS_BY_FIELD, 3);
     size_t class[3];
     bool is_new;
+    assert_int_equal(find(classes, NULL, 1, &is_new), 0); /* none of its own for those without */
+    assert_int_equal(find(classes, "", 1, &is_new), 0);
+    assert_false(is_new);
     class[0] = find(classes, "a", 1, &is_new);
     assert_true(is_new && class[0] != 0);
     class[1] = find(classes, "b", 1, &is_new);
@@ -118,8 +121,8 @@ static void an_idle_class_that_is_empty_is_reclaimed_the_longest_unseen_first(vo
     assert_int_equal(classes_push(classes, a, of_tenant(&one, "a"), 128, &run, false),
                      CLASS_PUSHED);
     assert_int_equal(find(classes, "d", CLASS_IDLE_MS + 1, &is_new), 0); /* nobody yet */
-    assert_int_equal(find(classes, "d", CLASS_IDLE_MS + 2, &is_new),
-                     0); /* not looked again so soon */
+    assert_int_equal(find(classes, "d", CLASS_IDLE_MS + 3, &is_new),
+                     0); /* c is idle, but so soon nobody looks again */
     assert_int_equal(find(classes, "d", CLASS_IDLE_MS + 1001, &is_new), c);
     assert_true(is_new);
     assert_int_equal(find(classes, "d", CLASS_IDLE_MS + 1001, &is_new), c);
@@ -151,14 +154,60 @@ static void thousands_of_names_come_and_go(void **unused)
     unmake(classes);
 }
 
+/* So many pieces of that class. */
+static void fill(struct classes *classes, size_t class, struct event *event, size_t pieces)
+{
+    static char body[5000];
+    struct run_info run = { .boot_ms = 1 };
+    size_t until = arena_lent(arena) + pieces;
+
+    event->body = (struct slice){ body, sizeof(body) };
+    while (arena_lent(arena) < until)
+        assert_int_equal(classes_push(classes, class, event, record_size(event), &run, false),
+                         CLASS_PUSHED);
+}
+
+/* By weight, and as it would be with the piece that is asked for. */
+static void who_holds_most_for_its_weight_gives_way(void **unused)
+{
+    (void)unused;
+    static const struct class_weight weights[] = { { "b", 3 } };
+    struct one one;
+    bool is_new;
+    arena = arena_new((size_t)PIECE * 16, PIECE);
+    struct classes *classes = classes_new(&(struct classes_config){ .by = CLASS_BY_FIELD,
+                                                                    .field = "tenant",
+                                                                    .max = 3,
+                                                                    .weights = weights,
+                                                                    .weight_count = 1 },
+                                          arena);
+    size_t a = find(classes, "a", 1, &is_new), b = find(classes, "b", 1, &is_new),
+           c = find(classes, "c", 1, &is_new);
+    fill(classes, a, of_tenant(&one, "a"), 2);
+    fill(classes, b, of_tenant(&one, "b"), 7);
+    static const char *const wanted[] = { "b", "a", "b" };
+    const size_t asks[] = { c, a, b };
+    for (size_t i = 0; i < 3; i++) {
+        struct class_report reports[4];
+        struct piece *piece = classes_evict(classes, asks[i]);
+        assert_non_null(piece);
+        uint64_t events = piece->events;
+        arena_give(arena, piece);
+        size_t count = classes_report(classes, 1, reports, 4);
+        for (size_t at = 0; at < count; at++)
+            assert_int_equal(reports[at].evicted,
+                             strcmp(reports[at].name, wanted[i]) == 0 ? events : 0);
+        fill(classes, i == 1 ? a : b, of_tenant(&one, i == 1 ? "a" : "b"), 1);
+    }
+    unmake(classes);
+}
+
 /* Longer than what a report shows of a name: the ids of containers are. */
 static void a_long_name_has_its_weight_too(void **unused)
 {
     (void)unused;
     static const char id[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
     static const struct class_weight weights[] = { { id, 3 } };
-    struct run_info run = { .boot_ms = 1 };
-    static char body[5000];
     struct one one;
     uint64_t taken[2] = { 0 };
     bool is_new;
@@ -173,12 +222,7 @@ static void a_long_name_has_its_weight_too(void **unused)
     const char *tenants[] = { id, "b" };
     for (size_t i = 0; i < 2; i++) {
         size_t class = find(classes, tenants[i], 1, &is_new);
-        struct event *event = of_tenant(&one, tenants[i]);
-        event->body = (struct slice){ body, sizeof(body) };
-        do
-            assert_int_equal(classes_push(classes, class, event, record_size(event), &run, false),
-                             CLASS_PUSHED);
-        while (arena_lent(arena) < 8 * (i + 1));
+        fill(classes, class, of_tenant(&one, tenants[i]), 8);
     }
     for (int turn = 0; turn < 8; turn++) {
         struct piece *piece = classes_take(classes, 1);
@@ -201,6 +245,7 @@ int main(void)
         cmocka_unit_test(the_table_is_bounded_and_the_rest_goes_with_the_others),
         cmocka_unit_test(an_idle_class_that_is_empty_is_reclaimed_the_longest_unseen_first),
         cmocka_unit_test(thousands_of_names_come_and_go),
+        cmocka_unit_test(who_holds_most_for_its_weight_gives_way),
         cmocka_unit_test(a_long_name_has_its_weight_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

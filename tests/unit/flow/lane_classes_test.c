@@ -294,6 +294,10 @@ static void how_long_a_class_waited_is_known_when_it_is_read(void **unused)
     assert_int_equal(count, 2);
     assert_int_equal(report_of(reports, count, "info").longest_wait_ms, 9000);
     assert_int_equal(report_of(reports, count, "error").longest_wait_ms, 9000);
+    (void)lane_offer(lane, &event, 0, 1, &(struct run_info){ .boot_ms = 61000 }, NULL);
+    struct piece *piece = lane_gather(lane, 0, 62000);
+    lane_give_back(lane, &piece);
+    assert_int_equal(report_now(lane, 70000, "error").longest_wait_ms, 1000); /* since then */
     lane_free(&lane);
 }
 

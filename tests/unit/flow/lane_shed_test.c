@@ -128,6 +128,75 @@ static void in_every_mode_weights_estimate_what_came(void **unused)
     }
 }
 
+/* ---- who is asked ---- */
+
+/* Sheds as long as `held` is taken. */
+static struct lane *make_holding(enum shed_mode mode, struct piece **ret_held)
+{
+    struct event events[150];
+    struct run_info run = { .boot_ms = 1 };
+    struct lane_news news = { .shed = SHED_SAME };
+    lane_pieces = PIECES;
+    struct lane *lane = make_lane(
+        LANE_BLOCK, (struct shedder_config){ .high = 0.25, .low = 0.1, .keep = 0.5, .mode = mode },
+        false);
+    fill_events(events, 150);
+    (void)lane_offer(lane, events, 0, 150, &run, NULL);
+    (void)lane_offer(lane, events, 0, 0, &run, &news);
+    *ret_held = lane_gather(lane, 0, 1);
+    empty_lane(lane);
+    return lane;
+}
+
+static void free_holding(struct lane *lane, struct piece **heldp)
+{
+    lane_give_back(lane, heldp);
+    empty_lane(lane);
+    lane_free(&lane);
+}
+
+/* Not all of them for one draw of the hash of nothing. */
+static void events_without_the_key_are_left_to_chance_one_by_one(void **unused)
+{
+    (void)unused;
+    struct piece *held;
+    struct lane *lane = make_holding(SHED_KEY, &held);
+    struct event events[100];
+    struct run_info run = { .boot_ms = 1 };
+    fill_events(events, 100);
+    assert_int_equal(lane_offer(lane, events, 0, 100, &run, NULL), 100);
+    assert_in_range(lane_level(lane).events, 20, 80);
+    free_holding(lane, &held);
+}
+
+/* It was kept for its chance, found no room, and its time was over: the next one has a chance of
+ * its own. */
+static void after_one_that_waited_in_vain_the_next_is_asked(void **unused)
+{
+    (void)unused;
+    enum { TIMES = 400 };
+    static char body[PIECE / 2 + 100]; /* each takes a piece */
+    struct piece *held;
+    struct lane *lane = make_holding(SHED_UNIFORM, &held);
+    struct event events[40];
+    struct run_info run = { .boot_ms = 1 };
+    uint64_t kept = 0;
+    fill_events(events, 40);
+    for (size_t i = 0; i < 40; i++)
+        events[i].body = (struct slice){ body, sizeof(body) };
+    for (int i = 0; i < TIMES; i++) {
+        size_t at = lane_offer(lane, events, 0, 40, &run, NULL);
+        assert_true(at < 40); /* seven of them are kept with near certainty */
+        lane_refuse(lane, FLOW_block_timeout, events, at, 40);
+        empty_lane(lane);
+        assert_int_equal(lane_offer(lane, events, 0, 1, &run, NULL), 1);
+        kept += lane_level(lane).events;
+        empty_lane(lane);
+    }
+    assert_in_range(kept, TIMES / 2 - 80, TIMES / 2 + 80); /* eight deviations */
+    free_holding(lane, &held);
+}
+
 /* ---- what is told ---- */
 
 static const struct shedder_config halves = { .high = 0.5, .low = 0.25, .keep = 0.5 };
@@ -164,8 +233,11 @@ static void where_nothing_comes_any_more_the_end_is_told_to_who_tells_the_time(v
     uint64_t shed;
     struct lane *lane = make_full(&shed);
     struct lane_news news = { .shed = SHED_SAME };
+    struct numbers *numbers = ledger_lane_numbers(lane_books(lane));
     lane_tell_time(lane, 2000, &news);
     assert_int_equal(news.shed, SHED_SAME);
+    lane_audit(lane);
+    assert_int_equal(numbers_get(numbers, NUMBER_lane_shedding), 1);
     empty_lane(lane);
     lane_tell_time(lane, 5000, &news);
     expect_stopped(&news, shed);
@@ -213,6 +285,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(in_every_mode_weights_estimate_what_came),
+        cmocka_unit_test(events_without_the_key_are_left_to_chance_one_by_one),
+        cmocka_unit_test(after_one_that_waited_in_vain_the_next_is_asked),
         cmocka_unit_test(where_nothing_comes_any_more_the_end_is_told_to_who_tells_the_time),
         cmocka_unit_test(a_reload_ends_shedding_and_the_next_shedder_begins_anew),
     };

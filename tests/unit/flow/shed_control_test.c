@@ -155,6 +155,10 @@ static void it_ends_once_when_all_has_been_kept_for_five_seconds(void **unused)
     assert_int_equal(outcome.starts, 1);
     assert_int_equal(outcome.stops, 1);
     assert_in_range(outcome.stopped_ms, 35000, 42000);
+    day.overload = 3; /* again: what was kept before does not end it at once */
+    run(shedder, &random, &day, &ring, &now_ms, 90000, 0, &outcome);
+    assert_int_equal(outcome.starts, 2);
+    assert_int_equal(outcome.stops, 1);
     shedder_free(&shedder);
 }
 

@@ -229,6 +229,48 @@ static void a_key_is_wholly_kept_or_wholly_shed_and_smaller_shares_are_nested(vo
     }
 }
 
+/* A tenth of a second in which so much of what is offered leaves. The share of keys in it. */
+static double live_by_key(struct shedder *shedder, struct random *random, int64_t *now_ms,
+                          double out)
+{
+    double share = 0;
+
+    for (int i = 0; i < 50; i++) {
+        struct shed_facts facts = { .bytes = 100, .key = random_next(random), .has_key = true };
+        share = fmax(share, shedder_admit(shedder, &facts, random));
+    }
+    shedder_note_out(shedder, (uint64_t)(out * 5000));
+    assert_int_equal(shedder_step(shedder, *now_ms += 100, 0.6), SHED_SAME);
+    return share;
+}
+
+/* So that most keys keep their fate while what is wanted wanders. */
+static void an_adaptive_share_of_keys_moves_in_halves_and_late(void **unused)
+{
+    (void)unused;
+    struct random random = random_make(21);
+    struct shedder *shedder = make(
+        (struct shedder_config){ .high = 0.8, .low = 0.4, .is_adaptive = true, .mode = SHED_KEY });
+    int64_t now_ms = 0;
+    unsigned seen = 0;
+    int exponent;
+
+    (void)shedder_step(shedder, ++now_ms, 0.9);
+    for (double out = 0.01; out < 0.9; out *= 1.002) {
+        double share = live_by_key(shedder, &random, &now_ms, out);
+        assert_true(share <= 0 || frexp(share, &exponent) == 0.5);
+        if (share > 0)
+            seen |= 1U << (1 - exponent);
+    }
+    assert_true(__builtin_popcount(seen) >= 4);
+    for (int step = 0; step < 300; step++) {
+        double share = live_by_key(shedder, &random, &now_ms, step / 30 % 2 == 0 ? 0.42 : 0.58);
+        if (step > 60 && share != 0.5)
+            fail_msg("step %d: a share of %g", step, share);
+    }
+    shedder_free(&shedder);
+}
+
 static void the_noisiest_class_is_shed_and_the_quiet_ones_are_not(void **unused)
 {
     (void)unused;
@@ -278,6 +320,7 @@ int main(void)
         cmocka_unit_test(fixed_shares_are_what_is_kept_of_the_bytes),
         cmocka_unit_test(by_severity_each_has_its_share_and_none_counts_as_info),
         cmocka_unit_test(a_key_is_wholly_kept_or_wholly_shed_and_smaller_shares_are_nested),
+        cmocka_unit_test(an_adaptive_share_of_keys_moves_in_halves_and_late),
         cmocka_unit_test(the_noisiest_class_is_shed_and_the_quiet_ones_are_not),
         cmocka_unit_test(the_largest_are_shed_first),
     };

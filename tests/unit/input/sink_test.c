@@ -245,7 +245,7 @@ static void what_is_shed_is_told_before_the_wait_and_again_after_it(void **unuse
     const char *stopped = strstr(read_log(fd), "msg=\"shedding stopped\" input=in output=out ");
     assert_non_null(stopped);
     char shed[64];
-    (void)snprintf(shed, sizeof(shed), " shed_events=%llu ",
+    (void)snprintf(shed, sizeof(shed), " high=0.5 low=0.25 shed_events=%llu ",
                    (unsigned long long)flow_of(scene, FLOW_shed_sample));
     assert_non_null(strstr(stopped, shed));
     assert_int_equal(flow_of(scene, FLOW_admit) + flow_of(scene, FLOW_shed_sample), scene->offered);
