@@ -31,8 +31,9 @@ static int64_t drain_wait_ms(struct delivery *delivery)
     return half_ms + (int64_t)random_below(&delivery->random, (uint64_t)half_ms + 1);
 }
 
-static void tell(struct delivery *delivery, const char *msg, const struct answer_summary *answer,
-                 int64_t now_ms)
+/* A probe that failed speaks for itself, unless so many have that it would open the breaker. */
+static void tell(struct delivery *delivery, const char *msg, enum breaker_state before,
+                 const struct answer_summary *answer, int64_t now_ms)
 {
     const struct breaker *breaker = &delivery->breaker;
     struct delivery_news *news = &delivery->news;
@@ -44,7 +45,7 @@ static void tell(struct delivery *delivery, const char *msg, const struct answer
     if (answer->verdict == VERDICT_RETRY && breaker->failures_in_row >= breaker->config.failures)
         (void)snprintf(news->reason, sizeof(news->reason), "%u failures in a row, the last: %s",
                        breaker->failures_in_row, what);
-    else if (answer->verdict == VERDICT_RETRY)
+    else if (answer->verdict == VERDICT_RETRY && before == BREAKER_CLOSED)
         (void)snprintf(news->reason, sizeof(news->reason),
                        "half of the last %d requests failed, the last: %s", BREAKER_WINDOW, what);
     else
@@ -67,12 +68,12 @@ static void record_breaker(struct delivery *delivery, const struct answer_summar
         return;
     if (breaker->state == BREAKER_CLOSED) {
         limiter_restart(&delivery->limiter);
-        tell(delivery, "circuit breaker closed", answer, now_ms);
+        tell(delivery, "circuit breaker closed", before, answer, now_ms);
     } else if (before == BREAKER_CLOSED) {
         numbers_add(delivery->numbers, NUMBER_breaker_opens, 1);
-        tell(delivery, "circuit breaker opened", answer, now_ms);
+        tell(delivery, "circuit breaker opened", before, answer, now_ms);
     } else {
-        tell(delivery, "circuit breaker stays open", answer, now_ms);
+        tell(delivery, "circuit breaker stays open", before, answer, now_ms);
     }
 }
 

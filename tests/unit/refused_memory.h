@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-static bool memory_is_refused;
+static _Atomic bool memory_is_refused;
 
 #define REFUSED(name, parameters, arguments)                                                       \
     void *__real_##name parameters;                                                                \
