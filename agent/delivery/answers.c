@@ -126,7 +126,8 @@ static void send_back(struct delivery *delivery, struct batch *batch, int64_t du
     holding_return(&delivery->held, batch, delivery->in_order ? HOLDING_FRONT : HOLDING_BACK);
 }
 
-/* Takes a Retry-After as a pause of the whole endpoint. Returns when this batch is due. */
+/* Takes a Retry-After as a pause of the whole endpoint. Returns when this batch is due: while the
+ * breaker rests that is the wait, and when it closes the limiter says how many go. */
 static int64_t retry_at_ms(struct delivery *delivery, const struct batch *batch,
                            const struct answer_summary *answer, int64_t now_ms)
 {
@@ -135,6 +136,8 @@ static int64_t retry_at_ms(struct delivery *delivery, const struct batch *batch,
 
     if (delivery->draining)
         return now_ms + drain_wait_ms(delivery);
+    if (pause_ms <= 0 && delivery->breaker.state != BREAKER_CLOSED)
+        return now_ms;
     if (pause_ms <= 0)
         return now_ms +
                backoff_delay_ms(&delivery->backoff, batch->attempts - 1, &delivery->random);
@@ -236,6 +239,8 @@ void delivery_answer(struct delivery *delivery, struct batch *batch,
         batch->suspect_connection_retry_used = false;
         learn(delivery, batch, &answer, was_probe, now_ms);
         learn_size(delivery, batch, &answer, now_ms);
+        if (was_probe && batch->attempts > 1) /* it was about the endpoint, not about the batch */
+            batch->attempts--;
         batch->may_be_poisoned = may_be_poisoned && batch->events == 1;
         if (may_be_poisoned && batch->events > 1)
             holding_return_to_split(&delivery->held, batch);

@@ -52,6 +52,7 @@ static void a_wrong_key_holds_the_data_and_the_batches_take_turns_as_probes(void
         struct batch *probe = launch(&scene);
         seen[i] = probe->sequence;
         assert_int_equal(expect_wait(&scene), 0); /* one probe only */
+        assert_false(delivery_wants_batches(scene.delivery, scene.now_ms));
         assert_int_equal(numbers_get(scene.rig.numbers, NUMBER_breaker_state), 1);
         answer(&scene, probe, VERDICT_HOLD, -1);
     }
@@ -114,6 +115,31 @@ static void a_probe_that_fails_after_a_wrong_key_is_told_as_what_it_met(void **u
     close_scene(&scene);
 }
 
+/* Ten rounds of probes, which take turns. What they find says something about the endpoint: they
+ * are no attempts of the batches, and the rest was the wait of all. */
+static void an_outage_costs_batches_neither_attempts_nor_a_wait_beyond_its_end(void **unused)
+{
+    (void)unused;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct scene scene;
+        struct delivery_config config = defaults;
+        config.seed = seed;
+        config.breaker_rest_max_ms = 1000;
+        open_scene(&scene, &config);
+        open_breaker(&scene, 3);
+        for (int i = 0; i < 30; i++) {
+            scene.now_ms = expect_wait(&scene);
+            answer(&scene, launch(&scene), VERDICT_RETRY, -1);
+        }
+        scene.now_ms = expect_wait(&scene);
+        answer(&scene, launch(&scene), VERDICT_SENT, -1);
+        answer(&scene, launch(&scene), VERDICT_SENT, -1);
+        answer(&scene, launch(&scene), VERDICT_RETRY, -1);
+        assert_in_range(expect_wait(&scene) - scene.now_ms, 1, 2000); /* its second failure */
+        close_scene(&scene);
+    }
+}
+
 /* Whoever judges what is in a batch is there. */
 static void a_probe_that_is_refused_for_what_is_in_it_closes_the_breaker(void **unused)
 {
@@ -167,6 +193,8 @@ static void a_change_of_the_configuration_closes_an_open_breaker_and_it_is_said(
     assert_string_equal(news.msg, "circuit breaker closed");
     assert_string_equal(news.reason, "the configuration was changed");
     assert_int_equal(news.rest_ms, 0);
+    answer(&scene, launch(&scene), VERDICT_BUSY, 600000);
+    delivery_change(scene.delivery, &defaults); /* ends a pause, too: another endpoint, perhaps */
     answer(&scene, launch(&scene), VERDICT_SENT, -1);
     close_scene(&scene);
 }
@@ -315,6 +343,7 @@ int main(void)
         cmocka_unit_test(a_wrong_key_holds_the_data_and_the_batches_take_turns_as_probes),
         cmocka_unit_test(what_somebody_has_to_mend_is_told_apart_from_an_endpoint_that_is_away),
         cmocka_unit_test(a_probe_that_fails_after_a_wrong_key_is_told_as_what_it_met),
+        cmocka_unit_test(an_outage_costs_batches_neither_attempts_nor_a_wait_beyond_its_end),
         cmocka_unit_test(a_probe_that_is_refused_for_what_is_in_it_closes_the_breaker),
         cmocka_unit_test(half_of_the_last_requests_is_told_as_the_reason),
         cmocka_unit_test(a_change_of_the_configuration_closes_an_open_breaker_and_it_is_said),
