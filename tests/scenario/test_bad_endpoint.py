@@ -261,12 +261,16 @@ def test_while_the_breaker_is_open_one_probe_at_a_time_goes_out(rig):
     receiver.always(Reply(500, delay=0.1))
     wait_until(lambda: not receiver.waiting(), "answers to those that were sent before")
     opened = len(receiver.requests)
+    sealed = agent.metrics().get("spillway_batches_total", output="main")
+    agent.feed(lines(COUNT, COUNT))
     stays(lambda: len(receiver.waiting()) <= 1, 1.0, "two requests at once while the breaker is open")
     assert 1 <= len(receiver.requests) - opened <= 20
+    # Nothing is encoded for it either, but what was begun before.
+    assert agent.metrics().get("spillway_batches_total", output="main") <= sealed + 1
     receiver.always(200)
     agent.end_input()
     agent.finish().agree_with(receiver)
-    check_exact(receiver.bodies(), COUNT, in_order=False)
+    check_exact(receiver.bodies(), 2 * COUNT, in_order=False)
 
 
 def test_events_older_than_max_age_are_expired_and_counted(rig):

@@ -129,7 +129,9 @@ static void an_outage_costs_batches_neither_attempts_nor_a_wait_beyond_its_end(v
         open_breaker(&scene, 3);
         for (int i = 0; i < 30; i++) {
             scene.now_ms = expect_wait(&scene);
-            answer(&scene, launch(&scene), VERDICT_RETRY, -1);
+            struct batch *probe = launch(&scene);
+            answer(&scene, probe, VERDICT_RETRY, -1);
+            assert_int_equal(probe->attempts, 1); /* what follows is a retry, and costs a token */
         }
         scene.now_ms = expect_wait(&scene);
         answer(&scene, launch(&scene), VERDICT_SENT, -1);

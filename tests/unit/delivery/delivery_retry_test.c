@@ -164,6 +164,7 @@ static void the_repetition_after_a_dead_connection_costs_no_token(void **unused)
     assert_int_equal(numbers_get(scene.rig.numbers, NUMBER_retry_tokens), 9000);
     delivery_answer(scene.delivery, batch, &died, scene.now_ms);
     assert_ptr_equal(launch(&scene), batch);
+    assert_int_equal(batch->attempts, 2); /* nor an attempt: the backoff does not grow */
     assert_int_equal(numbers_get(scene.rig.numbers, NUMBER_retry_tokens), 9000);
     close_scene(&scene);
 }
