@@ -145,6 +145,19 @@ def test_retry_after_is_a_lower_bound_for_the_next_request(rig, status, kind):
     assert agent.log.find(msg="circuit breaker opened") == [], "it is alive, only busy"
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_an_endpoint_that_asks_for_time_is_busy_and_not_away(rig, status):
+    receiver = rig.receiver()
+    receiver.replies(*[Reply(status, headers={"Retry-After": "0"})] * 6)
+    agent = make(rig, receiver, breaker={"failures": 3}).start_piped()
+    agent.feed(lines(0, 10))
+    receiver.wait_events(10)
+    agent.end_input()
+    agent.finish().agree_with(receiver)
+    check_exact(receiver.bodies(), 10)
+    assert agent.log.find(msg="circuit breaker opened") == []
+
+
 @pytest.mark.parametrize("value", ["soon", "-1", "", "99999999999999999999999", "Mon, 99 Foo 2099"])
 def test_a_senseless_retry_after_does_no_harm(rig, value):
     receiver = rig.receiver()

@@ -55,6 +55,24 @@ static void the_limit_that_a_message_names_is_the_least_that_is_enough(void **un
     }
 }
 
+/* While one is sent the next one can be sealed. */
+static void with_the_least_limit_each_output_has_memory_for_two_sealed_batches(void **unused)
+{
+    (void)unused;
+    const uint64_t mib = 1 << 20;
+    char limit[32] = "";
+
+    for (unsigned i = 1; i <= 256; i++) {
+        (void)snprintf(limit, sizeof(limit), "%uMiB", i);
+        if (problems_of(two_by(limit, "0", "2MiB"))[0] == '\0')
+            break;
+    }
+    struct settings settings = settings_of(two_by(limit, "0", "2MiB"));
+    assert_in_range(settings.sealed_bytes[0], 2 * 2 * mib, 3 * 2 * mib);
+    assert_true(settings.sealed_bytes[1] >= 2 * mib);
+    settings_free(&settings);
+}
+
 static void several_inputs_and_outputs_work_with_the_defaults(void **unused)
 {
     (void)unused;
@@ -120,6 +138,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parts_that_do_not_fit_are_refused_with_the_numbers),
         cmocka_unit_test(the_limit_that_a_message_names_is_the_least_that_is_enough),
+        cmocka_unit_test(with_the_least_limit_each_output_has_memory_for_two_sealed_batches),
         cmocka_unit_test(several_inputs_and_outputs_work_with_the_defaults),
         cmocka_unit_test(the_parts_of_the_memory_are_within_the_limit),
         cmocka_unit_test(connections_have_a_bound_in_memory_and_one_is_always_had),

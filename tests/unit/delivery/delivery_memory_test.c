@@ -72,12 +72,33 @@ static void a_share_changes_its_size_while_it_is_in_use(void **unused)
     close_scene(&scene);
 }
 
+static void spare_bodies_may_have_what_no_permit_holds(void **unused)
+{
+    (void)unused;
+    struct scene scene;
+    struct body_pool pool = { .spares = { NULL } };
+    struct delivery_config config = defaults;
+    config.memory_bytes = 100;
+    open_scene(&scene, &config);
+    struct batch *batch = rig_batch(&scene.rig, 1);
+    uint64_t bytes = batch->body_bytes;
+    batch->pool = &pool;
+    assert_true(delivery_reserve(scene.delivery, 0, bytes, &batch->permit));
+    delivery_put(scene.delivery, &batch, scene.now_ms);
+    assert_int_equal(pool.allowed_bytes, 100 - bytes);
+    answer(&scene, launch(&scene), VERDICT_SENT, -1);
+    assert_int_equal(pool.allowed_bytes, 100);
+    body_pool_trim(&pool);
+    close_scene(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(workers_wait_for_memory_in_turn_and_a_large_batch_is_not_overtaken),
         cmocka_unit_test(what_readings_keep_is_missing_for_sealed_batches),
         cmocka_unit_test(a_share_changes_its_size_while_it_is_in_use),
+        cmocka_unit_test(spare_bodies_may_have_what_no_permit_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -185,6 +185,19 @@ static void the_repetition_after_a_dead_connection_goes_before_all_others(void *
     close_scene(&scene);
 }
 
+static void what_is_on_hold_starts_no_request(void **unused)
+{
+    (void)unused;
+    struct scene scene;
+    open_scene(&scene, &defaults);
+    put(&scene, 1);
+    delivery_hold(scene.delivery, true);
+    assert_int_equal(expect_wait(&scene), 0);
+    delivery_hold(scene.delivery, false);
+    (void)launch(&scene);
+    close_scene(&scene);
+}
+
 static struct batch *cut(struct scene *scene)
 {
     struct batch *halves[2], *parent = delivery_take_split(scene->delivery);
@@ -239,6 +252,7 @@ int main(void)
         cmocka_unit_test(a_drain_needs_no_tokens),
         cmocka_unit_test(the_repetition_after_a_dead_connection_costs_no_token),
         cmocka_unit_test(the_repetition_after_a_dead_connection_goes_before_all_others),
+        cmocka_unit_test(what_is_on_hold_starts_no_request),
         cmocka_unit_test(each_half_of_a_batch_costs_a_token),
         cmocka_unit_test(what_waits_to_be_cut_expires_as_well),
     };
