@@ -265,6 +265,19 @@ def test_a_refused_connection_and_then_an_endpoint(rig):
     check_exact(receiver.bodies(), COUNT, in_order=False)
 
 
+def test_an_endpoint_of_which_every_second_answer_is_an_error_opens_the_breaker(rig):
+    receiver = rig.receiver()
+    receiver.rule(lambda request: 500 if request.number % 2 else None)
+    agent = make(rig, receiver, batch={"max_events": 100}, concurrency={"max": 1}).start_piped()
+    agent.feed(lines(0, COUNT))
+    told = agent.wait_log(msg="circuit breaker opened")
+    assert told["reason"] == "half of the last 20 requests failed, the last: status 500", told
+    receiver.wait_events(COUNT)
+    agent.end_input()
+    agent.finish().agree_with(receiver)
+    check_exact(receiver.bodies(), COUNT)
+
+
 def test_while_the_breaker_is_open_one_probe_at_a_time_goes_out(rig):
     receiver = rig.receiver()
     receiver.always(500)
