@@ -159,6 +159,25 @@ static void a_probe_that_is_refused_for_what_is_in_it_closes_the_breaker(void **
     }
 }
 
+/* Perhaps it is another one. */
+static void after_a_change_nothing_is_known_of_the_endpoint(void **unused)
+{
+    (void)unused;
+    struct scene scene;
+    struct delivery_config config = defaults;
+    config.retry_base_ms = config.retry_cap_ms = 600000;
+    open_scene(&scene, &config);
+    deliver_one(&scene);
+    put(&scene, 1);
+    answer(&scene, launch(&scene), VERDICT_RETRY, -1);
+    assert_true(expect_wait(&scene) > scene.now_ms);
+    delivery_change(scene.delivery, &config);
+    answer(&scene, launch(&scene), VERDICT_REJECTED, -1); /* no wait is left, and no trust */
+    assert_int_equal(rig_flow(&scene.rig, FLOW_refuse), 0);
+    assert_int_equal(numbers_get(scene.rig.numbers, NUMBER_breaker_state), 2);
+    close_scene(&scene);
+}
+
 static void half_of_the_last_requests_is_told_as_the_reason(void **unused)
 {
     (void)unused;
@@ -189,7 +208,9 @@ static void a_change_of_the_configuration_closes_an_open_breaker_and_it_is_said(
     assert_false(delivery_take_news(scene.delivery, &news)); /* it was closed */
     open_breaker(&scene, 1);
     assert_true(delivery_take_news(scene.delivery, &news));
+    assert_int_equal(numbers_get(scene.rig.numbers, NUMBER_held), 1);
     delivery_change(scene.delivery, &defaults);
+    assert_int_equal(numbers_get(scene.rig.numbers, NUMBER_held), 0);
     assert_int_equal(numbers_get(scene.rig.numbers, NUMBER_breaker_state), 0);
     assert_true(delivery_take_news(scene.delivery, &news));
     assert_string_equal(news.msg, "circuit breaker closed");
@@ -327,7 +348,9 @@ static void a_drain_probes_an_open_breaker_at_once_and_on_success_everything_goe
     open_scene(&scene, &config);
     open_breaker(&scene, 3);
     assert_true(expect_wait(&scene) > scene.now_ms + 1000);
+    assert_false(delivery_wants_batches(scene.delivery, scene.now_ms));
     delivery_drain(scene.delivery, scene.now_ms);
+    assert_true(delivery_wants_batches(scene.delivery, scene.now_ms));
     answer(&scene, launch(&scene), VERDICT_HOLD, -1);
     int64_t until_ms = expect_wait(&scene);
     assert_in_range(until_ms - scene.now_ms, 1, 1000);
@@ -347,6 +370,7 @@ int main(void)
         cmocka_unit_test(a_probe_that_fails_after_a_wrong_key_is_told_as_what_it_met),
         cmocka_unit_test(an_outage_costs_batches_neither_attempts_nor_a_wait_beyond_its_end),
         cmocka_unit_test(a_probe_that_is_refused_for_what_is_in_it_closes_the_breaker),
+        cmocka_unit_test(after_a_change_nothing_is_known_of_the_endpoint),
         cmocka_unit_test(half_of_the_last_requests_is_told_as_the_reason),
         cmocka_unit_test(a_change_of_the_configuration_closes_an_open_breaker_and_it_is_said),
         cmocka_unit_test(a_busy_probe_is_no_verdict_and_the_rest_does_not_grow),

@@ -84,8 +84,10 @@ static void a_reader_that_is_gone_is_an_outage_and_the_data_is_held(void **unuse
 static void a_reader_that_does_not_read_ends_in_a_timeout_at_the_deadline(void **unused)
 {
     (void)unused;
+    enum { LONG_MS = 20000 }; /* without a deadline it would be half a minute */
     struct stage stage;
     char some[1000] = "";
+    int64_t began_ms = clock_now_ms();
     struct delivery_config config = stage_delivery;
     config.max_age_ms = PATIENCE_MS;
     memset(&stage, 0, sizeof(stage));
@@ -99,6 +101,7 @@ static void a_reader_that_does_not_read_ends_in_a_timeout_at_the_deadline(void *
     put_aged(&stage, "one\n", 1, clock_boot_ms() - PATIENCE_MS + 300); /* that is what is left */
     wait_until_empty(&stage);
     assert_int_equal(rig_flow(&stage.rig, FLOW_expire), 1);
+    assert_true(clock_now_ms() - began_ms < LONG_MS);
     assert_int_equal(rig_flow(&stage.rig, FLOW_return),
                      numbers_get(stage.rig.numbers, NUMBER_failures));
     close_stage(&stage);
