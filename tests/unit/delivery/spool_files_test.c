@@ -303,7 +303,7 @@ static void a_damaged_head_in_a_sealed_segment_is_corrupt_by_its_sum(void **unus
         assert_int_equal(live_events(&store), 45);
         assert_int_equal(drain_store(&store), 43);
         assert_int_equal(rig_flow(&store.rig, FLOW_spool_corrupt), 2);
-        assert_true(numbers_get(store.rig.numbers, NUMBER_spool_damaged) > 0);
+        assert_int_equal(numbers_get(store.rig.numbers, NUMBER_spool_damaged), 1);
         assert_int_equal(fake_used(&store.fake), 0);
         close_store(&store);
     }
