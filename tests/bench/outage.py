@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a sick endpoint costs: a healthy output beside it, and the CPU while a breaker is open."""
 
-import math
 import re
 import socket
 import statistics
 import threading
 import time
 
-from rig import (BUILD, FILE, GIB, Agent, Receiver, await_true, count_lines, cpu_s, generate)
+from rig import (BUILD, FILE, GIB, Agent, Receiver, await_true, count_lines, cpu_s, generate,
+                 mean_ratio)
 
 QUICK_END = "  shutdown_grace: 0s"
 
@@ -162,13 +162,6 @@ def measure_breaker(args):
     return {"drop_oldest_share": statistics.median(shares["drop_oldest"]),
             "keep_0_share": statistics.median(shares["keep_0"]),
             "beyond_share": statistics.median(dropping - shedding for dropping, shedding in pairs)}
-
-
-def mean_ratio(pairs):
-    """Of beside to alone: the geometric mean over the pairs, and its standard error."""
-    logs = [math.log(beside / alone) for alone, beside in pairs]
-    error = statistics.stdev(logs) / math.sqrt(len(logs)) if len(logs) > 1 else math.nan
-    return math.exp(statistics.fmean(logs)), error
 
 
 def sick_rows(pairs, p99_ms):
