@@ -307,6 +307,32 @@ static void attributes_that_processors_add_have_room_however_long_the_run_is(voi
     }
 }
 
+static uint64_t give_up_twice(void *state)
+{
+    (void)state;
+    return 2;
+}
+
+static void patterns_that_processors_gave_up_are_counted(void **unused)
+{
+    static const struct processor processor = { .process = add_attributes,
+                                                .given_up = give_up_twice };
+    struct adding adding = { 0 };
+    struct processor_instance instance = { &processor, &adding };
+
+    (void)unused;
+    struct scene *scene = make(false, 1);
+    scene->sink.processors = &instance;
+    scene->sink.processor_count = 1;
+    (void)sink_event(&scene->sink);
+    assert_true(sink_flush(&scene->sink));
+    assert_int_equal(numbers_get(ledger_lane_numbers(lane_books(scene->sink.lanes[0])),
+                                 NUMBER_patterns_given_up),
+                     2);
+    scene->sink.processor_count = 0;
+    unmake(scene);
+}
+
 static void processors_see_the_resource_of_the_reading(void **unused)
 {
     const struct attribute host = { SLICE("host.name"),
@@ -330,6 +356,7 @@ int main(void)
         cmocka_unit_test(what_waited_in_its_source_counts_as_waited_in_the_lane),
         cmocka_unit_test(what_came_before_it_was_said_has_not_waited),
         cmocka_unit_test(attributes_that_processors_add_have_room_however_long_the_run_is),
+        cmocka_unit_test(patterns_that_processors_gave_up_are_counted),
         cmocka_unit_test(processors_see_the_resource_of_the_reading),
         cmocka_unit_test(the_least_patient_lane_says_how_long_events_wait),
         cmocka_unit_test(room_ends_the_wait_and_nothing_is_lost),
