@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "batch/codec.h"
+#include "input/shed_lines.h"
 
 static enum compression compression_of(const struct output_options *options)
 {
@@ -246,9 +247,12 @@ bool outlet_start_workers(struct outlet *outlet, struct err *err)
 
 void outlet_audit(struct outlet *outlet)
 {
-    for (size_t lane = 0; lane < outlet->lane_count; lane++) {
-        lane_tell_time(outlet->lanes[lane], clock_boot_ms());
-        lane_audit(outlet->lanes[lane]);
+    for (size_t i = 0; i < outlet->lane_count; i++) {
+        struct lane *lane = outlet->lanes[i];
+        struct lane_news news = { .shed = SHED_SAME };
+        lane_tell_time(lane, clock_boot_ms(), &news);
+        shed_lines_write(ledger_input_name(lane_books(lane)), outlet->name, &news);
+        lane_audit(lane);
     }
     for (size_t worker = 0; worker < outlet->worker_count; worker++)
         worker_request_audit(outlet->workers[worker]);
