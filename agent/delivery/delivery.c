@@ -388,6 +388,11 @@ void delivery_take_back(struct delivery *delivery, int64_t now_ms)
 void delivery_change(struct delivery *delivery, const struct delivery_config *config)
 {
     CHECK(delivery->held.in_flight.count == 0);
+    if (is_probing(delivery)) {
+        delivery->news = (struct delivery_news){ .msg = "circuit breaker closed",
+                                                 .reason = "the configuration was changed" };
+        delivery->has_news = true;
+    }
     make_policies(delivery, config);
     delivery->endpoint_took_one = delivery->is_held = false;
     delivery->pause_until_ms = 0;

@@ -51,7 +51,7 @@ static void log_outcome(struct sender *sender, const struct outcome *outcome)
         LS("verdict", verdict_name(verdict)), LF("answer", outcome->answer));
 }
 
-static void log_news(struct sender *sender, const struct delivery_news *news)
+void sender_log_news(const struct sender *sender, const struct delivery_news *news)
 {
     LOG(news->rest_ms > 0 ? LOG_WARN : LOG_INFO, news->msg, LS("output", sender->config.name),
         LS("reason", news->reason), LI("rest_ms", news->rest_ms));
@@ -94,7 +94,7 @@ static void answer(struct sender *sender, const struct outcome *outcome)
     tell_credentials(sender, outcome);
     log_outcome(sender, outcome);
     if (has_news)
-        log_news(sender, &news);
+        sender_log_news(sender, &news);
 }
 
 /* What a look at the delivery has changed for the workers. */

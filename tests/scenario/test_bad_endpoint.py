@@ -145,6 +145,19 @@ def test_retry_after_is_a_lower_bound_for_the_next_request(rig, status, kind):
     assert agent.log.find(msg="circuit breaker opened") == [], "it is alive, only busy"
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_an_endpoint_that_asks_for_time_is_busy_and_not_away(rig, status):
+    receiver = rig.receiver()
+    receiver.replies(*[Reply(status, headers={"Retry-After": "0"})] * 6)
+    agent = make(rig, receiver, breaker={"failures": 3}).start_piped()
+    agent.feed(lines(0, 10))
+    receiver.wait_events(10)
+    agent.end_input()
+    agent.finish().agree_with(receiver)
+    check_exact(receiver.bodies(), 10)
+    assert agent.log.find(msg="circuit breaker opened") == []
+
+
 @pytest.mark.parametrize("value", ["soon", "-1", "", "99999999999999999999999", "Mon, 99 Foo 2099"])
 def test_a_senseless_retry_after_does_no_harm(rig, value):
     receiver = rig.receiver()
@@ -261,12 +274,16 @@ def test_while_the_breaker_is_open_one_probe_at_a_time_goes_out(rig):
     receiver.always(Reply(500, delay=0.1))
     wait_until(lambda: not receiver.waiting(), "answers to those that were sent before")
     opened = len(receiver.requests)
+    sealed = agent.metrics().get("spillway_batches_total", output="main")
+    agent.feed(lines(COUNT, COUNT))
     stays(lambda: len(receiver.waiting()) <= 1, 1.0, "two requests at once while the breaker is open")
     assert 1 <= len(receiver.requests) - opened <= 20
+    # Nothing is encoded for it either, but what was begun before.
+    assert agent.metrics().get("spillway_batches_total", output="main") <= sealed + 1
     receiver.always(200)
     agent.end_input()
     agent.finish().agree_with(receiver)
-    check_exact(receiver.bodies(), COUNT, in_order=False)
+    check_exact(receiver.bodies(), 2 * COUNT, in_order=False)
 
 
 def test_events_older_than_max_age_are_expired_and_counted(rig):

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-static bool memory_is_refused;
-static unsigned memory_grants; /* that many are granted all the same */
+static _Atomic bool memory_is_refused;
+static _Atomic unsigned memory_grants; /* that many are granted all the same */
 
 static inline bool memory_refuses(void)
 {
