@@ -28,6 +28,28 @@ static void where_it_cannot_be_told_what_is_free_nothing_is_evicted_for_it(void 
     close_store(&store);
 }
 
+/* Of a spool that may be large, on a disk that has little room: also while its oldest is sent. */
+static void where_less_is_free_than_it_may_have_the_oldest_still_make_room(void **unused)
+{
+    (void)unused;
+    struct store store;
+    struct batch *damaged = NULL;
+    open_store(&store, 100 * MIB);
+    store.config.min_free_bytes = MIB;
+    store.fake.capacity = 2 * MIB;
+    restart_store(&store);
+    assert_true(spill(&store, 7, 10000));
+    struct batch *sent = read_batch(&store, &damaged);
+    for (int n = 0; n < 300; n++) {
+        assert_true(spill(&store, 1, 10000));
+        assert_true(fake_used(&store.fake) <= MIB);
+    }
+    assert_in_range(rig_flow(&store.rig, FLOW_spool_evict), 190, 260);
+    finish_batch(&store, &sent, FLOW_spool_deliver);
+    assert_int_equal(drain_store(&store), 300 - rig_flow(&store.rig, FLOW_spool_evict));
+    close_store(&store);
+}
+
 /* At every place between two jobs of reading. */
 static void newest_first_may_be_turned_off_and_on_while_it_is_read(void **unused)
 {
@@ -105,6 +127,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(where_it_cannot_be_told_what_is_free_nothing_is_evicted_for_it),
+        cmocka_unit_test(where_less_is_free_than_it_may_have_the_oldest_still_make_room),
         cmocka_unit_test(newest_first_may_be_turned_off_and_on_while_it_is_read),
         cmocka_unit_test(lanes_that_share_books_keep_their_names),
         cmocka_unit_test(without_memory_nothing_is_passed_over),
