@@ -71,6 +71,32 @@ static void a_batch_comes_back_as_it_was_sealed_with_the_runs_of_its_lanes(void 
     }
 }
 
+static uint64_t live_of(const struct store *store, int lane)
+{
+    struct spool_index *index = spool_index_of(store->spool);
+
+    return spool_index_live(index, spool_index_lane_of(index, store->rig.lanes[lane])).events;
+}
+
+static void what_is_done_leaves_what_others_have_in_its_segment(void **unused)
+{
+    (void)unused;
+    struct store store;
+    struct batch *damaged = NULL;
+    open_store(&store, MIB);
+    assert_true(spill(&store, 1, 100)); /* of lane 0, as is the last */
+    spill_mixed(&store);
+    assert_true(spill(&store, 7, 100));
+    static const uint64_t left[][2] = { { 16, 5 }, { 7, 0 }, { 0, 0 } };
+    for (size_t i = 0; i < 3; i++) {
+        struct batch *batch = read_batch(&store, &damaged);
+        finish_batch(&store, &batch, FLOW_spool_deliver);
+        assert_int_equal(live_of(&store, 0), left[i][0]);
+        assert_int_equal(live_of(&store, 2), left[i][1]);
+    }
+    close_store(&store);
+}
+
 /* The sealed bytes of the one record on disk are not what they were. */
 static void damage_body(struct store *store)
 {
@@ -101,6 +127,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_batch_comes_back_as_it_was_sealed_with_the_runs_of_its_lanes),
+        cmocka_unit_test(what_is_done_leaves_what_others_have_in_its_segment),
         cmocka_unit_test(a_damaged_body_is_counted_to_each_lane_by_its_head),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
