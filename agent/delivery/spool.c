@@ -452,8 +452,10 @@ void spool_removed(struct spool *spool, const struct spool_job *job,
     CHECK(segment != NULL && segment->pins == 0);
     if (result->error != 0 && result->error != ENOENT) {
         numbers_add(spool->numbers, NUMBER_spool_errors, 1);
+        if (segment->remove_ms == 0)
+            spool_tell(spool, "spool cannot remove a segment, it is tried again", "remove",
+                       result->error, segment->id);
         segment->remove_ms = now_ms + REMOVE_RETRY_MS;
-        spool_tell(spool, "spool cannot remove a segment", "remove", result->error, segment->id);
         return;
     }
     count_rest(spool, segment, job->flow);

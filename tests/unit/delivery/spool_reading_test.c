@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What comes back from the disk: the batch that was sealed, and whose events were in it. */
+#include "delivery/spool_segment.h"
 #include "delivery/stand.h"
 
 static const char sealed[] = "sealed bytes, sent as they are";
@@ -123,11 +124,75 @@ static void a_damaged_body_is_counted_to_each_lane_by_its_head(void **unused)
     close_store(&store);
 }
 
+/* The disk fails for the head, or only for the body behind it. */
+static void a_segment_that_cannot_be_read_is_said_once_and_read_when_it_can_be(void **unused)
+{
+    (void)unused;
+    for (unsigned good_reads = 0; good_reads < 2; good_reads++) {
+        struct store store;
+        struct batch *damaged = NULL;
+        struct spool_news news;
+        open_store(&store, MIB);
+        assert_true(spill(&store, 7, 20000));
+        restart_store(&store);
+        spool_forget_window(store.files); /* the scan read ahead */
+        uint64_t errors = 0;
+        for (int i = 0; i < 4; i++) {
+            store.fake.fail_at = store.fake.calls + 1; /* it is open, and a good head was kept */
+            if (i == 0)
+                store.fake.fail_at += good_reads;
+            store.fake.fail_count = 100;
+            assert_null(read_batch(&store, &damaged));
+            assert_int_equal(numbers_get(store.rig.numbers, NUMBER_spool_errors), ++errors);
+            assert_int_equal(spool_take_news(store.spool, &news), i == 0);
+            int64_t due_ms = spool_due_ms(store.spool, store.now.boot_ms);
+            assert_in_range(due_ms - store.now.boot_ms, 1000, 60000);
+            store.now.boot_ms = due_ms;
+        }
+        assert_int_equal(news.error, EIO);
+        store.fake.fail_at = 0;
+        struct batch *batch = read_batch(&store, &damaged);
+        assert_non_null(batch);
+        assert_true(spool_take_news(store.spool, &news));
+        assert_string_equal(news.msg, "spool reads a segment again");
+        finish_batch(&store, &batch, FLOW_spool_deliver);
+        close_store(&store);
+    }
+}
+
+static void one_that_cannot_be_removed_is_said_once_and_removed_when_it_can_be(void **unused)
+{
+    (void)unused;
+    struct store store;
+    struct spool_news news;
+    open_store(&store, MIB);
+    assert_true(spill(&store, 7, 20000));
+    assert_int_equal(drain_store(&store), 7);
+    assert_true(spill(&store, 7, 20000));
+    for (int i = 0; i < 4; i++) {
+        struct batch *damaged = NULL, *batch = read_batch(&store, &damaged);
+        if (batch != NULL)
+            finish_batch(&store, &batch, FLOW_spool_deliver);
+        store.fake.fail_at = store.fake.calls + 1;
+        store.fake.fail_count = 100;
+        tidy(&store);
+        assert_int_equal(numbers_get(store.rig.numbers, NUMBER_spool_errors), i + 1);
+        assert_int_equal(spool_take_news(store.spool, &news), i == 0);
+        store.now.boot_ms = spool_due_ms(store.spool, store.now.boot_ms);
+        store.fake.fail_at = 0;
+    }
+    tidy(&store);
+    assert_int_equal(fake_used(&store.fake), 0);
+    close_store(&store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_batch_comes_back_as_it_was_sealed_with_the_runs_of_its_lanes),
         cmocka_unit_test(what_is_done_leaves_what_others_have_in_its_segment),
+        cmocka_unit_test(a_segment_that_cannot_be_read_is_said_once_and_read_when_it_can_be),
+        cmocka_unit_test(one_that_cannot_be_removed_is_said_once_and_removed_when_it_can_be),
         cmocka_unit_test(a_damaged_body_is_counted_to_each_lane_by_its_head),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
