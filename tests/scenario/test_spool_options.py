@@ -150,6 +150,12 @@ def test_batches_leave_the_disk_as_they_were_sealed_whatever_the_options_are_now
     check_exact(receiver.bodies(), 1100, in_order=False)
     came = {request.key: wire(request) for request in receiver.acknowledged()}
     assert tried and {key: came[key] for key in tried} == tried
-    of_disk = [request for request in receiver.acknowledged() if numbers([request.events[0]["body"]])[0] < 1000]
+
+    def first_line(request):
+        return numbers([request.events[0]["body"]])[0]
+    of_disk = [request for request in receiver.acknowledged() if first_line(request) < 1000]
+    in_sequence = sorted(of_disk, key=lambda request: int(request.headers["spillway-sequence"]))
+    assert in_sequence == sorted(of_disk, key=first_line), "the sequence number does not tell the order"
+    assert len({request.headers["spillway-sequence"] for request in of_disk}) == len(of_disk) >= 10
     assert {wire(request)[1][0] for request in of_disk} == {"application/json"}
     assert {wire(request)[1][1] for request in of_disk} == {"gzip"}

@@ -105,6 +105,25 @@ static void a_segment_of_another_version_is_left_alone_and_named(void **unused)
     close_store(&store);
 }
 
+/* A copy that somebody made beside it: its batches are not sent twice. */
+static void a_segment_under_another_name_is_left_alone(void **unused)
+{
+    (void)unused;
+    struct store store;
+    open_store(&store, MIB);
+    assert_true(spill(&store, 7, 1000));
+    struct fake_file *file = fake_first(&store.fake);
+    int fd = fake_create(&store.fake.disk, "0000000000000005.seg");
+    fake_put(&store.fake.files[fd], file->data, file->bytes, 0);
+    restart_store(&store);
+    assert_int_equal(store.scan.segments, 1);
+    assert_int_equal(store.scan.left_alone, 1);
+    assert_non_null(strstr(store.scan.note, "it has the name of another segment"));
+    assert_int_equal(drain_store(&store), 7);
+    assert_non_null(fake_find(&store.fake, "0000000000000005.seg"));
+    close_store(&store);
+}
+
 static void without_the_names_of_its_files_nothing_is_written(void **unused)
 {
     (void)unused;
@@ -186,6 +205,7 @@ int main(void)
         cmocka_unit_test(a_segment_that_cannot_be_read_waits_as_well),
         cmocka_unit_test(what_is_gone_or_is_no_file_is_left_alone),
         cmocka_unit_test(a_segment_of_another_version_is_left_alone_and_named),
+        cmocka_unit_test(a_segment_under_another_name_is_left_alone),
         cmocka_unit_test(without_the_names_of_its_files_nothing_is_written),
         cmocka_unit_test(what_was_found_unsynced_is_at_risk_until_it_is_synced),
         cmocka_unit_test(records_whose_marks_a_power_loss_took_are_sent_again_and_counted_once),
