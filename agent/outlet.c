@@ -182,10 +182,11 @@ bool outlet_use_spool(struct outlet *outlet, struct opened_spool *spool, bool at
     if (at_start)
         spools_set_aside(spool, outlet->part->name, outlet->numbers);
     spool_files_use_pool(spool->files, &outlet->bodies);
-    if (!sender_use_spool(outlet->sender, &spool->spool, &spool->files, &why))
-        return err_set(err, "output '%s': %s", outlet->part->name, why.text);
     (void)snprintf(outlet->spool_path, sizeof(outlet->spool_path), "%s", spool->path);
-    return true;
+    if (sender_use_spool(outlet->sender, outlet->spool_path, &spool->spool, &spool->files, &why))
+        return true;
+    outlet->spool_path[0] = '\0';
+    return err_set(err, "output '%s': %s", outlet->part->name, why.text);
 }
 
 struct worker_config outlet_worker_config(struct outlet *outlet, size_t worker,

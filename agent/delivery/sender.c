@@ -225,10 +225,11 @@ static void wake_all(void *context)
     sender_wake_transport(sender);
 }
 
-bool sender_use_spool(struct sender *sender, struct spool **spoolp, struct spool_files **filesp,
-                      struct err *err)
+bool sender_use_spool(struct sender *sender, const char *path, struct spool **spoolp,
+                      struct spool_files **filesp, struct err *err)
 {
     struct spooler_config config = { .name = sender->config.name,
+                                     .path = path,
                                      .lock = &sender->lock,
                                      .delivery = sender->delivery,
                                      .spool = *spoolp,

@@ -29,9 +29,10 @@ struct sender_config {
 };
 
 /* Takes both: what is on disk is sent first, and there is a thread for it until sender_stop().
- * Once; the lanes of the spool are bound to books. false: no thread, and both are left. */
-bool sender_use_spool(struct sender *sender, struct spool **spoolp, struct spool_files **filesp,
-                      struct err *err);
+ * Once; the lanes of the spool are bound to books. path: for the log, see spooler.h. false: no
+ * thread, and both are left. */
+bool sender_use_spool(struct sender *sender, const char *path, struct spool **spoolp,
+                      struct spool_files **filesp, struct err *err);
 struct sender *sender_start(const struct sender_config *config, struct err *err);
 /* Skip waits: the agent is stopping. */
 void sender_drain(struct sender *sender);

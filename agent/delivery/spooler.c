@@ -34,7 +34,8 @@ static struct spool_stamp stamp_now(void)
 static void log_news(const struct spooler *spooler, const struct spool_news *news)
 {
     LOG(news->error != 0 ? LOG_ERROR : LOG_WARN, news->msg, LS("output", spooler->config.name),
-        LS("at", news->what), LS("error", news->error != 0 ? strerror(news->error) : "none"),
+        LS("path", spooler->config.path), LS("at", news->what),
+        LS("error", news->error != 0 ? strerror(news->error) : "none"),
         LU("segment", news->segment));
 }
 

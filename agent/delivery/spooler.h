@@ -13,6 +13,7 @@ struct spooler;
 
 struct spooler_config {
     const char *name;  /* of the output */
+    const char *path;  /* of the folder; borrowed, may change while the thread stands at its gate */
     struct lock *lock; /* of the delivery */
     struct delivery *delivery;
     struct spool *spool;

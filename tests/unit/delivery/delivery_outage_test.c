@@ -294,6 +294,24 @@ static void a_refusal_by_an_endpoint_that_never_took_a_batch_holds_the_data(void
     close_scene(&scene);
 }
 
+/* A reload may give another address: that it refuses all of it says nothing of the events. */
+static void after_a_change_the_endpoint_is_another_and_has_nothing_refused_yet(void **unused)
+{
+    (void)unused;
+    struct scene scene;
+    open_scene(&scene, &defaults);
+    deliver_one(&scene);
+    delivery_change(scene.delivery, &defaults);
+    put(&scene, 1);
+    answer(&scene, launch(&scene), VERDICT_REJECTED, -1);
+    assert_int_equal(rig_flow(&scene.rig, FLOW_refuse), 0);
+    assert_int_equal(numbers_get(scene.rig.numbers, NUMBER_breaker_state), 2);
+    scene.now_ms = expect_wait(&scene);
+    answer(&scene, launch(&scene), VERDICT_SENT, -1);
+    assert_int_equal(rig_flow(&scene.rig, FLOW_deliver), 2);
+    close_scene(&scene);
+}
+
 static void a_drain_skips_backoff_and_pauses_and_tries_again_at_short_intervals(void **unused)
 {
     (void)unused;
@@ -354,6 +372,7 @@ int main(void)
         cmocka_unit_test(with_nothing_left_to_probe_with_a_new_batch_is_wanted_after_the_rest),
         cmocka_unit_test(a_reused_connection_that_was_dead_costs_one_repetition_and_no_blame),
         cmocka_unit_test(a_refusal_by_an_endpoint_that_never_took_a_batch_holds_the_data),
+        cmocka_unit_test(after_a_change_the_endpoint_is_another_and_has_nothing_refused_yet),
         cmocka_unit_test(a_drain_skips_backoff_and_pauses_and_tries_again_at_short_intervals),
         cmocka_unit_test(a_drain_probes_an_open_breaker_at_once_and_on_success_everything_goes),
     };

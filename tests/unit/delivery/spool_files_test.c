@@ -444,6 +444,7 @@ static void the_policy_says_when_it_is_synced(void **unused)
     assert_false(spool_plan_sync(store.spool, INT64_MAX, true, &job)); /* never */
     assert_true(numbers_get(store.rig.numbers, NUMBER_spool_unsynced_bytes) > 1000);
     assert_int_equal(drain_store(&store), 1);
+    assert_int_equal(numbers_get(store.rig.numbers, NUMBER_spool_unsynced_bytes), 0);
     store.config.fsync = SPOOL_FSYNC_INTERVAL;
     store.config.fsync_interval_ms = 1000;
     restart_store(&store);

@@ -42,6 +42,7 @@ static void open_office(struct office *office, const struct spool_config *spool,
 static void start_office(struct office *office)
 {
     struct spooler_config config = { .name = "main",
+                                     .path = "/folder",
                                      .lock = &office->lock,
                                      .delivery = office->stand.delivery,
                                      .spool = office->stand.store.spool,
