@@ -208,6 +208,11 @@ static void an_input_that_falls_behind_is_the_cause_by_all_its_lanes(void **unus
     (void)unused;
     AUTO(auto_free) struct scene *scene = open_scene();
 
+    set_lag(0, 3 * MIB);
+    (void)look(scene, 5, 100, 0); /* that much, and no more */
+    assert_int_equal(cause_of(scene), SATURATION_NONE);
+    set_lag(0, 0);
+    (void)look(scene, 3, 100, 0);
     for (uint64_t i = 1; i <= 2; i++) {
         set_lag(0, i * MIB);
         set_lag(1, i * MIB);
