@@ -91,10 +91,6 @@ def test_progress_between_crashes_begins_the_count_anew(rig):
     check_exact(receiver.bodies(), 600, run="bad")
 
 
-def crash(agent):
-    agent.kill(signal.SIGABRT)
-
-
 def test_what_is_behind_what_was_set_aside_is_not_blamed_for_the_same_crashes(rig):
     """Once positions were saved behind it, that is over: another crash is the first of its own."""
     agent, receiver = make(rig)
@@ -105,7 +101,7 @@ def test_what_is_behind_what_was_set_aside_is_not_blamed_for_the_same_crashes(ri
     wait_offset(agent, rig.folder / "app.log")
     append_lines(rig.folder / "app.log", 0, 50, run="good")
     agent.wait_metric(350, "spillway_received_events_total", input="app", output="main")
-    crash(agent)
+    agent.kill(signal.SIGABRT)
     answer_again(receiver)
     agent.start()
     receiver.wait_events(50)
@@ -113,22 +109,3 @@ def test_what_is_behind_what_was_set_aside_is_not_blamed_for_the_same_crashes(ri
     receiver.wait_events(100)
     stop_and_add_up(agent, received=100, delivered=100, dropped=0)
     check_exact(receiver.bodies(), 100, run="good")
-
-
-def test_what_was_left_out_and_saved_as_read_is_progress(rig):
-    """Nothing was delivered, because all lines were filtered: they are not read again, and lines
-    that come later had no part in the crashes."""
-    receiver = rig.receiver()
-    agent = rig.agent({"app": rig.tail("app.log", processors=["quiet"])},
-                      {"main": rig.http(receiver, **BATCH)},
-                      processors={"quiet": {"type": "filter", "pattern": "^r\\.bad"}})
-    for n in range(3):
-        append_lines(rig.folder / "app.log", n * 300, 300, run="bad")
-        agent.start()
-        wait_offset(agent, rig.folder / "app.log")
-        crash(agent)
-    append_lines(rig.folder / "app.log", 0, 50, run="good")
-    agent.start()
-    receiver.wait_events(50)
-    stop_and_add_up(agent, received=50, delivered=50, dropped=0)
-    check_exact(receiver.bodies(), 50, run="good")

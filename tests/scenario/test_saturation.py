@@ -83,7 +83,8 @@ def test_an_output_that_keeps_up_is_held_up_by_nothing(rig):
 
 def test_more_than_the_workers_can_encode_is_the_processors_fault(rig):
     agent = rig.agent({"app": {"type": "generator", "rate": "1000000/s"}},
-                      {"main": {"type": "stdout", "compression": "gzip", "compression_level": 9}}).start(stdout=subprocess.DEVNULL)
+                      {"main": {"type": "stdout", "compression": "gzip", "compression_level": 9}})
+    agent.start(stdout=subprocess.DEVNULL)
     told = agent.wait_log(msg="output held up", cause="cpu")
     assert float(told["busy"]) > float(told["blocked"]) and float(told["busy"]) + float(told["blocked"]) >= 0.9
     assert agent.metrics().get(CAUSE, output="main") == CPU

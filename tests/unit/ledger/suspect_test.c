@@ -50,6 +50,9 @@ static void progress_and_idleness_clear_a_lane_of_suspicion(void **unused)
     assert_int_equal(suspect_of(file).crashes, 0); /* it had nothing in hand */
     ledger_move(books, FLOW_admit, 10, 100);
     assert_int_equal(suspect_of(file).crashes, 3);
+    numbers_set(&books->numbers, NUMBER_positions_moved, 1); /* the next start begins elsewhere */
+    assert_int_equal(suspect_of(file).crashes + suspect_of(file).in_hand, 0);
+    numbers_set(&books->numbers, NUMBER_positions_moved, 0);
     ledger_move(books, FLOW_evict_oldest, 1, 10);
     assert_int_equal(suspect_of(file).crashes, 0);
 }
