@@ -82,7 +82,8 @@ static void save_positions(struct reading *reading)
     }
     reading->save_rest_ms = (int64_t)(file.bytes / SAVE_BYTES_PER_MS);
     disk_file_put(reading->file, &file);
-    set_number(reading, NUMBER_positions_moved, reading->has_settled); /* see ledger/suspect.h */
+    if (reading->has_settled)
+        set_number(reading, NUMBER_positions_moved, 1); /* see ledger/suspect.h */
     reading->save_due_ms = 0;
 }
 
