@@ -128,8 +128,10 @@ struct outlet *outlet_open(struct generation *generation, size_t index, struct l
     outlet->feed.kept_most_bytes = generation->settings.sealed_bytes[index] / 2;
     outlet->host = (struct host){ .name = outlet->name };
     if (!open_outlet(outlet, index, err)) {
-        if (outlet->sender != NULL)
-            sender_stop(outlet->sender);
+        if (outlet->sender != NULL) {
+            sender_begin_stop(outlet->sender);
+            sender_end_stop(outlet->sender);
+        }
         return NULL;
     }
     struct outlet *made = outlet;
@@ -303,7 +305,7 @@ bool outlet_is_drained(const struct outlet *outlet)
     return sender_is_empty(outlet->sender);
 }
 
-void outlet_stop(struct outlet *outlet, bool by_reload)
+void outlet_begin_stop(struct outlet *outlet, bool by_reload)
 {
     for (size_t worker = 0; worker < outlet->worker_count; worker++)
         worker_stop(outlet->workers[worker],
@@ -313,8 +315,20 @@ void outlet_stop(struct outlet *outlet, bool by_reload)
     if (outlet->sender != NULL && by_reload)
         sender_let_leave(outlet->sender);
     if (outlet->sender != NULL)
-        sender_stop(outlet->sender);
+        sender_begin_stop(outlet->sender);
+}
+
+void outlet_end_stop(struct outlet *outlet)
+{
+    if (outlet->sender != NULL)
+        sender_end_stop(outlet->sender);
     outlet_audit(outlet);
+}
+
+void outlet_stop(struct outlet *outlet, bool by_reload)
+{
+    outlet_begin_stop(outlet, by_reload);
+    outlet_end_stop(outlet);
 }
 
 void outlet_free(struct outlet **outletp)

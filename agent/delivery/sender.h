@@ -28,7 +28,7 @@ struct sender_config {
     struct wake *workers; /* bumped when a worker may go on: memory, breaker, splits */
 };
 
-/* Takes both: what is on disk is sent first, and there is a thread for it until sender_stop().
+/* Takes both: what is on disk is sent first, and there is a thread for it until sender_end_stop().
  * Once; the lanes of the spool are bound to books. path: for the log, see spooler.h. false: no
  * thread, and both are left. */
 bool sender_use_spool(struct sender *sender, const char *path, struct spool **spoolp,
@@ -38,9 +38,11 @@ struct sender *sender_start(const struct sender_config *config, struct err *err)
 void sender_drain(struct sender *sender);
 /* What is left at the end was taken out by a reload, and is counted so. */
 void sender_let_leave(struct sender *sender);
-/* Joins the thread. What is left is abandoned (see delivery_abandon). */
-void sender_stop(struct sender *sender);
-void sender_free(struct sender **senderp); /* after sender_stop() */
+/* Joins the thread. What is left begins to go to the spool, if there is one. */
+void sender_begin_stop(struct sender *sender);
+/* Waits for that, for a short time. What is left then is abandoned (see delivery_abandon). */
+void sender_end_stop(struct sender *sender);
+void sender_free(struct sender **senderp); /* after sender_end_stop() */
 
 /* For a change. First what is needed is opened beside, so that nothing can fail later; then the
  * sender holds: it starts no request, and after a while none is out. Then its gate is shut, and

@@ -160,11 +160,15 @@ void spooler_wake(struct spooler *spooler)
     wake_bump(&spooler->wake);
 }
 
-void spooler_stop(struct spooler *spooler, int64_t grace_ms)
+void spooler_begin_stop(struct spooler *spooler, int64_t grace_ms)
 {
     atomic_store(&spooler->deadline_ms, clock_now_ms() + grace_ms);
     atomic_store(&spooler->stopping, true);
     wake_bump(&spooler->wake);
+}
+
+void spooler_end_stop(struct spooler *spooler)
+{
     CHECK(pthread_join(spooler->thread, NULL) == 0);
 }
 

@@ -56,7 +56,8 @@ static void start_office(struct office *office)
 
 static void close_office(struct office *office)
 {
-    spooler_stop(office->spooler, 0);
+    spooler_begin_stop(office->spooler, 0);
+    spooler_end_stop(office->spooler);
     spooler_free(&office->spooler);
     check_stand(&office->stand);
     delivery_abandon(office->stand.delivery);

@@ -194,6 +194,21 @@ static void the_end_of_the_grace_ends_the_wait_of_what_can_be_read_again(void **
     unmake(scene);
 }
 
+/* Whatever looks at it may be what kills the agent: see ledger/suspect.h. */
+static void what_is_just_being_offered_is_known_to_the_next_start(void **unused)
+{
+    (void)unused;
+    struct scene *scene = make(true, 0);
+    struct numbers *numbers = ledger_lane_numbers(lane_books(scene->lane));
+    begin_to_wait(scene);
+    assert_int_equal(numbers_get(numbers, NUMBER_run_events), scene->offered);
+    atomic_store(&scene->sink.aborting, true);
+    ring(scene);
+    expect_end(scene);
+    assert_int_equal(numbers_get(numbers, NUMBER_run_events), 0);
+    unmake(scene);
+}
+
 static void the_end_of_the_grace_counts_what_cannot_be_read_again(void **unused)
 {
     (void)unused;
@@ -441,6 +456,7 @@ int main(void)
         cmocka_unit_test(room_ends_the_wait_and_nothing_is_lost),
         cmocka_unit_test(a_deadline_ends_the_wait_and_the_newest_are_counted),
         cmocka_unit_test(the_end_of_the_grace_ends_the_wait_of_what_can_be_read_again),
+        cmocka_unit_test(what_is_just_being_offered_is_known_to_the_next_start),
         cmocka_unit_test(the_end_of_the_grace_counts_what_cannot_be_read_again),
         cmocka_unit_test(a_lane_that_is_taken_out_ends_the_wait),
         cmocka_unit_test(what_is_shed_is_told_before_the_wait_and_again_after_it),
