@@ -65,8 +65,6 @@ struct sender_config outlet_sender_config(const struct outlet *outlet,
                                           const struct settings *settings, size_t index,
                                           const struct output *plugin, void *state)
 {
-    const struct settings_part *part = &settings->outputs[index];
-
     struct delivery_config delivery = delivery_config_of(settings, index);
 
     delivery.kept_bytes = &outlet->feed.kept_bytes;
@@ -74,8 +72,6 @@ struct sender_config outlet_sender_config(const struct outlet *outlet,
                                    .plugin = plugin,
                                    .state = state,
                                    .agent_id = ledger_agent_id(outlet->ledger),
-                                   .encoding = encoding_of(part),
-                                   .compression = compression_of(&part->output),
                                    .delivery = delivery,
                                    .numbers = outlet->numbers,
                                    .workers = (struct wake *)&outlet->feed.wake,

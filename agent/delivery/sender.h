@@ -18,8 +18,6 @@ struct sender_config {
     const struct output *plugin;
     void *state; /* opened plugin state, used from the sender's thread only; borrowed */
     const char *agent_id;
-    enum encoding encoding;
-    enum compression compression;
     struct delivery_config delivery;
     struct numbers *numbers;
     /* A compressed body as it was before, for a transport that has no word for compression. NULL:

@@ -39,7 +39,6 @@ static inline void start_sender_with(struct stage *stage, const struct output *p
                                     .plugin = plugin,
                                     .state = stage,
                                     .agent_id = "agent",
-                                    .encoding = ENCODE_NDJSON,
                                     .numbers = stage->rig.numbers,
                                     .workers = &stage->workers,
                                     .delivery = *delivery };
