@@ -59,7 +59,8 @@ static bool pick_up_piece(struct batcher *batcher)
         size_t i = scheduler_pick(batcher->scheduler, batcher->has_events);
         if (i == batcher->config.lane_count)
             return false;
-        struct piece *piece = lane_gather(batcher->config.lanes[i], batcher->config.index);
+        struct piece *piece =
+            lane_gather(batcher->config.lanes[i], batcher->config.index, batcher->boot_ms);
         if (piece != NULL) {
             scheduler_charge(batcher->scheduler, i, piece->bytes);
             *hand = (struct hand){ .lane = batcher->config.lanes[i],

@@ -24,7 +24,7 @@ static const struct reaction {
     [VERDICT_REJECTED] = { LIMITER_GOOD, BREAKER_SUCCESS },
 };
 
-static int64_t drain_wait_ms(struct delivery *delivery)
+int64_t delivery_drain_wait_ms(struct delivery *delivery)
 {
     int64_t half_ms = least_ms(delivery->config.retry_base_ms, DRAIN_INTERVAL_MS) / 2;
 
@@ -63,7 +63,7 @@ static void record_breaker(struct delivery *delivery, const struct answer_summar
     if (sign != BREAKER_NO_SIGN)
         delivery->is_held = sign == BREAKER_OUTAGE;
     if (delivery->draining)
-        breaker_rest_until(breaker, now_ms + drain_wait_ms(delivery));
+        breaker_rest_until(breaker, now_ms + delivery_drain_wait_ms(delivery));
     if (breaker->state == before)
         return;
     if (breaker->state == BREAKER_CLOSED) {
@@ -135,7 +135,7 @@ static int64_t retry_at_ms(struct delivery *delivery, const struct batch *batch,
     double jitter;
 
     if (delivery->draining)
-        return now_ms + drain_wait_ms(delivery);
+        return now_ms + delivery_drain_wait_ms(delivery);
     if (pause_ms <= 0 && delivery->breaker.state != BREAKER_CLOSED)
         return now_ms;
     if (pause_ms <= 0)

@@ -146,10 +146,12 @@ struct batch *delivery_take_split(struct delivery *delivery)
 
 static void put_unsplit(struct delivery *delivery, struct batch *parent, int64_t now_ms)
 {
-    unsigned failures = parent->attempts;
+    struct backoff *backoff = &delivery->backoff;
 
     /* No memory for the halves: from the start again, later. */
-    parent->due_ms = now_ms + backoff_delay_ms(&delivery->backoff, failures, &delivery->random);
+    parent->due_ms = now_ms + (delivery->draining ? delivery_drain_wait_ms(delivery)
+                                                  : backoff_delay_ms(backoff, parent->attempts,
+                                                                     &delivery->random));
     holding_end_split(&delivery->held, parent, NULL);
 }
 

@@ -136,8 +136,6 @@ void sender_commit(struct sender *sender, struct sender_change **changep)
     /* Name, numbers and wake word are those of the output: others read them. */
     sender->config.plugin = change->config.plugin;
     sender->config.state = change->config.state;
-    sender->config.encoding = change->config.encoding;
-    sender->config.compression = change->config.compression;
     sender->config.delivery = change->config.delivery;
     sender->last_failure[0] = '\0';
     lock_take(&sender->wake_lock);

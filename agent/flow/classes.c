@@ -51,10 +51,10 @@ size_t classes_count(const struct classes_config *config)
     return 1;
 }
 
-static uint64_t weight_of(const struct classes_config *config, const char *name)
+static uint64_t weight_of(const struct classes_config *config, struct slice name)
 {
     for (size_t i = 0; i < config->weight_count; i++) {
-        if (strcmp(config->weights[i].name, name) == 0)
+        if (slice_equals(slice_of(config->weights[i].name), name))
             return config->weights[i].weight;
     }
     return 1;
@@ -67,7 +67,7 @@ static void name_class(struct classes *classes, size_t i, struct slice name)
     class->report = (struct class_report){ .name = "" };
     (void)snprintf(class->report.name, sizeof(class->report.name), "%.*s", (int)name.bytes,
                    name.data);
-    class->weight = weight_of(&classes->config, class->report.name);
+    class->weight = weight_of(&classes->config, name);
     if (classes->scheduler != NULL)
         scheduler_set_weight(classes->scheduler, i, class->weight);
 }
@@ -231,10 +231,8 @@ enum class_push classes_push(struct classes *classes, size_t i, const struct eve
     struct class *class = &classes->class[i];
 
     if (is_bounded && classes->room > 1 && !ring_has_room(&class->ring, size, run) &&
-        is_over_share(classes, class)) {
-        class->report.refused++;
+        is_over_share(classes, class))
         return CLASS_OVER_SHARE;
-    }
     uint64_t before = class->ring.bytes;
     if (!ring_push(&class->ring, event, size, run))
         return CLASS_NO_ROOM;
@@ -249,6 +247,11 @@ enum class_push classes_push(struct classes *classes, size_t i, const struct eve
 void classes_note_shed(struct classes *classes, size_t class)
 {
     classes->class[class].report.shed++;
+}
+
+void classes_note_refused(struct classes *classes, size_t class)
+{
+    classes->class[class].report.refused++;
 }
 
 /* ---- parcels ---- */

@@ -48,8 +48,9 @@ enum class_push { CLASS_PUSHED, CLASS_NO_ROOM, CLASS_OVER_SHARE };
 /* As ring_push(). is_bounded: nothing is pushed out, so a class may not take all there is. */
 enum class_push classes_push(struct classes *classes, size_t class, const struct event *event,
                              size_t size, const struct run_info *run, bool is_bounded);
-/* One more event of it was shed. */
+/* One more event of it was shed; or found no room and was dropped. */
 void classes_note_shed(struct classes *classes, size_t class);
+void classes_note_refused(struct classes *classes, size_t class);
 /* The piece that makes room for `class`: the oldest of whoever is most over its share. NULL: there
  * is none in the rings. */
 struct piece *classes_evict(struct classes *classes, size_t class);

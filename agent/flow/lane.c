@@ -107,15 +107,12 @@ void lane_note_time(struct lane *lane, int64_t boot_ms) NEEDS_LOCK(&lane->lock)
         lane->now_ms = boot_ms;
 }
 
-/* Looks whether shedding starts or stops; what is new waits for whoever can tell it. */
-void lane_step_shedder(struct lane *lane, int64_t boot_ms) NEEDS_LOCK(&lane->lock)
+void lane_note_shed(struct lane *lane, enum shed_change change, int64_t boot_ms)
+    NEEDS_LOCK(&lane->lock)
 {
     double fill = lane_fill(lane);
-    enum shed_change change = shedder_step(lane->shedder, boot_ms, fill);
     struct lane_news *news = &lane->news;
 
-    if (change == SHED_SAME)
-        return;
     if (change == SHED_STARTED) {
         *news = (struct lane_news){ .shed = change };
         lane->shed_since_ms = boot_ms;
@@ -129,6 +126,17 @@ void lane_step_shedder(struct lane *lane, int64_t boot_ms) NEEDS_LOCK(&lane->loc
     news->depth = (struct amount){ level.events, level.bytes };
     news->shed_ms = boot_ms - lane->shed_since_ms;
     lane->has_news = true;
+}
+
+/* Looks whether shedding starts or stops; what is new waits for whoever can tell it, and nothing
+ * newer takes its place. */
+void lane_step_shedder(struct lane *lane, int64_t boot_ms) NEEDS_LOCK(&lane->lock)
+{
+    if (lane->has_news)
+        return;
+    enum shed_change change = shedder_step(lane->shedder, boot_ms, lane_fill(lane));
+    if (change != SHED_SAME)
+        lane_note_shed(lane, change, boot_ms);
 }
 
 /* Asks the shedder, if the event may be shed. The probability with which the event is kept; 0:
@@ -177,6 +185,7 @@ static enum admission push_event(struct lane *lane, const struct event *event, s
         tally_add(&tally->admitted, event_bytes(event));
         return ADMITTED;
     case CLASS_OVER_SHARE:
+        classes_note_refused(lane->classes, class);
         tally_add(&tally->over_share, event_bytes(event));
         tally->why = FLOW_shed_class;
         return NOT_ADMITTED;
@@ -186,6 +195,7 @@ static enum admission push_event(struct lane *lane, const struct event *event, s
     lane->full_class = class;
     if (!is_bounded)
         return NO_ROOM;
+    classes_note_refused(lane->classes, class);
     tally_add(&tally->newest, event_bytes(event));
     tally->why = FLOW_shed_newest;
     return NOT_ADMITTED;
@@ -254,12 +264,14 @@ static void count_pass(struct lane *lane, const struct run_info *run, const stru
 
 void lane_take_news(struct lane *lane, struct lane_news *ret_news) NEEDS_LOCK(&lane->lock)
 {
-    if (!lane->has_news || ret_news == NULL)
+    if (!lane->has_news)
+        return;
+    lane->has_news = false;
+    if (ret_news == NULL)
         return;
     struct lane_examples examples = ret_news->examples;
     *ret_news = lane->news;
     ret_news->examples = examples;
-    lane->has_news = false;
 }
 
 static void add_example(struct lane_examples *examples, size_t at, enum flow why)
@@ -358,9 +370,11 @@ void lane_refuse(struct lane *lane, enum flow flow, const struct event *events, 
                  size_t count)
 {
     struct amount amount = { 0, 0 };
-    for (size_t i = from; i < count; i++)
-        tally_add(&amount, event_bytes(&events[i]));
     lock_take(&lane->lock);
+    for (size_t i = from; i < count; i++) {
+        tally_add(&amount, event_bytes(&events[i]));
+        classes_note_refused(lane->classes, lane_find_class(lane, &events[i], lane->now_ms));
+    }
     lane->passed = 0;
     lock_drop(&lane->lock);
     move_if_any(lane->config.books, flow, amount);
@@ -405,9 +419,10 @@ struct lane_level lane_level(struct lane *lane)
     return (struct lane_level){ level.events - held, level.bytes, level.oldest_boot_ms, fill };
 }
 
-struct piece *lane_gather(struct lane *lane, unsigned worker)
+struct piece *lane_gather(struct lane *lane, unsigned worker, int64_t boot_ms)
 {
     lock_take(&lane->lock);
+    lane_note_time(lane, boot_ms);
     struct piece *piece = classes_take(lane->classes, lane->now_ms);
     if (piece != NULL) {
         ledger_move_cell(lane->config.books, FLOW_gather, worker, piece->events, piece->bytes);
@@ -445,11 +460,13 @@ void lane_give_back(struct lane *lane, struct piece **piecep)
 
 /* ---- audits and the end ---- */
 
-void lane_tell_time(struct lane *lane, int64_t boot_ms)
+void lane_tell_time(struct lane *lane, int64_t boot_ms, struct lane_news *ret_news)
 {
     lock_take(&lane->lock);
     lane_note_time(lane, boot_ms);
     lane_step_shedder(lane, boot_ms);
+    if (ret_news != NULL)
+        lane_take_news(lane, ret_news);
     lock_drop(&lane->lock);
 }
 

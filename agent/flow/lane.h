@@ -83,13 +83,13 @@ struct lane_level {
 struct lane_level lane_level(struct lane *lane);
 
 /* The oldest piece, of the class whose turn it is, counted as gathered by that worker; or NULL. */
-struct piece *lane_gather(struct lane *lane, unsigned worker);
+struct piece *lane_gather(struct lane *lane, unsigned worker, int64_t boot_ms);
 /* The piece is done with: its memory is free for new events. */
 void lane_give_back(struct lane *lane, struct piece **piecep);
 
-/* What time it is, before each audit: shedding ends here too, where nothing is offered any more,
- * and the next offer brings the news. */
-void lane_tell_time(struct lane *lane, int64_t boot_ms);
+/* What time it is, before each audit: shedding ends here too, where nothing is offered any more.
+ * ret_news: as for lane_offer(), but with NULL the news wait for the next one who can tell them. */
+void lane_tell_time(struct lane *lane, int64_t boot_ms, struct lane_news *ret_news);
 /* Compares rings and books, reports numbers; gives memory of an empty lane back to the system. */
 void lane_audit(struct lane *lane);
 /* What became of each class since the last report; 0: the lane has none. */

@@ -10,6 +10,13 @@
 #include "event/resource.h"
 #include "flow/lane_state.h"
 
+/* Nothing else is in the lane, and none of it in a worker's hand: waiting would be no use. */
+static bool is_alone(const struct lane *lane) NEEDS_LOCK(&lane->lock)
+{
+    return classes_level(lane->classes).events == 0 &&
+           arena_lent(lane->arena) == classes_pieces(lane->classes);
+}
+
 void lane_parcel_open(struct lane *lane, int64_t boot_ms)
 {
     CHECK(lane->magic == LANE_MAGIC);
@@ -18,6 +25,9 @@ void lane_parcel_open(struct lane *lane, int64_t boot_ms)
     lane_note_time(lane, boot_ms);
     lane_step_shedder(lane, boot_ms);
     lane->parcel.is_open = true;
+    /* Nothing is pushed out for it, so one class may not take all there is. Where they wait for
+     * each other anyhow, or where nobody else is there, it may. */
+    lane->parcel.is_bounded = lane->config.overflow != LANE_BLOCK && !is_alone(lane);
     lane->parcel.admitted = lane->parcel.oversize = (struct amount){ 0, 0 };
     classes_open(lane->classes);
     lock_drop(&lane->lock);
@@ -27,13 +37,6 @@ static void add_amount(struct amount *amount, uint64_t bytes)
 {
     amount->events++;
     amount->bytes += bytes;
-}
-
-/* Nothing else is in the lane, and none of it in a worker's hand: waiting would be no use. */
-static bool is_alone(const struct lane *lane) NEEDS_LOCK(&lane->lock)
-{
-    return classes_level(lane->classes).events == 0 &&
-           arena_lent(lane->arena) == classes_pieces(lane->classes);
 }
 
 static enum lane_parcel add_event(struct lane *lane, const struct event *event,
@@ -51,8 +54,7 @@ static enum lane_parcel add_event(struct lane *lane, const struct event *event,
     if (event->resource != NULL)
         info.resource = event->resource;
     size_t class = lane_find_class(lane, event, run->boot_ms);
-    switch (classes_push(lane->classes, class, event, size, &info,
-                         lane->config.overflow == LANE_DROP_NEWEST)) {
+    switch (classes_push(lane->classes, class, event, size, &info, lane->parcel.is_bounded)) {
     case CLASS_PUSHED:
         add_amount(&lane->parcel.admitted, event_bytes(event));
         return LANE_FITS;

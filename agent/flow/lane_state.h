@@ -31,7 +31,7 @@ struct lane {
     uint64_t kept_bytes; /* by its reading, beside events */
     bool has_waiter;
     struct {
-        bool is_open;
+        bool is_open, is_bounded;
         bool kept_workers_waiting; /* they found only what is held back */
         struct amount admitted, oversize;
     } parcel;
@@ -40,6 +40,8 @@ struct lane {
 /* For lane_parcel.c. */
 void lane_note_time(struct lane *lane, int64_t boot_ms) NEEDS_LOCK(&lane->lock);
 void lane_step_shedder(struct lane *lane, int64_t boot_ms) NEEDS_LOCK(&lane->lock);
+void lane_note_shed(struct lane *lane, enum shed_change change, int64_t boot_ms)
+    NEEDS_LOCK(&lane->lock);
 bool lane_may_shed(const struct lane *lane, const struct event *event);
 size_t lane_find_class(struct lane *lane, const struct event *event, int64_t boot_ms)
     NEEDS_LOCK(&lane->lock);

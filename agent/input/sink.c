@@ -4,6 +4,7 @@
 #include "input/sink.h"
 
 #include "base/bell.h"
+#include "input/shed_lines.h"
 #include "ledger/metrics.h"
 
 #include <stdio.h>
@@ -129,16 +130,18 @@ static size_t process_part(struct sink *sink, struct amount *filtered, struct am
     return i;
 }
 
-static void tell_given_up(const struct sink *sink)
+static void tell_given_up(struct sink *sink)
 {
     for (size_t i = 0; i < sink->processor_count; i++) {
         const struct processor *plugin = sink->processors[i].plugin;
         uint64_t events =
             plugin->given_up == NULL ? 0 : plugin->given_up(sink->processors[i].state);
-        if (events > 0)
-            LOG(LOG_WARN, "pattern of a processor was given up at events", LS("input", sink->input),
-                LS("processor", plugin->type.name),
-                LS("why", "it takes too many steps; taken as no match"), LU("events", events));
+        if (events == 0)
+            continue;
+        sink_add(sink, SINK_PATTERNS_GIVEN_UP, events);
+        LOG(LOG_WARN, "pattern of a processor was given up at events", LS("input", sink->input),
+            LS("processor", plugin->type.name),
+            LS("why", "it takes too many steps; taken as no match"), LU("events", events));
     }
 }
 
@@ -172,38 +175,6 @@ void sink_count(struct sink *sink, enum flow flow, struct amount amount)
 
 /* ---- lanes ---- */
 
-/* "debug=120 info=40": of which severities it was. */
-static void write_bands(const struct lane_news *news, char *text, size_t room)
-{
-    size_t used = 0;
-
-    text[0] = '\0';
-    for (size_t i = 0; i < BANDS && used < room; i++) {
-        if (news->shed_by_band[i] > 0)
-            used += (size_t)snprintf(text + used, room - used, "%s%s=%llu", used == 0 ? "" : " ",
-                                     severity_bands[i], (unsigned long long)news->shed_by_band[i]);
-    }
-}
-
-void sink_tell_news(const struct sink *sink, size_t lane, const struct lane_news *news)
-{
-    const char *output = sink->lane_outputs[lane];
-    char bands[BANDS * 32];
-
-    write_bands(news, bands, sizeof(bands));
-    if (news->shed == SHED_STARTED)
-        LOG(LOG_INFO, "shedding started", LS("input", sink->input), LS("output", output),
-            LR("fill", news->fill), LU("events", news->depth.events),
-            LU("bytes", news->depth.bytes), LR("high", news->high), LR("low", news->low),
-            LR("keep", news->keep));
-    else if (news->shed == SHED_STOPPED)
-        LOG(LOG_INFO, "shedding stopped", LS("input", sink->input), LS("output", output),
-            LR("fill", news->fill), LU("events", news->depth.events),
-            LU("bytes", news->depth.bytes), LR("high", news->high), LR("low", news->low),
-            LU("shed_events", news->shed_amount.events), LU("shed_bytes", news->shed_amount.bytes),
-            LS("shed_by_severity", bands), LI("after_ms", news->shed_ms));
-}
-
 /* false: do not wait any longer. */
 static bool wait_for_room(struct sink *sink, int64_t deadline_ms)
 {
@@ -236,6 +207,7 @@ static void offer_to_lane(struct sink *sink, size_t lane, const struct run_info 
 
     for (;;) {
         at = lane_offer(sink->lanes[lane], sink->events, at, sink->count, run, &news);
+        shed_lines_write(sink->input, sink->lane_outputs[lane], &news); /* the wait may be long */
         if (at == sink->count)
             break;
         atomic_store(&sink->is_offering, true);
@@ -244,7 +216,6 @@ static void offer_to_lane(struct sink *sink, size_t lane, const struct run_info 
             break;
     }
     atomic_store(&sink->is_offering, false);
-    sink_tell_news(sink, lane, &news);
     for (size_t i = 0; i < news.examples.count; i++)
         show_shed(sink, lane, news.examples.items[i].why, news.examples.items[i].at, 1);
     if (at == sink->count)
@@ -441,6 +412,7 @@ static const enum number number_of[SINK_NUMBERS] = {
     [SINK_LINES] = NUMBER_lines,
     [SINK_LINES_TRUNCATED] = NUMBER_lines_truncated,
     [SINK_LINES_UNPARSED] = NUMBER_lines_unparsed,
+    [SINK_PATTERNS_GIVEN_UP] = NUMBER_patterns_given_up,
     [SINK_EVENTS_ENDED] = NUMBER_events_ended,
     [SINK_SAMPLES] = NUMBER_samples,
     [SINK_SAMPLES_OVERFLOWED] = NUMBER_samples_overflowed,

@@ -73,7 +73,6 @@ void sink_show(const struct sink *sink, enum tap_stage stage);
 void sink_process(struct sink *sink, struct amount *filtered, struct amount *malformed,
                   void (*put)(struct sink *sink));
 void sink_count(struct sink *sink, enum flow flow, struct amount amount);
-void sink_tell_news(const struct sink *sink, size_t lane, const struct lane_news *news);
 
 bool sink_init(struct sink *sink, struct err *err); /* allocates events and scratch */
 void sink_fini(struct sink *sink);

@@ -4,6 +4,7 @@
  * cannot fail. What processors drop is counted at the end too: of a parcel that is not taken
  * nothing is counted, its sender has it still. */
 #include "base/check.h"
+#include "input/shed_lines.h"
 #include "input/sink.h"
 
 bool sink_parcel_begin(struct sink *sink, uint64_t id)
@@ -85,7 +86,7 @@ enum parcel sink_parcel_end(struct sink *sink, bool keep, uint64_t *ret_refused)
         uint64_t in_lane = lane_parcel_close(sink->lanes[i], parcel->receipt, keep,
                                              parcel->verdict == PARCEL_FULL, &news);
         oversize = in_lane > oversize ? in_lane : oversize;
-        sink_tell_news(sink, i, &news);
+        shed_lines_write(sink->input, sink->lane_outputs[i], &news);
     }
     if (keep) {
         sink_count(sink, FLOW_filter, parcel->filtered);

@@ -67,11 +67,14 @@ ENDED_BY_TIMEOUT = {"hang", "stall_head", "stall_body", "drip"}
 def test_nothing_is_lost_while_it_misbehaves_and_heals(rig, fault):
     receiver = rig.receiver()
     # Those that end only by the timeout, not so often.
-    receiver.replies(*[FAULTS[fault]] * (2 if FAULTS[fault].how in ENDED_BY_TIMEOUT else 4))
+    faults = 2 if FAULTS[fault].how in ENDED_BY_TIMEOUT else 4
+    receiver.replies(*[FAULTS[fault]] * faults)
     agent = make(rig, receiver, timeout="500ms").start_piped()
     agent.feed(lines(0, COUNT))
     check_all_came(agent, receiver)
     assert agent.log.find(level="error") == []
+    came = [request.key for request in receiver.requests if request.whole]
+    assert len(came) - len(set(came)) <= faults, "more batches came twice than answers were lost"
 
 
 def test_an_endless_2xx_answer_counts_as_delivered_and_is_not_read_without_end(rig):

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from rig.lines import check_exact, lines, numbers
+from rig.lines import check_exact, line, lines, numbers
+from rig.listening import connect
 from rig.receiver import Reply
 from rig.waiting import wait_until
 
@@ -140,7 +141,11 @@ def test_shedding_keeps_a_known_share_and_says_its_weight(rig):
         agent.feed(lines(first, 500, bytes_=100))
     agent.wait_metric(COUNT, "spillway_lines_total")
     agent.wait_log(msg="shedding started", input="app", output="main")
+    receiver.release()
+    stopped = agent.wait_log(msg="shedding stopped", input="app", output="main")  # nothing comes any more
     lane = heal(agent, receiver)
+    assert float(stopped["fill"]) <= float(stopped["low"]) == 0.1
+    assert int(stopped["shed_events"]) == lane.shed_sample
     assert lane.received == COUNT and lane.delivered + lane.dropped == COUNT
     weights = [event.get("attributes", {}).get("sampling.weight", 1) for event in receiver.events()]
     sampled = [weight for weight in weights if weight != 1]
@@ -167,6 +172,61 @@ def test_by_key_all_lines_of_a_key_are_kept_or_none(rig):
     assert set(counts.values()) == {times} and lane.dropped == lane.shed_sample
     assert 0.2 * keys < len(counts) < 0.3 * keys
     assert {event["attributes"]["sampling.weight"] for event in kept} == {4}
+
+
+def test_by_severity_errors_are_kept_longest(rig):
+    receiver = rig.receiver()
+    receiver.hold()
+    agent = rig.agent({"app": {"type": "syslog", "listen": ["tcp://127.0.0.1:0"],
+                               "lane": {"capacity": "2MiB", "overflow": "drop_newest",
+                                        "shed": {"high": "10%", "low": "1%", "mode": "severity",
+                                                 "severity": {"debug": "10%", "info": "20%"}}}}},
+                      {"main": rig.http(receiver, batch={"max_bytes": "16KiB"},
+                                        compression="none", concurrency={"max": 1})},
+                      memory_limit="16MiB", report_interval="1s").start()
+    priorities = {"debug": 7, "info": 6, "warn": 4, "error": 3}  # of user, 1
+    each = 1000
+    with connect(agent, "tcp") as sender:
+        sender.sendall(b"".join(b"<14>fill: %s\n" % (b"x" * 400) for _ in range(each)))
+        agent.wait_log(msg="shedding started", input="app", output="main")
+        sender.sendall("".join(f"<{8 + priority}>app: {name}.{n}\n" for n in range(each)
+                               for name, priority in priorities.items()).encode())
+        agent.wait_metric(each * (1 + len(priorities)), "spillway_lines_total")
+        receiver.release()
+        stopped = agent.wait_log(msg="shedding stopped", input="app", output="main")
+    lane = agent.stop().agree_with(receiver).lane()
+    kept = {name: [event for event in receiver.events() if event["body"].startswith(f"{name}.")]
+            for name in priorities}
+    assert len(kept["error"]) == each, "an error was shed"
+    assert 50 < len(kept["debug"]) < 150 < len(kept["info"]) < 260 < 400 < len(kept["warn"]) < 600
+    weight = {name: {event["attributes"].get("sampling.weight", 1) for event in events}
+              for name, events in kept.items()}
+    assert weight == {"debug": {10}, "info": {5}, "warn": {2}, "error": {1}}
+    assert lane.dropped == lane.shed_sample == int(stopped["shed_events"])
+    shed = dict(part.split("=") for part in stopped["shed_by_severity"].split())
+    assert int(shed["debug"]) == each - len(kept["debug"]) and "error" not in shed
+
+
+def test_the_largest_events_go_first(rig):
+    receiver, agent = overload(rig, {"capacity": "2MiB", "overflow": "drop_newest",
+                                     "shed": {"high": "30%", "low": "1%", "keep": "40%",
+                                              "mode": "largest"}})
+    fed = 0
+    for fed in range(0, 12000, 100):  # one in four is large, and they are most of the bytes
+        agent.feed([line(fed + n, "large" if n % 4 == 0 else "small", 900 if n % 4 == 0 else 50)
+                    for n in range(100)])
+    fed += 100
+    agent.wait_metric(fed, "spillway_lines_total")
+    agent.wait_log(msg="shedding started", input="app", output="main")
+    lane = heal(agent, receiver)
+    weights = {run: [event.get("attributes", {}).get("sampling.weight", 1)
+                     for event in receiver.events() if event["body"].startswith(run)]
+               for run in ("large", "small")}
+    assert lane.dropped == lane.shed_sample > 0
+    assert len(weights["small"]) == sum(weights["small"]) == fed * 3 // 4, "a small one was shed"
+    assert max(weights["large"]) > 2
+    off = sum(weight * (weight - 1) for weight in weights["large"]) ** 0.5  # one standard deviation
+    assert abs(sum(weights["large"]) - fed // 4) < 10 * off
 
 
 def test_adaptive_shedding_holds_the_lane_between_the_marks_and_ends_by_itself(rig):

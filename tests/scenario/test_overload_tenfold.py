@@ -28,6 +28,16 @@ POLICIES = {
                {"shed_sample"}),
     "keep_10": ({"overflow": "drop_oldest", "shed": {"high": "60%", "low": "30%", "keep": "10%"}},
                 {"shed_sample", "evict_oldest"}),
+    "adaptive": ({"overflow": "drop_newest", "shed": {"keep": "adaptive"}},
+                 {"shed_sample", "shed_newest"}),
+    "severity": ({"overflow": "drop_newest", "shed": {"mode": "severity", "keep": "adaptive"}},
+                 {"shed_sample", "shed_newest"}),
+    "key": ({"overflow": "drop_newest", "shed": {"mode": "key", "key": "body", "keep": "adaptive"}},
+            {"shed_sample", "shed_newest"}),
+    "largest": ({"overflow": "drop_newest", "shed": {"mode": "largest", "keep": "adaptive"}},
+                {"shed_sample", "shed_newest"}),
+    "noisiest": ({"overflow": "drop_newest", "shed": {"mode": "noisiest", "keep": "adaptive"},
+                  "classes": {"by": "severity"}}, {"shed_sample", "shed_newest", "shed_class"}),
 }
 
 
@@ -50,6 +60,14 @@ class Flood(threading.Thread):
                 self.count += len(some)
             else:
                 time.sleep(0.005)
+
+
+def check_weights(receiver, books):
+    """If nothing but sampling took any, those that came say how many there were: ten deviations of it."""
+    weights = [event.get("attributes", {}).get("sampling.weight", 1) for event in receiver.events()]
+    if books.dropped == books.shed_sample and max(weights) > 1:
+        off = sum(weight * (weight - 1) for weight in weights) ** 0.5
+        assert abs(sum(weights) - books.received) < 10 * off
 
 
 def overload(rig, policy, seconds):
@@ -75,6 +93,8 @@ def overload(rig, policy, seconds):
     assert books.received == flood.count and books.dropped == flood.count - len(came)
     assert books.dropped == sum(books.fields.get(reason, 0) for reason in reasons)
     assert (books.dropped > 0) == bool(reasons)
+    if policy != "keep_0":
+        check_weights(receiver, books)
     if not is_sanitized() and policy != "block":
         assert flood.count >= 5 * taken, f"{flood.count} came, {taken} were taken: no overload"
     return books

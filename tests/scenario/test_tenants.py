@@ -133,6 +133,40 @@ def test_the_noisiest_is_shed_and_counts_stay_right(rig):
         assert numbers(receiver.bodies(), name) == list(range(ROUNDS * EACH))
 
 
+def test_a_backlog_is_read_by_weight_and_each_class_says_how_long_it_waited(rig):
+    """Both tenants want all of the lane: what it holds, and what is read of it, is three to one."""
+    receiver = rig.receiver()
+    receiver.hold()
+    agent = rig.agent({"apps": rig.tail("*.log", max_line_bytes="4KiB",
+                                        lane={"capacity": "8MiB", "overflow": "drop_oldest",
+                                              "classes": {"by": "resource.log.file.name", "max": 255,
+                                                          "weights": {"gold.log": 3}}})},
+                      {"main": rig.http(receiver, compression="none", concurrency={"max": 1},
+                                        batch={"max_bytes": "64KiB", "max_wait": "50ms"})},
+                      memory_limit="16MiB", report_interval="10m").start()
+    for first in range(0, 10000, 500):
+        for name in ("gold", "base"):
+            append_lines(rig.folder / f"{name}.log", first, 500, run=name, bytes_=1000)
+    agent.wait_metric(20000, "spillway_lines_total")
+    since = time.monotonic()
+    in_ring = int(agent.metrics().get("spillway_stock_events", account="ring"))
+    time.sleep(1)  # this is what is measured: nothing comes and nothing is read
+    waited = time.monotonic() - since
+    receiver.release()
+    lane = finish(receiver, agent)
+    assert lane.received == 20000 and lane.dropped == lane.evict_oldest > 0
+    read = ["gold" in body[:4] for body in receiver.bodies()][-in_ring:]
+    begins = [at for at in range(1, len(read)) if read[at - 1] and not read[at]]  # a round, by base
+    assert len(begins) > 50
+    rounds = read[begins[0]:begins[-1]]
+    share = sum(rounds) / len(rounds)
+    longest_s = {name: longest(agent, f"{name}.log") / 1000 for name in ("gold", "base")}
+    print(f"gold has {share:.4f} of {len(rounds)} events; longest waits {longest_s}")
+    assert 0.98 * 0.75 < share < 1.02 * 0.75
+    assert 0.98 * 0.25 < 1 - share < 1.02 * 0.25
+    assert min(longest_s.values()) > waited, "a wait that was not told"
+
+
 def test_check_says_who_shares_and_who_sheds(rig):
     shown = subprocess.run([BINARY, "check", "-c", str(EXAMPLES / "tenants.yaml")],
                            capture_output=True, text=True, check=True).stdout

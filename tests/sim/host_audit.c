@@ -152,7 +152,7 @@ static void audit_outlet(struct outlet *outlet)
         batcher_audit(outlet->workers[i].batcher);
     for (unsigned i = 0; i < outlet->source_count; i++) {
         if (outlet->host->step % ALL_EVERY == 0)
-            lane_tell_time(outlet->sources[i].lane, outlet->host->boot_ms);
+            lane_tell_time(outlet->sources[i].lane, outlet->host->boot_ms, NULL);
         lane_audit(outlet->sources[i].lane);
     }
     audit_memory(outlet);

@@ -20,6 +20,9 @@ struct fixture {
     int64_t now_ms;
 };
 
+static size_t lane_pieces = PIECES; /* of the next fixture, and the weight of its first lane */
+static uint64_t files_weight = 1;
+
 static void ignore(void *context)
 {
     (void)context;
@@ -56,11 +59,11 @@ static void open_fixture(struct fixture *f, size_t max_bytes, uint64_t max_event
     f->feed.full_events = max_events;
     f->receipts = receipts_new(NULL, NULL);
     for (int i = 0; i < LANES; i++) {
-        struct lane_config config = { .capacity_bytes = PIECE * PIECES,
+        struct lane_config config = { .capacity_bytes = PIECE * lane_pieces,
                                       .piece_bytes = PIECE,
                                       .overflow = LANE_DROP_OLDEST,
                                       .shed = { .high = 1 },
-                                      .weight = 1,
+                                      .weight = i == FILES ? files_weight : 1,
                                       .books = f->rig.lanes[i == FILES ? 0 : RIG_LANES - 1],
                                       .feed = &f->feed,
                                       .on_room = ignore };
@@ -297,6 +300,34 @@ static void a_batch_of_several_lanes_is_as_old_as_its_oldest_event(void **unused
     close_fixture(&f);
 }
 
+/* Both are never empty. More batches than one worker's turn is long. */
+static void lanes_that_want_all_of_an_output_share_it_by_weight(void **unused)
+{
+    (void)unused;
+    struct fixture f;
+    uint64_t events[LANES] = { 0 };
+    lane_pieces = 64;
+    files_weight = 3;
+    open_fixture(&f, 64 * 1024, 1 << 20);
+    for (int i = 0; i < 512; i++) {
+        for (int lane = 0; lane < LANES; lane++)
+            offer(&f, lane, NULL, 60, 1000);
+        struct batch *batch = seal(&f);
+        for (size_t run = 0; run < batch->run_count; run++)
+            events[batch->runs[run].books == lane_books(f.lanes[FILES]) ? FILES : SOCKET] +=
+                batch->runs[run].events;
+        permit_release(&batch->permit);
+        batch_free(&batch);
+    }
+    double share = (double)events[FILES] / (double)(events[FILES] + events[SOCKET]);
+    print_message("share %.4f of %llu events\n", share,
+                  (unsigned long long)(events[FILES] + events[SOCKET]));
+    assert_true(share > 0.75 * 0.98 && share < 0.75 * 1.02);
+    close_fixture(&f);
+    lane_pieces = PIECES;
+    files_weight = 1;
+}
+
 static void a_piece_in_hand_does_not_hide_an_older_event_in_another_lane(void **unused)
 {
     (void)unused;
@@ -403,6 +434,7 @@ int main(void)
         cmocka_unit_test(an_encoded_batch_waits_for_its_memory_as_it_is),
         cmocka_unit_test(a_batch_carries_its_runs_in_order_and_the_rest_of_a_piece_is_the_next),
         cmocka_unit_test(a_batch_of_several_lanes_is_as_old_as_its_oldest_event),
+        cmocka_unit_test(lanes_that_want_all_of_an_output_share_it_by_weight),
         cmocka_unit_test(a_piece_in_hand_does_not_hide_an_older_event_in_another_lane),
         cmocka_unit_test(more_runs_than_a_batch_has_room_for_go_into_the_next),
         cmocka_unit_test(an_event_over_the_limit_is_counted_and_its_receipt_let_go),

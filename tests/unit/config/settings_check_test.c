@@ -80,6 +80,17 @@ static void options_that_contradict_each_other_are_told(void **unused)
         { "  myprint:\n    type: print\n",
           "  two:\n    type: post\n    url: http://a/\n    dead_letter: {path: /tmp/my.dead}\n",
           "outputs.two.dead_letter.path: output 'mymain' has the same file" },
+        { "  myprint:\n    type: print\n",
+          "  two:\n    type: post\n    url: http://a/\n    dead_letter: {path: /tmp/my.dead.1}\n",
+          "outputs.two.dead_letter.path: output 'mymain' has the same file, or PATH.1 of it" },
+        { "  myprint:\n    type: print\n",
+          "  two:\n    type: post\n    url: http://a/\n    dead_letter: {path: "
+          "/tmp//my.dead.1.1}\n",
+          NULL },
+        { "/tmp/my.dead, max_bytes: 1MiB}\n",
+          "/tmp/a.1, max_bytes: 1MiB}\n  two: {type: post, url: http://a/, inputs: mylogs, "
+          "dead_letter: {path: /tmp/a}}\n  three:\n    type: print\n",
+          "outputs.two.dead_letter.path: output 'mymain' has the same file, or PATH.1 of it" },
         { "type: gauge\n    interval: 30s\n    collect: [cpu]\n", "type: pipe\n    interval: 30s\n",
           "a.yaml:25:15: inputs.mygauge.interval: 'pipe' does not sample" },
     };

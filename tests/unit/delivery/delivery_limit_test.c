@@ -126,28 +126,12 @@ static void latency_is_learnt_from_what_was_taken_over_a_connection_that_was_the
     close_scene(&scene);
 }
 
-static void a_drain_keeps_to_the_limit(void **unused)
-{
-    (void)unused;
-    struct scene scene;
-    open_scene(&scene, &defaults);
-    put(&scene, 1);
-    put(&scene, 1);
-    struct batch *first = launch(&scene);
-    delivery_drain(scene.delivery, scene.now_ms);
-    assert_int_equal(expect_wait(&scene), 0);
-    answer(&scene, first, VERDICT_SENT, -1);
-    (void)launch(&scene);
-    close_scene(&scene);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_answer_raises_halves_or_leaves_the_limit),
         cmocka_unit_test(when_the_breaker_closes_the_limit_begins_again_at_the_least),
         cmocka_unit_test(latency_is_learnt_from_what_was_taken_over_a_connection_that_was_there),
-        cmocka_unit_test(a_drain_keeps_to_the_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -315,6 +315,24 @@ static void a_refusal_by_an_endpoint_that_never_took_a_batch_holds_the_data(void
     close_scene(&scene);
 }
 
+/* A reload may give another address: that it refuses all of it says nothing of the events. */
+static void after_a_change_the_endpoint_is_another_and_has_nothing_refused_yet(void **unused)
+{
+    (void)unused;
+    struct scene scene;
+    open_scene(&scene, &defaults);
+    deliver_one(&scene);
+    delivery_change(scene.delivery, &defaults);
+    put(&scene, 1);
+    answer(&scene, launch(&scene), VERDICT_REJECTED, -1);
+    assert_int_equal(rig_flow(&scene.rig, FLOW_refuse), 0);
+    assert_int_equal(numbers_get(scene.rig.numbers, NUMBER_breaker_state), 2);
+    scene.now_ms = expect_wait(&scene);
+    answer(&scene, launch(&scene), VERDICT_SENT, -1);
+    assert_int_equal(rig_flow(&scene.rig, FLOW_deliver), 2);
+    close_scene(&scene);
+}
+
 static void a_drain_skips_backoff_and_pauses_and_tries_again_at_short_intervals(void **unused)
 {
     (void)unused;
@@ -350,7 +368,7 @@ static void a_drain_probes_an_open_breaker_at_once_and_on_success_everything_goe
     assert_true(expect_wait(&scene) > scene.now_ms + 1000);
     assert_false(delivery_wants_batches(scene.delivery, scene.now_ms));
     delivery_drain(scene.delivery, scene.now_ms);
-    assert_true(delivery_wants_batches(scene.delivery, scene.now_ms));
+    assert_true(delivery_wants_batches(scene.delivery, scene.now_ms)); /* what is in the lanes */
     answer(&scene, launch(&scene), VERDICT_HOLD, -1);
     int64_t until_ms = expect_wait(&scene);
     assert_in_range(until_ms - scene.now_ms, 1, 1000);
@@ -358,6 +376,51 @@ static void a_drain_probes_an_open_breaker_at_once_and_on_success_everything_goe
     for (int i = 0; i < 3; i++)
         answer(&scene, launch(&scene), VERDICT_SENT, -1);
     assert_true(delivery_is_empty(scene.delivery));
+    close_scene(&scene);
+}
+
+static void a_drain_needs_no_tokens_and_keeps_to_the_limit(void **unused)
+{
+    (void)unused;
+    struct scene scene;
+    struct delivery_config config = defaults;
+    struct batch *first;
+    struct step step;
+
+    config.concurrency_min = 2;
+    config.retry_base_ms = config.retry_cap_ms = 1;
+    open_scene(&scene, &config);
+    put(&scene, 1);
+    put(&scene, 1);
+    for (first = launch(&scene); (step = next(&scene)).kind == STEP_SEND; first = launch(&scene)) {
+        answer(&scene, first, VERDICT_BUSY, -1);
+        answer(&scene, step.batch, VERDICT_BUSY, -1);
+        scene.now_ms += 2;
+    }
+    assert_true(step.until_ms > scene.now_ms + 1000); /* no token is left */
+    delivery_drain(scene.delivery, scene.now_ms);
+    (void)launch(&scene);
+    put(&scene, 1);
+    assert_int_equal(expect_wait(&scene), 0);
+    close_scene(&scene);
+}
+
+static void in_a_drain_a_batch_that_could_not_be_split_is_soon_tried_again(void **unused)
+{
+    (void)unused;
+    struct scene scene;
+    struct delivery_config config = defaults;
+
+    config.retry_base_ms = config.retry_cap_ms = 600000;
+    open_scene(&scene, &config);
+    deliver_one(&scene);
+    put(&scene, 2);
+    answer(&scene, launch(&scene), VERDICT_TOO_LARGE, -1);
+    delivery_drain(scene.delivery, scene.now_ms);
+    struct batch *batch = delivery_take_split(scene.delivery);
+    assert_non_null(batch);
+    delivery_put_halves(scene.delivery, &batch, NULL, scene.now_ms);
+    assert_in_range(expect_wait(&scene) - scene.now_ms, 1, 1000);
     close_scene(&scene);
 }
 
@@ -378,8 +441,11 @@ int main(void)
         cmocka_unit_test(with_nothing_left_to_probe_with_a_new_batch_is_wanted_after_the_rest),
         cmocka_unit_test(a_reused_connection_that_was_dead_costs_one_repetition_and_no_blame),
         cmocka_unit_test(a_refusal_by_an_endpoint_that_never_took_a_batch_holds_the_data),
+        cmocka_unit_test(after_a_change_the_endpoint_is_another_and_has_nothing_refused_yet),
         cmocka_unit_test(a_drain_skips_backoff_and_pauses_and_tries_again_at_short_intervals),
         cmocka_unit_test(a_drain_probes_an_open_breaker_at_once_and_on_success_everything_goes),
+        cmocka_unit_test(a_drain_needs_no_tokens_and_keeps_to_the_limit),
+        cmocka_unit_test(in_a_drain_a_batch_that_could_not_be_split_is_soon_tried_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -138,16 +138,6 @@ static void what_was_never_tried_goes_past_a_retry_that_waits_for_a_token(void *
     close_scene(&scene);
 }
 
-static void a_drain_needs_no_tokens(void **unused)
-{
-    (void)unused;
-    struct scene scene;
-    (void)use_up_tokens(&scene);
-    delivery_drain(scene.delivery, scene.now_ms);
-    assert_int_equal(launch(&scene)->sequence, 2);
-    close_scene(&scene);
-}
-
 /* Of a retry, too: what it repeats was paid for. */
 static void the_repetition_after_a_dead_connection_costs_no_token(void **unused)
 {
@@ -249,7 +239,6 @@ int main(void)
         cmocka_unit_test(a_pause_of_nothing_is_no_leave_to_try_again_at_once),
         cmocka_unit_test(a_probe_waits_for_the_end_of_a_pause),
         cmocka_unit_test(what_was_never_tried_goes_past_a_retry_that_waits_for_a_token),
-        cmocka_unit_test(a_drain_needs_no_tokens),
         cmocka_unit_test(the_repetition_after_a_dead_connection_costs_no_token),
         cmocka_unit_test(the_repetition_after_a_dead_connection_goes_before_all_others),
         cmocka_unit_test(what_is_on_hold_starts_no_request),

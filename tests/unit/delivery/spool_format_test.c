@@ -3,6 +3,7 @@
 
 #include "base/auto.h"
 #include "delivery/rig.h"
+#include "plugins/plugin.h"
 
 static const struct spool_stamp stamp = { .boot_ms = 5000,
                                           .real_ms = 1700000000000,
@@ -17,7 +18,8 @@ static struct batch *mixed_batch(struct rig *rig)
     rig_add_run(rig, batch, 2, NULL, 5);
     rig_add_run(rig, batch, 0, NULL, 6);
     batch->oldest_boot_ms = 2000;
-    batch->compression = 1;
+    batch->encoding = ENCODE_JSON_ARRAY;
+    batch->compression = COMPRESS_GZIP;
     return batch;
 }
 
@@ -62,7 +64,8 @@ static void a_record_is_read_as_it_was_written(void **unused)
     assert_int_equal(record.oldest_boot_ms, 2000);
     assert_int_equal(record.age_ms, 3000);
     assert_int_equal(record.written_real_ms, 1700000000000);
-    assert_int_equal(record.compression, 1);
+    assert_int_equal(record.encoding, ENCODE_JSON_ARRAY);
+    assert_int_equal(record.compression, COMPRESS_GZIP);
     assert_false(record.is_done);
     assert_true(slice_equals(record.key, slice_of(written.batch->key)));
     assert_true(spool_body_is_whole(&record, written.batch->body));

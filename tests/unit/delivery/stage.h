@@ -39,7 +39,6 @@ static inline void start_sender_with(struct stage *stage, const struct output *p
                                     .plugin = plugin,
                                     .state = stage,
                                     .agent_id = "agent",
-                                    .encoding = ENCODE_NDJSON,
                                     .numbers = stage->rig.numbers,
                                     .workers = &stage->workers,
                                     .delivery = *delivery };
@@ -56,7 +55,8 @@ static inline void start_sender(struct stage *stage, const struct output *plugin
 
 static inline void close_stage(struct stage *stage)
 {
-    sender_stop(stage->sender);
+    sender_begin_stop(stage->sender);
+    sender_end_stop(stage->sender);
     sender_audit(stage->sender);
     assert_int_equal(rig_difference(&stage->rig), 0);
     assert_true(sender_is_empty(stage->sender));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test.h"
 
+#include "event/record.h"
 #include "flow/classes.h"
 
 #include <stdio.h>
@@ -150,6 +151,48 @@ static void thousands_of_names_come_and_go(void **unused)
     unmake(classes);
 }
 
+/* Longer than what a report shows of a name: the ids of containers are. */
+static void a_long_name_has_its_weight_too(void **unused)
+{
+    (void)unused;
+    static const char id[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    static const struct class_weight weights[] = { { id, 3 } };
+    struct run_info run = { .boot_ms = 1 };
+    static char body[5000];
+    struct one one;
+    uint64_t taken[2] = { 0 };
+    bool is_new;
+    _Static_assert(sizeof(id) > CLASS_NAME_BYTES, "it is cut");
+    arena = arena_new((size_t)PIECE * 16, PIECE);
+    struct classes *classes = classes_new(&(struct classes_config){ .by = CLASS_BY_FIELD,
+                                                                    .field = "tenant",
+                                                                    .max = 3,
+                                                                    .weights = weights,
+                                                                    .weight_count = 1 },
+                                          arena);
+    const char *tenants[] = { id, "b" };
+    for (size_t i = 0; i < 2; i++) {
+        size_t class = find(classes, tenants[i], 1, &is_new);
+        struct event *event = of_tenant(&one, tenants[i]);
+        event->body = (struct slice){ body, sizeof(body) };
+        do
+            assert_int_equal(classes_push(classes, class, event, record_size(event), &run, false),
+                             CLASS_PUSHED);
+        while (arena_lent(arena) < 8 * (i + 1));
+    }
+    for (int turn = 0; turn < 8; turn++) {
+        struct piece *piece = classes_take(classes, 1);
+        struct piece_reader reader = { .piece = piece };
+        struct attribute attributes[2];
+        struct event event;
+        (void)record_read(piece_next(&reader), &event, attributes, 2);
+        taken[attributes[0].value.text.bytes == 1]++;
+        arena_give(arena, piece);
+    }
+    assert_true(taken[0] >= 5 && taken[1] >= 1); /* three to one */
+    unmake(classes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +201,7 @@ int main(void)
         cmocka_unit_test(the_table_is_bounded_and_the_rest_goes_with_the_others),
         cmocka_unit_test(an_idle_class_that_is_empty_is_reclaimed_the_longest_unseen_first),
         cmocka_unit_test(thousands_of_names_come_and_go),
+        cmocka_unit_test(a_long_name_has_its_weight_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,7 +36,7 @@ static void take_numbered(struct lane *lane, int first, int count)
 {
     struct attribute attributes[4];
     int next = first;
-    for (struct piece *piece; (piece = lane_gather(lane, 0)) != NULL;) {
+    for (struct piece *piece; (piece = lane_gather(lane, 0, 0)) != NULL;) {
         struct piece_reader reader = { .piece = piece };
         for (const char *record; (record = piece_next(&reader)) != NULL;) {
             struct event event;
@@ -82,7 +82,7 @@ static void a_piece_that_a_worker_has_in_hand_goes_back_to_where_it_is_from(void
     struct lane *lane = make_lane(LANE_BLOCK, no_shedding, false);
     (void)unused;
     offer_numbered(lane, NULL, 0, 200);
-    struct piece *piece = lane_gather(lane, 0);
+    struct piece *piece = lane_gather(lane, 0, 0);
     assert_non_null(piece);
     struct lane_config config = config_like(lane, 2 * PIECES, CLASS_BY_NOTHING);
     for (int i = 0; i < 3; i++) {
@@ -107,6 +107,7 @@ static void what_does_not_fit_is_told_before_and_counted_if_it_is_done_all_the_s
     struct amount dropped = lane_commit(lane, &change);
     assert_true(dropped.events > 0);
     assert_int_equal(ledger_flow(lane_books(lane), FLOW_reload_drop).events, dropped.events);
+    assert_int_equal(ledger_flow(lane_books(lane), FLOW_reload_drop).bytes, dropped.bytes);
     assert_int_equal(lane_level(lane).events, 1000 - dropped.events);
     assert_balance(lane, 1000);
     empty_lane(lane);
@@ -141,7 +142,7 @@ static uint64_t shed_under_load(struct lane *lane)
     struct run_info run = { .boot_ms = 1000 };
     fill_events(events, 200);
     for (int step = 0; step < 200; step++, run.boot_ms += 100) {
-        struct piece *piece = lane_gather(lane, 0);
+        struct piece *piece = lane_gather(lane, 0, 0);
         if (piece != NULL)
             lane_give_back(lane, &piece);
         (void)lane_offer(lane, events, 0, 200, &run, NULL);

@@ -3,6 +3,7 @@
  */
 #include "test.h"
 
+#include "flow/lane_parcel.h"
 #include "lane_rig.h"
 
 #include <math.h>
@@ -41,7 +42,7 @@ static void read_pieces(struct town *town)
 {
     town->owed += (double)town->read_bytes;
     while (town->owed > 0) {
-        struct piece *piece = lane_gather(town->lane, 0);
+        struct piece *piece = lane_gather(town->lane, 0, 0);
         if (piece == NULL) {
             town->owed = 0;
             return;
@@ -258,6 +259,135 @@ static void the_noisiest_class_is_sampled_and_the_others_are_whole(void **unused
     leave(&town);
 }
 
+static struct class_report report_now(struct lane *lane, int64_t boot_ms, const char *name)
+{
+    struct class_report reports[32];
+    size_t count = lane_report_classes(lane, boot_ms, reports, 32);
+
+    return report_of(reports, count, name);
+}
+
+static struct lane *make_by_severity(enum lane_overflow overflow)
+{
+    lane_pieces = PIECES;
+    return make_lane_with(overflow, no_shedding, false,
+                          (struct classes_config){ .by = CLASS_BY_SEVERITY });
+}
+
+/* A worker that was held up for long: nothing was offered meanwhile, and no report made. */
+static void how_long_a_class_waited_is_known_when_it_is_read(void **unused)
+{
+    (void)unused;
+    struct lane *lane = make_by_severity(LANE_BLOCK);
+    struct event event;
+    fill_events(&event, 1);
+    for (int64_t second = 1; second < 4; second++) {
+        event.severity = second < 2 ? 9 : 17;
+        (void)lane_offer(lane, &event, 0, 1, &(struct run_info){ .boot_ms = second * 1000 }, NULL);
+    }
+    for (int64_t boot_ms = 10000; boot_ms < 12000; boot_ms += 1000) {
+        struct piece *piece = lane_gather(lane, 0, boot_ms);
+        lane_give_back(lane, &piece);
+    }
+    struct class_report reports[32];
+    size_t count = lane_report_classes(lane, 60000, reports, 32);
+    assert_int_equal(count, 2);
+    assert_int_equal(report_of(reports, count, "info").longest_wait_ms, 9000);
+    assert_int_equal(report_of(reports, count, "error").longest_wait_ms, 9000);
+    lane_free(&lane);
+}
+
+static void whatever_a_full_lane_turns_away_is_told_of_its_class(void **unused)
+{
+    (void)unused;
+    for (int overflow = LANE_BLOCK; overflow <= LANE_DROP_NEWEST; overflow++) {
+        struct lane *lane = make_by_severity((enum lane_overflow)overflow);
+        struct books *books = lane_books(lane);
+        struct run_info run = { .boot_ms = 1000 };
+        struct event events[BANDS];
+        struct piece *hand[PIECES];
+        fill_events(events, BANDS);
+        for (size_t i = 0; i < BANDS; i++)
+            events[i].severity = (uint8_t)(1 + 4 * i);
+        (void)lane_offer(lane, events, 0, BANDS - 1, &run, NULL); /* a piece for each but one */
+        for (size_t i = 0; i < BANDS - 1; i++)
+            hand[i] = lane_gather(lane, 0, 1000);
+        (void)lane_offer(lane, events, 0, 3, &run, NULL);
+        for (size_t i = BANDS - 1; i < PIECES; i++)
+            hand[i] = lane_gather(lane, 0, 1000);
+        size_t at = lane_offer(lane, events, 4, 6, &run, NULL); /* all are in hand */
+        lane_refuse(lane, FLOW_block_timeout, events, at, 6);
+        assert_int_equal(ledger_flow(books, FLOW_shed_newest).events +
+                             ledger_flow(books, FLOW_block_timeout).events,
+                         2);
+        struct class_report reports[32];
+        size_t count = lane_report_classes(lane, 1000, reports, 32);
+        assert_int_equal(report_of(reports, count, "error").refused, 1);
+        assert_int_equal(report_of(reports, count, "fatal").refused, 1);
+        assert_int_equal(report_of(reports, count, "info").refused, 0);
+        for (size_t i = 0; i < PIECES; i++)
+            lane_give_back(lane, &hand[i]);
+        lane_free(&lane);
+    }
+}
+
+/* Its sender has it still. */
+static void a_parcel_that_is_not_taken_is_no_drop_of_its_class(void **unused)
+{
+    (void)unused;
+    struct lane *lane = make_by_severity(LANE_DROP_NEWEST);
+    struct run_info run = { .boot_ms = 1000 };
+    struct event event;
+    fill_events(&event, 1);
+    assert_int_equal(lane_offer(lane, &event, 0, 1, &run, NULL), 1);
+    lane_parcel_open(lane, 1000);
+    while (lane_parcel_add(lane, &event, 1, &run) == LANE_FITS)
+        continue;
+    (void)lane_parcel_close(lane, NULL, false, false, NULL);
+    assert_int_equal(lane_offer(lane, &event, 0, 1, &run, NULL), 1);
+    struct class_report info = report_now(lane, 1000, "info");
+    assert_int_equal(info.admitted, 2);
+    assert_int_equal(info.refused, 0);
+    empty_lane(lane);
+    lane_free(&lane);
+}
+
+static enum lane_parcel put_parcel(struct lane *lane, uint8_t severity, size_t count)
+{
+    struct event events[64];
+    struct run_info run = { .boot_ms = 1000 };
+    enum lane_parcel parcel = LANE_FITS;
+    fill_events(events, 64);
+    for (size_t i = 0; i < 64; i++)
+        events[i].severity = severity;
+    lane_parcel_open(lane, 1000);
+    for (size_t left = count; left > 0 && parcel == LANE_FITS;) {
+        size_t part = left < 64 ? left : 64;
+        parcel = lane_parcel_add(lane, events, part, &run);
+        left -= part;
+    }
+    (void)lane_parcel_close(lane, NULL, parcel == LANE_FITS, false, NULL);
+    return parcel;
+}
+
+/* Nothing is pushed out for a request. The one class of many requests is told that it is full while
+ * there is room for the others; with `block` all wait for each other. */
+static void who_sends_most_requests_leaves_room_for_those_of_others(void **unused)
+{
+    (void)unused;
+    for (int overflow = LANE_BLOCK; overflow <= LANE_DROP_NEWEST; overflow++) {
+        struct lane *lane = make_by_severity((enum lane_overflow)overflow);
+        while (put_parcel(lane, 9, 10) == LANE_FITS)
+            continue;
+        assert_int_equal(put_parcel(lane, 17, 10), overflow == LANE_BLOCK ? LANE_FULL : LANE_FITS);
+        empty_lane(lane);
+        assert_int_equal(put_parcel(lane, 9, PIECES * 64), LANE_FITS); /* alone: all of it */
+        empty_lane(lane);
+        assert_int_equal(put_parcel(lane, 9, (size_t)PIECES * 100), LANE_NEVER);
+        lane_free(&lane);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -265,6 +395,10 @@ int main(void)
         cmocka_unit_test(a_hundredfold_load_costs_the_others_nothing),
         cmocka_unit_test(a_class_borrows_what_others_leave_and_gives_its_oldest_back),
         cmocka_unit_test(the_noisiest_class_is_sampled_and_the_others_are_whole),
+        cmocka_unit_test(how_long_a_class_waited_is_known_when_it_is_read),
+        cmocka_unit_test(whatever_a_full_lane_turns_away_is_told_of_its_class),
+        cmocka_unit_test(a_parcel_that_is_not_taken_is_no_drop_of_its_class),
+        cmocka_unit_test(who_sends_most_requests_leaves_room_for_those_of_others),
     };
     return RUN_WITH_LEDGER(tests);
 }

@@ -41,7 +41,7 @@ static void a_parcel_is_in_no_account_until_it_is_kept(void **unused)
     assert_int_equal(add(lane, 10), LANE_FITS);
     assert_balance(lane, 0);
     assert_int_equal(lane_level(lane).oldest_boot_ms, 0);
-    assert_null(lane_gather(lane, 0));
+    assert_null(lane_gather(lane, 0, 0));
     assert_int_equal(feed.events, 0);
     close_parcel(lane, true);
     assert_balance(lane, 10);
@@ -61,10 +61,10 @@ static void of_a_parcel_that_is_not_kept_nothing_stays(void **unused)
     close_parcel(lane, false);
     assert_balance(lane, 5);
     assert_int_equal(feed.events, 5);
-    struct piece *piece = lane_gather(lane, 0);
+    struct piece *piece = lane_gather(lane, 0, 0);
     assert_int_equal(piece->events, 5);
     lane_give_back(lane, &piece);
-    assert_null(lane_gather(lane, 0));
+    assert_null(lane_gather(lane, 0, 0));
     assert_true(lane_is_free(lane));
     lane_free(&lane);
 }
@@ -222,7 +222,7 @@ static void check_piece(struct model *model, const struct piece *piece)
 
 static void gather(struct model *model)
 {
-    struct piece *piece = lane_gather(model->lane, 0);
+    struct piece *piece = lane_gather(model->lane, 0, 0);
 
     if (piece == NULL)
         return;

@@ -76,6 +76,6 @@ static inline void assert_balance(struct lane *lane, uint64_t offered)
 
 static inline void empty_lane(struct lane *lane)
 {
-    for (struct piece *piece; (piece = lane_gather(lane, 0)) != NULL;)
+    for (struct piece *piece; (piece = lane_gather(lane, 0, 0)) != NULL;)
         lane_give_back(lane, &piece);
 }

@@ -41,7 +41,7 @@ static void weigh(struct piece *piece, struct weighed *ret)
 /* Until so many bytes were read. Returns how many are owed yet, or too many were read. */
 static double read_some(struct lane *lane, double bytes, struct weighed *ret)
 {
-    for (struct piece *piece; bytes > 0 && (piece = lane_gather(lane, 0)) != NULL;) {
+    for (struct piece *piece; bytes > 0 && (piece = lane_gather(lane, 0, 0)) != NULL;) {
         bytes -= (double)piece->bytes;
         weigh(piece, ret);
         lane_give_back(lane, &piece);
@@ -128,10 +128,93 @@ static void in_every_mode_weights_estimate_what_came(void **unused)
     }
 }
 
+/* ---- what is told ---- */
+
+static const struct shedder_config halves = { .high = 0.5, .low = 0.25, .keep = 0.5 };
+
+/* Until it is full: it has begun to shed, and told so. */
+static struct lane *make_full(uint64_t *ret_shed)
+{
+    struct event events[100];
+    struct run_info run = { .boot_ms = 1000 };
+    struct lane_news news = { .shed = SHED_SAME };
+    lane_pieces = PIECES;
+    struct lane *lane = make_lane(LANE_BLOCK, halves, false);
+    fill_events(events, 100);
+    while (lane_offer(lane, events, 0, 100, &run, &news) == 100)
+        continue;
+    assert_int_equal(news.shed, SHED_STARTED);
+    *ret_shed = ledger_flow(lane_books(lane), FLOW_shed_sample).events;
+    assert_true(*ret_shed > 0);
+    return lane;
+}
+
+static void expect_stopped(const struct lane_news *news, uint64_t shed)
+{
+    assert_int_equal(news->shed, SHED_STOPPED);
+    assert_true(news->high == 0.5 && news->low == 0.25);
+    assert_int_equal(news->shed_amount.events, shed);
+    assert_int_equal(news->shed_amount.bytes, shed * BODY);
+    assert_int_equal(news->shed_ms, 4000);
+}
+
+static void where_nothing_comes_any_more_the_end_is_told_to_who_tells_the_time(void **unused)
+{
+    (void)unused;
+    uint64_t shed;
+    struct lane *lane = make_full(&shed);
+    struct lane_news news = { .shed = SHED_SAME };
+    lane_tell_time(lane, 2000, &news);
+    assert_int_equal(news.shed, SHED_SAME);
+    empty_lane(lane);
+    lane_tell_time(lane, 5000, &news);
+    expect_stopped(&news, shed);
+    assert_int_equal(news.depth.events, 0);
+    news.shed = SHED_SAME;
+    lane_tell_time(lane, 6000, &news);
+    assert_int_equal(news.shed, SHED_SAME); /* once */
+    lane_free(&lane);
+}
+
+static void a_reload_ends_shedding_and_the_next_shedder_begins_anew(void **unused)
+{
+    (void)unused;
+    uint64_t shed;
+    struct lane *lane = make_full(&shed);
+    struct lane_news news = { .shed = SHED_SAME };
+    struct lane_config config = { .capacity_bytes = PIECE * PIECES * 5 / 4,
+                                  .piece_bytes = PIECE,
+                                  .overflow = LANE_BLOCK,
+                                  .shed = { .high = 0.6, .low = 0.1, .keep = 0.5 },
+                                  .weight = 1,
+                                  .books = lane_books(lane),
+                                  .feed = &feed,
+                                  .on_room = count_room };
+    uint64_t held = lane_level(lane).events;
+    lane_tell_time(lane, 5000, &news);
+    assert_int_equal(news.shed, SHED_SAME);
+    struct lane_change *change = lane_prepare(&config);
+    assert_int_equal(lane_commit(lane, &change).events, 0);
+    struct event event;
+    struct run_info run = { .boot_ms = 5001 };
+    fill_events(&event, 1);
+    (void)lane_offer(lane, &event, 0, 0, &run, &news);
+    expect_stopped(&news, shed);
+    assert_int_equal(news.depth.events, held);
+    (void)lane_offer(lane, &event, 0, 0, &run, &news);
+    assert_int_equal(news.shed, SHED_STARTED);
+    assert_true(news.high == 0.6 && news.low == 0.1);
+    assert_int_equal(news.shed_amount.events, 0);
+    empty_lane(lane);
+    lane_free(&lane);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(in_every_mode_weights_estimate_what_came),
+        cmocka_unit_test(where_nothing_comes_any_more_the_end_is_told_to_who_tells_the_time),
+        cmocka_unit_test(a_reload_ends_shedding_and_the_next_shedder_begins_anew),
     };
     return RUN_WITH_LEDGER(tests);
 }

@@ -83,7 +83,7 @@ static double weights_in(struct lane *lane, uint64_t *ret_events)
     double sum = 0;
 
     *ret_events = 0;
-    for (struct piece *piece; (piece = lane_gather(lane, 0)) != NULL;) {
+    for (struct piece *piece; (piece = lane_gather(lane, 0, 0)) != NULL;) {
         struct piece_reader reader = { .piece = piece };
         for (const char *record; (record = piece_next(&reader)) != NULL;) {
             struct event event;
@@ -119,7 +119,7 @@ static struct lane *make_shedding(enum lane_overflow overflow, uint64_t *ret_off
     assert_int_equal(news.depth.events, 100);
     assert_true(news.fill >= 0.25 && news.high == 0.25 && news.low == 0.1 && news.keep == 0.5);
     *ret_offered = 100;
-    held = lane_gather(lane, 0);
+    held = lane_gather(lane, 0, 0);
     return lane;
 }
 
@@ -148,7 +148,7 @@ static void kept_events_carry_their_weight_while_shedding_and_metrics_are_not_sa
     uint64_t shed = ledger_flow(lane_books(lane), FLOW_shed_sample).events;
     assert_in_range(shed, 15, 55); /* 70 at one half */
     uint64_t at = held->events;
-    for (struct piece *piece; (piece = lane_gather(lane, 0)) != NULL;) {
+    for (struct piece *piece; (piece = lane_gather(lane, 0, 0)) != NULL;) {
         struct piece_reader reader = { .piece = piece };
         for (const char *record; (record = piece_next(&reader)) != NULL; at++) {
             struct event event;
@@ -221,8 +221,8 @@ static void in_every_mode_the_weights_in_the_lane_add_up_to_what_came(void **unu
         fill_events(events, 64);
         (void)lane_offer(lane, events, 0, 64, &run, NULL);
         (void)lane_offer(lane, events, 0, 64, &run, NULL);
-        held = lane_gather(lane, 0);
-        struct piece *second = lane_gather(lane, 0); /* fill stays above low */
+        held = lane_gather(lane, 0, 0);
+        struct piece *second = lane_gather(lane, 0, 0); /* fill stays above low */
         assert_non_null(second);
         (void)lane_offer(lane, events, 0, 0, &run, NULL);
         (void)weights_in(lane, &kept);
@@ -296,7 +296,7 @@ static void shedding_that_ends_is_told_with_what_was_shed_also_when_nothing_come
     assert_int_equal(news.shed, SHED_SAME);
     (void)weights_in(lane, &kept);
     lane_give_back(lane, &held);
-    lane_tell_time(lane, 1001);
+    lane_tell_time(lane, 1001, NULL);
     lane_audit(lane);
     assert_int_equal(numbers_get(ledger_lane_numbers(lane_books(lane)), NUMBER_lane_shedding), 0);
     run.boot_ms = 60000;
@@ -327,7 +327,7 @@ static void the_age_of_the_oldest_is_told_also_across_classes(void **unused)
         event.severity = (uint8_t)(1 + 4 * (second - 10));
         (void)lane_offer(lane, &event, 0, 1, &(struct run_info){ .boot_ms = second * 1000 }, NULL);
     }
-    lane_tell_time(lane, 15500);
+    lane_tell_time(lane, 15500, NULL);
     lane_audit(lane);
     assert_int_equal(numbers_get(numbers, NUMBER_lane_oldest_seconds), 5);
     empty_lane(lane);
@@ -396,7 +396,7 @@ static void live_a_random_day(struct lane *lane, struct random *random)
         if (what == 0)
             handled += lane_offer(lane, events, 0, 1 + random_below(random, 64), &run, NULL);
         else if (what == 1 && *slot == NULL)
-            *slot = lane_gather(lane, (unsigned)random_below(random, LEDGER_CELLS));
+            *slot = lane_gather(lane, (unsigned)random_below(random, LEDGER_CELLS), run.boot_ms);
         else if (what == 2 && *slot != NULL)
             lane_give_back(lane, slot);
         assert_balance(lane, handled);
@@ -461,7 +461,7 @@ static void the_feed_is_never_negative_however_soon_a_piece_is_taken(void **unus
 
     assert_int_equal(pthread_create(&thread, NULL, offer_all, lane), 0);
     while (gathered + evicted < OFFERS) {
-        struct piece *piece = lane_gather(lane, 0);
+        struct piece *piece = lane_gather(lane, 0, 0);
         assert_in_range(atomic_load(&feed.events), 0, OFFERS);
         if (piece != NULL)
             lane_give_back(lane, &piece);

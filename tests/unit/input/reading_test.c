@@ -79,7 +79,7 @@ static void ring_until_collected(struct reading *reading, unsigned count)
 static int64_t age_ms(struct lane *lane)
 {
     int64_t age_ms = clock_boot_ms() - lane_level(lane).oldest_boot_ms;
-    struct piece *piece = lane_gather(lane, 0);
+    struct piece *piece = lane_gather(lane, 0, 0);
 
     assert_non_null(piece);
     lane_give_back(lane, &piece);

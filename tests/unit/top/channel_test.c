@@ -73,7 +73,7 @@ static void empty_lane(struct channel *channel)
 {
     struct lane *lane = channel->strands[0]->lane;
 
-    for (struct piece *piece; (piece = lane_gather(lane, 0)) != NULL;)
+    for (struct piece *piece; (piece = lane_gather(lane, 0, 0)) != NULL;)
         lane_give_back(lane, &piece);
 }
 
