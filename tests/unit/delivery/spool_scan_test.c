@@ -198,6 +198,31 @@ static void records_whose_marks_a_power_loss_took_are_sent_again_and_counted_onc
     close_store(&store);
 }
 
+/* Sealed by a start that did not sync. */
+static void what_was_sealed_without_a_sync_is_synced_by_a_start_that_does(void **unused)
+{
+    (void)unused;
+    struct store store;
+    struct spool_job job;
+    open_store(&store, MIB);
+    for (int i = 0; i < 4; i++)
+        assert_true(spill(&store, 1, 40000)); /* the first segment is full and sealed */
+    store.config.fsync = SPOOL_FSYNC_INTERVAL;
+    restart_store(&store);
+    for (int i = 0; i < FAKE_FILES; i++)
+        store.fake.files[i].synced_bytes = 0;
+    assert_true(numbers_get(store.rig.numbers, NUMBER_spool_unsynced_bytes) > 4 * 40000);
+    while (spool_plan_sync(store.spool, store.now.boot_ms, false, &job)) {
+        do_job(&store, &job);
+        (void)spool_synced(store.spool, &job, &store.result, store.now.boot_ms);
+    }
+    assert_int_equal(numbers_get(store.rig.numbers, NUMBER_spool_unsynced_bytes), 0);
+    for (int i = 0; i < FAKE_FILES; i++)
+        assert_int_equal(store.fake.files[i].synced_bytes, store.fake.files[i].bytes);
+    assert_int_equal(drain_store(&store), 4);
+    close_store(&store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,6 +233,7 @@ int main(void)
         cmocka_unit_test(a_segment_under_another_name_is_left_alone),
         cmocka_unit_test(without_the_names_of_its_files_nothing_is_written),
         cmocka_unit_test(what_was_found_unsynced_is_at_risk_until_it_is_synced),
+        cmocka_unit_test(what_was_sealed_without_a_sync_is_synced_by_a_start_that_does),
         cmocka_unit_test(records_whose_marks_a_power_loss_took_are_sent_again_and_counted_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
