@@ -52,6 +52,17 @@ static unsigned count_segments(const struct fake_disk *fake)
     return count;
 }
 
+/* And the endpoint is away. */
+static void open_newest_first(struct stand *stand, const struct delivery_config *config)
+{
+    open_store(&stand->store, MIB);
+    stand->store.config.newest_first = true;
+    restart_store(&stand->store);
+    stand->now_ms = stand->store.now.boot_ms;
+    start_stand(stand, config);
+    break_endpoint(stand);
+}
+
 /* What is read is sealed, so that it does not grow meanwhile. */
 static void newest_first_seals_no_segment_for_what_there_is_no_memory_to_read(void **unused)
 {
@@ -59,12 +70,7 @@ static void newest_first_seals_no_segment_for_what_there_is_no_memory_to_read(vo
     struct stand stand;
     struct delivery_config config = defaults;
     config.memory_bytes = 40;
-    open_store(&stand.store, MIB);
-    stand.store.config.newest_first = true;
-    restart_store(&stand.store);
-    stand.now_ms = stand.store.now.boot_ms;
-    start_stand(&stand, &config);
-    break_endpoint(&stand);
+    open_newest_first(&stand, &config);
     for (int i = 0; i < 50; i++) {
         (void)run_spool(&stand);
         put_with(&stand, 1, NULL);
@@ -79,12 +85,7 @@ static void newest_first_reads_what_it_sealed_though_more_comes(void **unused)
 {
     (void)unused;
     struct stand stand;
-    open_store(&stand.store, MIB);
-    stand.store.config.newest_first = true;
-    restart_store(&stand.store);
-    stand.now_ms = stand.store.now.boot_ms;
-    start_stand(&stand, &defaults);
-    break_endpoint(&stand);
+    open_newest_first(&stand, &defaults);
     for (int i = 0; i < 50; i++)
         put_with(&stand, 1, NULL);
     (void)run_spool(&stand);
@@ -101,12 +102,7 @@ static void newest_first_what_comes_does_not_wait_for_the_disk(void **unused)
     struct stand stand;
     struct batch *batch;
     unsigned before = 0;
-    open_store(&stand.store, MIB);
-    stand.store.config.newest_first = true;
-    restart_store(&stand.store);
-    stand.now_ms = stand.store.now.boot_ms;
-    start_stand(&stand, &defaults);
-    break_endpoint(&stand);
+    open_newest_first(&stand, &defaults);
     for (int i = 0; i < 50; i++)
         put_with(&stand, 1, NULL);
     (void)run_spool(&stand);
@@ -119,6 +115,31 @@ static void newest_first_what_comes_does_not_wait_for_the_disk(void **unused)
     }
     assert_true(spool_may_read(stand.store.spool, stand.now_ms));
     settle(&stand, batch, VERDICT_SENT);
+    close_stand(&stand);
+}
+
+static void a_few_more_are_read_than_may_be_sent_and_a_stop_waits_for_none_of_them(void **unused)
+{
+    (void)unused;
+    struct stand stand;
+    open_stand(&stand, &defaults);
+    break_endpoint(&stand);
+    for (int i = 0; i < 50; i++)
+        put_with(&stand, 1, NULL);
+    (void)run_spool(&stand);
+    stand.now_ms += 100000;
+    settle(&stand, send_next(&stand), VERDICT_SENT);
+    for (int i = 0; i < 3; i++)
+        settle(&stand, send_next(&stand), VERDICT_SENT);
+    (void)run_spool(&stand);
+    uint64_t limit = numbers_get(stand.store.rig.numbers, NUMBER_concurrency_limit) / 1000;
+    assert_in_range(delivery_share(stand.delivery)->used_bytes / 17, limit, limit + 2);
+    delivery_drain(stand.delivery, stand.now_ms);
+    (void)run_spool(&stand);
+    assert_true(delivery_is_empty(stand.delivery));
+    assert_int_equal(delivery_share(stand.delivery)->used_bytes, 0);
+    assert_int_equal(take_step(&stand).kind, STEP_WAIT);
+    assert_int_equal(stock(&stand, ACCOUNT_spool), 51 - 4);
     close_stand(&stand);
 }
 
@@ -262,6 +283,7 @@ int main(void)
         cmocka_unit_test(a_sync_is_not_put_off_when_many_batches_wait_for_it),
         cmocka_unit_test(newest_first_what_comes_does_not_wait_for_the_disk),
         cmocka_unit_test(a_long_pause_is_an_outage_and_a_short_one_is_not),
+        cmocka_unit_test(a_few_more_are_read_than_may_be_sent_and_a_stop_waits_for_none_of_them),
         cmocka_unit_test(in_order_nothing_overtakes_a_batch_that_is_larger_than_the_spool),
         cmocka_unit_test(a_sync_that_failed_is_not_tried_again_at_once_even_at_a_stop),
         cmocka_unit_test(newest_first_reads_what_it_sealed_though_more_comes),

@@ -328,6 +328,7 @@ static void a_torn_tail_is_said_and_what_is_before_it_is_found(void **unused)
     }
     assert_true(spill(&store, 4, 1000)); /* behind it, in a segment of its own */
     assert_int_equal(drain_store(&store), 7);
+    assert_int_equal(numbers_get(store.rig.numbers, NUMBER_spool_damaged), 0);
     assert_int_equal(fake_used(&store.fake), 0);
     close_store(&store);
 }

@@ -52,6 +52,7 @@ static void a_batch_comes_back_as_it_was_sealed_with_the_runs_of_its_lanes(void 
         assert_int_equal(of_lane(&store, 0, FLOW_carry), 9);
         assert_int_equal(of_lane(&store, 2, FLOW_carry), 5);
         struct batch *batch = read_batch(&store, &damaged);
+        assert_non_null(batch);
         assert_int_equal(batch->body_bytes, sizeof(sealed) - 1);
         assert_memory_equal(batch->body, sealed, sizeof(sealed) - 1);
         assert_string_equal(batch->key, "agent-start-1");
@@ -91,6 +92,7 @@ static void what_is_done_leaves_what_others_have_in_its_segment(void **unused)
     static const uint64_t left[][2] = { { 16, 5 }, { 7, 0 }, { 0, 0 } };
     for (size_t i = 0; i < 3; i++) {
         struct batch *batch = read_batch(&store, &damaged);
+        assert_non_null(batch);
         finish_batch(&store, &batch, FLOW_spool_deliver);
         assert_int_equal(live_of(&store, 0), left[i][0]);
         assert_int_equal(live_of(&store, 2), left[i][1]);

@@ -85,6 +85,7 @@ static void where_less_is_free_than_it_may_have_the_oldest_still_make_room(void 
     restart_store(&store);
     assert_true(spill(&store, 7, 10000));
     struct batch *sent = read_batch(&store, &damaged);
+    assert_non_null(sent);
     for (int n = 0; n < 300; n++) {
         assert_true(spill(&store, 1, 10000));
         assert_true(fake_used(&store.fake) <= MIB);
