@@ -84,6 +84,7 @@ def test_an_endless_2xx_answer_counts_as_delivered_and_is_not_read_without_end(r
     agent.feed(lines(0, 10))
     agent.end_input()
     assert agent.finish().lane().delivered == 10
+    assert len(receiver.requests) == 1, "what it had taken was sent again"
 
 
 @pytest.mark.parametrize("reply", [Reply(204, headers={"Content-Length": None}, body=b""),
