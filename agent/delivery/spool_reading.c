@@ -150,6 +150,10 @@ static void read_failed(struct spool *spool, struct spool_segment *segment, int 
     if (!segment->is_unreadable)
         spool_tell(spool, "spool cannot read a segment, it is tried again", "read", error,
                    segment->id);
+    /* What comes would wait behind it, and with the breaker open nothing would be there to probe
+     * with. Once only: where all reads fail each batch would get a segment. */
+    if (segment == spool->writing && (segment->older == NULL || !segment->older->is_unreadable))
+        spool_end_writing(spool);
     segment->is_unreadable = true;
     segment->read_ms = now_ms + READ_RETRY_MS;
 }

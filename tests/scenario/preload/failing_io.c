@@ -80,6 +80,8 @@ ssize_t pread(int fd, void *data, size_t bytes, off_t at)
 {
     while (is_open_file_meant(fd) && planned("hang") != 0)
         (void)usleep(50 * 1000);
+    if (fails("pread", is_open_file_meant(fd)))
+        return -1;
     return ((ssize_t(*)(int, void *, size_t, off_t))next("pread"))(fd, data, bytes, at);
 }
 

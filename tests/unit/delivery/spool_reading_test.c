@@ -162,6 +162,45 @@ static void a_segment_that_cannot_be_read_is_said_once_and_read_when_it_can_be(v
     }
 }
 
+static bool is_there(struct store *store, const char *name)
+{
+    return fake_find(&store->fake, name) != NULL;
+}
+
+static struct batch *read_with(struct store *store, bool reads_fail)
+{
+    struct batch *damaged = NULL;
+
+    spool_forget_window(store->files);
+    store->fake.fail_at = reads_fail ? store->fake.calls + 1 : 0;
+    store->fake.fail_count = 100;
+    struct batch *batch = read_batch(store, &damaged);
+    store->fake.fail_at = 0;
+    return batch;
+}
+
+static void what_comes_is_not_put_behind_what_cannot_be_read(void **unused)
+{
+    (void)unused;
+    struct store store;
+    open_store(&store, MIB);
+    assert_true(spill(&store, 1, 1000));
+    assert_null(read_with(&store, true));
+    assert_true(spill(&store, 2, 1000));
+    assert_true(is_there(&store, "0000000000000002.seg"));
+    struct batch *batch = read_with(&store, false); /* the first one waits */
+    assert_non_null(batch);
+    assert_int_equal(batch->events, 2);
+    finish_batch(&store, &batch, FLOW_spool_deliver);
+    assert_true(spill(&store, 3, 1000));
+    assert_null(read_with(&store, true)); /* but not a segment for each batch */
+    assert_true(spill(&store, 4, 1000));
+    assert_false(is_there(&store, "0000000000000003.seg"));
+    store.now.boot_ms += 20000;
+    assert_int_equal(drain_store(&store), 1 + 3 + 4);
+    close_store(&store);
+}
+
 static void one_that_cannot_be_removed_is_said_once_and_removed_when_it_can_be(void **unused)
 {
     (void)unused;
@@ -194,6 +233,7 @@ int main(void)
         cmocka_unit_test(a_batch_comes_back_as_it_was_sealed_with_the_runs_of_its_lanes),
         cmocka_unit_test(what_is_done_leaves_what_others_have_in_its_segment),
         cmocka_unit_test(a_segment_that_cannot_be_read_is_said_once_and_read_when_it_can_be),
+        cmocka_unit_test(what_comes_is_not_put_behind_what_cannot_be_read),
         cmocka_unit_test(one_that_cannot_be_removed_is_said_once_and_removed_when_it_can_be),
         cmocka_unit_test(a_damaged_body_is_counted_to_each_lane_by_its_head),
     };
