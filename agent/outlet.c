@@ -65,8 +65,6 @@ struct sender_config outlet_sender_config(const struct outlet *outlet,
                                           const struct settings *settings, size_t index,
                                           const struct output *plugin, void *state)
 {
-    const struct settings_part *part = &settings->outputs[index];
-
     struct delivery_config delivery = delivery_config_of(settings, index);
 
     delivery.kept_bytes = &outlet->feed.kept_bytes;
@@ -74,8 +72,6 @@ struct sender_config outlet_sender_config(const struct outlet *outlet,
                                    .plugin = plugin,
                                    .state = state,
                                    .agent_id = ledger_agent_id(outlet->ledger),
-                                   .encoding = encoding_of(part),
-                                   .compression = compression_of(&part->output),
                                    .delivery = delivery,
                                    .numbers = outlet->numbers,
                                    .workers = (struct wake *)&outlet->feed.wake,
@@ -128,8 +124,10 @@ struct outlet *outlet_open(struct generation *generation, size_t index, struct l
     outlet->feed.kept_most_bytes = generation->settings.sealed_bytes[index] / 2;
     outlet->host = (struct host){ .name = outlet->name };
     if (!open_outlet(outlet, index, err)) {
-        if (outlet->sender != NULL)
-            sender_stop(outlet->sender);
+        if (outlet->sender != NULL) {
+            sender_begin_stop(outlet->sender);
+            sender_end_stop(outlet->sender);
+        }
         return NULL;
     }
     struct outlet *made = outlet;
@@ -182,10 +180,11 @@ bool outlet_use_spool(struct outlet *outlet, struct opened_spool *spool, bool at
     if (at_start)
         spools_set_aside(spool, outlet->part->name, outlet->numbers);
     spool_files_use_pool(spool->files, &outlet->bodies);
-    if (!sender_use_spool(outlet->sender, &spool->spool, &spool->files, &why))
-        return err_set(err, "output '%s': %s", outlet->part->name, why.text);
     (void)snprintf(outlet->spool_path, sizeof(outlet->spool_path), "%s", spool->path);
-    return true;
+    if (sender_use_spool(outlet->sender, outlet->spool_path, &spool->spool, &spool->files, &why))
+        return true;
+    outlet->spool_path[0] = '\0';
+    return err_set(err, "output '%s': %s", outlet->part->name, why.text);
 }
 
 struct worker_config outlet_worker_config(struct outlet *outlet, size_t worker,
@@ -302,7 +301,7 @@ bool outlet_is_drained(const struct outlet *outlet)
     return sender_is_empty(outlet->sender);
 }
 
-void outlet_stop(struct outlet *outlet, bool by_reload)
+void outlet_begin_stop(struct outlet *outlet, bool by_reload)
 {
     for (size_t worker = 0; worker < outlet->worker_count; worker++)
         worker_stop(outlet->workers[worker],
@@ -312,8 +311,20 @@ void outlet_stop(struct outlet *outlet, bool by_reload)
     if (outlet->sender != NULL && by_reload)
         sender_let_leave(outlet->sender);
     if (outlet->sender != NULL)
-        sender_stop(outlet->sender);
+        sender_begin_stop(outlet->sender);
+}
+
+void outlet_end_stop(struct outlet *outlet)
+{
+    if (outlet->sender != NULL)
+        sender_end_stop(outlet->sender);
     outlet_audit(outlet);
+}
+
+void outlet_stop(struct outlet *outlet, bool by_reload)
+{
+    outlet_begin_stop(outlet, by_reload);
+    outlet_end_stop(outlet);
 }
 
 void outlet_free(struct outlet **outletp)

@@ -68,7 +68,7 @@ struct outlet {
 /* Opens the plugin and starts the sender of that output; lanes are added later. NULL: err set. */
 struct outlet *outlet_open(struct generation *generation, size_t index, struct ledger *ledger,
                            struct lock *list_lock, struct err *err);
-void outlet_free(struct outlet **outletp); /* after outlet_stop() */
+void outlet_free(struct outlet **outletp); /* after outlet_end_stop() */
 /* Once all lanes are there: takes over what is on disk. Takes both of it. */
 bool outlet_use_spool(struct outlet *outlet, struct opened_spool *spool, bool at_start,
                       struct err *err);
@@ -80,9 +80,11 @@ bool outlet_is_alive(const struct outlet *outlet, int64_t now_ms, int64_t stuck_
                      struct err *ret_who);
 void outlet_drain(struct outlet *outlet);
 bool outlet_is_drained(const struct outlet *outlet);
-/* Ends the threads; what is left goes back to its source or is counted: as drain_timeout_*, or
- * reload_drop*. */
-void outlet_stop(struct outlet *outlet, bool by_reload);
+/* Ends the threads but that of the spool, which writes what is left. */
+void outlet_begin_stop(struct outlet *outlet, bool by_reload);
+/* What is left then goes back to its source or is counted: as drain_timeout_*, or reload_drop*. */
+void outlet_end_stop(struct outlet *outlet);
+void outlet_stop(struct outlet *outlet, bool by_reload); /* both */
 
 /* ---- another configuration: outlet_change.c ---- */
 /* What the configuration would change, prepared beside; next.lanes is filled by the caller before,

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 enum { STUCK_MS = 90 * 1000, CALM_MOST_MS = 10 * 1000, COME_BACK_MS = 5000 };
+enum { LOOK_MS = 20, COME_BACK_LEAST_MS = 300, STANDS_MS = 700 };
 
 static void note_source_end(void *context)
 {
@@ -179,15 +180,32 @@ bool pipeline_is_drained(const struct pipeline *pipeline)
     return true;
 }
 
+/* Has it made no step for long, or is its time over? One that goes on has some more of it. */
+static bool is_given_up(struct reading *reading, int64_t since_ms, int64_t now_ms)
+{
+    bool stands = now_ms - reading_last_step_ms(reading) >= STANDS_MS;
+
+    return now_ms - since_ms >= (stands ? COME_BACK_LEAST_MS : COME_BACK_MS);
+}
+
+static bool await_reading(struct reading *reading, int64_t since_ms)
+{
+    while (!reading_await_stop(reading, clock_now_ms() + LOOK_MS)) {
+        if (is_given_up(reading, since_ms, clock_now_ms()))
+            return false;
+    }
+    return true;
+}
+
 /* One that is blocked in the kernel (a file server that is gone) does not keep the others from what
  * is to be done yet. */
 static void await_readings(struct pipeline *pipeline)
 {
-    int64_t deadline_ms = clock_now_ms() + COME_BACK_MS;
+    int64_t since_ms = clock_now_ms();
 
     for (size_t i = 0; i < pipeline->channel_count; i++) {
         struct reading *reading = pipeline->channels[i]->reading;
-        if (reading == NULL || reading_await_stop(reading, deadline_ms))
+        if (reading == NULL || await_reading(reading, since_ms))
             continue;
         reading_leave_behind(reading);
         pipeline->has_left = true;
@@ -206,8 +224,11 @@ bool pipeline_stop(struct pipeline *pipeline)
         reading_abort(reading);
     }
     await_readings(pipeline);
+    /* Each has little time to spill in: all at the same time. */
     for (size_t i = 0; i < pipeline->outlet_count; i++)
-        outlet_stop(pipeline->outlets[i], false);
+        outlet_begin_stop(pipeline->outlets[i], false);
+    for (size_t i = 0; i < pipeline->outlet_count; i++)
+        outlet_end_stop(pipeline->outlets[i]);
     tell_classes(pipeline);
     /* Last: by now every receipt that can be settled is. */
     for (size_t i = 0; i < pipeline->channel_count; i++) {

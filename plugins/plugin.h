@@ -101,7 +101,8 @@ enum sink_number {
     SINK_LINES,
     SINK_LINES_TRUNCATED,
     SINK_LINES_UNPARSED,
-    SINK_EVENTS_ENDED, /* of several lines, at a bound */
+    SINK_PATTERNS_GIVEN_UP, /* those of multiline; those of processors are counted by the sink */
+    SINK_EVENTS_ENDED,      /* of several lines, at a bound */
     SINK_SAMPLES,
     SINK_SAMPLES_OVERFLOWED,
     SINK_SERIES,

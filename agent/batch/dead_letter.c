@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
+#include <unistd.h>
 
 /* ---- one line ---- */
 
@@ -122,24 +123,48 @@ static int open_letters(const char *path, off_t *ret_bytes, struct err *err)
     return auto_keep_fd(&fd);
 }
 
+static bool name_older(const struct dead_letter *letters, char ret[PATH_MAX])
+{
+    return snprintf(ret, PATH_MAX, "%s.1", letters->path) < PATH_MAX;
+}
+
+static void note_removed(struct dead_letter *letters, const char *older, uint64_t lines)
+{
+    numbers_add(letters->numbers, NUMBER_dead_letter_removed, lines);
+    if (lines == 0 || letters->has_told_removal)
+        return;
+    letters->has_told_removal = true;
+    LOG(LOG_WARN, "oldest dead letters removed", LS("output", letters->output), LS("path", older),
+        LU("events", lines), LU("max_bytes", letters->max_bytes),
+        LS("more", "counted in spillway_dead_letter_removed_total"));
+}
+
 /* path becomes path.1, and what was there is gone. */
 static bool rotate(struct dead_letter *letters, struct err *err)
 {
     char older[PATH_MAX];
 
-    if (snprintf(older, sizeof(older), "%s.1", letters->path) >= (int)sizeof(older))
+    if (!name_older(letters, older))
         return err_set(err, "the path is too long");
     uint64_t removed = count_lines(older);
     if (rename(letters->path, older) != 0)
         return err_set(err, "cannot rename to '%s': %s", older, strerror(errno));
-    numbers_add(letters->numbers, NUMBER_dead_letter_removed, removed);
-    if (removed > 0 && !letters->has_told_removal) {
-        letters->has_told_removal = true;
-        LOG(LOG_WARN, "oldest dead letters removed", LS("output", letters->output),
-            LS("path", older), LU("events", removed), LU("max_bytes", letters->max_bytes),
-            LS("more", "counted in spillway_dead_letter_removed_total"));
-    }
+    note_removed(letters, older, removed);
     return true;
+}
+
+/* They were written when max_bytes was more: beside `bytes` in path there is no room for them. */
+static void remove_older(struct dead_letter *letters, uint64_t bytes)
+{
+    char older[PATH_MAX];
+    struct stat status;
+
+    if (!name_older(letters, older) || lstat(older, &status) != 0 || !S_ISREG(status.st_mode) ||
+        (uint64_t)status.st_size + bytes <= letters->max_bytes)
+        return;
+    uint64_t removed = count_lines(older);
+    if (unlink(older) == 0)
+        note_removed(letters, older, removed);
 }
 
 static bool append(struct dead_letter *letters, struct iovec line[3], size_t bytes, struct err *err)
@@ -157,6 +182,7 @@ static bool append(struct dead_letter *letters, struct iovec line[3], size_t byt
         if (!rotate(letters, err) || (fd = open_letters(letters->path, &before, err)) < 0)
             return false;
     }
+    remove_older(letters, (uint64_t)before + bytes);
     ssize_t put;
     do {
         put = writev(fd, line, 3);

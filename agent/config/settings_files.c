@@ -82,14 +82,23 @@ bool settings_same_path(const char *a, const char *b)
     return true;
 }
 
-/* Another output, looked at before, with the same file; NULL: none. */
+/* Is b where the older letters of a are put? */
+static bool is_older_of(const char *a, const char *b)
+{
+    char older[PATH_MAX];
+
+    return a[0] != '\0' && snprintf(older, sizeof(older), "%s.1", a) < (int)sizeof(older) &&
+           settings_same_path(older, b);
+}
+
+/* Another output, looked at before, with one of its two files; NULL: none. */
 static const char *find_same_path(const struct settings *settings, size_t index)
 {
     const char *path = settings->outputs[index].output.dead_letter__path;
 
     for (size_t i = 0; i < index; i++) {
         const char *other = settings->outputs[i].output.dead_letter__path;
-        if (settings_same_path(other, path))
+        if (settings_same_path(other, path) || is_older_of(other, path) || is_older_of(path, other))
             return settings->outputs[i].name;
     }
     return NULL;
@@ -118,7 +127,7 @@ void settings_check_dead_letter(struct loader *loader, size_t index)
     }
     const char *other = find_same_path(loader->settings, index);
     if (other != NULL)
-        (void)err_set(&err, "output '%s' has the same file", other);
+        (void)err_set(&err, "output '%s' has the same file, or PATH.1 of it", other);
     if (other != NULL || !check_writable_file(path, &err))
         (void)diagnostics_add(&loader->diagnostics,
                               settings_place(part, source, "dead_letter.path"),

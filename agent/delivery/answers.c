@@ -24,15 +24,16 @@ static const struct reaction {
     [VERDICT_REJECTED] = { LIMITER_GOOD, BREAKER_SUCCESS },
 };
 
-static int64_t drain_wait_ms(struct delivery *delivery)
+int64_t delivery_drain_wait_ms(struct delivery *delivery)
 {
     int64_t half_ms = least_ms(delivery->config.retry_base_ms, DRAIN_INTERVAL_MS) / 2;
 
     return half_ms + (int64_t)random_below(&delivery->random, (uint64_t)half_ms + 1);
 }
 
-static void tell(struct delivery *delivery, const char *msg, const struct answer_summary *answer,
-                 int64_t now_ms)
+/* A probe that failed speaks for itself, unless so many have that it would open the breaker. */
+static void tell(struct delivery *delivery, const char *msg, enum breaker_state before,
+                 const struct answer_summary *answer, int64_t now_ms)
 {
     const struct breaker *breaker = &delivery->breaker;
     struct delivery_news *news = &delivery->news;
@@ -44,7 +45,7 @@ static void tell(struct delivery *delivery, const char *msg, const struct answer
     if (answer->verdict == VERDICT_RETRY && breaker->failures_in_row >= breaker->config.failures)
         (void)snprintf(news->reason, sizeof(news->reason), "%u failures in a row, the last: %s",
                        breaker->failures_in_row, what);
-    else if (answer->verdict == VERDICT_RETRY)
+    else if (answer->verdict == VERDICT_RETRY && before == BREAKER_CLOSED)
         (void)snprintf(news->reason, sizeof(news->reason),
                        "half of the last %d requests failed, the last: %s", BREAKER_WINDOW, what);
     else
@@ -62,17 +63,17 @@ static void record_breaker(struct delivery *delivery, const struct answer_summar
     if (sign != BREAKER_NO_SIGN)
         delivery->is_held = sign == BREAKER_OUTAGE;
     if (delivery->draining)
-        breaker_rest_until(breaker, now_ms + drain_wait_ms(delivery));
+        breaker_rest_until(breaker, now_ms + delivery_drain_wait_ms(delivery));
     if (breaker->state == before)
         return;
     if (breaker->state == BREAKER_CLOSED) {
         limiter_restart(&delivery->limiter);
-        tell(delivery, "circuit breaker closed", answer, now_ms);
+        tell(delivery, "circuit breaker closed", before, answer, now_ms);
     } else if (before == BREAKER_CLOSED) {
         numbers_add(delivery->numbers, NUMBER_breaker_opens, 1);
-        tell(delivery, "circuit breaker opened", answer, now_ms);
+        tell(delivery, "circuit breaker opened", before, answer, now_ms);
     } else {
-        tell(delivery, "circuit breaker stays open", answer, now_ms);
+        tell(delivery, "circuit breaker stays open", before, answer, now_ms);
     }
 }
 
@@ -125,7 +126,8 @@ static void send_back(struct delivery *delivery, struct batch *batch, int64_t du
     holding_return(&delivery->held, batch, delivery->in_order ? HOLDING_FRONT : HOLDING_BACK);
 }
 
-/* Takes a Retry-After as a pause of the whole endpoint. Returns when this batch is due. */
+/* Takes a Retry-After as a pause of the whole endpoint. Returns when this batch is due: while the
+ * breaker rests that is the wait, and when it closes the limiter says how many go. */
 static int64_t retry_at_ms(struct delivery *delivery, const struct batch *batch,
                            const struct answer_summary *answer, int64_t now_ms)
 {
@@ -133,7 +135,9 @@ static int64_t retry_at_ms(struct delivery *delivery, const struct batch *batch,
     double jitter;
 
     if (delivery->draining)
-        return now_ms + drain_wait_ms(delivery);
+        return now_ms + delivery_drain_wait_ms(delivery);
+    if (pause_ms <= 0 && delivery->breaker.state != BREAKER_CLOSED)
+        return now_ms;
     if (pause_ms <= 0)
         return now_ms +
                backoff_delay_ms(&delivery->backoff, batch->attempts - 1, &delivery->random);
@@ -235,6 +239,8 @@ void delivery_answer(struct delivery *delivery, struct batch *batch,
         batch->suspect_connection_retry_used = false;
         learn(delivery, batch, &answer, was_probe, now_ms);
         learn_size(delivery, batch, &answer, now_ms);
+        if (was_probe && batch->attempts > 1) /* it was about the endpoint, not about the batch */
+            batch->attempts--;
         batch->may_be_poisoned = may_be_poisoned && batch->events == 1;
         if (may_be_poisoned && batch->events > 1)
             holding_return_to_split(&delivery->held, batch);

@@ -146,10 +146,12 @@ struct batch *delivery_take_split(struct delivery *delivery)
 
 static void put_unsplit(struct delivery *delivery, struct batch *parent, int64_t now_ms)
 {
-    unsigned failures = parent->attempts;
+    struct backoff *backoff = &delivery->backoff;
 
     /* No memory for the halves: from the start again, later. */
-    parent->due_ms = now_ms + backoff_delay_ms(&delivery->backoff, failures, &delivery->random);
+    parent->due_ms = now_ms + (delivery->draining ? delivery_drain_wait_ms(delivery)
+                                                  : backoff_delay_ms(backoff, parent->attempts,
+                                                                     &delivery->random));
     holding_end_split(&delivery->held, parent, NULL);
 }
 
@@ -388,6 +390,11 @@ void delivery_take_back(struct delivery *delivery, int64_t now_ms)
 void delivery_change(struct delivery *delivery, const struct delivery_config *config)
 {
     CHECK(delivery->held.in_flight.count == 0);
+    if (is_probing(delivery)) {
+        delivery->news = (struct delivery_news){ .msg = "circuit breaker closed",
+                                                 .reason = "the configuration was changed" };
+        delivery->has_news = true;
+    }
     make_policies(delivery, config);
     delivery->endpoint_took_one = delivery->is_held = false;
     delivery->pause_until_ms = 0;

@@ -60,5 +60,7 @@ int64_t spilling_due_ms(const struct delivery *delivery, int64_t now_ms);
 int64_t spilling_oldest_boot_ms(const struct delivery *delivery);
 void spilling_audit(struct delivery *delivery);
 
+/* While the agent stops: until a batch, or the probe, is tried again. */
+int64_t delivery_drain_wait_ms(struct delivery *delivery);
 /* Shows what changed in the numbers of the output. */
 void delivery_publish(const struct delivery *delivery);

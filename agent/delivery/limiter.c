@@ -20,7 +20,7 @@
 enum { SAMPLES_LEAST = 3, LATENCY_STEP_LEAST_MS = 50 };
 static const double LATENCY_STEP = 1.5;
 static const double SMOOTHING = 0.25;
-static const double PACED_GROWTH = 1.0 / 16, PACED_GROWTH_LEAST = 1.0 / 1024;
+static const double PACED_GROWTH = 1.0 / 16;
 static const double PACE_SMOOTHING = 1.0 / 16; /* of answers; they may come in bursts */
 
 struct limiter limiter_make(unsigned min, unsigned max)
@@ -102,7 +102,7 @@ static void grow(struct limiter *limiter)
     double limit = limiter->limit;
 
     if (limit < 1)
-        limiter->limit = fmin(limit + fmax(limit * PACED_GROWTH, PACED_GROWTH_LEAST), 1);
+        limiter->limit = fmin(limit + limit * PACED_GROWTH, 1);
     else
         limiter->limit =
             fmin(limiter->warming_up ? limit * LIMITER_WARM_UP : limit + 1, limiter->max);

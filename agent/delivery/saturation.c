@@ -39,6 +39,22 @@ static bool falls_behind(const struct saturation *saturation,
     return saturation->cause == SATURATION_INPUT || measure->lag_bytes > measure->lag_before_bytes;
 }
 
+/* A lane is full: of bursts, unless the workers are never idle, though neither what they do nor
+ * what they wait for takes most of their time. */
+static enum saturation_cause suspect_behind_ring(const struct saturation *saturation,
+                                                 const struct saturation_measure *measure,
+                                                 enum saturation_cause outside)
+{
+    bool is_known = saturation->cause == outside || saturation->cause == SATURATION_CPU;
+    double mark = is_known ? marks[SATURATION_CPU].stay : marks[SATURATION_CPU].enter;
+
+    if (measure->busy + measure->blocked < mark)
+        return SATURATION_RING;
+    if (is_known)
+        return saturation->cause;
+    return measure->blocked > measure->busy ? outside : SATURATION_CPU;
+}
+
 static enum saturation_cause suspect(const struct saturation *saturation,
                                      const struct saturation_measure *measure)
 {
@@ -49,7 +65,7 @@ static enum saturation_cause suspect(const struct saturation *saturation,
     if (is_over(saturation, SATURATION_CPU, measure->busy) && is_late(measure))
         return SATURATION_CPU;
     if (is_over(saturation, SATURATION_RING, measure->ring_fill))
-        return SATURATION_RING;
+        return suspect_behind_ring(saturation, measure, outside);
     return falls_behind(saturation, measure) ? SATURATION_INPUT : SATURATION_NONE;
 }
 

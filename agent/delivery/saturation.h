@@ -3,7 +3,8 @@
  * time gives a suspicion; it becomes the cause when the next look agrees, and ends after three calm
  * ones. What is the cause already is suspected at lower marks: so a load near a mark does not flap.
  * The order of suspicion follows the flow backwards, because what is full downstream fills all that
- * is before it: endpoint or disk, then cpu, then ring, then input.
+ * is before it: endpoint or disk, then cpu, then ring, then input. Workers that are never idle are
+ * no bursts: then the first two are told apart by which takes more of their time.
  * wait_times: how long events were in the agent when the endpoint took them, for the 99th
  * percentile. Pure; wait_times may be added to from one thread while another takes them. */
 #pragma once

@@ -51,7 +51,7 @@ static void log_outcome(struct sender *sender, const struct outcome *outcome)
         LS("verdict", verdict_name(verdict)), LF("answer", outcome->answer));
 }
 
-static void log_news(struct sender *sender, const struct delivery_news *news)
+void sender_log_news(const struct sender *sender, const struct delivery_news *news)
 {
     LOG(news->rest_ms > 0 ? LOG_WARN : LOG_INFO, news->msg, LS("output", sender->config.name),
         LS("reason", news->reason), LI("rest_ms", news->rest_ms));
@@ -94,7 +94,7 @@ static void answer(struct sender *sender, const struct outcome *outcome)
     tell_credentials(sender, outcome);
     log_outcome(sender, outcome);
     if (has_news)
-        log_news(sender, &news);
+        sender_log_news(sender, &news);
 }
 
 /* What a look at the delivery has changed for the workers. */
@@ -225,10 +225,11 @@ static void wake_all(void *context)
     sender_wake_transport(sender);
 }
 
-bool sender_use_spool(struct sender *sender, struct spool **spoolp, struct spool_files **filesp,
-                      struct err *err)
+bool sender_use_spool(struct sender *sender, const char *path, struct spool **spoolp,
+                      struct spool_files **filesp, struct err *err)
 {
     struct spooler_config config = { .name = sender->config.name,
+                                     .path = path,
                                      .lock = &sender->lock,
                                      .delivery = sender->delivery,
                                      .spool = *spoolp,
@@ -251,14 +252,14 @@ bool sender_use_spool(struct sender *sender, struct spool **spoolp, struct spool
 }
 
 /* What is in memory goes to disk; what cannot is left for delivery_abandon(). */
-static void end_spool(struct sender *sender)
+static void spill_all(struct sender *sender)
 {
     if (sender->spooler == NULL)
         return;
     lock_take(&sender->lock);
     delivery_spill_all(sender->delivery, clock_now_ms());
     lock_drop(&sender->lock);
-    spooler_stop(sender->spooler, SPOOL_GRACE_MS);
+    spooler_begin_stop(sender->spooler, SPOOL_GRACE_MS);
 }
 
 void sender_drain(struct sender *sender)
@@ -271,13 +272,19 @@ void sender_drain(struct sender *sender)
 
 /* Requests are broken off before their batches are given away, because they borrow the bodies. The
  * transport goes with sender_free(): until then workers may still wake it. */
-void sender_stop(struct sender *sender)
+void sender_begin_stop(struct sender *sender)
 {
     atomic_store(&sender->stopping, true);
     sender_wake_transport(sender);
     CHECK(pthread_join(sender->thread, NULL) == 0);
     sender->transport->break_off(sender->transport);
-    end_spool(sender);
+    spill_all(sender);
+}
+
+void sender_end_stop(struct sender *sender)
+{
+    if (sender->spooler != NULL)
+        spooler_end_stop(sender->spooler);
     lock_take(&sender->lock);
     delivery_abandon(sender->delivery);
     lock_drop(&sender->lock);

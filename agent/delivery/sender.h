@@ -18,8 +18,6 @@ struct sender_config {
     const struct output *plugin;
     void *state; /* opened plugin state, used from the sender's thread only; borrowed */
     const char *agent_id;
-    enum encoding encoding;
-    enum compression compression;
     struct delivery_config delivery;
     struct numbers *numbers;
     /* A compressed body as it was before, for a transport that has no word for compression. NULL:
@@ -28,18 +26,21 @@ struct sender_config {
     struct wake *workers; /* bumped when a worker may go on: memory, breaker, splits */
 };
 
-/* Takes both: what is on disk is sent first, and there is a thread for it until sender_stop().
- * Once; the lanes of the spool are bound to books. false: no thread, and both are left. */
-bool sender_use_spool(struct sender *sender, struct spool **spoolp, struct spool_files **filesp,
-                      struct err *err);
+/* Takes both: what is on disk is sent first, and there is a thread for it until sender_end_stop().
+ * Once; the lanes of the spool are bound to books. path: for the log, see spooler.h. false: no
+ * thread, and both are left. */
+bool sender_use_spool(struct sender *sender, const char *path, struct spool **spoolp,
+                      struct spool_files **filesp, struct err *err);
 struct sender *sender_start(const struct sender_config *config, struct err *err);
 /* Skip waits: the agent is stopping. */
 void sender_drain(struct sender *sender);
 /* What is left at the end was taken out by a reload, and is counted so. */
 void sender_let_leave(struct sender *sender);
-/* Joins the thread. What is left is abandoned (see delivery_abandon). */
-void sender_stop(struct sender *sender);
-void sender_free(struct sender **senderp); /* after sender_stop() */
+/* Joins the thread. What is left begins to go to the spool, if there is one. */
+void sender_begin_stop(struct sender *sender);
+/* Waits for that, for a short time. What is left then is abandoned (see delivery_abandon). */
+void sender_end_stop(struct sender *sender);
+void sender_free(struct sender **senderp); /* after sender_end_stop() */
 
 /* For a change. First what is needed is opened beside, so that nothing can fail later; then the
  * sender holds: it starts no request, and after a while none is out. Then its gate is shut, and

@@ -122,18 +122,20 @@ void sender_nudge(struct sender *sender)
 void sender_commit(struct sender *sender, struct sender_change **changep)
 {
     struct sender_change *change = *changep;
+    struct delivery_news news;
 
     CHECK(gate_is_stood_at(&sender->gate));
     sender->transport->break_off(sender->transport);
     lock_take(&sender->lock);
     delivery_take_back(sender->delivery, clock_now_ms());
     delivery_change(sender->delivery, &change->delivery);
+    bool has_news = delivery_take_news(sender->delivery, &news);
     lock_drop(&sender->lock);
+    if (has_news)
+        sender_log_news(sender, &news);
     /* Name, numbers and wake word are those of the output: others read them. */
     sender->config.plugin = change->config.plugin;
     sender->config.state = change->config.state;
-    sender->config.encoding = change->config.encoding;
-    sender->config.compression = change->config.compression;
     sender->config.delivery = change->config.delivery;
     sender->last_failure[0] = '\0';
     lock_take(&sender->wake_lock);

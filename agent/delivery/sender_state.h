@@ -38,6 +38,7 @@ struct sender {
 
 /* Any thread. */
 void sender_wake_transport(struct sender *sender);
+void sender_log_news(const struct sender *sender, const struct delivery_news *news);
 /* What the transport has to say goes into *delivery. NULL: err says why. */
 struct transport *sender_open_transport(const struct sender_config *config,
                                         struct delivery_config *delivery, struct err *err);

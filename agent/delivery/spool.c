@@ -10,22 +10,14 @@
 #include <stdlib.h>
 
 enum {
-    SEGMENTS_WANTED = 16, /* so many make up max_bytes: the oldest one is what is evicted at once */
     RETRY_LEAST_MS = 1000,
     RETRY_MOST_MS = 60 * 1000,
     REMOVE_RETRY_MS = 10 * 1000,
 };
-static const uint64_t segment_least = 64 * 1024;
-static const uint64_t segment_most = 64 * 1024 * 1024;
 
 void spool_change(struct spool *spool, const struct spool_config *config)
 {
-    uint64_t bytes = config->max_bytes / SEGMENTS_WANTED;
-
     spool->config = *config;
-    spool->segment_bytes = bytes < segment_least  ? segment_least
-                           : bytes > segment_most ? segment_most
-                                                  : bytes;
     spool->free_at_ms = SPOOL_FREE_UNKNOWN_MS;
     if (spool->numbers != NULL)
         spool_publish(spool);
@@ -285,7 +277,8 @@ bool spool_plan_write(struct spool *spool, struct batch *batch, const struct spo
         return false;
     }
     if (spool->writing != NULL && spool->writing->end_at > SPOOL_SEGMENT_HEAD &&
-        spool->writing->end_at + growth > spool->segment_bytes && spool_plan_close(spool, now, ret))
+        spool->writing->end_at + growth > spool_segment_bytes(spool) &&
+        spool_plan_close(spool, now, ret))
         return true;
     return fill_write(spool, batch, now, ret);
 }
@@ -459,8 +452,10 @@ void spool_removed(struct spool *spool, const struct spool_job *job,
     CHECK(segment != NULL && segment->pins == 0);
     if (result->error != 0 && result->error != ENOENT) {
         numbers_add(spool->numbers, NUMBER_spool_errors, 1);
+        if (segment->remove_ms == 0)
+            spool_tell(spool, "spool cannot remove a segment, it is tried again", "remove",
+                       result->error, segment->id);
         segment->remove_ms = now_ms + REMOVE_RETRY_MS;
-        spool_tell(spool, "spool cannot remove a segment", "remove", result->error, segment->id);
         return;
     }
     count_rest(spool, segment, job->flow);

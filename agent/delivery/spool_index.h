@@ -31,9 +31,10 @@ struct spool_segment {
     uint64_t end_at;            /* of all records */
     int64_t newest_boot_ms;     /* admission of the oldest event of its youngest record */
     int64_t front_boot_ms;      /* the same of the first that was not read, or the one before it */
-    int64_t read_ms, remove_ms; /* reading or removing it failed: not before */
+    int64_t read_ms, remove_ms; /* reading or removing it failed: not before; 0: it did not */
     unsigned pins;              /* records of it that are in memory to be sent */
     bool is_touched;
+    bool is_unreadable;    /* the last try to read it failed, which is said once */
     bool is_unsynced;      /* its seal failed, and records in it wait for a sync */
     bool must_rewrite;     /* a sync of it failed: see spool_plan_sync() */
     bool is_of_other_boot; /* times of its records are of another clock */

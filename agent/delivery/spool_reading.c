@@ -147,8 +147,23 @@ static void read_failed(struct spool *spool, struct spool_segment *segment, int 
         spool_give_up_segment(segment);
         return;
     }
+    if (!segment->is_unreadable)
+        spool_tell(spool, "spool cannot read a segment, it is tried again", "read", error,
+                   segment->id);
+    /* What comes would wait behind it, and with the breaker open nothing would be there to probe
+     * with. Once only: where all reads fail each batch would get a segment. */
+    if (segment == spool->writing && (segment->older == NULL || !segment->older->is_unreadable))
+        spool_end_writing(spool);
+    segment->is_unreadable = true;
     segment->read_ms = now_ms + READ_RETRY_MS;
-    spool_tell(spool, "spool cannot read a segment, it is tried again", "read", error, segment->id);
+}
+
+/* Head and body: where the disk is damaged in one place a head may be readable and its body not. */
+static void read_worked(struct spool *spool, struct spool_segment *segment)
+{
+    if (segment->is_unreadable)
+        spool_tell(spool, "spool reads a segment again", "read", 0, segment->id);
+    segment->is_unreadable = false;
 }
 
 void spool_peeked(struct spool *spool, const struct spool_job *job,
@@ -266,6 +281,7 @@ static struct batch *take_loaded(struct spool *spool, const struct spool_job *jo
         read_failed(spool, segment, result->error, now_ms);
         return NULL;
     }
+    read_worked(spool, segment);
     if (spool_read_record_head(buf_slice(&result->head), &record, &need) != SPOOL_READ) {
         spool->has_peeked = false; /* it changed since it was peeked at */
         return NULL;

@@ -8,7 +8,10 @@ enum {
     LANE_MOST = 2 * (LEDGER_NAME + 16), /* of a lane in a record and in the sum */
     RUN_MOST = 24,
     NEARLY_FULL_PERCENT = 90,
+    SEGMENTS_WANTED = 16, /* so many make up the bound: the oldest one is what is evicted at once */
 };
+static const uint64_t segment_least = 64 * 1024;
+static const uint64_t segment_most = 64 * 1024 * 1024;
 
 /* The bound in bytes now: it shrinks when the disk has less free than is to be left. Without such a
  * wish nothing is evicted for a disk that others fill: then it is full, and that is memory mode. */
@@ -23,6 +26,15 @@ uint64_t spool_limit_bytes(const struct spool *spool)
     else
         limit = used > least_free - spool->free_bytes ? used - (least_free - spool->free_bytes) : 0;
     return limit < spool->config.max_bytes ? limit : spool->config.max_bytes;
+}
+
+/* Where its disk has room for less than max_bytes that is the bound: with one segment alone there
+ * would be nothing to evict, because a batch of it is being sent. */
+uint64_t spool_segment_bytes(const struct spool *spool)
+{
+    uint64_t bytes = spool_limit_bytes(spool) / SEGMENTS_WANTED;
+
+    return bytes < segment_least ? segment_least : bytes > segment_most ? segment_most : bytes;
 }
 
 bool spool_is_nearly_full(const struct spool *spool)

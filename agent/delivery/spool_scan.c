@@ -223,12 +223,15 @@ static const char *check_head(struct scan *scan, int fd, uint64_t id, char why[6
     return why;
 }
 
-/* Of a start of this boot that died, some may still be in the memory of the kernel alone. */
+/* Of an earlier start of this boot some may still be in the memory of the kernel alone: that start
+ * may have died before its sync, or have had fsync: never. To sync what is on disk costs nothing.
+ */
 static void note_unsynced(struct spool *spool, struct spool_segment *segment)
 {
-    bool is_at_risk = segment->is_unsynced || spool_never_syncs(spool);
+    bool may_have_failed = segment->is_unsynced || spool_never_syncs(spool);
 
-    segment->is_unsynced = segment->must_rewrite = is_at_risk && !segment->is_of_other_boot;
+    segment->is_unsynced = !segment->is_of_other_boot;
+    segment->must_rewrite = segment->is_unsynced && may_have_failed;
     if (segment->is_unsynced)
         spool->unsynced_bytes += segment->bytes;
 }

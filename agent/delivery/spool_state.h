@@ -10,7 +10,6 @@ struct spool {
     /* constant */
     struct spool_config config;
     struct numbers *numbers;
-    uint64_t segment_bytes; /* a segment is sealed at this size */
     /* under the caller's lock */
     struct spool_index index;
     struct spool_segment *writing; /* NULL: the next record begins a new one */
@@ -60,6 +59,7 @@ void spool_forget_left(struct spool *spool, uint64_t segment);
 void spool_publish_left(const struct spool *spool);
 /* ---- spool_room.c ---- */
 uint64_t spool_limit_bytes(const struct spool *spool);
+uint64_t spool_segment_bytes(const struct spool *spool); /* a segment is sealed at this size */
 uint64_t spool_growth_of(const struct batch *batch);
 bool spool_must_evict(const struct spool *spool, uint64_t growth, uint64_t limit);
 bool spool_has_looked(const struct spool *spool, int64_t now_ms); /* at the free space, lately */

@@ -34,7 +34,8 @@ static struct spool_stamp stamp_now(void)
 static void log_news(const struct spooler *spooler, const struct spool_news *news)
 {
     LOG(news->error != 0 ? LOG_ERROR : LOG_WARN, news->msg, LS("output", spooler->config.name),
-        LS("at", news->what), LS("error", news->error != 0 ? strerror(news->error) : "none"),
+        LS("path", spooler->config.path), LS("at", news->what),
+        LS("error", news->error != 0 ? strerror(news->error) : "none"),
         LU("segment", news->segment));
 }
 
@@ -159,11 +160,15 @@ void spooler_wake(struct spooler *spooler)
     wake_bump(&spooler->wake);
 }
 
-void spooler_stop(struct spooler *spooler, int64_t grace_ms)
+void spooler_begin_stop(struct spooler *spooler, int64_t grace_ms)
 {
     atomic_store(&spooler->deadline_ms, clock_now_ms() + grace_ms);
     atomic_store(&spooler->stopping, true);
     wake_bump(&spooler->wake);
+}
+
+void spooler_end_stop(struct spooler *spooler)
+{
     CHECK(pthread_join(spooler->thread, NULL) == 0);
 }
 

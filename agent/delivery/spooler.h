@@ -13,6 +13,7 @@ struct spooler;
 
 struct spooler_config {
     const char *name;  /* of the output */
+    const char *path;  /* of the folder; borrowed, may change while the thread stands at its gate */
     struct lock *lock; /* of the delivery */
     struct delivery *delivery;
     struct spool *spool;
@@ -27,6 +28,7 @@ struct gate *spooler_gate(struct spooler *spooler); /* between two jobs */
 /* While it stands there: what is new is written to that disk. false: no memory. */
 bool spooler_move(struct spooler *spooler, struct spool_disk **diskp);
 void spooler_wake(struct spooler *spooler);
-/* Does what is left to do, for at most grace_ms, and ends the thread. */
-void spooler_stop(struct spooler *spooler, int64_t grace_ms);
-void spooler_free(struct spooler **spoolerp); /* after spooler_stop() */
+/* Does what is left to do, for at most grace_ms. */
+void spooler_begin_stop(struct spooler *spooler, int64_t grace_ms);
+void spooler_end_stop(struct spooler *spooler); /* ends the thread */
+void spooler_free(struct spooler **spoolerp); /* after spooler_end_stop() */

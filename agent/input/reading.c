@@ -49,6 +49,7 @@ static void settle_reads(struct reading *reading)
             continue;
         }
         reading->config.plugin->settle(reading->state, mark, bytes);
+        reading->has_settled = true;
         plan_save(reading, SAVE_SETTLED_MS);
     }
 }
@@ -58,6 +59,12 @@ static void add_number(const struct reading *reading, enum number number, uint64
 {
     if (reading->sink.lane_count > 0)
         numbers_add(ledger_lane_numbers(lane_books(reading->sink.lanes[0])), number, count);
+}
+
+static void set_number(const struct reading *reading, enum number number, uint64_t value)
+{
+    if (reading->sink.lane_count > 0)
+        numbers_set(ledger_lane_numbers(lane_books(reading->sink.lanes[0])), number, value);
 }
 
 static void save_positions(struct reading *reading)
@@ -75,6 +82,8 @@ static void save_positions(struct reading *reading)
     }
     reading->save_rest_ms = (int64_t)(file.bytes / SAVE_BYTES_PER_MS);
     disk_file_put(reading->file, &file);
+    if (reading->has_settled)
+        set_number(reading, NUMBER_positions_moved, 1); /* see ledger/suspect.h */
     reading->save_due_ms = 0;
 }
 
@@ -85,11 +94,10 @@ static void note_disk_errors(struct reading *reading)
     if (errors > reading->seen_disk_errors) {
         add_number(reading, NUMBER_checkpoint_errors, errors - reading->seen_disk_errors);
         reading->seen_disk_errors = errors;
+        set_number(reading, NUMBER_positions_moved, 0);
         plan_save(reading, SAVE_KNOWN_MS); /* try again */
     }
-    if (reading->sink.lane_count > 0)
-        numbers_set(ledger_lane_numbers(lane_books(reading->sink.lanes[0])), NUMBER_receipts,
-                    receipts_count(reading->sink.receipts));
+    set_number(reading, NUMBER_receipts, receipts_count(reading->sink.receipts));
 }
 
 static void answer_question(struct reading *reading)

@@ -30,6 +30,7 @@ struct reading {
     bool done;                 /* the plugin is at its end */
     bool has_ended;            /* stopping, and its last() has nothing more */
     unsigned rounds_with_more; /* in a row: a backlog */
+    bool has_settled;          /* a read of this start: what is saved is progress */
     int64_t saved_ms;          /* when positions were saved last */
     int64_t save_due_ms;       /* 0: nothing has changed since */
     int64_t save_rest_ms;      /* between two saves, by the size of the last one */

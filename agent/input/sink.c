@@ -130,16 +130,18 @@ static size_t process_part(struct sink *sink, struct amount *filtered, struct am
     return i;
 }
 
-static void tell_given_up(const struct sink *sink)
+static void tell_given_up(struct sink *sink)
 {
     for (size_t i = 0; i < sink->processor_count; i++) {
         const struct processor *plugin = sink->processors[i].plugin;
         uint64_t events =
             plugin->given_up == NULL ? 0 : plugin->given_up(sink->processors[i].state);
-        if (events > 0)
-            LOG(LOG_WARN, "pattern of a processor was given up at events", LS("input", sink->input),
-                LS("processor", plugin->type.name),
-                LS("why", "it takes too many steps; taken as no match"), LU("events", events));
+        if (events == 0)
+            continue;
+        sink_add(sink, SINK_PATTERNS_GIVEN_UP, events);
+        LOG(LOG_WARN, "pattern of a processor was given up at events", LS("input", sink->input),
+            LS("processor", plugin->type.name),
+            LS("why", "it takes too many steps; taken as no match"), LU("events", events));
     }
 }
 
@@ -410,6 +412,7 @@ static const enum number number_of[SINK_NUMBERS] = {
     [SINK_LINES] = NUMBER_lines,
     [SINK_LINES_TRUNCATED] = NUMBER_lines_truncated,
     [SINK_LINES_UNPARSED] = NUMBER_lines_unparsed,
+    [SINK_PATTERNS_GIVEN_UP] = NUMBER_patterns_given_up,
     [SINK_EVENTS_ENDED] = NUMBER_events_ended,
     [SINK_SAMPLES] = NUMBER_samples,
     [SINK_SAMPLES_OVERFLOWED] = NUMBER_samples_overflowed,

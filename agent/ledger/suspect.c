@@ -42,7 +42,8 @@ struct suspect suspect_lane(const struct books_image *image, unsigned lane)
     const char *row = books_image_lane(image, lane);
     uint64_t taken;
 
-    if (!has_crashed(image) || !books_image_has_lane_numbers(image))
+    if (!has_crashed(image) || !books_image_has_lane_numbers(image) ||
+        books_image_lane_number(image, lane, NUMBER_positions_moved) > 0)
         return none;
     taken = books_image_lane_number(image, lane, NUMBER_run_events);
     for (uint32_t i = 0; i < header->flows.rows; i++) {

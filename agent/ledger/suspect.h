@@ -8,7 +8,9 @@
 
 /* All 0: it did not crash, had nothing in hand, or got on with its work before. */
 struct suspect {
-    uint64_t crashes; /* starts in a row that crashed before anything left, this one too */
+    /* Starts in a row that crashed before anything left, and before the next one would begin to
+     * read elsewhere (what was filtered or set aside is done, too). This one is counted. */
+    uint64_t crashes;
     uint64_t in_hand; /* lane: events read in this one, and those just being offered;
                          spool: batches read from it that were not done */
 };

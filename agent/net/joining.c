@@ -296,9 +296,12 @@ void joining_tend(struct joining *joining, struct sink *sink)
     if (joining->now == NULL)
         return;
     joiner_end_due(joining->now->joiner, clock_now_ms(), &taker);
-    if (joiner_given_up(joining->now->joiner) > 0)
+    uint64_t given_up = joiner_given_up(joining->now->joiner);
+    if (given_up > 0) {
+        sink_add(sink, SINK_PATTERNS_GIVEN_UP, given_up);
         sink_tell(sink, LOG_WARN, "multiline pattern was given up on a line", "",
                   "it takes too many steps; taken as no match");
+    }
 }
 
 void joining_wait(const struct joining *joining, struct waits *waits)

@@ -7,7 +7,8 @@ import statistics
 import threading
 import time
 
-from rig import (BUILD, FILE, GIB, Agent, Receiver, await_true, count_lines, cpu_s, generate)
+from rig import (BUILD, FILE, GIB, Agent, Receiver, await_true, count_lines, cpu_s, generate,
+                 mean_ratio)
 
 QUICK_END = "  shutdown_grace: 0s"
 
@@ -112,12 +113,15 @@ def wait_p99_ms(kind, seconds=5, rate=20000):
 
 
 def measure_sick(args):
-    """Each sickness right after a run alone: what else the machine does hits both."""
+    """Each sickness beside a run alone, which comes first in every other round: what else the machine
+    does hits both, and being second is not an advantage."""
     pairs = {kind: [] for kind in SICKNESS}
     waits = {kind: [] for kind in [ALONE, *SICKNESS]}
-    for _ in range(args.rounds):
+    for number in range(args.rounds):
         for kind, of_kind in pairs.items():
-            of_kind.append((measure_bulk(ALONE), measure_bulk(kind)))
+            turn = (ALONE, kind) if number % 2 == 0 else (kind, ALONE)
+            measured = {who: measure_bulk(who) for who in turn}
+            of_kind.append((measured[ALONE], measured[kind]))
         for kind, of_kind in waits.items():
             of_kind.append(wait_p99_ms(kind))
     return {"pairs": pairs, "p99_ms": waits}
@@ -161,19 +165,19 @@ def measure_breaker(args):
 
 
 def sick_rows(pairs, p99_ms):
-    """The best rounds over the best of the runs alone beside them, and the median of the pairs."""
-    every = [alone for of_kind in pairs.values() for alone, _ in of_kind]
+    """The ratio within a pair swings by a tenth when others use the machine, so it is a mean that
+    counts, and how far it can be trusted stands beside it."""
+    alone = [alone[0] for of_kind in pairs.values() for alone, _ in of_kind]
     wait_alone = statistics.median(p99_ms[ALONE])
-    yield "healthy output alone", f"{max(speed for speed, _ in every):.0f} MB/s", ""
+    yield "healthy output alone", f"{statistics.median(alone):.0f} MB/s", ""
     yield "  20,000 lines/s: write to arrival p99", f"{wait_alone:.0f} ms", ""
     for kind, of_kind in pairs.items():
-        best = max(beside[0] for _, beside in of_kind)
-        share = best / max(alone[0] for alone, _ in of_kind)
-        middle = statistics.median(beside[0] / alone[0] for alone, beside in of_kind)
-        cpu = statistics.median(beside[1] / alone[1] for alone, beside in of_kind)
+        speed = statistics.median(beside[0] for _, beside in of_kind)
+        share, error = mean_ratio([(alone[0], beside[0]) for alone, beside in of_kind])
+        cpu, _ = mean_ratio([(alone[1], beside[1]) for alone, beside in of_kind])
         wait = statistics.median(p99_ms[kind])
-        yield (f"  beside one that {kind}", f"{best:.0f} MB/s = {share:.0%} (median {middle:.0%}), CPU "
-               f"{cpu:.0%}; p99 {wait:.0f} ms = {wait / wait_alone - 1:+.0%}", ">= 95 %; <= +10 %")
+        yield (f"  beside one that {kind}", f"{speed:.0f} MB/s = {share:.1%} +- {error:.1%}, CPU {cpu:.0%}; "
+               f"p99 {wait:.0f} ms = {wait / wait_alone - 1:+.0%}", ">= 95 %; <= +10 %")
 
 
 def rows(found):

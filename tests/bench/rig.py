@@ -3,6 +3,7 @@
 kernel keeps of a process."""
 
 import json
+import math
 import os
 import pathlib
 import re
@@ -10,6 +11,7 @@ import resource
 import select
 import shutil
 import signal
+import statistics
 import subprocess
 import threading
 import time
@@ -119,6 +121,13 @@ def generate(file, rate, seconds, *options):
     """Lines at an even pace; returns when the last is written."""
     subprocess.run([str(SPILLWAY), "generate", "--to", str(file), "--rate", f"{rate}/s",
                     "--for", f"{seconds}s", *options], check=True, stderr=subprocess.DEVNULL)
+
+
+def mean_ratio(pairs):
+    """Of the second of each pair to the first: the geometric mean, and its standard error."""
+    logs = [math.log(second / first) for first, second in pairs]
+    error = statistics.stdev(logs) / math.sqrt(len(logs)) if len(logs) > 1 else math.nan
+    return math.exp(statistics.fmean(logs)), error
 
 
 class Receiver:

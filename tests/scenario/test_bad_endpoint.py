@@ -67,11 +67,14 @@ ENDED_BY_TIMEOUT = {"hang", "stall_head", "stall_body", "drip"}
 def test_nothing_is_lost_while_it_misbehaves_and_heals(rig, fault):
     receiver = rig.receiver()
     # Those that end only by the timeout, not so often.
-    receiver.replies(*[FAULTS[fault]] * (2 if FAULTS[fault].how in ENDED_BY_TIMEOUT else 4))
+    faults = 2 if FAULTS[fault].how in ENDED_BY_TIMEOUT else 4
+    receiver.replies(*[FAULTS[fault]] * faults)
     agent = make(rig, receiver, timeout="500ms").start_piped()
     agent.feed(lines(0, COUNT))
     check_all_came(agent, receiver)
     assert agent.log.find(level="error") == []
+    came = [request.key for request in receiver.requests if request.whole]
+    assert len(came) - len(set(came)) <= faults, "more batches came twice than answers were lost"
 
 
 def test_an_endless_2xx_answer_counts_as_delivered_and_is_not_read_without_end(rig):
@@ -81,6 +84,7 @@ def test_an_endless_2xx_answer_counts_as_delivered_and_is_not_read_without_end(r
     agent.feed(lines(0, 10))
     agent.end_input()
     assert agent.finish().lane().delivered == 10
+    assert len(receiver.requests) == 1, "what it had taken was sent again"
 
 
 @pytest.mark.parametrize("reply", [Reply(204, headers={"Content-Length": None}, body=b""),
@@ -143,6 +147,19 @@ def test_retry_after_is_a_lower_bound_for_the_next_request(rig, status, kind):
     gap = receiver.requests[1].at - receiver.requests[0].at
     assert 0.95 <= gap, f"asked again after {gap:.2f} s"
     assert agent.log.find(msg="circuit breaker opened") == [], "it is alive, only busy"
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_an_endpoint_that_asks_for_time_is_busy_and_not_away(rig, status):
+    receiver = rig.receiver()
+    receiver.replies(*[Reply(status, headers={"Retry-After": "0"})] * 6)
+    agent = make(rig, receiver, breaker={"failures": 3}).start_piped()
+    agent.feed(lines(0, 10))
+    receiver.wait_events(10)
+    agent.end_input()
+    agent.finish().agree_with(receiver)
+    check_exact(receiver.bodies(), 10)
+    assert agent.log.find(msg="circuit breaker opened") == []
 
 
 @pytest.mark.parametrize("value", ["soon", "-1", "", "99999999999999999999999", "Mon, 99 Foo 2099"])
@@ -252,6 +269,19 @@ def test_a_refused_connection_and_then_an_endpoint(rig):
     check_exact(receiver.bodies(), COUNT, in_order=False)
 
 
+def test_an_endpoint_of_which_every_second_answer_is_an_error_opens_the_breaker(rig):
+    receiver = rig.receiver()
+    receiver.rule(lambda request: 500 if request.number % 2 else None)
+    agent = make(rig, receiver, batch={"max_events": 100}, concurrency={"max": 1}).start_piped()
+    agent.feed(lines(0, COUNT))
+    told = agent.wait_log(msg="circuit breaker opened")
+    assert told["reason"] == "half of the last 20 requests failed, the last: status 500", told
+    receiver.wait_events(COUNT)
+    agent.end_input()
+    agent.finish().agree_with(receiver)
+    check_exact(receiver.bodies(), COUNT)
+
+
 def test_while_the_breaker_is_open_one_probe_at_a_time_goes_out(rig):
     receiver = rig.receiver()
     receiver.always(500)
@@ -261,12 +291,16 @@ def test_while_the_breaker_is_open_one_probe_at_a_time_goes_out(rig):
     receiver.always(Reply(500, delay=0.1))
     wait_until(lambda: not receiver.waiting(), "answers to those that were sent before")
     opened = len(receiver.requests)
+    sealed = agent.metrics().get("spillway_batches_total", output="main")
+    agent.feed(lines(COUNT, COUNT))
     stays(lambda: len(receiver.waiting()) <= 1, 1.0, "two requests at once while the breaker is open")
     assert 1 <= len(receiver.requests) - opened <= 20
+    # Nothing is encoded for it either, but what was begun before.
+    assert agent.metrics().get("spillway_batches_total", output="main") <= sealed + 1
     receiver.always(200)
     agent.end_input()
     agent.finish().agree_with(receiver)
-    check_exact(receiver.bodies(), COUNT, in_order=False)
+    check_exact(receiver.bodies(), 2 * COUNT, in_order=False)
 
 
 def test_events_older_than_max_age_are_expired_and_counted(rig):

@@ -3,9 +3,11 @@
 
 import json
 import re
+import signal
 
 import pytest
 
+from rig import yaml
 from rig.lines import assert_none_missing, check_exact, lines, numbers
 from rig.receiver import Reply
 from rig.waiting import wait_until
@@ -89,7 +91,8 @@ def test_without_a_path_refused_events_are_counted_alone(rig):
     take_one(receiver, agent)
     agent.feed(["poison"])
     agent.wait_metric(1, "spillway_dropped_events_total", reason="refuse")
-    assert agent.metrics().get("spillway_dead_letter_events_total") == 0
+    metrics = agent.metrics()
+    assert [metrics.get(f"spillway_dead_letter_{what}_total") for what in ("events", "errors")] == [0, 0]
     agent.end_input()
     lane = agent.finish().agree_with(receiver).lane()
     assert (lane.delivered, lane.refuse) == (1, 1)
@@ -116,6 +119,31 @@ def test_many_poisoned_lines_stay_within_the_bound_and_are_counted(rig, folder, 
     assert removed > 0 and len(kept) >= 10
     assert path.stat().st_size <= 4096 and older.stat().st_size <= 4096
     assert len(agent.log.find(msg="oldest dead letters removed")) == 1, "said once"
+
+
+def test_a_bound_that_a_reload_lowers_holds_from_the_next_letter_on(rig, folder):
+    receiver, path, older = rig.receiver(), folder / "main.dead", folder / "main.dead.1"
+    receiver.rule(refuses(b"poison"))
+    agent = make(rig, receiver, path, max_bytes="64KiB").start_piped()
+    take_one(receiver, agent)
+    agent.feed([f"poison.{n}" for n in range(150)])
+    agent.wait_metric(150, "spillway_dead_letter_events_total")
+    assert path.stat().st_size + older.stat().st_size > 32768
+    agent.config["outputs"]["main"]["dead_letter"]["max_bytes"] = "8KiB"
+    agent.config_path.write_text(yaml.dump(agent.config))
+    agent.process.send_signal(signal.SIGHUP)
+    agent.wait_log(msg="reloaded")
+    agent.feed(lines(1, 1))  # it may be another endpoint now
+    receiver.wait_events(2)
+    agent.feed(["poison.150"])
+    agent.wait_metric(151, "spillway_dead_letter_events_total")
+    assert sum(file.stat().st_size for file in folder.glob("main.dead*")) <= 8192
+    removed = agent.metrics().get("spillway_dead_letter_removed_total")
+    assert len(read(older) + read(path)) == 151 - removed
+    assert read(path)[-1]["event"]["body"] == "poison.150"
+    agent.end_input()
+    lane = agent.finish().agree_with(receiver).lane()
+    assert (lane.delivered, lane.refuse) == (2, 151)
 
 
 @pytest.mark.parametrize("room, told_as", [(0, "File too large"), (1, "there is room for 1 of")])

@@ -130,3 +130,30 @@ def test_a_spool_whose_sync_failed_is_written_once_more_before_it_is_believed(ri
     agent.stop().agree_with(receiver)
     check_exact(receiver.bodies(), 1000, in_order=False)
     assert len(agent.log.find(msg="spool cannot be used, batches are held in memory")) == 1
+
+
+def test_a_segment_that_cannot_be_read_is_said_once_and_sent_when_it_can_be(rig):
+    receiver = rig.receiver()
+    receiver.go_away()
+    place = rig.folder / "spool"
+    place.mkdir()
+    output = rig.http(receiver, batch={"max_events": 100, "max_wait": "50ms"},
+                      breaker={"rest": "50ms", "rest_max": "100ms"},
+                      spool={"max_bytes": "64MiB", "min_free": "0", "path": place})
+    agent = rig.agent({"app": rig.tail("app.log")}, {"main": output})
+    failing = FailingIo(rig.folder)
+    failing.under(agent, place / "0000000000000001.seg")
+    failing.fail(errno.EIO, "pread")
+    agent.start()
+    append_lines(rig.folder / "app.log", 0, 500)
+    told = agent.wait_log(msg="spool cannot read a segment, it is tried again")
+    assert (told["path"], told["error"]) == (str(place), "Input/output error")
+    append_lines(rig.folder / "app.log", 500, 100)
+    receiver.come_back()
+    receiver.wait_events(100)  # what is newer does not wait for it, and closes the breaker
+    failing.mend()
+    agent.wait_log(msg="spool reads a segment again")
+    receiver.wait_events(600)
+    agent.stop().agree_with(receiver)
+    check_exact(receiver.bodies(), 600, in_order=False)
+    assert len(agent.log.find(msg=told["msg"])) == 1

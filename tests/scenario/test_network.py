@@ -2,6 +2,8 @@
 """Faults of the network itself, in a namespace of the scenario's own: a name server that is silent,
 packets that vanish, connections that are reset from outside, an endpoint that moves."""
 
+import contextlib
+import random
 import time
 
 import pytest
@@ -181,3 +183,46 @@ def test_an_ipv6_address_that_leads_nowhere_is_passed_over(rig, inside, names):
     receiver.wait_events(COUNT)
     agent.stop().agree_with(receiver)
     assert agent.log.find(msg="request failed") == []
+
+
+def filtered(inside, rule):
+    @contextlib.contextmanager
+    def fault():
+        inside.filter(rule)
+        yield
+        inside.unfilter()
+    return fault
+
+
+@contextlib.contextmanager
+def no_link(inside):
+    inside.run("ip", "link", "set", "lo", "down")
+    yield
+    inside.run("ip", "link", "set", "lo", "up")
+
+
+@contextlib.contextmanager
+def no_name(names):
+    names.addresses = None
+    yield
+    names.addresses = ["127.0.0.1"]
+
+
+def test_faults_of_the_network_in_random_order_lose_nothing(rig, inside, names, seed):
+    chance = random.Random(seed)
+    names.addresses = ["127.0.0.1"]
+    receiver = receive(rig, inside)
+    faults = {f"{what} {way}": filtered(inside, f"tcp {way} {receiver.port} {what}") for way in ("dport", "sport")
+              for what in ("drop", "reject with tcp reset")}
+    faults.update({"link": lambda: no_link(inside), "name": lambda: no_name(names)})
+    order = [chance.choice(sorted(faults)) for _ in range(8)]
+    print("faults:", ", ".join(order))
+    agent = start(rig, inside, receiver, host="endpoint.test")
+    write(rig, 0)
+    for number, fault in enumerate(order, 1):
+        with faults[fault]():
+            if chance.random() < 0.3:
+                receiver.cut_connections()
+            write(rig, number * COUNT)
+            time.sleep(chance.uniform(0.05, 0.6))
+    finish(agent, receiver, (len(order) + 1) * COUNT)

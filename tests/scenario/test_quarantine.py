@@ -89,3 +89,23 @@ def test_progress_between_crashes_begins_the_count_anew(rig):
     receiver.wait_events(600)
     stop_and_add_up(agent, received=300, delivered=300, dropped=0)
     check_exact(receiver.bodies(), 600, run="bad")
+
+
+def test_what_is_behind_what_was_set_aside_is_not_blamed_for_the_same_crashes(rig):
+    """Once positions were saved behind it, that is over: another crash is the first of its own."""
+    agent, receiver = make(rig)
+    for _ in range(3):
+        start_and_end(agent, receiver, signal.SIGABRT)
+    agent.start()
+    agent.wait_log(msg="set aside what was in hand at the crashes", events="300")
+    wait_offset(agent, rig.folder / "app.log")
+    append_lines(rig.folder / "app.log", 0, 50, run="good")
+    agent.wait_metric(350, "spillway_received_events_total", input="app", output="main")
+    agent.kill(signal.SIGABRT)
+    answer_again(receiver)
+    agent.start()
+    receiver.wait_events(50)
+    append_lines(rig.folder / "app.log", 50, 50, run="good")
+    receiver.wait_events(100)
+    stop_and_add_up(agent, received=100, delivered=100, dropped=0)
+    check_exact(receiver.bodies(), 100, run="good")

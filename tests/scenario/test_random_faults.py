@@ -48,6 +48,10 @@ class Trouble:
     def _slow(self, share):
         return self._reply(Reply(delay=self._chance.uniform(0.05, 0.8)), share)
 
+    def _slow_reader(self, share):
+        self._receiver.always(Reply(read_rate=self._chance.choice([1000, 20000])))
+        return lambda: self._receiver.always(200)
+
     def _refused(self, share):
         self._receiver.go_away()
         return self._receiver.come_back
@@ -67,8 +71,8 @@ class Trouble:
 
     def next(self):
         self.heal()
-        kind = self._chance.choice(["_status", "_wire", "_wire", "_slow", "_refused", "_deaf", "_cut",
-                                    "_too_large"])
+        kind = self._chance.choice(["_status", "_wire", "_wire", "_slow", "_slow_reader", "_refused", "_deaf",
+                                    "_cut", "_too_large"])
         self.names.append(kind)
         self._undo = getattr(self, kind)(self._chance.choice([0.2, 0.6, 1]))
 

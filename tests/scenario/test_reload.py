@@ -277,10 +277,11 @@ def test_another_url_takes_along_what_the_dead_endpoint_did_not_take(rig):
     dead.always(503)
     agent = make(rig, dead, batch={"max_events": 100}).start()
     append_lines(rig.folder / "app.log", 0, 2000)
-    dead.wait_requests(3)
+    agent.wait_log(msg="circuit breaker opened")
     agent.wait_metric(2000, "spillway_lines_total")
     agent.config["outputs"]["main"]["url"] = alive.url
     assert "url" in reload(agent)
+    agent.wait_log(msg="circuit breaker closed", reason="the configuration was changed")
     await_all(alive, 2000)
     agent.stop().agree_with(alive)
     check_exact(alive.bodies(), 2000, in_order=False)

@@ -15,12 +15,12 @@ SLACK_S = 10  # for a slow and busy machine: how long each wait is, is asked of 
 class Trial:
     """One batch that fails so often."""
 
-    def __init__(self, rig, replies):
+    def __init__(self, rig, replies, base_s=BASE_S, cap_s=CAP_S):
         self._tries = len(replies) + 1
         self._receiver = rig.receiver()
         self._receiver.replies(*replies)
         output = rig.http(self._receiver, batch={"max_wait": "100ms"},
-                          retry={"base": f"{int(BASE_S * 1000)}ms", "cap": f"{int(CAP_S * 1000)}ms"},
+                          retry={"base": f"{int(base_s * 1000)}ms", "cap": f"{int(cap_s * 1000)}ms"},
                           breaker={"failures": 1000})
         self._agent = rig.agent({"app": {"type": "stdin"}}, {"main": output}).start_piped()
         self._agent.feed(lines(0, 100))
@@ -54,3 +54,8 @@ def test_each_wait_is_between_zero_and_a_bound_that_doubles_and_two_agents_diffe
 def test_a_pause_that_was_asked_for_is_a_floor_and_little_more(rig, status):
     gaps = Trial(rig, [Reply(status, headers={"Retry-After": "1"})]).gaps()
     assert 1 <= gaps[0] + 0.01 <= 1.2 + SLACK_S, gaps
+
+
+def test_the_bound_stops_to_double_at_the_cap(rig):
+    """Eighteen times twice as long would be an hour. Of twenty requests that failed the breaker makes an end."""
+    assert len(Trial(rig, [500] * 18, base_s=0.01, cap_s=0.01).gaps()) == 18

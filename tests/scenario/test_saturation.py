@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What holds an output up is told once, with its cause, and so is its end."""
 
+import subprocess
 import time
 
 import pytest
@@ -10,7 +11,7 @@ from rig.receiver import Reply
 from rig.waiting import wait_until
 
 STDIN = {"app": {"type": "stdin"}}
-NONE, ENDPOINT = 0, 4
+NONE, CPU, ENDPOINT = 0, 2, 4
 CAUSE = "spillway_saturation_cause"
 
 
@@ -78,3 +79,13 @@ def test_an_output_that_keeps_up_is_held_up_by_nothing(rig):
     agent.finish().agree_with(receiver)
     check_exact(receiver.bodies(), fed, in_order=False)
     assert agent.log.find(msg="output held up") == []
+
+
+def test_more_than_the_workers_can_encode_is_the_processors_fault(rig):
+    agent = rig.agent({"app": {"type": "generator", "rate": "1000000/s"}},
+                      {"main": {"type": "stdout", "compression": "gzip", "compression_level": 9}})
+    agent.start(stdout=subprocess.DEVNULL)
+    told = agent.wait_log(msg="output held up", cause="cpu")
+    assert float(told["busy"]) > float(told["blocked"]) and float(told["busy"]) + float(told["blocked"]) >= 0.9
+    assert agent.metrics().get(CAUSE, output="main") == CPU
+    agent.stop()

@@ -3,6 +3,7 @@
 the files, what is missing at the receiver is what the books count."""
 
 import errno
+import json
 import os
 import pathlib
 import random
@@ -148,12 +149,13 @@ def test_a_full_spool_gives_up_its_oldest_and_counts_them(rig):
 def test_a_batch_that_is_refused_in_part_is_split_and_counted(rig):
     receiver = rig.receiver()
     receiver.replies(200)
-    agent = make(rig, receiver).start_piped()
+    letters = rig.folder / "main.dead"
+    agent = make(rig, receiver, dead_letter={"path": letters}).start_piped()
     agent.feed(lines(0, 1))
     receiver.wait_events(1)
     receiver.always(503)
     agent.feed(lines(1, 1000))
-    on_disk(agent, 500)
+    on_disk(agent, 1000)
     poison = {77, 500, 999}
 
     def judge(request):
@@ -164,8 +166,11 @@ def test_a_batch_that_is_refused_in_part_is_split_and_counted(rig):
                "an end of all")
     agent.end_input()
     lane = agent.finish().lane()
-    assert lane.delivered == 1001 - 3 and lane.dropped == 3
+    assert (lane.delivered, lane.spool_refuse, lane.dropped) == (1001 - 3, 3, 3)
     assert missing_lines(receiver, 1001) == 3
+    kept = [json.loads(line) for line in letters.read_text().splitlines()]
+    assert set(numbers([letter["event"]["body"] for letter in kept])) == poison
+    assert [letter["reason"] for letter in kept] == ["status 422"] * 3
 
 
 # ---- a disk that fails ----
@@ -520,6 +525,7 @@ def test_a_spool_of_two_hundred_megabytes_is_found_at_once(rig, capsys):
     receiver.always(200)
     agent.start()
     found = agent.wait_log(msg="spool found")
+    assert found["walked"] == "0", "segments were read record by record"
     with capsys.disabled():
         print(f"\n  {bytes_ >> 20} MiB in {found['segments']} segments found in {found['took_ms']} ms")
     wait_until(lambda: stock(agent, "spool") == 0, "an empty spool", timeout=120, pause=0.2)

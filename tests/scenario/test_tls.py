@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """TLS as it is checked by default, with a CA and a client certificate of one's own; and a proxy."""
 
+import random
 import shutil
 import ssl
 import subprocess
+import time
 
 import pytest
 
-from rig.lines import append_lines, check_exact
+from rig.lines import append_lines, assert_none_missing, check_exact, numbers
 from rig.receiver import Receiver
-from rig.waiting import stays
+from rig.waiting import stays, wait_until
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 
@@ -151,8 +153,10 @@ def break_the_handshake(connection):
     connection.sendall(b"\x16\x03\x03\x00\x40\x02\x00\x00\x3c\x15\x03\x03\x00\x02\x02\x28")
 
 
-@pytest.mark.parametrize("handshake", [speak_plain_text, close_in_the_handshake,
-                                       stall_in_the_handshake, break_the_handshake])
+HANDSHAKES = [speak_plain_text, close_in_the_handshake, stall_in_the_handshake, break_the_handshake]
+
+
+@pytest.mark.parametrize("handshake", HANDSHAKES)
 def test_a_broken_handshake_is_an_outage_that_passes(rig, certificates, handshake):
     receiver = endpoint(rig, certificates)
     receiver.handshake = handshake
@@ -165,6 +169,25 @@ def test_a_broken_handshake_is_an_outage_that_passes(rig, certificates, handshak
     assert not receiver.requests
     receiver.handshake = None
     delivers(agent, receiver)
+
+
+def test_handshakes_broken_in_random_order_lose_nothing(rig, certificates, seed):
+    chance = random.Random(seed)
+    receiver = endpoint(rig, certificates)
+    output = rig.http(receiver, connect_timeout="300ms", tls={"ca_file": certificates.ca},
+                      batch={"max_wait": "50ms"})
+    agent = rig.agent({"app": rig.tail("app.log")}, {"main": output}).start()
+    order = [chance.choice([*HANDSHAKES, None]) for _ in range(8)]
+    print("handshakes:", ", ".join(getattr(handshake, "__name__", "whole") for handshake in order))
+    for number, receiver.handshake in enumerate(order):
+        append_lines(rig.folder / "app.log", number * 100, 100)
+        receiver.cut_connections()
+        time.sleep(chance.uniform(0.05, 0.5))
+    receiver.handshake = None
+    wait_until(lambda: len(set(numbers(receiver.bodies()))) == len(order) * 100, "all lines")
+    lane = agent.stop().lane()
+    assert (lane.delivered, lane.dropped) == (len(order) * 100, 0)
+    assert_none_missing(numbers(receiver.bodies()), len(order) * 100)
 
 
 def test_requests_go_through_the_proxy_that_is_named(rig):

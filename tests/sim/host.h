@@ -221,7 +221,6 @@ struct outlet {
     struct spool_files *spool_files;
     struct sim_spooler spooler;
     bool was_over;      /* more was found than the bound */
-    bool knows_no_risk; /* what was sealed without a sync before this start, which syncs */
     bool is_reloaded;   /* now and then, with other options of the spool */
     bool was_unsynced, was_newest_first, was_parallel; /* by its options, once */
     uint64_t at_risk_bytes, whole_bytes;               /* when the power went */

@@ -100,7 +100,7 @@ void power_check_after(struct outlet *outlet)
     bool may_lose = outlet->was_unsynced;
 
     walk_records(outlet, look_at, &look);
-    if (look.bytes + outlet->at_risk_bytes < outlet->whole_bytes && !outlet->knows_no_risk)
+    if (look.bytes + outlet->at_risk_bytes < outlet->whole_bytes)
         host_fail(outlet->host, "%s: %llu bytes are gone, %llu were at risk", outlet->name,
                   (unsigned long long)(outlet->whole_bytes - look.bytes),
                   (unsigned long long)outlet->at_risk_bytes);

@@ -95,7 +95,6 @@ void spool_find(struct outlet *outlet)
     spool_set_left(outlet->spool, left_before(outlet));
     spool_files_scan(outlet->spool_files, outlet->spool, outlet->spool_config.boot, &now, &scan);
     outlet->disk.is_scanned = false;
-    outlet->knows_no_risk = outlet->was_unsynced && !spool_never_syncs(outlet->spool);
     note_found(outlet, &scan);
     /* What a failed write left, that nobody was told of, may be more than the bound until the next
      * write. */

@@ -82,11 +82,11 @@ def test_each_panel_says_what_it_shows(dashboard):
 # explain another: top and /stats show them.
 WITHOUT_PANEL = {
     "spillway_batch_max_bytes", "spillway_config_generation", "spillway_crashes_without_progress",
-    "spillway_dead_letter_bytes_total", "spillway_encoded_bytes_total", "spillway_receipts",
-    "spillway_run_events", "spillway_sealed_bytes_total", "spillway_spool_crashes_without_progress",
-    "spillway_spool_in_hand", "spillway_spool_left_at", "spillway_spool_left_segment",
-    "spillway_spool_unmarked_bytes", "spillway_spool_unread_bytes", "spillway_suspect_events",
-    "spillway_wait_p99_seconds"}
+    "spillway_dead_letter_bytes_total", "spillway_encoded_bytes_total", "spillway_positions_moved",
+    "spillway_receipts", "spillway_run_events", "spillway_sealed_bytes_total",
+    "spillway_spool_crashes_without_progress", "spillway_spool_in_hand", "spillway_spool_left_at",
+    "spillway_spool_left_segment", "spillway_spool_unmarked_bytes", "spillway_spool_unread_bytes",
+    "spillway_suspect_events", "spillway_wait_p99_seconds"}
 
 
 def test_each_number_has_a_panel_or_a_reason_to_have_none(dashboard):

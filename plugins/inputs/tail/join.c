@@ -464,9 +464,11 @@ size_t tail_join_split(struct tail_join *join, const struct tail_join_read *read
     memset(join->states, 0, sizeof(join->states));
     size_t consumed = hold_back(join, take_lines(join), hold);
     uint64_t given_up = join->multiline == NULL ? 0 : multiline_given_up(join->multiline);
-    if (given_up > 0)
+    if (given_up > 0) {
+        sink_add(read->lines->sink, SINK_PATTERNS_GIVEN_UP, given_up);
         sink_tell(read->lines->sink, LOG_WARN, "multiline pattern was given up on a line",
                   read->lines->path, "it takes too many steps; taken as no match");
+    }
     if (join->count > 0)
         tail_join_forget(join);
     return consumed;

@@ -2,8 +2,8 @@
 /* failing_io: a library for LD_PRELOAD that lets some calls fail, for the files of a folder.
  * FAILING_IO_UNDER is the folder whose files are meant, FAILING_IO_PLAN a file that the scenario
  * writes and removes at any time: a number of errno, then the names of the calls that fail with it:
- * "5 write rename"; "1 hang": reads hang. Without that file nothing fails. A disk cannot be asked
- * to fail so exactly. */
+ * "5 write rename"; "1 hang": reads hang; "40 slow": syncs of data take so many milliseconds.
+ * Without that file nothing fails. A disk cannot be asked to fail so exactly. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
@@ -80,6 +80,8 @@ ssize_t pread(int fd, void *data, size_t bytes, off_t at)
 {
     while (is_open_file_meant(fd) && planned("hang") != 0)
         (void)usleep(50 * 1000);
+    if (fails("pread", is_open_file_meant(fd)))
+        return -1;
     return ((ssize_t(*)(int, void *, size_t, off_t))next("pread"))(fd, data, bytes, at);
 }
 
@@ -92,6 +94,9 @@ int fsync(int fd)
 
 int fdatasync(int fd)
 {
+    int slow_ms = is_open_file_meant(fd) ? planned("slow") : 0;
+
+    (void)usleep((unsigned)slow_ms * 1000);
     if (fails("fdatasync", is_open_file_meant(fd)))
         return -1;
     return ((int (*)(int))next("fdatasync"))(fd);

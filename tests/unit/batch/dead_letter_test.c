@@ -131,6 +131,36 @@ static void the_pair_stays_within_its_bound_and_what_goes_is_counted(void **unus
     close_desk(&desk);
 }
 
+static uint64_t bytes_at(const char *path)
+{
+    struct stat status;
+
+    return stat(path, &status) == 0 ? (uint64_t)status.st_size : 0;
+}
+
+/* An operator lowers max_bytes, because the disk is full. */
+static void a_bound_that_was_lowered_holds_from_the_next_letter_on(void **unused)
+{
+    (void)unused;
+    for (uint64_t before = 5; before <= 18; before++) { /* of them in path: some, and nearly all */
+        struct desk desk;
+        open_desk(&desk, 4096);
+        for (uint64_t i = 1; i <= before; i++)
+            write_letter(&desk, "{\"body\":\"hello\"}\n");
+        desk.letters.max_bytes = 1024;
+        for (uint64_t i = before + 1; i <= before + 5; i++) {
+            write_letter(&desk, "{\"body\":\"hello\"}\n");
+            assert_in_range(bytes_at(desk.path) + bytes_at(desk.older), 1, 1024);
+            uint64_t kept = count_letters(desk.path);
+            if (access(desk.older, F_OK) == 0)
+                kept += count_letters(desk.older);
+            assert_int_equal(kept + number(&desk, NUMBER_dead_letter_removed), i);
+        }
+        assert_int_equal(number(&desk, NUMBER_dead_letter_errors), 0);
+        close_desk(&desk);
+    }
+}
+
 static void a_letter_larger_than_half_the_bound_is_an_error_and_leaves_the_others(void **unused)
 {
     (void)unused;
@@ -209,6 +239,7 @@ int main(void)
         cmocka_unit_test(a_letter_is_one_line_with_where_why_and_the_event),
         cmocka_unit_test(of_a_batch_the_named_event_is_written_with_the_input_of_its_run),
         cmocka_unit_test(the_pair_stays_within_its_bound_and_what_goes_is_counted),
+        cmocka_unit_test(a_bound_that_was_lowered_holds_from_the_next_letter_on),
         cmocka_unit_test(a_letter_larger_than_half_the_bound_is_an_error_and_leaves_the_others),
         cmocka_unit_test(a_line_cut_off_by_a_crash_is_taken_out_before_the_next),
         cmocka_unit_test(what_is_no_file_or_has_no_folder_is_an_error_and_later_it_works_again),

@@ -47,6 +47,8 @@ static struct batch *make_batch(int encoding, int compression, struct codec *cod
     batch->encoding = (uint8_t)encoding;
     batch->compression = (uint8_t)compression;
     batch->sequence = 9;
+    batch->oldest_boot_ms = 4321;
+    batch->worker = 3;
     (void)snprintf(batch->key, sizeof(batch->key), "a-b-9");
     encoder_free(&encoder);
     return batch;
@@ -79,6 +81,13 @@ static void check_halves(int encoding, int compression)
     assert_int_equal(halves[0]->bytes + halves[1]->bytes, parent->bytes);
     assert_string_equal(halves[0]->key, "a-b-9/0");
     assert_string_equal(halves[1]->key, "a-b-9/1");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(halves[i]->sequence, 9);
+        assert_int_equal(halves[i]->oldest_boot_ms, 4321); /* max_age is a deadline of both */
+        assert_int_equal(halves[i]->encoding, encoding);
+        assert_int_equal(halves[i]->compression, compression);
+        assert_int_equal(halves[i]->worker, 3);
+    }
     assert_int_equal(halves[0]->run_count, 1);
     assert_int_equal(halves[1]->run_count, 2);
     assert_int_equal(count_lines(halves[0], codec, "\"line "), 3);

@@ -3,11 +3,13 @@
 #include "batch/worker.h"
 
 #include "delivery/stage.h"
+#include "refused_memory.h"
 
 #include <curl/curl.h>
 #include <signal.h>
 
 static const char TOO_LARGE[] = "HTTP/1.1 413 Large\r\nContent-Length: 0\r\n\r\n";
+static const char NO[] = "HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n";
 static const char OK[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 enum { BODY = 100, EVENTS = 4, LANE_BYTES = 1 << 20, PIECE = 1 << 16 };
@@ -40,7 +42,7 @@ static void offer(struct lane *lane, size_t count)
 }
 
 static void start_stage(struct stage *stage, const struct reply *script, unsigned lines,
-                        struct feed *feed)
+                        int64_t rest_ms, struct feed *feed)
 {
     struct sender_config config = { .name = "main",
                                     .plugin = &http_plugin,
@@ -53,8 +55,8 @@ static void start_stage(struct stage *stage, const struct reply *script, unsigne
                                                   .retry_base_ms = 1,
                                                   .retry_cap_ms = 1,
                                                   .breaker_failures = 5,
-                                                  .breaker_rest_ms = 10,
-                                                  .breaker_rest_max_ms = 10,
+                                                  .breaker_rest_ms = rest_ms,
+                                                  .breaker_rest_max_ms = rest_ms,
                                                   .timeout_ms = 1000,
                                                   .seed = 1 } };
     struct err err;
@@ -125,7 +127,7 @@ static void a_worker_without_memory_for_a_batch_still_cuts_another(void **unused
     struct body_pool bodies = { .spares = { NULL } };
     struct feed feed = { .full_bytes = 1, .full_events = 1 };
 
-    start_stage(&stage, script, 2, &feed);
+    start_stage(&stage, script, 2, 10, &feed);
     struct lane *lane = make_lane(&stage, &feed);
     offer(lane, EVENTS);
     lane_hurry(lane, clock_boot_ms()); /* the second batch follows the first without a pause */
@@ -139,6 +141,97 @@ static void a_worker_without_memory_for_a_batch_still_cuts_another(void **unused
     close_stage(&stage);
 }
 
+/* It has something to do and sleeps, for want of something that others have. */
+static void wait_until_it_waits(struct worker *worker)
+{
+    enum { LATER_MS = 1000 * PATIENCE_MS };
+    int64_t until_ms = clock_now_ms() + PATIENCE_MS;
+
+    while (worker_times(worker, clock_now_ms() + LATER_MS).blocked_ms < LATER_MS) {
+        if (clock_now_ms() >= until_ms)
+            fail_msg("the worker does not wait");
+        (void)usleep(1000);
+    }
+}
+
+static void end_stage(struct stage *stage, struct worker **worker, struct lane **lane)
+{
+    worker_stop(*worker, FLOW_drain_timeout_batch);
+    worker_free(worker);
+    lane_abandon(*lane, FLOW_drain_timeout_ring);
+    lane_free(lane);
+    close_stage(stage);
+}
+
+/* The endpoint hangs with the first batch, which has all the memory. */
+static void a_worker_without_memory_for_a_batch_waits_for_it(void **unused)
+{
+    (void)unused;
+    const struct reply script[] = { { "", AFTER_HANG } };
+    struct stage stage = { 0 };
+    struct body_pool bodies = { .spares = { NULL } };
+    struct feed feed = { .full_bytes = 1, .full_events = 1 };
+
+    start_stage(&stage, script, 1, 10, &feed);
+    struct lane *lane = make_lane(&stage, &feed);
+    offer(lane, EVENTS);
+    lane_hurry(lane, clock_boot_ms());
+    struct worker *worker = start_batches_of_two(&stage, &lane, &feed, &bodies);
+    wait_until_it_waits(worker);
+    assert_int_equal(numbers_get(stage.rig.numbers, NUMBER_batches), 1);
+    assert_int_equal(rig_stock(&stage.rig, ACCOUNT_batch), 2);
+    end_stage(&stage, &worker, &lane);
+    body_pool_trim(&bodies);
+}
+
+/* The key is wrong, and the breaker rests for an hour. */
+static void while_the_breaker_is_open_a_worker_takes_nothing_out_of_its_lanes(void **unused)
+{
+    (void)unused;
+    const struct reply script[] = { { NO, AFTER_KEEP } };
+    struct stage stage = { 0 };
+    struct body_pool bodies = { .spares = { NULL } };
+    struct feed feed = { .full_bytes = 1, .full_events = 1 };
+
+    start_stage(&stage, script, 1, 3600000, &feed);
+    struct lane *lane = make_lane(&stage, &feed);
+    struct worker *worker = start_batches_of_two(&stage, &lane, &feed, &bodies);
+    offer(lane, 2);
+    while (numbers_get(stage.rig.numbers, NUMBER_breaker_opens) == 0)
+        (void)usleep(1000);
+    offer(lane, EVENTS);
+    lane_hurry(lane, clock_boot_ms());
+    wait_until_it_waits(worker);
+    assert_int_equal(numbers_get(stage.rig.numbers, NUMBER_batches), 1);
+    assert_int_equal(rig_stock(&stage.rig, ACCOUNT_batch), 0);
+    assert_int_equal(rig_stock(&stage.rig, ACCOUNT_ring), EVENTS);
+    end_stage(&stage, &worker, &lane);
+    body_pool_trim(&bodies);
+}
+
+/* It had the permit already. */
+static void
+a_worker_that_the_system_refuses_memory_gives_back_its_permit_and_tries_again(void **unused)
+{
+    (void)unused;
+    const struct reply script[] = { { OK, AFTER_KEEP } };
+    struct stage stage = { 0 };
+    struct body_pool bodies = { .spares = { NULL } };
+    struct feed feed = { .full_bytes = 1, .full_events = 1 };
+
+    start_stage(&stage, script, 1, 10, &feed);
+    struct lane *lane = make_lane(&stage, &feed);
+    struct worker *worker = start_batches_of_two(&stage, &lane, &feed, &bodies);
+    memory_is_refused = true;
+    offer(lane, 2);
+    wait_until_it_waits(worker);
+    memory_is_refused = false;
+    wait_until_delivered(&stage, &feed, 2);
+    assert_int_equal(numbers_get(stage.rig.numbers, NUMBER_sealed_memory_bytes), 0);
+    end_stage(&stage, &worker, &lane);
+    body_pool_trim(&bodies);
+}
+
 /* It is woken once for both, between the gate and its next sleep. */
 static void a_worker_let_go_from_its_gate_and_stopped_at_once_ends(void **unused)
 {
@@ -148,7 +241,7 @@ static void a_worker_let_go_from_its_gate_and_stopped_at_once_ends(void **unused
     struct body_pool bodies = { .spares = { NULL } };
     struct feed feed = { .full_bytes = 1, .full_events = 1 };
 
-    start_stage(&stage, script, 1, &feed);
+    start_stage(&stage, script, 1, 10, &feed);
     struct lane *lane = make_lane(&stage, &feed);
     (void)alarm(PATIENCE_MS / 1000); /* instead of waiting for its end for ever */
     for (int i = 0; i < 20; i++) {
@@ -170,6 +263,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_worker_without_memory_for_a_batch_still_cuts_another),
+        cmocka_unit_test(a_worker_without_memory_for_a_batch_waits_for_it),
+        cmocka_unit_test(while_the_breaker_is_open_a_worker_takes_nothing_out_of_its_lanes),
+        cmocka_unit_test(
+            a_worker_that_the_system_refuses_memory_gives_back_its_permit_and_tries_again),
         cmocka_unit_test(a_worker_let_go_from_its_gate_and_stopped_at_once_ends),
     };
     (void)signal(SIGPIPE, SIG_IGN);

@@ -3,12 +3,15 @@
 
 #include "sample.h"
 
+/* Of the sample; wanted NULL: it is in order. */
+struct change {
+    const char *from, *to, *wanted;
+};
+
 static void references_are_resolved_or_told(void **unused)
 {
     (void)unused;
-    static const struct {
-        const char *from, *to, *wanted;
-    } cases[] = {
+    static const struct change cases[] = {
         { "inputs: [mylogs, mygauge]", "inputs: [mylogs, mygage]",
           "a.yaml:39:22: outputs.mymain: there is no input 'mygage', did you mean 'mygauge'?" },
         { "inputs: [mylogs, mygauge]", "inputs: [mylogs]",
@@ -32,12 +35,21 @@ static void references_are_resolved_or_told(void **unused)
                "no output takes"));
 }
 
+static void check_cases(const struct change *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char *text = sample_with(cases[i].from, cases[i].to);
+        if (cases[i].wanted == NULL)
+            assert_string_equal(problems_of(text), "");
+        else
+            assert_problem(text, cases[i].wanted);
+    }
+}
+
 static void options_that_contradict_each_other_are_told(void **unused)
 {
     (void)unused;
-    static const struct {
-        const char *from, *to, *wanted;
-    } cases[] = {
+    static const struct change cases[] = {
         { "low: 0.4", "low: 80%",
           "a.yaml:22:30: inputs.mylogs.lane.shed.low: 80% must be below lane.shed.high, 80%" },
         { "base: 2s", "base: 31s",
@@ -84,13 +96,28 @@ static void options_that_contradict_each_other_are_told(void **unused)
           "a.yaml:25:15: inputs.mygauge.interval: 'pipe' does not sample" },
     };
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        const char *text = sample_with(cases[i].from, cases[i].to);
-        if (cases[i].wanted == NULL)
-            assert_string_equal(problems_of(text), "");
-        else
-            assert_problem(text, cases[i].wanted);
-    }
+    check_cases(cases, sizeof(cases) / sizeof(cases[0]));
+}
+
+/* Older letters are in PATH.1. */
+static void letters_of_two_outputs_are_in_files_of_their_own(void **unused)
+{
+    (void)unused;
+    static const struct change cases[] = {
+        { "  myprint:\n    type: print\n",
+          "  two:\n    type: post\n    url: http://a/\n    dead_letter: {path: /tmp/my.dead.1}\n",
+          "outputs.two.dead_letter.path: output 'mymain' has the same file, or PATH.1 of it" },
+        { "  myprint:\n    type: print\n",
+          "  two:\n    type: post\n    url: http://a/\n    dead_letter: {path: "
+          "/tmp//my.dead.1.1}\n",
+          NULL },
+        { "/tmp/my.dead, max_bytes: 1MiB}\n",
+          "/tmp/a.1, max_bytes: 1MiB}\n  two: {type: post, url: http://a/, inputs: mylogs, "
+          "dead_letter: {path: /tmp/a}}\n  three:\n    type: print\n",
+          "outputs.two.dead_letter.path: output 'mymain' has the same file, or PATH.1 of it" },
+    };
+
+    check_cases(cases, sizeof(cases) / sizeof(cases[0]));
 }
 
 static void a_spool_is_not_put_where_another_has_its_default(void **unused)
@@ -193,6 +220,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(references_are_resolved_or_told),
         cmocka_unit_test(options_that_contradict_each_other_are_told),
+        cmocka_unit_test(letters_of_two_outputs_are_in_files_of_their_own),
         cmocka_unit_test(a_spool_is_not_put_where_another_has_its_default),
         cmocka_unit_test(paths_that_the_text_tells_apart_are_two),
         cmocka_unit_test(an_input_that_cannot_be_read_again_may_not_block_several_outputs_for_ever),

@@ -55,6 +55,27 @@ static void the_limit_that_a_message_names_is_the_least_that_is_enough(void **un
     }
 }
 
+/* While one is sent the next one can be sealed. The small share is an eighth. */
+static void with_the_least_limit_each_output_has_memory_for_two_sealed_batches(void **unused)
+{
+    (void)unused;
+    static const char format[] = "agent: {memory_limit: %uMiB}\n"
+                                 "inputs: {a: {type: files, paths: /x, lane: {capacity: 8MiB}}}\n"
+                                 "outputs: {m: {type: print, batch: {max_bytes: 2MiB}}, n: {type: "
+                                 "print, memory_weight: 7}}\n";
+    const uint64_t mib = 1 << 20;
+    char text[512];
+
+    for (unsigned limit = 1; limit <= 256; limit++) {
+        (void)snprintf(text, sizeof(text), format, limit);
+        if (problems_of(text)[0] == '\0')
+            break;
+    }
+    struct settings settings = settings_of(text);
+    assert_in_range(settings.sealed_bytes[0], 2 * 2 * mib, 5 * mib);
+    settings_free(&settings);
+}
+
 static void several_inputs_and_outputs_work_with_the_defaults(void **unused)
 {
     (void)unused;
@@ -120,6 +141,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parts_that_do_not_fit_are_refused_with_the_numbers),
         cmocka_unit_test(the_limit_that_a_message_names_is_the_least_that_is_enough),
+        cmocka_unit_test(with_the_least_limit_each_output_has_memory_for_two_sealed_batches),
         cmocka_unit_test(several_inputs_and_outputs_work_with_the_defaults),
         cmocka_unit_test(the_parts_of_the_memory_are_within_the_limit),
         cmocka_unit_test(connections_have_a_bound_in_memory_and_one_is_always_had),

@@ -141,6 +141,44 @@ static void a_probe_can_be_repeated_at_once(void **unused)
     assert_true(breaker_allows(&breaker, 1001));
 }
 
+static void after_a_success_the_first_rest_is_short_again(void **unused)
+{
+    (void)unused;
+    struct breaker breaker = make(1);
+    record(&breaker, BREAKER_FAILURE, 0);
+    for (int i = 0; i < 4; i++) {
+        int64_t now_ms = breaker.until_ms;
+        assert_true(breaker_allows(&breaker, now_ms));
+        record(&breaker, i < 3 ? BREAKER_FAILURE : BREAKER_SUCCESS, now_ms);
+    }
+    assert_int_equal(breaker.state, BREAKER_CLOSED);
+    record(&breaker, BREAKER_FAILURE, 50000);
+    assert_in_range(breaker.until_ms - 50000, 500, 1000);
+}
+
+static void a_success_never_opens_it(void **unused)
+{
+    (void)unused;
+    struct breaker breaker = make(5);
+    for (int i = 0; i < BREAKER_WINDOW; i++)
+        record(&breaker, i % 2 == 0 ? BREAKER_FAILURE : BREAKER_SUCCESS, 0);
+    assert_int_equal(breaker.state, BREAKER_CLOSED); /* with half of the window failed */
+    record(&breaker, BREAKER_FAILURE, 0);
+    assert_int_equal(breaker.state, BREAKER_OPEN);
+}
+
+static void a_longest_rest_below_the_first_changes_nothing(void **unused)
+{
+    (void)unused;
+    random_source = random_make(1);
+    struct breaker breaker =
+        breaker_make(&(struct breaker_config){ .failures = 1, .rest_ms = 1000, .rest_max_ms = 10 });
+    record(&breaker, BREAKER_FAILURE, 0);
+    assert_true(breaker_allows(&breaker, 1000));
+    record(&breaker, BREAKER_FAILURE, 1000);
+    assert_in_range(breaker.until_ms - 1000, 500, 1000);
+}
+
 static void rests_are_spread_so_that_a_fleet_does_not_come_back_together(void **unused)
 {
     (void)unused;
@@ -167,6 +205,9 @@ int main(void)
         cmocka_unit_test(each_failed_probe_doubles_the_rest_up_to_its_longest),
         cmocka_unit_test(a_probe_without_a_verdict_rests_again_for_no_longer),
         cmocka_unit_test(a_probe_can_be_repeated_at_once),
+        cmocka_unit_test(after_a_success_the_first_rest_is_short_again),
+        cmocka_unit_test(a_success_never_opens_it),
+        cmocka_unit_test(a_longest_rest_below_the_first_changes_nothing),
         cmocka_unit_test(rests_are_spread_so_that_a_fleet_does_not_come_back_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -129,6 +129,24 @@ static struct batch *launch_in_time(struct scene *scene)
     return NULL;
 }
 
+static void what_waits_to_be_cut_grows_too_old_like_others(void **unused)
+{
+    (void)unused;
+    struct scene scene;
+    struct delivery_config config = defaults;
+    config.max_age_ms = 5000;
+    open_scene(&scene, &config);
+    deliver_one(&scene);
+    put(&scene, 8);
+    answer(&scene, launch(&scene), VERDICT_TOO_LARGE, -1);
+    assert_int_equal(expect_wait(&scene), scene.now_ms + 5000);
+    scene.now_ms += 5000;
+    (void)expect_wait(&scene);
+    assert_int_equal(rig_flow(&scene.rig, FLOW_expire), 8);
+    assert_null(delivery_take_split(scene.delivery));
+    close_scene(&scene);
+}
+
 /* The endpoint has taken nothing since the start, and the poison is the first
  * of 64 events: in the first half of a first half, and so on. */
 static void tell_poison_by_halves(unsigned concurrency_max)
@@ -242,6 +260,7 @@ int main(void)
         cmocka_unit_test(one_refused_event_is_out_at_a_time_in_the_order_of_the_answers),
         cmocka_unit_test(refused_events_that_wait_are_no_requests_and_hold_up_nothing),
         cmocka_unit_test(what_was_not_buried_at_the_end_is_refused_or_read_again_and_counted),
+        cmocka_unit_test(what_waits_to_be_cut_grows_too_old_like_others),
         cmocka_unit_test(a_poisoned_event_that_comes_first_is_told_from_a_wrong_endpoint_by_halves),
         cmocka_unit_test(a_poisoned_event_alone_at_the_head_does_not_hold_the_others_for_ever),
         cmocka_unit_test(what_went_past_the_head_is_cut_behind_it),

@@ -273,10 +273,13 @@ static void a_poisoned_batch_is_bisected_and_only_the_poison_is_refused(void **u
     (void)unused;
     for (uint64_t poison = 0; poison < 64; poison += 9) {
         struct scene scene;
-        open_scene(&scene, &defaults);
+        struct delivery_config config = defaults;
+        config.batch_max_bytes = 1 << 20;
+        open_scene(&scene, &config);
         deliver_one(&scene);
         put(&scene, 64);
         bisect(&scene, poison);
+        assert_int_equal(delivery_max_bytes(scene.delivery), 1 << 20); /* it was not too large */
         assert_int_equal(rig_flow(&scene.rig, FLOW_refuse), 1);
         assert_int_equal(rig_flow(&scene.rig, FLOW_deliver), 64);
         assert_in_range(numbers_get(scene.rig.numbers, NUMBER_attempts), 2, 2 + 2 * 6);

@@ -138,6 +138,47 @@ static void a_few_slow_answers_do_not_move_the_median(void **unused)
     assert_int_equal(limiter.limit, 8);
 }
 
+static void a_few_quick_answers_do_not_move_the_median_either(void **unused)
+{
+    (void)unused;
+    struct limiter limiter = limiter_make(8, 8);
+    uint64_t tickets[8];
+    limiter.min = 1;
+    run_full_rounds(&limiter, 3, 10);
+    for (unsigned i = 0; i < 8; i++)
+        tickets[i] = start(&limiter, i + 1);
+    for (unsigned i = 0; i < 8; i++)
+        limiter_record(&limiter, tickets[i], LIMITER_GOOD, i < 3 ? 10 : 5000, 0);
+    run_full_rounds(&limiter, 1, 10); /* a round is judged when the next one is answered */
+    assert_int_equal(limiter.limit, 4);
+}
+
+/* One at a time: a round is one answer. */
+static void a_median_is_of_three_answers_where_rounds_have_fewer(void **unused)
+{
+    (void)unused;
+    struct limiter limiter = limiter_make(1, 1);
+    run_full_rounds(&limiter, 3, 100);
+    assert_true(limiter.smoothed_ms == 100);
+    run_full_rounds(&limiter, 2, 500);
+    assert_true(limiter.smoothed_ms == 100 && limiter.warming_up);
+    run_full_rounds(&limiter, 1, 500);
+    assert_true(limiter.smoothed_ms == 200 && !limiter.warming_up); /* a quarter of the way */
+}
+
+static void what_was_measured_before_a_cut_is_forgotten(void **unused)
+{
+    (void)unused;
+    struct limiter limiter = limiter_make(1, 1);
+    run_full_rounds(&limiter, 3, 100);
+    run_full_rounds(&limiter, 2, 500);
+    run_round(&limiter, 1, LIMITER_BAD, -1);
+    run_full_rounds(&limiter, 2, 100);
+    assert_true(limiter.smoothed_ms == 100);
+    run_full_rounds(&limiter, 1, 100);
+    assert_true(limiter.smoothed_ms == 100);
+}
+
 static void one_slow_answer_at_a_limit_of_one_is_no_congestion(void **unused)
 {
     (void)unused;
@@ -294,7 +335,6 @@ below_one_it_grows_by_a_sixteenth_for_each_request_that_waited_for_its_gap(void 
     assert_true(limiter.limit == 2.0);
 }
 
-/* Below a sixtieth a sixteenth would be so little that it took a quarter of an hour. */
 static void from_the_longest_gaps_it_comes_back_in_minutes(void **unused)
 {
     (void)unused;
@@ -334,6 +374,17 @@ static void after_an_outage_it_goes_on_at_the_pace_that_was_usual_before(void **
         limiter_restart(&limiter);
         assert_true(fabs(limiter.limit - limit[i]) < 0.0001);
     }
+}
+
+static void the_usual_pace_of_answers_in_bursts_is_that_of_many_of_them(void **unused)
+{
+    (void)unused;
+    struct limiter limiter = limiter_make(0, 64);
+    int64_t now_ms = 0;
+    for (int request = 0; request < 100; request++, now_ms += request % 2 == 0 ? 20 : 3980)
+        (void)run_paced(&limiter, 1, LIMITER_GOOD, now_ms);
+    limiter_restart(&limiter);
+    assert_true(fabs(limiter.limit - 0.05) < 0.005);
 }
 
 /* 300 agents, a server that takes 100 requests in 10 s: what is refused stays small. */
@@ -376,6 +427,9 @@ int main(void)
         cmocka_unit_test(a_median_that_stands_out_halves_it),
         cmocka_unit_test(a_median_is_only_high_by_half_and_by_fifty_milliseconds),
         cmocka_unit_test(a_few_slow_answers_do_not_move_the_median),
+        cmocka_unit_test(a_few_quick_answers_do_not_move_the_median_either),
+        cmocka_unit_test(a_median_is_of_three_answers_where_rounds_have_fewer),
+        cmocka_unit_test(what_was_measured_before_a_cut_is_forgotten),
         cmocka_unit_test(one_slow_answer_at_a_limit_of_one_is_no_congestion),
         cmocka_unit_test(an_endpoint_that_became_slower_for_good_is_not_punished_for_ever),
         cmocka_unit_test(requests_that_opened_a_connection_teach_no_latency),
@@ -390,6 +444,7 @@ int main(void)
         cmocka_unit_test(from_the_longest_gaps_it_comes_back_in_minutes),
         cmocka_unit_test(an_outage_at_the_start_is_followed_by_one_at_a_time),
         cmocka_unit_test(after_an_outage_it_goes_on_at_the_pace_that_was_usual_before),
+        cmocka_unit_test(the_usual_pace_of_answers_in_bursts_is_that_of_many_of_them),
         cmocka_unit_test(many_agents_share_a_server_of_which_each_may_have_far_less_than_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -94,6 +94,67 @@ static void a_load_around_a_mark_does_not_flap(void **unused)
     }
 }
 
+/* Each: what makes it the cause; what does not, and keeps it; what ends it. */
+static void a_cause_ends_at_lower_marks_than_it_begins_at(void **unused)
+{
+    (void)unused;
+    static const struct {
+        enum saturation_cause cause;
+        struct saturation_measure enters, stays, ends;
+    } cases[] = {
+        { SATURATION_ENDPOINT, { .blocked = 0.5 }, { .blocked = 0.25 }, { .blocked = 0.24 } },
+        { SATURATION_DISK,
+          { .blocked = 0.5, .to_disk = true },
+          { .blocked = 0.25, .to_disk = true },
+          { .blocked = 0.24, .to_disk = true } },
+        { SATURATION_CPU,
+          { .busy = 0.9, .wait_p99_ms = 3001 },
+          { .busy = 0.7, .wait_p99_ms = 3001 },
+          { .busy = 0.69, .wait_p99_ms = 3001 } },
+        { SATURATION_CPU,
+          { .busy = 0.9, .wait_p99_ms = 3001 },
+          { .busy = 0.89, .wait_p99_ms = 3001 },
+          { .busy = 0.9, .wait_p99_ms = 3000 } },
+        { SATURATION_RING, { .ring_fill = 0.8 }, { .ring_fill = 0.5 }, { .ring_fill = 0.49 } },
+        { SATURATION_INPUT,
+          { .lag_bytes = MIB, .lag_before_bytes = MIB - 1 },
+          { .lag_bytes = MIB, .lag_before_bytes = 2 * MIB },
+          { .lag_bytes = MIB - 1, .lag_before_bytes = 0 } },
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct saturation saturation = { 0 };
+        assert_int_equal(look(&saturation, cases[i].stays, 10), SATURATION_NONE);
+        assert_int_equal(look(&saturation, cases[i].enters, 2), cases[i].cause);
+        assert_int_equal(look(&saturation, cases[i].stays, 10), cases[i].cause);
+        assert_int_equal(look(&saturation, cases[i].ends, 2), cases[i].cause);
+        assert_int_equal(look(&saturation, cases[i].ends, 1), SATURATION_NONE);
+    }
+}
+
+static void
+workers_that_are_never_idle_are_told_from_bursts_by_what_takes_more_of_their_time(void **unused)
+{
+    (void)unused;
+    static const struct saturation_measure busy = { .busy = 0.6, .blocked = 0.4, .ring_fill = 1 };
+    static const struct saturation_measure slow = { .busy = 0.45, .blocked = 0.46, .ring_fill = 1 };
+    static const struct saturation_measure less = { .busy = 0.4, .blocked = 0.31, .ring_fill = 1 };
+    static const struct saturation_measure idle = { .busy = 0.3, .blocked = 0.2, .ring_fill = 1 };
+    struct saturation saturation = { 0 };
+
+    assert_int_equal(look(&saturation, less, 2), SATURATION_RING);
+    assert_int_equal(look(&saturation, busy, 2), SATURATION_CPU);
+    assert_int_equal(look(&saturation, slow, 10), SATURATION_CPU); /* it does not flap */
+    assert_int_equal(look(&saturation, less, 10), SATURATION_CPU);
+    assert_int_equal(look(&saturation, idle, 2), SATURATION_RING);
+    assert_int_equal(look(&saturation, slow, 2), SATURATION_ENDPOINT);
+    assert_int_equal(look(&saturation, busy, 10), SATURATION_ENDPOINT);
+    struct saturation_measure to_disk = slow;
+    to_disk.to_disk = true;
+    assert_int_equal(look(&saturation, idle, 2), SATURATION_RING);
+    assert_int_equal(look(&saturation, to_disk, 2), SATURATION_DISK);
+}
+
 static void one_cause_takes_over_from_another_without_none_between(void **unused)
 {
     (void)unused;
@@ -134,6 +195,9 @@ int main(void)
         cmocka_unit_test(each_cause_is_known_by_its_measurements),
         cmocka_unit_test(one_look_is_a_suspicion_and_two_are_a_cause_that_is_told_once),
         cmocka_unit_test(a_load_around_a_mark_does_not_flap),
+        cmocka_unit_test(a_cause_ends_at_lower_marks_than_it_begins_at),
+        cmocka_unit_test(
+            workers_that_are_never_idle_are_told_from_bursts_by_what_takes_more_of_their_time),
         cmocka_unit_test(one_cause_takes_over_from_another_without_none_between),
         cmocka_unit_test(the_99th_percentile_of_waits_is_bounded_from_above_by_a_quarter),
     };

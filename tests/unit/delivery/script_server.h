@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* RESET: of a long request the rest is not read. */
 enum after { AFTER_KEEP, AFTER_CLOSE, AFTER_RESET, AFTER_HANG, AFTER_REPEAT };
 
 struct reply {
@@ -38,11 +39,13 @@ struct script_server {
     char requests[REQUESTS_MAX][SCRIPT_REQUEST_BYTES]; /* header and body */
 };
 
-/* Until the header is whole and the body as long as it says. false: the connection ended. */
-static inline bool server_read(int fd, char *to, size_t room)
+/* Until the header is whole and the body as long as it says; of a longer one than there is room for
+ * *ret_left bytes are still to come. false: the connection ended. */
+static inline bool server_read(int fd, char *to, size_t room, size_t *ret_left)
 {
     size_t bytes = 0;
 
+    *ret_left = 0;
     while (bytes < room - 1) {
         ssize_t got = read(fd, to + bytes, room - 1 - bytes);
         const char *end, *length;
@@ -54,8 +57,23 @@ static inline bool server_read(int fd, char *to, size_t room)
         if (end == NULL)
             continue;
         length = strcasestr(to, "content-length:");
-        if (length == NULL || (size_t)(end + 4 - to) + strtoul(length + 15, NULL, 10) <= bytes)
+        *ret_left =
+            length == NULL ? 0 : (size_t)(end + 4 - to) + strtoul(length + 15, NULL, 10) - bytes;
+        if (*ret_left == 0)
             return true;
+    }
+    return true;
+}
+
+static inline bool server_read_rest(int fd, size_t left)
+{
+    char some[4096];
+
+    while (left > 0) {
+        ssize_t got = read(fd, some, left < sizeof(some) ? left : sizeof(some));
+        if (got <= 0)
+            return false;
+        left -= (size_t)got;
     }
     return true;
 }
@@ -141,13 +159,15 @@ static inline void *server_run(void *context)
     struct script_server *server = context;
     static _Thread_local char request[SCRIPT_REQUEST_BYTES];
     struct reply reply;
+    size_t left;
     int fd;
 
     while ((fd = accept(server->listen_fd, NULL, NULL)) >= 0) {
         bool goes_on = server_set_connection(server, fd);
-        while (goes_on && server_read(fd, request, sizeof(request)) &&
+        while (goes_on && server_read(fd, request, sizeof(request), &left) &&
                server_keep(server, request, &reply))
-            goes_on = server_reply(&reply, fd);
+            goes_on = (reply.after == AFTER_RESET || server_read_rest(fd, left)) &&
+                      server_reply(&reply, fd);
         (void)server_set_connection(server, -1);
         (void)close(fd);
     }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a start makes of a spool that it cannot read in full, or that a power loss went over. */
+#include "base/crc32c.h"
+#include "delivery/spool_bytes.h"
 #include "delivery/stand.h"
 
 /* The closing entries of the start before are made by hand: `unread` events could not be read. */
@@ -79,6 +81,49 @@ static void what_is_gone_or_is_no_file_is_left_alone(void **unused)
     }
 }
 
+/* Whole, with a checksum that fits: of another build. */
+static void a_segment_of_another_version_is_left_alone_and_named(void **unused)
+{
+    (void)unused;
+    struct store store;
+    open_store(&store, MIB);
+    assert_true(spill(&store, 7, 1000));
+    struct fake_file *file = fake_first(&store.fake);
+    unsigned char *head = (unsigned char *)file->data;
+    head[8] = SPOOL_VERSION + 1;
+    put_u32(head + 48, crc32c(0, head, 48));
+    restart_store(&store);
+    assert_int_equal(store.scan.left_alone, 1);
+    assert_non_null(strstr(store.scan.note, "its version is 2, this build reads 1"));
+    assert_true(spill(&store, 1, 1000));
+    assert_int_equal(drain_store(&store), 1);
+    assert_int_equal(fake_used(&store.fake), file->bytes);
+    head[8] = SPOOL_VERSION; /* the build that wrote it is back */
+    put_u32(head + 48, crc32c(0, head, 48));
+    restart_store(&store);
+    assert_int_equal(drain_store(&store), 7);
+    close_store(&store);
+}
+
+/* A copy that somebody made beside it: its batches are not sent twice. */
+static void a_segment_under_another_name_is_left_alone(void **unused)
+{
+    (void)unused;
+    struct store store;
+    open_store(&store, MIB);
+    assert_true(spill(&store, 7, 1000));
+    struct fake_file *file = fake_first(&store.fake);
+    int fd = fake_create(&store.fake.disk, "0000000000000005.seg");
+    fake_put(&store.fake.files[fd], file->data, file->bytes, 0);
+    restart_store(&store);
+    assert_int_equal(store.scan.segments, 1);
+    assert_int_equal(store.scan.left_alone, 1);
+    assert_non_null(strstr(store.scan.note, "it has the name of another segment"));
+    assert_int_equal(drain_store(&store), 7);
+    assert_non_null(fake_find(&store.fake, "0000000000000005.seg"));
+    close_store(&store);
+}
+
 static void without_the_names_of_its_files_nothing_is_written(void **unused)
 {
     (void)unused;
@@ -153,14 +198,42 @@ static void records_whose_marks_a_power_loss_took_are_sent_again_and_counted_onc
     close_store(&store);
 }
 
+/* Sealed by a start that did not sync. */
+static void what_was_sealed_without_a_sync_is_synced_by_a_start_that_does(void **unused)
+{
+    (void)unused;
+    struct store store;
+    struct spool_job job;
+    open_store(&store, MIB);
+    for (int i = 0; i < 4; i++)
+        assert_true(spill(&store, 1, 40000)); /* the first segment is full and sealed */
+    store.config.fsync = SPOOL_FSYNC_INTERVAL;
+    restart_store(&store);
+    for (int i = 0; i < FAKE_FILES; i++)
+        store.fake.files[i].synced_bytes = 0;
+    assert_true(numbers_get(store.rig.numbers, NUMBER_spool_unsynced_bytes) > 4 * 40000);
+    while (spool_plan_sync(store.spool, store.now.boot_ms, false, &job)) {
+        do_job(&store, &job);
+        (void)spool_synced(store.spool, &job, &store.result, store.now.boot_ms);
+    }
+    assert_int_equal(numbers_get(store.rig.numbers, NUMBER_spool_unsynced_bytes), 0);
+    for (int i = 0; i < FAKE_FILES; i++)
+        assert_int_equal(store.fake.files[i].synced_bytes, store.fake.files[i].bytes);
+    assert_int_equal(drain_store(&store), 4);
+    close_store(&store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_segment_that_cannot_be_opened_waits_for_a_start_that_can),
         cmocka_unit_test(a_segment_that_cannot_be_read_waits_as_well),
         cmocka_unit_test(what_is_gone_or_is_no_file_is_left_alone),
+        cmocka_unit_test(a_segment_of_another_version_is_left_alone_and_named),
+        cmocka_unit_test(a_segment_under_another_name_is_left_alone),
         cmocka_unit_test(without_the_names_of_its_files_nothing_is_written),
         cmocka_unit_test(what_was_found_unsynced_is_at_risk_until_it_is_synced),
+        cmocka_unit_test(what_was_sealed_without_a_sync_is_synced_by_a_start_that_does),
         cmocka_unit_test(records_whose_marks_a_power_loss_took_are_sent_again_and_counted_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

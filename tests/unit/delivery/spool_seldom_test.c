@@ -28,6 +28,74 @@ static void where_it_cannot_be_told_what_is_free_nothing_is_evicted_for_it(void 
     close_store(&store);
 }
 
+static void a_disk_that_fails_is_counted_and_tried_after_rests_that_grow_to_a_minute(void **unused)
+{
+    (void)unused;
+    static const int64_t rests_s[] = { 1, 2, 4, 8, 16, 32, 60, 60, 60 };
+    struct store store;
+    open_store(&store, MIB);
+    for (int outage = 0; outage < 2; outage++) { /* the second begins anew */
+        uint64_t errors = numbers_get(store.rig.numbers, NUMBER_spool_errors);
+        store.fake.capacity = fake_used(&store.fake) + 500;
+        store.now.boot_ms += 2000;
+        for (size_t i = 0; i < sizeof(rests_s) / sizeof(rests_s[0]); i++) {
+            assert_false(spill(&store, 1, 1000));
+            assert_int_equal(numbers_get(store.rig.numbers, NUMBER_spool_errors), errors + i + 1);
+            int64_t due_ms = spool_due_ms(store.spool, store.now.boot_ms);
+            assert_int_equal(due_ms - store.now.boot_ms, 1000 * rests_s[i]);
+            store.now.boot_ms = due_ms;
+        }
+        store.fake.capacity = MIB;
+        assert_true(spill(&store, 1, 1000));
+    }
+    assert_int_equal(drain_store(&store), 2);
+    close_store(&store);
+}
+
+/* They need what is to stay free: the oldest make room, more than for the batch that comes. */
+static void what_others_take_of_the_disk_the_spool_gives_back(void **unused)
+{
+    (void)unused;
+    struct store store;
+    open_store(&store, 100 * MIB);
+    store.config.min_free_bytes = MIB;
+    store.fake.capacity = 3 * MIB;
+    restart_store(&store);
+    for (int n = 0; n < 150; n++)
+        assert_true(spill(&store, 1, 10000));
+    assert_int_equal(rig_flow(&store.rig, FLOW_spool_evict), 0);
+    store.fake.capacity = 2 * MIB;
+    store.now.boot_ms += 2000; /* so that it looks at the disk again */
+    assert_true(spill(&store, 1, 10000));
+    assert_true(fake_used(&store.fake) <= MIB);
+    assert_in_range(rig_flow(&store.rig, FLOW_spool_evict), 45, 90);
+    assert_int_equal(drain_store(&store), 151 - rig_flow(&store.rig, FLOW_spool_evict));
+    close_store(&store);
+}
+
+/* Of a spool that may be large, on a disk that has little room: also while its oldest is sent. */
+static void where_less_is_free_than_it_may_have_the_oldest_still_make_room(void **unused)
+{
+    (void)unused;
+    struct store store;
+    struct batch *damaged = NULL;
+    open_store(&store, 100 * MIB);
+    store.config.min_free_bytes = MIB;
+    store.fake.capacity = 2 * MIB;
+    restart_store(&store);
+    assert_true(spill(&store, 7, 10000));
+    struct batch *sent = read_batch(&store, &damaged);
+    assert_non_null(sent);
+    for (int n = 0; n < 300; n++) {
+        assert_true(spill(&store, 1, 10000));
+        assert_true(fake_used(&store.fake) <= MIB);
+    }
+    assert_in_range(rig_flow(&store.rig, FLOW_spool_evict), 190, 260);
+    finish_batch(&store, &sent, FLOW_spool_deliver);
+    assert_int_equal(drain_store(&store), 300 - rig_flow(&store.rig, FLOW_spool_evict));
+    close_store(&store);
+}
+
 /* At every place between two jobs of reading. */
 static void newest_first_may_be_turned_off_and_on_while_it_is_read(void **unused)
 {
@@ -105,6 +173,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(where_it_cannot_be_told_what_is_free_nothing_is_evicted_for_it),
+        cmocka_unit_test(where_less_is_free_than_it_may_have_the_oldest_still_make_room),
+        cmocka_unit_test(what_others_take_of_the_disk_the_spool_gives_back),
+        cmocka_unit_test(a_disk_that_fails_is_counted_and_tried_after_rests_that_grow_to_a_minute),
         cmocka_unit_test(newest_first_may_be_turned_off_and_on_while_it_is_read),
         cmocka_unit_test(lanes_that_share_books_keep_their_names),
         cmocka_unit_test(without_memory_nothing_is_passed_over),

@@ -42,6 +42,7 @@ static void open_office(struct office *office, const struct spool_config *spool,
 static void start_office(struct office *office)
 {
     struct spooler_config config = { .name = "main",
+                                     .path = "/folder",
                                      .lock = &office->lock,
                                      .delivery = office->stand.delivery,
                                      .spool = office->stand.store.spool,
@@ -55,7 +56,8 @@ static void start_office(struct office *office)
 
 static void close_office(struct office *office)
 {
-    spooler_stop(office->spooler, 0);
+    spooler_begin_stop(office->spooler, 0);
+    spooler_end_stop(office->spooler);
     spooler_free(&office->spooler);
     check_stand(&office->stand);
     delivery_abandon(office->stand.delivery);

@@ -19,34 +19,44 @@ struct stage {
     int fds[2]; /* of the pipe */
 };
 
-static inline void start_sender(struct stage *stage, const struct output *plugin)
+static const struct delivery_config stage_delivery = {
+    .memory_bytes = 10000000,
+    .concurrency_min = 1,
+    .concurrency_max = 1,
+    .retry_base_ms = 1,
+    .retry_cap_ms = 1,
+    .breaker_failures = 5,
+    .breaker_rest_ms = 3600000,
+    .breaker_rest_max_ms = 3600000,
+    .timeout_ms = 1,
+    .seed = 1,
+};
+
+static inline void start_sender_with(struct stage *stage, const struct output *plugin,
+                                     const struct delivery_config *delivery)
 {
     struct sender_config config = { .name = "main",
                                     .plugin = plugin,
                                     .state = stage,
                                     .agent_id = "agent",
-                                    .encoding = ENCODE_NDJSON,
                                     .numbers = stage->rig.numbers,
                                     .workers = &stage->workers,
-                                    .delivery = { .memory_bytes = 10000000,
-                                                  .concurrency_min = 1,
-                                                  .concurrency_max = 1,
-                                                  .retry_base_ms = 1,
-                                                  .retry_cap_ms = 1,
-                                                  .breaker_failures = 5,
-                                                  .breaker_rest_ms = 3600000,
-                                                  .breaker_rest_max_ms = 3600000,
-                                                  .timeout_ms = 1,
-                                                  .seed = 1 } };
+                                    .delivery = *delivery };
     struct err err;
 
     stage->sender = sender_start(&config, &err);
     assert_non_null(stage->sender);
 }
 
+static inline void start_sender(struct stage *stage, const struct output *plugin)
+{
+    start_sender_with(stage, plugin, &stage_delivery);
+}
+
 static inline void close_stage(struct stage *stage)
 {
-    sender_stop(stage->sender);
+    sender_begin_stop(stage->sender);
+    sender_end_stop(stage->sender);
     sender_audit(stage->sender);
     assert_int_equal(rig_difference(&stage->rig), 0);
     assert_true(sender_is_empty(stage->sender));
@@ -56,14 +66,21 @@ static inline void close_stage(struct stage *stage)
     rig_close(&stage->rig);
 }
 
-static inline void put(struct stage *stage, const char *body, uint64_t events)
+static inline void put_aged(struct stage *stage, const char *body, uint64_t events,
+                            int64_t oldest_boot_ms)
 {
     struct batch *batch = rig_empty_batch(&stage->rig, body);
 
     rig_add_run(&stage->rig, batch, 0, NULL, events);
+    batch->oldest_boot_ms = oldest_boot_ms;
     batch->compression = stage->fds[1] == 0 ? COMPRESS_GZIP : COMPRESS_NONE;
     assert_true(sender_reserve(stage->sender, 0, batch->body_bytes, &batch->permit));
     sender_put(stage->sender, &batch);
+}
+
+static inline void put(struct stage *stage, const char *body, uint64_t events)
+{
+    put_aged(stage, body, events, 0);
 }
 
 /* The sender bumps the word after each answer. */

@@ -80,6 +80,35 @@ static void a_reader_that_is_gone_is_an_outage_and_the_data_is_held(void **unuse
     (void)close(stage.fds[1]);
 }
 
+/* The pipe is full, so that not a byte of the batch is written: it can be tried again. */
+static void a_reader_that_does_not_read_ends_in_a_timeout_at_the_deadline(void **unused)
+{
+    (void)unused;
+    enum { LONG_MS = 20000 }; /* without a deadline it would be half a minute */
+    struct stage stage;
+    char some[1000] = "";
+    int64_t began_ms = clock_now_ms();
+    struct delivery_config config = stage_delivery;
+    config.max_age_ms = PATIENCE_MS;
+    memset(&stage, 0, sizeof(stage));
+    rig_open(&stage.rig);
+    assert_int_equal(pipe2(stage.fds, O_CLOEXEC | O_NONBLOCK), 0);
+    while (write(stage.fds[1], some, sizeof(some)) > 0)
+        continue;
+    while (write(stage.fds[1], some, 1) > 0)
+        continue;
+    start_sender_with(&stage, &pipe_plugin, &config);
+    put_aged(&stage, "one\n", 1, clock_boot_ms() - PATIENCE_MS + 300); /* that is what is left */
+    wait_until_empty(&stage);
+    assert_int_equal(rig_flow(&stage.rig, FLOW_expire), 1);
+    assert_true(clock_now_ms() - began_ms < LONG_MS);
+    assert_int_equal(rig_flow(&stage.rig, FLOW_return),
+                     numbers_get(stage.rig.numbers, NUMBER_failures));
+    close_stage(&stage);
+    (void)close(stage.fds[0]);
+    (void)close(stage.fds[1]);
+}
+
 static void a_stop_does_not_wait_for_a_reader_that_does_not_read(void **unused)
 {
     (void)unused;
@@ -97,6 +126,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pipe_gets_whole_batches_one_after_the_other),
         cmocka_unit_test(a_reader_that_is_gone_is_an_outage_and_the_data_is_held),
+        cmocka_unit_test(a_reader_that_does_not_read_ends_in_a_timeout_at_the_deadline),
         cmocka_unit_test(a_stop_does_not_wait_for_a_reader_that_does_not_read),
     };
     (void)signal(SIGPIPE, SIG_IGN);

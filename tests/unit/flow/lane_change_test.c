@@ -107,6 +107,7 @@ static void what_does_not_fit_is_told_before_and_counted_if_it_is_done_all_the_s
     struct amount dropped = lane_commit(lane, &change);
     assert_true(dropped.events > 0);
     assert_int_equal(ledger_flow(lane_books(lane), FLOW_reload_drop).events, dropped.events);
+    assert_int_equal(ledger_flow(lane_books(lane), FLOW_reload_drop).bytes, dropped.bytes);
     assert_int_equal(lane_level(lane).events, 1000 - dropped.events);
     assert_balance(lane, 1000);
     empty_lane(lane);

@@ -3,6 +3,7 @@
  * in batches. From a seed, in virtual time. */
 #include "test.h"
 
+#include "flow/shed_control.h"
 #include "flow/shedder.h"
 
 #include <math.h>
@@ -189,9 +190,35 @@ static void after_a_standstill_it_finds_its_way_back(void **unused)
     shedder_free(&shedder);
 }
 
+static double keep_at_begin(double capacity_bytes, double fill)
+{
+    struct shed_control control = { .high = 0.8,
+                                    .low = 0.4,
+                                    .batch_bytes = 1,
+                                    .capacity_bytes = capacity_bytes,
+                                    .offered_rate = 8 * MB,
+                                    .out_rate = 2 * MB,
+                                    .keep = 1 };
+
+    shed_control_begin(&control, fill);
+    return control.keep;
+}
+
+static void it_begins_with_what_leaves_corrected_towards_the_middle(void **unused)
+{
+    (void)unused;
+    assert_true(fabs(keep_at_begin(64 * MB, 0.6) - 0.25) < 1e-9);
+    double at_high = keep_at_begin(64 * MB, 0.8), at_low = keep_at_begin(64 * MB, 0.4);
+    assert_true(at_high > 0.05 && at_high < 0.125 && at_low > 0.5 && at_low < 1);
+    /* A ring that is empty in a tenth of a second: the same direction, and weaker. */
+    double short_high = keep_at_begin(0.2 * MB, 0.8), short_low = keep_at_begin(0.2 * MB, 0.4);
+    assert_true(short_high > 0.2 && short_high < 0.25 && short_low > 0.25 && short_low < 0.3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_begins_with_what_leaves_corrected_towards_the_middle),
         cmocka_unit_test(overload_is_held_between_the_marks_without_flapping),
         cmocka_unit_test(it_ends_once_when_all_has_been_kept_for_five_seconds),
         cmocka_unit_test(after_a_standstill_it_finds_its_way_back),

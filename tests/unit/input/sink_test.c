@@ -194,6 +194,21 @@ static void the_end_of_the_grace_ends_the_wait_of_what_can_be_read_again(void **
     unmake(scene);
 }
 
+/* Whatever looks at it may be what kills the agent: see ledger/suspect.h. */
+static void what_is_just_being_offered_is_known_to_the_next_start(void **unused)
+{
+    (void)unused;
+    struct scene *scene = make(true, 0);
+    struct numbers *numbers = ledger_lane_numbers(lane_books(scene->lane));
+    begin_to_wait(scene);
+    assert_int_equal(numbers_get(numbers, NUMBER_run_events), scene->offered);
+    atomic_store(&scene->sink.aborting, true);
+    ring(scene);
+    expect_end(scene);
+    assert_int_equal(numbers_get(numbers, NUMBER_run_events), 0);
+    unmake(scene);
+}
+
 static void the_end_of_the_grace_counts_what_cannot_be_read_again(void **unused)
 {
     (void)unused;
@@ -386,6 +401,32 @@ static void attributes_that_processors_add_have_room_however_long_the_run_is(voi
     }
 }
 
+static uint64_t give_up_twice(void *state)
+{
+    (void)state;
+    return 2;
+}
+
+static void patterns_that_processors_gave_up_are_counted(void **unused)
+{
+    static const struct processor processor = { .process = add_attributes,
+                                                .given_up = give_up_twice };
+    struct adding adding = { 0 };
+    struct processor_instance instance = { &processor, &adding };
+
+    (void)unused;
+    struct scene *scene = make(false, 1);
+    scene->sink.processors = &instance;
+    scene->sink.processor_count = 1;
+    (void)sink_event(&scene->sink);
+    assert_true(sink_flush(&scene->sink));
+    assert_int_equal(numbers_get(ledger_lane_numbers(lane_books(scene->sink.lanes[0])),
+                                 NUMBER_patterns_given_up),
+                     2);
+    scene->sink.processor_count = 0;
+    unmake(scene);
+}
+
 static void processors_see_the_resource_of_the_reading(void **unused)
 {
     const struct attribute host = { SLICE("host.name"),
@@ -409,11 +450,13 @@ int main(void)
         cmocka_unit_test(what_waited_in_its_source_counts_as_waited_in_the_lane),
         cmocka_unit_test(what_came_before_it_was_said_has_not_waited),
         cmocka_unit_test(attributes_that_processors_add_have_room_however_long_the_run_is),
+        cmocka_unit_test(patterns_that_processors_gave_up_are_counted),
         cmocka_unit_test(processors_see_the_resource_of_the_reading),
         cmocka_unit_test(the_least_patient_lane_says_how_long_events_wait),
         cmocka_unit_test(room_ends_the_wait_and_nothing_is_lost),
         cmocka_unit_test(a_deadline_ends_the_wait_and_the_newest_are_counted),
         cmocka_unit_test(the_end_of_the_grace_ends_the_wait_of_what_can_be_read_again),
+        cmocka_unit_test(what_is_just_being_offered_is_known_to_the_next_start),
         cmocka_unit_test(the_end_of_the_grace_counts_what_cannot_be_read_again),
         cmocka_unit_test(a_lane_that_is_taken_out_ends_the_wait),
         cmocka_unit_test(what_is_shed_is_told_before_the_wait_and_again_after_it),

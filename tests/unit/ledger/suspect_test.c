@@ -50,8 +50,28 @@ static void progress_and_idleness_clear_a_lane_of_suspicion(void **unused)
     assert_int_equal(suspect_of(file).crashes, 0); /* it had nothing in hand */
     ledger_move(books, FLOW_admit, 10, 100);
     assert_int_equal(suspect_of(file).crashes, 3);
+    numbers_set(&books->numbers, NUMBER_positions_moved, 1); /* the next start begins elsewhere */
+    assert_int_equal(suspect_of(file).crashes + suspect_of(file).in_hand, 0);
+    numbers_set(&books->numbers, NUMBER_positions_moved, 0);
     ledger_move(books, FLOW_evict_oldest, 1, 10);
     assert_int_equal(suspect_of(file).crashes, 0);
+}
+
+static void whatever_left_a_lane_is_progress_and_what_only_moved_within_is_not(void **unused)
+{
+    (void)unused;
+    for (enum flow flow = 0; flow < FLOWS; flow++) {
+        AUTO(auto_free) struct books_file *file = make_file();
+        struct books *books = add_lane(file, "app", true);
+        enum account from = flow_infos[flow].from, to = flow_infos[flow].to;
+        bool has_left =
+            account_infos[from].held && (!account_infos[to].held || to == ACCOUNT_spool);
+        file->header.state = BOOKS_CRASHED;
+        ledger_move(books, FLOW_admit, 10, 100);
+        ledger_move(books, flow, 1, 10);
+        if ((suspect_of(file).crashes == 0) != has_left)
+            fail_msg("%s is%s progress", flow_infos[flow].name, has_left ? "" : " no");
+    }
 }
 
 /* ---- a spool ---- */
@@ -153,6 +173,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_crash_without_progress_makes_suspects_of_all_that_was_read),
         cmocka_unit_test(progress_and_idleness_clear_a_lane_of_suspicion),
+        cmocka_unit_test(whatever_left_a_lane_is_progress_and_what_only_moved_within_is_not),
         cmocka_unit_test(what_was_carried_over_in_the_spool_was_not_read),
         cmocka_unit_test(a_crash_with_batches_of_the_spool_in_hand_makes_suspects_of_them),
         cmocka_unit_test(whatever_left_the_spool_but_by_quarantine_clears_it),

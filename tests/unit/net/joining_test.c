@@ -123,6 +123,25 @@ static void one_over_its_bound_is_flagged_and_counted(void **statep)
     assert_int_equal(scene->sink->numbers[SINK_EVENTS_ENDED], 1);
 }
 
+static void a_pattern_that_goes_astray_is_counted_and_told(void **statep)
+{
+    struct scene *scene = *statep;
+    char line[1001] = "";
+
+    scene->rules.lines = (struct multiline_rules){ "", "^(a|aa)+$", NULL, 0 };
+    scene->rules.max_bytes = 4096;
+    set(scene);
+    memset(line, 'a', sizeof(line) - 1);
+    line[sizeof(line) - 2] = 'b';
+    add(scene, &scene->one, line);
+    add(scene, &scene->one, line);
+    joining_tend(&scene->joining, scene->sink);
+    joining_end_all(&scene->joining, scene->sink);
+    expect(scene, 1, line, &scene->one); /* no match: each by itself */
+    assert_true(scene->sink->numbers[SINK_PATTERNS_GIVEN_UP] > 0);
+    assert_true(fake_sink_told(scene->sink, "given up"));
+}
+
 static void what_was_cut_or_broke_off_is_flagged(void **statep)
 {
     struct scene *scene = *statep;
@@ -321,6 +340,7 @@ int main(void)
         TEST(the_lines_of_each_peer_are_events_of_their_own),
         TEST(events_stay_as_they_are_until_the_round_is_over),
         TEST(one_over_its_bound_is_flagged_and_counted),
+        TEST(a_pattern_that_goes_astray_is_counted_and_told),
         TEST(what_was_cut_or_broke_off_is_flagged),
         TEST(only_the_event_of_a_torn_line_is_flagged),
         TEST(the_wait_of_what_is_held_names_the_deadline),

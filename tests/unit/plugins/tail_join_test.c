@@ -59,6 +59,21 @@ static void lines_belong_to_the_start_before_them(void **unused)
     assert_int_equal(rig.sink->numbers[SINK_EVENTS_ENDED], 0);
 }
 
+static void a_pattern_that_goes_astray_is_counted_and_told(void **unused)
+{
+    char line[1002] = "";
+
+    (void)unused;
+    rig.config.multiline__continuation = "^(a|aa)+$";
+    memset(line, 'a', sizeof(line) - 3);
+    (void)strcat(line, "b\n");
+    begin_with(line);
+    rig_append(&rig, "app.log", "next\n");
+    rig_drain(&rig);
+    assert_true(rig.sink->numbers[SINK_PATTERNS_GIVEN_UP] > 0); /* at each look, while it waits */
+    assert_true(fake_sink_told(rig.sink, "given up"));
+}
+
 static void what_waited_is_taken_as_it_is(void **unused)
 {
     (void)unused;
@@ -437,6 +452,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(lines_belong_to_the_start_before_them),
+        TEST(a_pattern_that_goes_astray_is_counted_and_told),
         TEST(what_waited_is_taken_as_it_is),
         TEST(it_says_when_to_look_again),
         TEST(a_new_line_begins_the_wait_anew),
