@@ -169,6 +169,50 @@ static void without_memory_nothing_is_passed_over(void **unused)
     close_store(&store);
 }
 
+/* As start_store(), by a reload: the books go on. */
+static void take_over_again(struct store *store)
+{
+    struct spool_disk *disk = &store->fake.disk;
+
+    stop_store(store);
+    store->spool = spool_new(&store->config);
+    store->files = spool_files_new(&disk);
+    assert_true(store->spool != NULL && store->files != NULL);
+    spool_files_scan(store->files, store->spool, store->config.boot, &store->now, &store->scan);
+    struct spool_index *index = spool_index_of(store->spool);
+    unsigned lane = spool_index_lane(index, slice_of(ledger_input_name(store->rig.lanes[0])));
+    index->lanes[lane].books = store->rig.lanes[0];
+    spool_carry_again(store->spool, store->rig.numbers);
+}
+
+static void the_books_follow_what_happened_to_a_spool_that_was_away(void **unused)
+{
+    (void)unused;
+    struct store store;
+    char name[FAKE_NAME];
+    open_store(&store, MIB);
+    for (uint64_t n = 1; n <= 3; n++)
+        assert_true(spill(&store, n, 1000));
+    take_over_again(&store);
+    assert_int_equal(rig_stock(&store.rig, ACCOUNT_spool), 6);
+    assert_int_equal(rig_flow(&store.rig, FLOW_carry), 0);
+
+    struct fake_file *file = fake_first(&store.fake);
+    memcpy(name, file->name, FAKE_NAME);
+    (void)snprintf(file->name, FAKE_NAME, "elsewhere");
+    take_over_again(&store);
+    assert_int_equal(rig_stock(&store.rig, ACCOUNT_spool), 0);
+    assert_int_equal(rig_flow(&store.rig, FLOW_spool_corrupt), 6);
+
+    memcpy(file->name, name, FAKE_NAME); /* somebody put it back */
+    take_over_again(&store);
+    assert_int_equal(rig_stock(&store.rig, ACCOUNT_spool), 6);
+    assert_int_equal(rig_flow(&store.rig, FLOW_carry), 6);
+    assert_int_equal(drain_store(&store), 6);
+    assert_int_equal(rig_stock(&store.rig, ACCOUNT_spool), 0);
+    close_store(&store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +223,7 @@ int main(void)
         cmocka_unit_test(newest_first_may_be_turned_off_and_on_while_it_is_read),
         cmocka_unit_test(lanes_that_share_books_keep_their_names),
         cmocka_unit_test(without_memory_nothing_is_passed_over),
+        cmocka_unit_test(the_books_follow_what_happened_to_a_spool_that_was_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
