@@ -108,6 +108,24 @@ static void with_newest_first_they_are_the_newest(void **unused)
     close_filled(&store, &folder);
 }
 
+/* The clock did not go on between them, or was set back. */
+static void what_was_set_aside_before_is_kept_beside_it(void **unused)
+{
+    (void)unused;
+    struct store store;
+    struct fake_disk folder;
+    uint64_t first;
+    open_filled(&store, &folder);
+    assert_int_equal(set_aside(&store, &folder, 2).events, 1 + 2);
+    store.now.real_ms -= 1000;
+    struct spool_aside second = set_aside(&store, &folder, 2);
+    assert_int_equal(second.events, 3 + 4);
+    assert_int_equal(second.not_kept, 0);
+    assert_int_equal(second.error, 0);
+    assert_int_equal(events_kept(&folder, &first), 1 + 2 + 3 + 4);
+    close_filled(&store, &folder);
+}
+
 static void more_than_there_are_is_all_of_them(void **unused)
 {
     (void)unused;
@@ -215,6 +233,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_first_to_be_read_are_set_aside_kept_and_counted),
         cmocka_unit_test(with_newest_first_they_are_the_newest),
+        cmocka_unit_test(what_was_set_aside_before_is_kept_beside_it),
         cmocka_unit_test(more_than_there_are_is_all_of_them),
         cmocka_unit_test(without_a_folder_or_with_a_full_disk_they_are_counted_all_the_same),
         cmocka_unit_test(what_is_beyond_the_bound_is_counted_and_not_kept),
