@@ -223,6 +223,32 @@ static void what_was_sealed_without_a_sync_is_synced_by_a_start_that_does(void *
     close_store(&store);
 }
 
+/* The clock of the boot began anew, that of the day tells how long it was off. */
+static void after_a_reboot_sealed_segments_are_as_old_as_they_are(void **unused)
+{
+    enum { MINUTE = 60 * 1000 };
+    (void)unused;
+    struct store store;
+    open_store(&store, MIB);
+    for (int i = 0; i < 4; i++)
+        assert_true(spill(&store, 1, 40000)); /* the first segment is full and sealed */
+    store.config.max_age_ms = 60 * MINUTE;
+    memcpy(store.config.boot, "other boot", 10);
+    store.now.boot_ms = 5000;
+    store.now.real_ms += 30 * MINUTE;
+    restart_store(&store);
+    tidy(&store);
+    assert_int_equal(live_events(&store), 4);
+    store.now.boot_ms += 29 * MINUTE;
+    tidy(&store);
+    assert_int_equal(live_events(&store), 4);
+    store.now.boot_ms += 2 * MINUTE;
+    tidy(&store);
+    assert_int_equal(live_events(&store), 0);
+    assert_int_equal(rig_flow(&store.rig, FLOW_spool_expire), 4);
+    close_store(&store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,6 +261,7 @@ int main(void)
         cmocka_unit_test(what_was_found_unsynced_is_at_risk_until_it_is_synced),
         cmocka_unit_test(what_was_sealed_without_a_sync_is_synced_by_a_start_that_does),
         cmocka_unit_test(records_whose_marks_a_power_loss_took_are_sent_again_and_counted_once),
+        cmocka_unit_test(after_a_reboot_sealed_segments_are_as_old_as_they_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
