@@ -31,12 +31,23 @@ static bool is_away(const struct delivery *delivery, int64_t now_ms)
            delivery->pause_until_ms - now_ms >= AWAY_MS;
 }
 
+/* The agent stops, and what is older than all in memory stays on disk: where the order is kept all
+ * goes there. */
+static bool is_behind_left(const struct delivery *delivery, int64_t now_ms)
+{
+    return delivery->in_order && delivery->spill.has_left &&
+           spool_is_usable(delivery->spill.spool, now_ms) &&
+           !spool_is_newest_first(delivery->spill.spool);
+}
+
 bool spilling_may_send(const struct delivery *delivery, const struct batch *batch, int64_t now_ms)
 {
     const struct spool *spool = delivery->spill.spool;
 
     if (batch->pin != NULL)
         return !delivery->draining; /* it is safe on disk */
+    if (is_behind_left(delivery, now_ms))
+        return false;
     return spool == NULL || spool_is_newest_first(spool) ||
            (!spool_may_read(spool, now_ms) && delivery->spill.loading.share == NULL &&
             delivery->held.to_spool.count == 0);
@@ -88,7 +99,7 @@ static uint64_t bytes_wanted(const struct delivery *delivery, int64_t now_ms)
     const struct spool *spool = delivery->spill.spool;
 
     if (is_away(delivery, now_ms) || delivery->spill.is_closing ||
-        (delivery->draining && spool_may_read(spool, now_ms)))
+        (delivery->draining && spool_may_read(spool, now_ms)) || is_behind_left(delivery, now_ms))
         return UINT64_MAX;
     return delivery->spill.wants_memory ? share_limit(&delivery->held.share) / 4 : 0;
 }
@@ -104,6 +115,7 @@ static void drop_pinned(struct delivery *delivery)
             continue;
         batch_list_remove(ready, batch);
         pins_drop(batch);
+        delivery->spill.has_left = true;
     }
 }
 

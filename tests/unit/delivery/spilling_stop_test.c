@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The agent stops while there is a spool: what is there already stays, and keeps nobody waiting. */
+#include "test.h"
+
+#include "delivery/stand.h"
+
+enum { BATCHES = 12, EVENTS = 4 * BATCHES };
+
+/* On disk are batches of four events, some of them in memory as well; the endpoint answers. */
+static void open_backlog(struct stand *stand, unsigned concurrency_max)
+{
+    struct delivery_config config = defaults;
+
+    config.concurrency_max = concurrency_max;
+    open_stand(stand, &config);
+    settle(stand, (put_with(stand, 1, NULL), send_next(stand)), VERDICT_SENT);
+    break_endpoint(stand);
+    for (int i = 0; i < BATCHES; i++)
+        put_with(stand, 4, NULL);
+    (void)run_spool(stand);
+    stand->now_ms += 100000;
+    settle(stand, send_next(stand), VERDICT_SENT); /* the probe, from disk */
+    (void)run_spool(stand);
+    assert_int_equal(stock(stand, ACCOUNT_spool), EVENTS);
+    assert_false(delivery_is_empty(stand->delivery));
+}
+
+static void what_is_on_disk_is_left_there_and_not_waited_for(void **unused)
+{
+    (void)unused;
+    struct stand stand;
+    open_backlog(&stand, 8);
+    delivery_drain(stand.delivery, stand.now_ms);
+    assert_int_equal(run_spool(&stand), 0);
+    assert_int_equal(take_step(&stand).kind, STEP_WAIT);
+    assert_true(delivery_is_empty(stand.delivery));
+    assert_int_equal(stock(&stand, ACCOUNT_spool), EVENTS);
+    close_stand(&stand);
+}
+
+static void what_comes_meanwhile_goes_behind_what_is_on_disk(void **unused)
+{
+    (void)unused;
+    struct stand stand;
+    open_backlog(&stand, 1);
+    delivery_drain(stand.delivery, stand.now_ms);
+    put_with(&stand, 3, NULL);
+    assert_int_equal(take_step(&stand).kind, STEP_WAIT); /* older ones go first, after the stop */
+    (void)run_spool(&stand);
+    assert_true(delivery_is_empty(stand.delivery));
+    assert_int_equal(stock(&stand, ACCOUNT_spool), EVENTS + 3);
+    close_stand(&stand);
+}
+
+static void what_waits_to_be_split_is_written_too(void **unused)
+{
+    (void)unused;
+    struct stand stand;
+    open_stand(&stand, &defaults);
+    settle(&stand, (put_with(&stand, 1, NULL), send_next(&stand)), VERDICT_SENT);
+    put_with(&stand, 2, NULL);
+    settle(&stand, send_next(&stand), VERDICT_TOO_LARGE);
+    delivery_drain(stand.delivery, stand.now_ms);
+    delivery_spill_all(stand.delivery, stand.now_ms);
+    (void)run_spool(&stand);
+    assert_int_equal(stock(&stand, ACCOUNT_spool), 2);
+    assert_true(delivery_is_empty(stand.delivery));
+    close_stand(&stand);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_on_disk_is_left_there_and_not_waited_for),
+        cmocka_unit_test(what_comes_meanwhile_goes_behind_what_is_on_disk),
+        cmocka_unit_test(what_waits_to_be_split_is_written_too),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
