@@ -395,6 +395,7 @@ void sender_put_buried(struct sender *sender, struct batch **batchp)
     lock_take(&sender->lock);
     delivery_put_buried(sender->delivery, batchp);
     lock_drop(&sender->lock);
+    wake_spooler(sender); /* it may have been the last part of a record, which is marked now */
     wake_bump(sender->config.workers); /* its memory is free, and the next one may be taken */
 }
 

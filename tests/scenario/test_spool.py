@@ -163,7 +163,7 @@ def test_a_batch_that_is_refused_in_part_is_split_and_counted(rig):
 
     receiver.rule(judge)
     wait_until(lambda: stock(agent, "spool") + stock(agent, "ready") + stock(agent, "in_flight") == 0,
-               "an end of all")
+               "an end of all", timeout=30)  # who has nothing to do looks again after a minute
     agent.end_input()
     lane = agent.finish().lane()
     assert (lane.delivered, lane.spool_refuse, lane.dropped) == (1001 - 3, 3, 3)
