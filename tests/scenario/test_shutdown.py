@@ -129,15 +129,17 @@ def test_the_checkpoint_is_never_ahead_of_what_was_acknowledged(rig):
     assert repeated <= len(first), f"{repeated} repeated, {len(first)} acknowledged before"
 
 
-def test_what_standard_input_left_is_counted(rig):
+@pytest.mark.parametrize("how", ["whole", "hang"])
+def test_what_standard_input_left_is_counted(rig, how):
     receiver = rig.receiver()
-    receiver.always(503)
+    receiver.always(Reply(503, how=how))
     agent = make(rig, receiver, STDIN).start_piped()
     agent.feed(lines(0, 3000))
     agent.wait_metric(3000, "spillway_lines_total")
     receiver.wait_requests(1)
     lane = stop_timed(agent, expect=3).lane()
     left = sum(value for name, value in lane.fields.items() if name.startswith("drain_timeout"))
+    assert (lane.drain_timeout_in_flight > 0) == (how == "hang")
     assert (lane.received, lane.delivered, lane.dropped, left) == (3000, 0, 3000, 3000)
     assert agent.log.find(msg="stopped")[0]["left_events"] == "3000"
 
