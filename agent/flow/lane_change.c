@@ -127,15 +127,6 @@ static void swap_insides(struct lane *lane, struct lane *next) NEEDS_LOCK(&lane-
     keep_outgrown(lane, &arena);
 }
 
-/* The shedder of before ends here; the next one begins by its own options. */
-static void end_shedding(struct lane *lane)
-{
-    lock_take(&lane->lock);
-    if (shedder_is_shedding(lane->shedder))
-        lane_note_shed(lane, SHED_STOPPED, lane->now_ms);
-    lock_drop(&lane->lock);
-}
-
 struct amount lane_commit(struct lane *lane, struct lane_change **changep)
 {
     struct lane_change *change = *changep;
@@ -143,7 +134,7 @@ struct amount lane_commit(struct lane *lane, struct lane_change **changep)
     struct piece *piece;
 
     CHECK(lane->config.books == change->next->config.books);
-    end_shedding(lane);
+    lane_end_shedding(lane); /* the next shedder begins by its own options */
     for (;;) {
         lock_take(&lane->lock);
         piece = classes_take(lane->classes, lane->now_ms);

@@ -54,13 +54,23 @@ static void move_some(struct books *books, enum flow flow, uint64_t events, uint
         ledger_move(books, flow, events, bytes);
 }
 
+void lane_end_shedding(struct lane *lane)
+{
+    lock_take(&lane->lock);
+    if (shedder_is_shedding(lane->shedder)) {
+        lane_note_shed(lane, SHED_STOPPED, lane->now_ms);
+        shedder_end(lane->shedder);
+    }
+    lock_drop(&lane->lock);
+}
+
 void lane_abandon(struct lane *lane, enum flow drop)
 {
     struct books *books = lane->config.books;
     bool by_books = ledger_is_rereadable(books);
 
     CHECK(drop == FLOW_drain_timeout_ring || drop == FLOW_reload_drop);
-
+    lane_end_shedding(lane);
     for (;;) {
         lock_take(&lane->lock);
         struct piece *piece = classes_take(lane->classes, lane->now_ms);

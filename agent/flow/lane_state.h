@@ -42,6 +42,7 @@ void lane_note_time(struct lane *lane, int64_t boot_ms) NEEDS_LOCK(&lane->lock);
 void lane_step_shedder(struct lane *lane, int64_t boot_ms) NEEDS_LOCK(&lane->lock);
 void lane_note_shed(struct lane *lane, enum shed_change change, int64_t boot_ms)
     NEEDS_LOCK(&lane->lock);
+void lane_end_shedding(struct lane *lane); /* and whoever can tell it will */
 bool lane_may_shed(const struct lane *lane, const struct event *event);
 size_t lane_find_class(struct lane *lane, const struct event *event, int64_t boot_ms)
     NEEDS_LOCK(&lane->lock);

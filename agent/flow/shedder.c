@@ -187,6 +187,11 @@ enum shed_change shedder_step(struct shedder *shedder, int64_t now_ms, double fi
     return SHED_SAME;
 }
 
+void shedder_end(struct shedder *shedder)
+{
+    shedder->is_shedding = false;
+}
+
 /* ---- one event ---- */
 
 static size_t size_group(uint64_t bytes)

@@ -56,6 +56,8 @@ shedder_keep(const struct shedder *shedder); /* of all bytes, as it is now; 1: n
 
 /* Before each run of events. */
 enum shed_change shedder_step(struct shedder *shedder, int64_t now_ms, double fill);
+/* It sheds no more, whatever the fill: the lane is at its end, or goes on with another shedder. */
+void shedder_end(struct shedder *shedder);
 /* One event comes. Returns the probability with which it is kept, or 0: it is shed. */
 double shedder_admit(struct shedder *shedder, const struct shed_facts *facts,
                      struct random *random);

@@ -88,6 +88,10 @@ def overload(rig, policy, seconds):
     receiver.always(200)
     agent.end_input()
     books = agent.finish().agree_with(receiver).lane()
+    started, stopped = (agent.log.find(msg=f"shedding {what}") for what in ("started", "stopped"))
+    if seconds < 10:  # else the log holds back what is told again and again
+        assert len(started) == len(stopped)
+        assert sum(int(line["shed_events"]) for line in stopped) == books.shed_sample
     came = numbers(receiver.bodies())
     assert len(came) == len(set(came))
     assert books.received == flood.count and books.dropped == flood.count - len(came)

@@ -248,6 +248,38 @@ static void where_nothing_comes_any_more_the_end_is_told_to_who_tells_the_time(v
     lane_free(&lane);
 }
 
+/* Adaptive: it would go on for seconds after the lane is empty. */
+static void the_end_of_a_lane_ends_its_shedding(void **unused)
+{
+    (void)unused;
+    for (int adaptive = 0; adaptive < 2; adaptive++) {
+        struct shedder_config shed = halves;
+        struct event events[100];
+        struct run_info run = { .boot_ms = 1000 };
+        struct lane_news news = { .shed = SHED_SAME };
+        lane_pieces = PIECES;
+        shed.is_adaptive = adaptive;
+        shed.capacity_bytes = PIECE * PIECES;
+        shed.batch_bytes = PIECE;
+        struct lane *lane = make_lane(LANE_DROP_NEWEST, shed, false);
+        fill_events(events, 100);
+        for (; run.boot_ms < 5000; run.boot_ms += 10)
+            (void)lane_offer(lane, events, 0, 10, &run, news.shed == SHED_SAME ? &news : NULL);
+        assert_int_equal(news.shed, SHED_STARTED);
+        uint64_t held = lane_level(lane).events;
+        lane_abandon(lane, FLOW_drain_timeout_ring);
+        lane_tell_time(lane, 5000, &news);
+        assert_int_equal(news.shed, SHED_STOPPED);
+        assert_int_equal(news.depth.events, held);
+        assert_int_equal(news.shed_amount.events,
+                         ledger_flow(lane_books(lane), FLOW_shed_sample).events);
+        news.shed = SHED_SAME;
+        lane_tell_time(lane, 20000, &news);
+        assert_int_equal(news.shed, SHED_SAME);
+        lane_free(&lane);
+    }
+}
+
 static void a_reload_ends_shedding_and_the_next_shedder_begins_anew(void **unused)
 {
     (void)unused;
@@ -288,6 +320,7 @@ int main(void)
         cmocka_unit_test(events_without_the_key_are_left_to_chance_one_by_one),
         cmocka_unit_test(after_one_that_waited_in_vain_the_next_is_asked),
         cmocka_unit_test(where_nothing_comes_any_more_the_end_is_told_to_who_tells_the_time),
+        cmocka_unit_test(the_end_of_a_lane_ends_its_shedding),
         cmocka_unit_test(a_reload_ends_shedding_and_the_next_shedder_begins_anew),
     };
     return RUN_WITH_LEDGER(tests);
