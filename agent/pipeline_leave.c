@@ -78,7 +78,8 @@ void pipeline_clear_source_gauges(struct books *books)
     static const enum number gauges[] = { NUMBER_lag_bytes,         NUMBER_sources_open,
                                           NUMBER_sources_unwatched, NUMBER_sources_refused,
                                           NUMBER_folders_left_out,  NUMBER_journal_files_unreadable,
-                                          NUMBER_receipts,          NUMBER_series };
+                                          NUMBER_receipts,          NUMBER_series,
+                                          NUMBER_positions_moved };
 
     clear(books, gauges, sizeof(gauges) / sizeof(gauges[0]));
 }

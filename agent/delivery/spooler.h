@@ -31,4 +31,4 @@ void spooler_wake(struct spooler *spooler);
 /* Does what is left to do, for at most grace_ms. */
 void spooler_begin_stop(struct spooler *spooler, int64_t grace_ms);
 void spooler_end_stop(struct spooler *spooler); /* ends the thread */
-void spooler_free(struct spooler **spoolerp); /* after spooler_end_stop() */
+void spooler_free(struct spooler **spoolerp);   /* after spooler_end_stop() */

@@ -220,8 +220,8 @@ struct outlet {
     struct spool *spool; /* NULL: none */
     struct spool_files *spool_files;
     struct sim_spooler spooler;
-    bool was_over;      /* more was found than the bound */
-    bool is_reloaded;   /* now and then, with other options of the spool */
+    bool was_over;    /* more was found than the bound */
+    bool is_reloaded; /* now and then, with other options of the spool */
     bool was_unsynced, was_newest_first, was_parallel; /* by its options, once */
     uint64_t at_risk_bytes, whole_bytes;               /* when the power went */
     struct unsynced_item *unsynced;
