@@ -49,6 +49,11 @@ void sink_malformed(struct sink *sink, const char *what, uint64_t events, uint64
     sink->malformed += bytes;
 }
 
+void sink_add(struct sink *sink, enum sink_number number, uint64_t count)
+{
+    CHECK(sink != NULL && number == SINK_PATTERNS_GIVEN_UP && count > 0);
+}
+
 void sink_tell(struct sink *sink, enum log_level level, const char *msg, const char *what,
                const char *why)
 {
