@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* spool_disk: the real one. All names are relative to the open folder. */
+/* spool_disk: the real one. All names are relative to the open folder.
+ *
+ * The name of a removed file goes at once, its space when nobody has it open any more; for that a
+ * file system may wait for the device (ext4 mounted with `discard`: 20 ms for 64 MiB), and so long
+ * nothing would be read. So the last one to have it is a thread that does nothing else, one at a
+ * time. Whoever wants to know how much is free, or finds none, waits for it. */
 #include "delivery/spool_disk.h"
 
 #include "base/auto.h"
+#include "base/check.h"
 #include "base/file.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -18,11 +25,26 @@ enum { PARTS_MAX = 4 };
 struct folder {
     struct spool_disk disk;
     int fd;
+    bool is_freeing; /* then the next two are set */
+    int removed_fd;
+    pthread_t freeing;
 };
 
 static int folder_of(struct spool_disk *disk)
 {
     return ((struct folder *)(void *)disk)->fd;
+}
+
+/* false: there was nothing to wait for. */
+static bool await_freed(struct spool_disk *disk)
+{
+    struct folder *folder = (struct folder *)(void *)disk;
+
+    if (!folder->is_freeing)
+        return false;
+    CHECK(pthread_join(folder->freeing, NULL) == 0);
+    folder->is_freeing = false;
+    return true;
 }
 
 static int create_file(struct spool_disk *disk, const char *name)
@@ -81,14 +103,13 @@ static int write_file(struct spool_disk *disk, int fd, const struct slice *parts
     struct iovec vectors[PARTS_MAX];
     unsigned first = 0;
 
-    (void)disk;
     if (count > PARTS_MAX)
         return -EINVAL;
     for (unsigned i = 0; i < count; i++)
         vectors[i] = (struct iovec){ (void *)(uintptr_t)parts[i].data, parts[i].bytes };
     while (first < count) {
         ssize_t part = pwritev(fd, vectors + first, (int)(count - first), (off_t)at);
-        if (part < 0 && errno == EINTR)
+        if (part < 0 && (errno == EINTR || (errno == ENOSPC && await_freed(disk))))
             continue;
         if (part < 0)
             return -errno;
@@ -122,9 +143,29 @@ static int sync_folder(struct spool_disk *disk)
     return fsync(folder_of(disk)) == 0 ? 0 : -errno;
 }
 
+static void *close_removed(void *context)
+{
+    struct folder *folder = context;
+
+    (void)pthread_setname_np(pthread_self(), "spool-free");
+    (void)close(folder->removed_fd);
+    return NULL;
+}
+
 static int remove_file(struct spool_disk *disk, const char *name)
 {
-    return unlinkat(folder_of(disk), name, 0) == 0 ? 0 : -errno;
+    struct folder *folder = (struct folder *)(void *)disk;
+
+    (void)await_freed(disk);
+    AUTO(auto_close) int fd = openat(folder->fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (unlinkat(folder->fd, name, 0) != 0)
+        return -errno;
+    folder->removed_fd = fd;
+    if (fd >= 0 && pthread_create(&folder->freeing, NULL, close_removed, folder) == 0) {
+        folder->is_freeing = true;
+        (void)auto_keep_fd(&fd);
+    }
+    return 0;
 }
 
 static int list_files(struct spool_disk *disk, void (*take)(void *context, const char *name),
@@ -157,6 +198,7 @@ static int find_free_bytes(struct spool_disk *disk, uint64_t *ret)
 {
     struct statvfs status;
 
+    (void)await_freed(disk);
     if (fstatvfs(folder_of(disk), &status) != 0)
         return -errno;
     *ret = (uint64_t)status.f_bavail * status.f_frsize;
@@ -170,6 +212,7 @@ static void free_folder(struct spool_disk **diskp)
     *diskp = NULL;
     if (folder == NULL)
         return;
+    (void)await_freed(&folder->disk);
     auto_close(&folder->fd);
     free(folder);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "delivery/spool_disk.h"
 
+#include "base/auto.h"
 #include "test.h"
 
 #include <errno.h>
@@ -107,6 +108,38 @@ static void what_is_no_file_is_not_taken_for_one(void **unused)
     close_stage(&stage);
 }
 
+/* Its name is gone at once, its space when it is asked for. */
+static void the_space_of_what_is_removed_is_back_when_it_is_asked_for(void **unused)
+{
+    enum { BYTES = 8 << 20 };
+    (void)unused;
+    struct stage stage;
+    uint64_t with, without;
+    unsigned rounds_back = 0;
+    char name[32] = "";
+    AUTO(auto_free) char *data = malloc(BYTES);
+    assert_non_null(data);
+    memset(data, 'x', BYTES);
+    open_stage(&stage);
+    for (int i = 0; i < 3; i++) {
+        int fd = stage.disk->create(stage.disk, "a");
+        assert_true(fd >= 0);
+        struct slice part = { data, BYTES };
+        assert_int_equal(stage.disk->write(stage.disk, fd, &part, 1, 0), 0);
+        assert_int_equal(stage.disk->sync(stage.disk, fd), 0);
+        assert_int_equal(stage.disk->free_bytes(stage.disk, &with), 0);
+        stage.disk->close(stage.disk, fd);
+        assert_int_equal(stage.disk->remove(stage.disk, "a"), 0);
+        assert_int_equal(stage.disk->list(stage.disk, take_name_of, name), 0);
+        assert_string_equal(name, "");
+        assert_int_equal(stage.disk->free_bytes(stage.disk, &without), 0);
+        rounds_back += without > with; /* others write there, too */
+    }
+    assert_true(rounds_back > 0);
+    assert_int_equal(stage.disk->remove(stage.disk, "a"), -ENOENT);
+    close_stage(&stage);
+}
+
 static void a_folder_belongs_to_one(void **unused)
 {
     (void)unused;
@@ -131,6 +164,7 @@ int main(void)
         cmocka_unit_test(what_is_written_in_parts_is_read_as_one),
         cmocka_unit_test(a_call_that_fails_says_the_errno),
         cmocka_unit_test(what_is_no_file_is_not_taken_for_one),
+        cmocka_unit_test(the_space_of_what_is_removed_is_back_when_it_is_asked_for),
         cmocka_unit_test(a_folder_belongs_to_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
