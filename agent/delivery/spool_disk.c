@@ -4,7 +4,7 @@
  * The name of a removed file goes at once, its space when nobody has it open any more; for that a
  * file system may wait for the device (ext4 mounted with `discard`: 20 ms for 64 MiB), and so long
  * nothing would be read. So the last one to have it is a thread that does nothing else, one at a
- * time. Whoever wants to know how much is free, or finds none, waits for it. */
+ * time. Whoever asks how much is free, or writes and finds none, waits for it. */
 #include "delivery/spool_disk.h"
 
 #include "base/auto.h"
