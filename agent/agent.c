@@ -28,6 +28,8 @@
 #include <sys/signalfd.h>
 
 enum { DRAIN_LOOK_MS = 5, SAME_WISH_MS = 5, RELOAD_WAIT_MS = 4000 };
+/* Of the half second after the grace, for the disk of the state; and at least. */
+enum { SAVE_MS = 460, SAVE_LEAST_MS = 30 };
 
 struct agent {
     struct generation *generation;
@@ -343,21 +345,53 @@ static uint64_t count_left(const struct ledger *ledger)
     return left;
 }
 
-/* In this order: threads end, checkpoints are written, the books are closed. */
-static int close_agent(struct agent *agent)
+/* What is in the hand of a thread that did not come back from its disk. */
+static uint64_t count_held(const struct ledger *ledger)
+{
+    static const enum account held[] = { ACCOUNT_ring, ACCOUNT_batch, ACCOUNT_ready,
+                                         ACCOUNT_in_flight };
+    uint64_t count = 0;
+
+    for (unsigned i = 0; i < ledger_lane_count(ledger); i++) {
+        for (size_t account = 0; account < sizeof(held) / sizeof(held[0]); account++)
+            count += ledger_stock(ledger_books(ledger, i), held[account]).events;
+    }
+    return count;
+}
+
+/* What became of what is still held nobody knows before the next start sees the disk: it closes the
+ * books then, as those of a start that was killed. */
+static void close_books(struct agent *agent, uint64_t held)
+{
+    if (held == 0)
+        ledger_mark_closed(agent->ledger);
+    else
+        LOG(LOG_ERROR, "the books are left open", LU("held_events", held),
+            LS("effect", "the next start closes them, by what it finds on disk"));
+    books_copy_save(&agent->copy, true);
+}
+
+/* In this order: threads end, checkpoints are written, the books are closed. *ret_has_left: a
+ * thread stays behind, so nothing more is freed. */
+static int close_agent(struct agent *agent, bool *ret_has_left)
 {
     uint64_t left_before = count_left(agent->ledger); /* by reloads */
+    int64_t began_ms = clock_now_ms();
 
     bool have_ended = pipeline_stop(agent->pipeline);
     report_write(agent->report, true);
-    uint64_t left = count_left(agent->ledger) - left_before;
+    uint64_t held = count_held(agent->ledger);
+    uint64_t left = count_left(agent->ledger) - left_before + held;
     int exit_code = left == 0 ? EXIT_CLEAN : EXIT_LEFT;
     surface_stop(&agent->surface);
     if (have_ended)
         pipeline_free(&agent->pipeline);
-    ledger_mark_closed(agent->ledger);
-    books_copy_save(&agent->copy, true);
-    disk_stop(&agent->disk);
+    close_books(agent, held);
+    int64_t save_ms = clock_now_ms() + SAVE_LEAST_MS;
+    if (save_ms < began_ms + SAVE_MS)
+        save_ms = began_ms + SAVE_MS;
+    bool has_saved = disk_stop(&agent->disk, save_ms);
+    *ret_has_left = !have_ended || !has_saved;
     uint64_t held_back = log_end();
     LOG_AS(LOG_ALWAYS, LOG_INFO, "stopped", LU("left_events", left), LI("exit_code", exit_code),
            LU("log_lines_held_back", held_back));
@@ -371,7 +405,7 @@ static void release(struct agent *agent)
     if (agent->pipeline != NULL)
         pipeline_free(&agent->pipeline);
     if (agent->disk != NULL)
-        disk_stop(&agent->disk);
+        (void)disk_stop(&agent->disk, INT64_MAX);
     if (agent->report != NULL)
         report_free(&agent->report);
     rights_end(&agent->rights);
@@ -428,8 +462,9 @@ int agent_run(struct generation **generationp, const char *config_path)
     service_notify("READY=1");
     const char *why = run_until_stop(&agent);
     drain(&agent, why);
-    int exit_code = close_agent(&agent);
-    if (agent.pipeline == NULL)
+    bool has_left = false;
+    int exit_code = close_agent(&agent, &has_left);
+    if (!has_left)
         release(&agent);
     return exit_code; /* a thread that was left behind ends with the process */
 }

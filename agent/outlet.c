@@ -125,8 +125,8 @@ struct outlet *outlet_open(struct generation *generation, size_t index, struct l
     outlet->host = (struct host){ .name = outlet->name };
     if (!open_outlet(outlet, index, err)) {
         if (outlet->sender != NULL) {
-            sender_begin_stop(outlet->sender);
-            sender_end_stop(outlet->sender);
+            sender_begin_stop(outlet->sender, clock_now_ms());
+            (void)sender_end_stop(outlet->sender, INT64_MAX);
         }
         return NULL;
     }
@@ -299,32 +299,6 @@ bool outlet_is_drained(const struct outlet *outlet)
             return false;
     }
     return sender_is_empty(outlet->sender);
-}
-
-void outlet_begin_stop(struct outlet *outlet, bool by_reload)
-{
-    for (size_t worker = 0; worker < outlet->worker_count; worker++)
-        worker_stop(outlet->workers[worker],
-                    by_reload ? FLOW_reload_drop_batch : FLOW_drain_timeout_batch);
-    for (size_t lane = 0; lane < outlet->lane_count; lane++)
-        lane_abandon(outlet->lanes[lane], by_reload ? FLOW_reload_drop : FLOW_drain_timeout_ring);
-    if (outlet->sender != NULL && by_reload)
-        sender_let_leave(outlet->sender);
-    if (outlet->sender != NULL)
-        sender_begin_stop(outlet->sender);
-}
-
-void outlet_end_stop(struct outlet *outlet)
-{
-    if (outlet->sender != NULL)
-        sender_end_stop(outlet->sender);
-    outlet_audit(outlet);
-}
-
-void outlet_stop(struct outlet *outlet, bool by_reload)
-{
-    outlet_begin_stop(outlet, by_reload);
-    outlet_end_stop(outlet);
 }
 
 void outlet_free(struct outlet **outletp)

@@ -18,6 +18,14 @@ enum outlet_state {
     OUTLET_LEAVES, /* drains, until its deadline: may come back until then */
 };
 
+/* How far its end is. */
+enum outlet_end {
+    OUTLET_GOES_ON,
+    OUTLET_WORKERS_END,
+    OUTLET_SPOOL_ENDS, /* its thread alone is left, and writes what is held */
+    OUTLET_HAS_ENDED,
+};
+
 /* Prepared, not committed. */
 struct outlet_change {
     struct generation *from; /* NULL: the options stay */
@@ -41,7 +49,10 @@ struct outlet {
     char name[LEDGER_NAME];
     enum outlet_state state_now;
     int64_t deadline_ms; /* OUTLET_LEAVES */
-    bool is_wanted;      /* by the change that is being prepared */
+    enum outlet_end end;
+    bool has_left;         /* a thread, behind: nothing of it may be freed */
+    bool is_told_to_stand; /* in its end, as its disk does not answer: said once */
+    bool is_wanted;        /* by the change that is being prepared */
     struct generation *from;
     const struct settings_part *part; /* of `from` */
     const struct output *plugin;
@@ -68,7 +79,7 @@ struct outlet {
 /* Opens the plugin and starts the sender of that output; lanes are added later. NULL: err set. */
 struct outlet *outlet_open(struct generation *generation, size_t index, struct ledger *ledger,
                            struct lock *list_lock, struct err *err);
-void outlet_free(struct outlet **outletp); /* after outlet_end_stop() */
+void outlet_free(struct outlet **outletp); /* once outlet_end_stop() was true */
 /* Once all lanes are there: takes over what is on disk. Takes both of it. */
 bool outlet_use_spool(struct outlet *outlet, struct opened_spool *spool, bool at_start,
                       struct err *err);
@@ -80,11 +91,6 @@ bool outlet_is_alive(const struct outlet *outlet, int64_t now_ms, int64_t stuck_
                      struct err *ret_who);
 void outlet_drain(struct outlet *outlet);
 bool outlet_is_drained(const struct outlet *outlet);
-/* Ends the threads but that of the spool, which writes what is left. */
-void outlet_begin_stop(struct outlet *outlet, bool by_reload);
-/* What is left then goes back to its source or is counted: as drain_timeout_*, or reload_drop*. */
-void outlet_end_stop(struct outlet *outlet);
-void outlet_stop(struct outlet *outlet, bool by_reload); /* both */
 
 /* ---- another configuration: outlet_change.c ---- */
 /* What the configuration would change, prepared beside; next.lanes is filled by the caller before,

@@ -4,6 +4,7 @@
 #include "base/bell.h"
 #include "class_lines.h"
 #include "input/sources.h"
+#include "outlet_end.h"
 #include "pipeline_state.h"
 
 #include <stdlib.h>
@@ -12,6 +13,9 @@
 
 enum { STUCK_MS = 90 * 1000, CALM_MOST_MS = 10 * 1000, COME_BACK_MS = 5000 };
 enum { LOOK_MS = 20, COME_BACK_LEAST_MS = 300, STANDS_MS = 700 };
+/* Of the half second that an end has after its grace, for who waits for a disk: the dead letters,
+ * then the spools, all at the same time; what is left is for the disk of the state. */
+enum { LETTERS_MS = 150, SPILL_MS = 350, SPOOLS_MS = 420, SPOOLS_LEAST_MS = 50 };
 
 static void note_source_end(void *context)
 {
@@ -212,6 +216,39 @@ static void await_readings(struct pipeline *pipeline)
     }
 }
 
+static int64_t later_ms(int64_t a_ms, int64_t b_ms)
+{
+    return a_ms > b_ms ? a_ms : b_ms;
+}
+
+/* A reading that is left behind has used up some of the time. */
+static struct outlet_stop plan_stop(const struct pipeline *pipeline, int64_t now_ms)
+{
+    int64_t since_ms = now_ms - (pipeline->has_left ? COME_BACK_LEAST_MS : 0);
+
+    return (struct outlet_stop){
+        .is_last = true,
+        .workers_ms = since_ms + LETTERS_MS,
+        .spill_ms = later_ms(since_ms + SPILL_MS, now_ms + SPOOLS_LEAST_MS),
+        .spool_ms = later_ms(since_ms + SPOOLS_MS, now_ms + SPOOLS_LEAST_MS),
+    };
+}
+
+/* All at the same time. */
+static void stop_outlets(struct pipeline *pipeline)
+{
+    struct outlet_stop stop = plan_stop(pipeline, clock_now_ms());
+
+    for (size_t i = 0; i < pipeline->outlet_count; i++)
+        outlet_tell_workers(pipeline->outlets[i]);
+    for (size_t i = 0; i < pipeline->outlet_count; i++)
+        (void)outlet_begin_stop(pipeline->outlets[i], &stop);
+    for (size_t i = 0; i < pipeline->outlet_count; i++) {
+        (void)outlet_end_stop(pipeline->outlets[i], &stop);
+        pipeline->has_left |= pipeline->outlets[i]->has_left;
+    }
+}
+
 bool pipeline_stop(struct pipeline *pipeline)
 {
     if (pipeline->stopped)
@@ -224,11 +261,7 @@ bool pipeline_stop(struct pipeline *pipeline)
         reading_abort(reading);
     }
     await_readings(pipeline);
-    /* Each has little time to spill in: all at the same time. */
-    for (size_t i = 0; i < pipeline->outlet_count; i++)
-        outlet_begin_stop(pipeline->outlets[i], false);
-    for (size_t i = 0; i < pipeline->outlet_count; i++)
-        outlet_end_stop(pipeline->outlets[i]);
+    stop_outlets(pipeline);
     tell_classes(pipeline);
     /* Last: by now every receipt that can be settled is. */
     for (size_t i = 0; i < pipeline->channel_count; i++) {

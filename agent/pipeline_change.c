@@ -9,6 +9,7 @@
  * The start is the same with nothing before it. */
 #include "base/bell.h"
 #include "base/clock.h"
+#include "outlet_end.h"
 #include "pipeline_state.h"
 
 enum { QUIET_MS = 1000, QUIET_LOOK_MS = 5 };
@@ -230,7 +231,7 @@ static void roll_back(const struct plan *plan)
     pipeline->outlet_count = plan->old_outlets;
     lock_drop(&pipeline->lock);
     for (size_t i = plan->old_outlets; i < outlets; i++)
-        outlet_stop(pipeline->outlets[i], true);
+        outlet_stop(pipeline->outlets[i]);
     for (size_t i = 0; i < plan->old_channels; i++) {
         forget_strays(pipeline->channels[i]);
         channel_forget_new(pipeline->channels[i]);

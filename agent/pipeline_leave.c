@@ -7,11 +7,12 @@
  * time is over, as at the end of the agent. Runs in the main thread, a step at a time. */
 #include "base/clock.h"
 #include "base/log.h"
+#include "outlet_end.h"
 #include "pipeline_state.h"
 
 #include <string.h>
 
-enum { LOOK_MS = 50, SETTLE_LOOK_MS = 500, AWAIT_MS = 100 };
+enum { LOOK_MS = 50, SETTLE_LOOK_MS = 500, AWAIT_MS = 100, SPILL_MS = 400, STANDS_MS = 1000 };
 
 void pipeline_let_leave(struct channel *channel, int64_t deadline_ms)
 {
@@ -323,11 +324,32 @@ static void end_lingering(struct pipeline *pipeline, const struct outlet *outlet
     }
 }
 
+/* false: a disk does not answer, to be tried again. Who waits for it is no use to anybody else, and
+ * main is: so it waits the first time only. */
+static bool end_outlet(struct outlet *outlet)
+{
+    int64_t now_ms = clock_now_ms();
+    bool is_first = outlet->end == OUTLET_GOES_ON;
+    struct outlet_stop stop = { .by_reload = true,
+                                .workers_ms = is_first ? now_ms + AWAIT_MS : now_ms,
+                                .spill_ms = now_ms + SPILL_MS,
+                                .spool_ms = is_first ? now_ms + AWAIT_MS : now_ms };
+
+    bool has_ended = outlet_begin_stop(outlet, &stop) && outlet_end_stop(outlet, &stop);
+    if (!has_ended && !outlet->is_told_to_stand && now_ms >= outlet->deadline_ms + STANDS_MS) {
+        outlet->is_told_to_stand = true;
+        LOG(LOG_ERROR, "an output that was taken out cannot end, its disk does not answer",
+            LS("output", outlet->name), LS("path", outlet->spool_path),
+            LS("effect", "what it holds stays; the others go on"));
+    }
+    return has_ended;
+}
+
 /* As at the end of the agent: threads end, what is left goes back or is counted, then positions. */
 static void close_outlet(struct pipeline *pipeline, size_t index)
 {
     struct outlet *outlet = pipeline->outlets[index];
-    int64_t until_ms = clock_now_ms() + AWAIT_MS;
+    int64_t until_ms = clock_now_ms() + (outlet->end == OUTLET_GOES_ON ? AWAIT_MS : 0);
 
     for (size_t i = 0; i < pipeline->channel_count; i++) {
         struct channel *channel = pipeline->channels[i];
@@ -346,7 +368,8 @@ static void close_outlet(struct pipeline *pipeline, size_t index)
             !let_linger(pipeline, channel))
             return; /* to be tried again */
     }
-    outlet_stop(outlet, true);
+    if (!end_outlet(outlet))
+        return; /* to be tried again */
     for (size_t i = pipeline->channel_count; i-- > 0;) {
         struct channel *channel = pipeline->channels[i];
         struct strand *strand = channel_find(channel, outlet);

@@ -189,6 +189,11 @@ static bool prepare_outlets(struct plan *plan, struct err *err)
 
     for (size_t i = 0; i < settings->output_count; i++) {
         struct outlet *outlet = find_outlet(plan->pipeline, settings->outputs[i].name);
+        if (outlet->end != OUTLET_GOES_ON)
+            return err_set(err,
+                           "output '%s' is just being taken out, try again; if its disk does not "
+                           "answer, not before it does, or the agent is restarted",
+                           outlet->name);
         plan_lanes_of(plan->pipeline, outlet);
         if (outlet->state_now == OUTLET_NEW
                 ? !start_outlet(plan, outlet, i, err)

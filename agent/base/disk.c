@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/ending.h"
 #include "base/file.h"
 #include "base/lock.h"
 #include "base/log.h"
@@ -10,6 +11,7 @@
 
 #include <limits.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { SYNC_EVERY_MS = 1000 };
 
@@ -39,12 +41,21 @@ struct disk {
     struct lock lock;
     struct wake wake, written;
     struct disk_file *files; /* under lock; grows at its head, and none is taken out */
-    _Atomic bool stopping;
+    _Atomic bool stopping, is_left;
     pthread_t thread;
+    struct ending ending;
 };
+
+/* Left behind: what it would do now is nobody's wish any more. Until the process ends. */
+static void stand_if_left(const struct disk *disk)
+{
+    while (atomic_load(&disk->is_left))
+        (void)pause();
+}
 
 static void conclude(struct disk_file *file, bool ok, const struct err *err)
 {
+    stand_if_left(file->disk);
     if (!ok) {
         atomic_fetch_add(&file->errors, 1);
         file->in_place = IN_PLACE_FOUND; /* whatever it is now; the next content is the next try */
@@ -81,7 +92,7 @@ static void write_file(struct disk_file *file, struct slice content)
     bool ok = file_place(file->path, content, file->in_place == IN_PLACE_SYNCED, &err);
     if (ok) {
         file->in_place = IN_PLACE_WRITTEN;
-        if (now_ms < file->next_sync_ms)
+        if (now_ms < file->next_sync_ms || atomic_load(&file->disk->stopping))
             return; /* whether it is saved is told by the sync */
         ok = sync_file(file, now_ms, &err);
     }
@@ -129,6 +140,7 @@ static bool write_next(struct disk *disk)
     if (found == NULL)
         return false;
     write_file(found, buf_slice(&content));
+    stand_if_left(disk);
     buf_fini(&content);
     lock_take(&disk->lock);
     found->is_writing = false;
@@ -140,17 +152,20 @@ static bool write_next(struct disk *disk)
 static void *run_disk(void *context)
 {
     struct disk *disk = context;
+    bool stopping = false;
+
     (void)pthread_setname_np(pthread_self(), "disk");
-    for (;;) {
+    while (!stopping) {
         uint32_t seen = wake_read(&disk->wake);
-        bool stopping = atomic_load(&disk->stopping);
+        stopping = atomic_load(&disk->stopping);
         while (write_next(disk))
             continue;
         int64_t wait_ms = sync_due(disk, stopping);
-        if (stopping)
-            return NULL;
-        wake_wait(&disk->wake, seen, wait_ms);
+        if (!stopping)
+            wake_wait(&disk->wake, seen, wait_ms);
     }
+    ending_tell(&disk->ending);
+    return NULL;
 }
 
 struct disk *disk_start(struct err *err)
@@ -256,14 +271,33 @@ uint64_t disk_file_errors(const struct disk_file *file)
     return atomic_load(&file->errors);
 }
 
-void disk_stop(struct disk **diskp)
+static void leave_behind(struct disk *disk)
+{
+    const char *path = ""; /* of none: it is in a sync */
+
+    atomic_store(&disk->is_left, true);
+    lock_take(&disk->lock);
+    for (struct disk_file *file = disk->files; file != NULL; file = file->next) {
+        if (file->is_writing)
+            path = file->path;
+    }
+    lock_drop(&disk->lock);
+    LOG(LOG_ERROR, "the disk of state_dir does not answer, ending without it", LS("path", path),
+        LS("effect", "what was not saved is read again, and after a reboot the books are older"));
+}
+
+bool disk_stop(struct disk **diskp, int64_t deadline_ms)
 {
     struct disk *disk = *diskp;
     *diskp = NULL;
     if (disk == NULL)
-        return;
+        return true;
     atomic_store(&disk->stopping, true);
     wake_bump(&disk->wake);
+    if (!ending_await(&disk->ending, deadline_ms)) {
+        leave_behind(disk);
+        return false;
+    }
     CHECK(pthread_join(disk->thread, NULL) == 0);
     for (struct disk_file *file = disk->files; file != NULL;) {
         struct disk_file *next = file->next;
@@ -273,4 +307,5 @@ void disk_stop(struct disk **diskp)
     }
     lock_fini(&disk->lock);
     free(disk);
+    return true;
 }

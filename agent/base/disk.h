@@ -28,5 +28,7 @@ void disk_file_mute(struct disk_file *file);
 /* Waits until what was put is in place, for at most timeout_ms. false: it is not. */
 bool disk_file_await(struct disk_file *file, int64_t timeout_ms);
 uint64_t disk_file_errors(const struct disk_file *file); /* failed writes so far */
-/* Writes and syncs what is pending and ends the thread. */
-void disk_stop(struct disk **diskp);
+/* Writes what is pending, all of it before anything is synced, and ends the thread. false: it is in
+ * a call that did not come back by then (INT64_MAX: waits for it); it is left behind, as the log
+ * says, and nothing of it is freed. */
+bool disk_stop(struct disk **diskp, int64_t deadline_ms);

@@ -221,8 +221,14 @@ static void note_success(struct dead_letter *letters, const struct batch *batch,
         LS("key", batch->key), LS("kept_in", letters->path));
 }
 
-void dead_letter_write(struct dead_letter *letters, const struct batch *batch, struct slice text,
-                       uint64_t index, const struct refusal *refusal)
+/* For whom: one who was left behind in the middle of it tells and counts nothing any more. */
+struct wish {
+    bool (*is_there)(void *context);
+    void *context;
+};
+
+static void write_letter(struct dead_letter *letters, const struct batch *batch, struct slice text,
+                         uint64_t index, const struct refusal *refusal, const struct wish *wish)
 {
     AUTO(buf_fini) struct buf head = { 0 };
     struct err err = { "" };
@@ -242,16 +248,35 @@ void dead_letter_write(struct dead_letter *letters, const struct batch *batch, s
                              { (void *)(uintptr_t)event.data, event.bytes },
                              { (void *)(uintptr_t) "}\n", 2 } };
     size_t bytes = head.bytes + event.bytes + 2;
-    if (append(letters, line, bytes, &err))
+    bool is_kept = append(letters, line, bytes, &err);
+    if (!wish->is_there(wish->context))
+        return;
+    if (is_kept)
         note_success(letters, batch, bytes, refusal);
     else
         note_failure(letters, batch, 1, &err);
 }
 
-void dead_letter_write_batch(struct dead_letter *letters, const struct batch *batch)
+static bool is_always(void *context)
+{
+    (void)context;
+    return true;
+}
+
+void dead_letter_write(struct dead_letter *letters, const struct batch *batch, struct slice text,
+                       uint64_t index, const struct refusal *refusal)
+{
+    static const struct wish wish = { is_always, NULL };
+
+    write_letter(letters, batch, text, index, refusal, &wish);
+}
+
+void dead_letter_write_batch(struct dead_letter *letters, const struct batch *batch,
+                             bool (*is_wanted)(void *context), void *context)
 {
     AUTO(buf_fini) struct buf expanded = { .limit = batch->raw_bytes + 1 };
     struct slice text = { batch->body, batch->body_bytes };
+    struct wish wish = { is_wanted, context };
     struct err err = { "" };
 
     if (batch->compression != COMPRESS_NONE) {
@@ -262,6 +287,6 @@ void dead_letter_write_batch(struct dead_letter *letters, const struct batch *ba
         }
         text = buf_slice(&expanded);
     }
-    for (uint64_t i = 0; i < batch->events; i++)
-        dead_letter_write(letters, batch, text, i, batch->refusal);
+    for (uint64_t i = 0; i < batch->events && is_wanted(context); i++)
+        write_letter(letters, batch, text, i, batch->refusal, &wish);
 }

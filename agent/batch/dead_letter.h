@@ -28,5 +28,7 @@ struct dead_letter {
 /* Event `index` (from 0) of the batch; text: the whole body, expanded. */
 void dead_letter_write(struct dead_letter *letters, const struct batch *batch, struct slice text,
                        uint64_t index, const struct refusal *refusal);
-/* As above for every event of a batch that was refused as a whole; expands its body. */
-void dead_letter_write_batch(struct dead_letter *letters, const struct batch *batch);
+/* As above for every event of a batch that was refused as a whole; expands its body. Ends early
+ * once it is not wanted any more, as it is asked before each. */
+void dead_letter_write_batch(struct dead_letter *letters, const struct batch *batch,
+                             bool (*is_wanted)(void *context), void *context);

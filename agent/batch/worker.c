@@ -4,15 +4,21 @@
 
 #include "base/auto.h"
 #include "base/check.h"
+#include "base/ending.h"
+#include "base/log.h"
 
 #include <pthread.h>
+#include <unistd.h>
 
 enum {
     WORKER_MAGIC = 0x3047ce41,
     MEMORY_REST_MS = 10 * 1000, /* the sender wakes its workers after every answer */
     SYSTEM_MEMORY_REST_MS = 100,
+    LOOK_MS = 5,
     REST_MOST_MS = 30 * 1000, /* a rest without an end would look the same as a thread that hangs */
 };
+
+enum letters { LETTERS_NONE, LETTERS_AT_WORK, LETTERS_LEFT };
 
 enum doing { DOING_WORK, DOING_WAIT, DOING_NOTHING, DOINGS };
 
@@ -26,7 +32,11 @@ struct worker {
     pthread_t thread;
     /* worker thread only */
     struct batcher *batcher;
+    /* main */
+    bool has_ended;
     /* any thread */
+    struct ending ending;
+    _Atomic int letters_at; /* enum letters: who may go on, the thread or the one that stops it */
     struct gate gate;
     _Atomic bool draining, leaving, stopping, audit_wanted, idle;
     _Atomic int64_t last_step_ms;
@@ -75,14 +85,28 @@ static bool split_one(struct worker *worker)
     return true;
 }
 
-/* What is refused is written first, then counted and released. */
+static bool are_letters_wanted(void *context)
+{
+    struct worker *worker = context;
+
+    return atomic_load(&worker->letters_at) != LETTERS_LEFT;
+}
+
+/* What is refused is written first, then counted and released. Who was left behind meanwhile has
+ * nothing in its hand any more: it stands here until the process ends. */
 static bool bury_one(struct worker *worker)
 {
     struct batch *batch = sender_take_refused(worker->sender);
+    int at_work = LETTERS_AT_WORK;
 
     if (batch == NULL)
         return false;
-    dead_letter_write_batch(worker->letters, batch);
+    atomic_store(&worker->letters_at, LETTERS_AT_WORK);
+    dead_letter_write_batch(worker->letters, batch, are_letters_wanted, worker);
+    if (!atomic_compare_exchange_strong(&worker->letters_at, &at_work, LETTERS_NONE)) {
+        for (;;)
+            (void)pause();
+    }
     sender_put_buried(worker->sender, &batch);
     return true;
 }
@@ -148,9 +172,11 @@ static void *run_worker(void *context)
         uint32_t seen = wake_read(&worker->feed->wake);
         gate_pass(&worker->gate);
         if (atomic_load(&worker->stopping))
-            return NULL;
+            break;
         step(worker, seen);
     }
+    ending_tell(&worker->ending);
+    return NULL;
 }
 
 struct worker *worker_start(const struct worker_config *config, struct err *err)
@@ -193,13 +219,58 @@ bool worker_is_idle(struct worker *worker)
     return atomic_load(&worker->idle);
 }
 
-void worker_stop(struct worker *worker, enum flow drop)
+void worker_begin_stop(struct worker *worker)
 {
     atomic_store(&worker->stopping, true);
     wake_bump(&worker->feed->wake);
-    CHECK(pthread_join(worker->thread, NULL) == 0);
+}
+
+static void abandon(struct worker *worker, enum flow drop)
+{
     batcher_abandon(worker->batcher, drop);
     audit_own(worker);
+}
+
+/* All else that it does comes to an end, at the speed of this machine. */
+static bool await_end(struct worker *worker, int64_t deadline_ms)
+{
+    while (!ending_await(&worker->ending, deadline_ms)) {
+        if (atomic_load(&worker->letters_at) != LETTERS_NONE)
+            return false;
+        deadline_ms = clock_now_ms() + LOOK_MS;
+    }
+    return true;
+}
+
+bool worker_end_stop(struct worker *worker, enum flow drop, int64_t deadline_ms)
+{
+    if (worker->has_ended)
+        return true;
+    if (!await_end(worker, deadline_ms))
+        return false;
+    CHECK(pthread_join(worker->thread, NULL) == 0);
+    abandon(worker, drop);
+    return worker->has_ended = true;
+}
+
+void worker_stop(struct worker *worker, enum flow drop)
+{
+    worker_begin_stop(worker);
+    (void)worker_end_stop(worker, drop, INT64_MAX);
+}
+
+bool worker_leave_behind(struct worker *worker, enum flow drop)
+{
+    int at_work = LETTERS_AT_WORK;
+
+    if (!atomic_compare_exchange_strong(&worker->letters_at, &at_work, LETTERS_LEFT))
+        return worker_end_stop(worker, drop, INT64_MAX);
+    LOG(LOG_ERROR, "the disk of the dead letters does not answer, ending without them",
+        LS("output", worker->letters->output), LS("path", worker->letters->path),
+        LS("effect", "what is refused is counted, but may not be kept"));
+    sender_leave_burying(worker->sender);
+    abandon(worker, drop);
+    return false;
 }
 
 void worker_free(struct worker **workerp)

@@ -23,9 +23,16 @@ struct worker *worker_start(const struct worker_config *config, struct err *err)
 void worker_drain(struct worker *worker);
 /* Nothing in hand and, at its last look, nothing in the lanes. */
 bool worker_is_idle(struct worker *worker);
-/* Ends the thread; what it has in hand goes back to its source or is counted by that flow. */
-void worker_stop(struct worker *worker, enum flow drop);
-void worker_free(struct worker **workerp);
+void worker_begin_stop(struct worker *worker);
+/* Ends the thread; what it has in hand goes back to its source or is counted by that flow. false:
+ * by then it has not come back from the disk of the dead letters: to be asked again, or to be left.
+ */
+bool worker_end_stop(struct worker *worker, enum flow drop, int64_t deadline_ms);
+void worker_stop(struct worker *worker, enum flow drop); /* both, without a deadline */
+/* The same for one that may be on that disk for ever: should it come back, it does nothing. true:
+ * it has come back just now, and has ended. */
+bool worker_leave_behind(struct worker *worker, enum flow drop);
+void worker_free(struct worker **workerp); /* once worker_end_stop() was true */
 /* For a change: shut it, worker_nudge(), and wait until the thread stands there. */
 struct gate *worker_gate(struct worker *worker);
 void worker_nudge(struct worker *worker);

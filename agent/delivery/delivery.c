@@ -355,6 +355,16 @@ void delivery_let_leave(struct delivery *delivery)
     delivery->held.leaves_by_reload = true;
 }
 
+void delivery_leave_spool(struct delivery *delivery)
+{
+    delivery->held.is_writing_left = delivery->spill.is_writing;
+}
+
+void delivery_leave_burying(struct delivery *delivery)
+{
+    delivery->held.is_burying_left = true;
+}
+
 void delivery_abandon(struct delivery *delivery)
 {
     delivery->abandoned = true;

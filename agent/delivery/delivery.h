@@ -32,13 +32,11 @@ void delivery_unreserve(struct delivery *delivery, struct permit *permit);
 /* May a worker encode now? Not while the breaker is open (there is no spool to seal for), nor while
  * enough sealed batches wait already to keep all allowed requests busy. Always during a drain. */
 bool delivery_wants_batches(const struct delivery *delivery, int64_t now_ms);
-/* At this size, before compression, a batch is to be closed: an endpoint that finds batches too
- * large lowers it. */
+/* At this size, before compression, a batch is to be closed; an endpoint may have lowered it. */
 uint64_t delivery_max_bytes(const struct delivery *delivery);
 /* Takes the batch: counts `seal` for each run. */
 void delivery_put(struct delivery *delivery, struct batch **batchp, int64_t now_ms);
-/* A batch that the endpoint found too large or refused, to be cut in two by a worker. It stays in
- * the account `ready` and keeps its permit. NULL: none. */
+/* One to be cut in two by a worker: it stays in `ready` and keeps its permit. NULL: none. */
 struct batch *delivery_take_split(struct delivery *delivery);
 /* The halves (permits by share_overdraw of delivery_share()) replace the parent; or with halves
  * NULL: it could not be split, and is tried as it is later. */
@@ -82,6 +80,9 @@ void delivery_drain(struct delivery *delivery, int64_t now_ms);
  * the rest is drain_timeout_*, or after delivery_let_leave() reload_drop_*. */
 void delivery_let_leave(struct delivery *delivery);
 void delivery_abandon(struct delivery *delivery);
+/* Before it: that thread never comes back. What is being written stays held beyond the end. */
+void delivery_leave_spool(struct delivery *delivery);
+void delivery_leave_burying(struct delivery *delivery);
 bool delivery_is_empty(const struct delivery *delivery);
 /* ---- with a spool ---- */
 /* Before the first batch. Borrowed; then the account `spool` is this delivery's too. */
@@ -105,7 +106,6 @@ void delivery_take_back(struct delivery *delivery, int64_t now_ms); /* requests 
 void delivery_change(struct delivery *delivery, const struct delivery_config *config);
 void delivery_set_memory(struct delivery *delivery, uint64_t memory_bytes);
 bool delivery_has_receipts(const struct delivery *delivery, const struct receipts *receipts);
-
 /* Compares what is held with the books, for every lane that has been seen. */
 void delivery_audit(struct delivery *delivery);
 /* Publishes the age of the oldest event that is held in memory, and of that in the spool. */

@@ -17,6 +17,7 @@ struct spilling {
     struct spool *spool;   /* NULL: none; borrowed */
     bool wants_memory;     /* a worker could not get a permit */
     bool was_write;        /* the last job: writing and reading take turns */
+    bool is_writing;       /* the job that is being done */
     bool is_closing;       /* the agent stops: sync at once, then seal */
     bool has_left;         /* the agent stops, and some read from disk were dropped from memory */
     struct permit loading; /* for the body that is being read */

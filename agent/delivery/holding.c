@@ -171,14 +171,10 @@ static bool goes_back(const struct batch_run *run)
     return receipt_goes_back(run->receipt, ledger_is_rereadable(run->books));
 }
 
-static void give_back(struct batch *batch, enum flow replay, enum flow drop)
+static void count_back(const struct batch *batch, enum flow replay, enum flow drop)
 {
     struct tally replayed, dropped;
 
-    if (batch->pin != NULL) {
-        pins_drop(batch);
-        return;
-    }
     replayed.count = dropped.count = 0;
     for (size_t i = 0; i < batch->run_count; i++) {
         const struct batch_run *run = &batch->runs[i];
@@ -191,7 +187,31 @@ static void give_back(struct batch *batch, enum flow replay, enum flow drop)
         if (!goes_back(run))
             receipt_drop(run->receipt, run->events);
     }
+}
+
+static void give_back(struct batch *batch, enum flow replay, enum flow drop)
+{
+    if (batch->pin != NULL) {
+        pins_drop(batch);
+        return;
+    }
+    count_back(batch, replay, drop);
     forget(batch);
+}
+
+static uint64_t leave_burying(struct holding *holding)
+{
+    struct batch *batch;
+    uint64_t unburied = 0;
+
+    while (holding->is_burying_left && (batch = batch_list_pop(&holding->burying)) != NULL) {
+        if (batch->pin == NULL) {
+            unburied += batch->events;
+            count_back(batch, FLOW_replay_in_flight, batch->refusal->flow);
+        }
+        batch_list_push_back(&holding->left, batch);
+    }
+    return unburied;
 }
 
 uint64_t holding_abandon(struct holding *holding)
@@ -199,9 +219,11 @@ uint64_t holding_abandon(struct holding *holding)
     bool by_reload = holding->leaves_by_reload;
     enum flow ready = by_reload ? FLOW_reload_drop_ready : FLOW_drain_timeout_ready;
     enum flow in_flight = by_reload ? FLOW_reload_drop_in_flight : FLOW_drain_timeout_in_flight;
-    struct batch *batch;
-    uint64_t unburied = 0;
+    struct batch *batch, *writing = NULL;
+    uint64_t unburied = leave_burying(holding);
 
+    if (holding->is_writing_left)
+        writing = batch_list_pop(&holding->to_spool);
     while ((batch = batch_list_pop(&holding->ready)) != NULL)
         give_back(batch, FLOW_replay_ready, ready);
     while ((batch = batch_list_pop(&holding->to_split)) != NULL)
@@ -218,6 +240,8 @@ uint64_t holding_abandon(struct holding *holding)
     while ((batch = batch_list_pop(&holding->unsynced)) != NULL)
         forget(batch);
     pins_forget_all(&holding->pins);
+    if (writing != NULL)
+        batch_list_push_back(&holding->to_spool, writing);
     return unburied;
 }
 
@@ -225,7 +249,7 @@ bool holding_is_empty(const struct holding *holding)
 {
     return holding->ready.count + holding->to_split.count + holding->splitting.count +
                    holding->in_flight.count + holding->refused.count + holding->burying.count +
-                   holding->to_spool.count + holding->unsynced.count ==
+                   holding->to_spool.count + holding->unsynced.count + holding->left.count ==
                0 &&
            pins_first(&holding->pins) == NULL;
 }

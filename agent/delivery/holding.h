@@ -15,11 +15,14 @@ struct holding {
     struct batch_list splitting; /* account ready; a worker is cutting them in two */
     struct batch_list in_flight;
     struct batch_list to_spool; /* account ready; to be written to disk, in order: spilling.c */
+    bool is_writing_left;       /* the first of to_spool is being written by who was left behind */
     struct batch_list
         unsynced; /* in account spool, without a body: their receipts wait for a sync */
     struct pins pins;
     struct batch_list refused; /* account in_flight; a worker will write them to the dead letters */
     struct batch_list burying; /* account in_flight; a worker writes it, one at a time */
+    bool is_burying_left;      /* by one that was left behind */
+    struct batch_list left;    /* of such a one: counted, and not freed */
     struct share share;
     bool leaves_by_reload; /* and not at a stop */
     struct tally lanes;    /* all that have been seen; the amounts are not used */
@@ -49,7 +52,9 @@ int64_t holding_time_left_ms(const struct batch *batch, int64_t max_age_ms, int6
 /* Drops what is too old in account ready, and returns the time left to the next one. */
 int64_t holding_expire(struct holding *holding, int64_t max_age_ms, int64_t boot_ms);
 /* Ends all but `splitting` and `burying`: what its source will read again goes back with its
- * receipt still open, the rest is dropped. Returns how many refused events were not buried. */
+ * receipt still open, the rest is dropped. Returns how many refused events were not buried.
+ * Of who was left behind: what is written to the spool stays in `ready`, for it may be on disk;
+ * what is buried was refused, whatever becomes of the letters, and ends as that. */
 uint64_t holding_abandon(struct holding *holding);
 bool holding_is_empty(const struct holding *holding);
 /* Has any batch an event whose receipt is in that list? */

@@ -10,10 +10,7 @@
 #include "base/log.h"
 #include "delivery/verdict.h"
 
-enum {
-    REST_MAX_MS = 60 * 1000,
-    SPOOL_GRACE_MS = 400, /* at the end, to write what is left in memory */
-};
+enum { REST_MAX_MS = 60 * 1000 };
 
 /* ---- the log ---- */
 
@@ -252,14 +249,14 @@ bool sender_use_spool(struct sender *sender, const char *path, struct spool **sp
 }
 
 /* What is in memory goes to disk; what cannot is left for delivery_abandon(). */
-static void spill_all(struct sender *sender)
+static void spill_all(struct sender *sender, int64_t until_ms)
 {
     if (sender->spooler == NULL)
         return;
     lock_take(&sender->lock);
     delivery_spill_all(sender->delivery, clock_now_ms());
     lock_drop(&sender->lock);
-    spooler_begin_stop(sender->spooler, SPOOL_GRACE_MS);
+    spooler_begin_stop(sender->spooler, until_ms);
 }
 
 void sender_drain(struct sender *sender)
@@ -272,23 +269,45 @@ void sender_drain(struct sender *sender)
 
 /* Requests are broken off before their batches are given away, because they borrow the bodies. The
  * transport goes with sender_free(): until then workers may still wake it. */
-void sender_begin_stop(struct sender *sender)
+void sender_begin_stop(struct sender *sender, int64_t until_ms)
 {
     atomic_store(&sender->stopping, true);
     sender_wake_transport(sender);
     CHECK(pthread_join(sender->thread, NULL) == 0);
     sender->transport->break_off(sender->transport);
-    spill_all(sender);
+    spill_all(sender, until_ms);
 }
 
-void sender_end_stop(struct sender *sender)
+static void abandon(struct sender *sender)
 {
-    if (sender->spooler != NULL)
-        spooler_end_stop(sender->spooler);
     lock_take(&sender->lock);
     delivery_abandon(sender->delivery);
     lock_drop(&sender->lock);
     wake_bump(sender->config.workers);
+}
+
+bool sender_end_stop(struct sender *sender, int64_t deadline_ms)
+{
+    if (sender->spooler != NULL && !spooler_end_stop(sender->spooler, deadline_ms))
+        return false;
+    abandon(sender);
+    return true;
+}
+
+void sender_leave_behind(struct sender *sender)
+{
+    spooler_leave_behind(sender->spooler);
+    lock_take(&sender->lock);
+    delivery_leave_spool(sender->delivery);
+    lock_drop(&sender->lock);
+    abandon(sender);
+}
+
+void sender_leave_burying(struct sender *sender)
+{
+    lock_take(&sender->lock);
+    delivery_leave_burying(sender->delivery);
+    lock_drop(&sender->lock);
 }
 
 void sender_free(struct sender **senderp)

@@ -36,11 +36,14 @@ struct sender *sender_start(const struct sender_config *config, struct err *err)
 void sender_drain(struct sender *sender);
 /* What is left at the end was taken out by a reload, and is counted so. */
 void sender_let_leave(struct sender *sender);
-/* Joins the thread. What is left begins to go to the spool, if there is one. */
-void sender_begin_stop(struct sender *sender);
-/* Waits for that, for a short time. What is left then is abandoned (see delivery_abandon). */
-void sender_end_stop(struct sender *sender);
-void sender_free(struct sender **senderp); /* after sender_end_stop() */
+/* Joins the thread. What is left begins to go to the spool, if there is one, until then. */
+void sender_begin_stop(struct sender *sender, int64_t until_ms);
+/* Waits for that. What is left then is abandoned (see delivery_abandon). false: the spool has not
+ * come back from its disk by the deadline; to be asked again, or to be left. */
+bool sender_end_stop(struct sender *sender, int64_t deadline_ms);
+void sender_leave_behind(struct sender *sender);  /* the thread of its spool; the rest ends */
+void sender_leave_burying(struct sender *sender); /* a worker, with what it was given to bury */
+void sender_free(struct sender **senderp);        /* once sender_end_stop() was true */
 
 /* For a change. First what is needed is opened beside, so that nothing can fail later; then the
  * sender holds: it starts no request, and after a while none is out. Then its gate is shut, and

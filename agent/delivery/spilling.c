@@ -349,8 +349,8 @@ static bool plan_write(struct delivery *delivery, const struct spool_stamp *now,
     return false;
 }
 
-bool delivery_spool_job(struct delivery *delivery, const struct spool_stamp *now, int64_t now_ms,
-                        struct spool_job *ret, int64_t *ret_due_ms)
+static bool plan_job(struct delivery *delivery, const struct spool_stamp *now, int64_t now_ms,
+                     struct spool_job *ret, int64_t *ret_due_ms)
 {
     struct spilling *spill = &delivery->spill;
     struct spool_pin *pin = pins_first(&delivery->held.pins);
@@ -384,11 +384,21 @@ bool delivery_spool_job(struct delivery *delivery, const struct spool_stamp *now
     return false;
 }
 
+bool delivery_spool_job(struct delivery *delivery, const struct spool_stamp *now, int64_t now_ms,
+                        struct spool_job *ret, int64_t *ret_due_ms)
+{
+    bool has_job = plan_job(delivery, now, now_ms, ret, ret_due_ms);
+
+    delivery->spill.is_writing = has_job && ret->kind == SPOOL_WRITE;
+    return has_job;
+}
+
 void delivery_spool_done(struct delivery *delivery, const struct spool_job *job,
                          struct spool_result *result, const struct spool_stamp *now, int64_t now_ms)
 {
     struct spool *spool = delivery->spill.spool;
 
+    delivery->spill.is_writing = false;
     switch (job->kind) {
     case SPOOL_WRITE:
         if (spool_wrote(spool, job, result, now_ms))

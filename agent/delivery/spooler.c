@@ -5,7 +5,10 @@
 #include "base/auto.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/ending.h"
 #include "base/log.h"
+
+#include <unistd.h>
 
 enum { SPOOLER_MAGIC = 0x73706c72, REST_MAX_MS = 60 * 1000 };
 
@@ -20,10 +23,36 @@ struct spooler {
     struct spool_files *files;
     struct spool_result result;
     int64_t due_ms; /* of the last look that found no job */
+    /* main */
+    bool has_joined;
+    /* under the delivery's lock */
+    bool is_left;
+    const char *doing; /* on the disk; NULL: nothing */
     /* any thread */
+    struct ending ending;
     _Atomic bool stopping;
     _Atomic int64_t deadline_ms; /* while stopping */
 };
+
+static const char *const doings[] = {
+    [SPOOL_WRITE] = "write",    [SPOOL_SEAL] = "seal",       [SPOOL_PEEK] = "read",
+    [SPOOL_LOAD] = "read",      [SPOOL_MARK] = "mark done",  [SPOOL_REMOVE] = "remove",
+    [SPOOL_SYNC] = "sync",      [SPOOL_REWRITE] = "rewrite", [SPOOL_LOOK] = "look for free space",
+    [SPOOL_UNDO] = "take back",
+};
+
+/* Takes the delivery's lock to say what the thread is about to do, or did. One that was left behind
+ * goes no further: what it knows may be counted otherwise by now. */
+static void enter(struct spooler *spooler, const char *doing) TAKES_LOCK(spooler->config.lock)
+{
+    lock_take(spooler->config.lock);
+    if (spooler->is_left) {
+        lock_drop(spooler->config.lock);
+        for (;;)
+            (void)pause(); /* until the process ends */
+    }
+    spooler->doing = doing;
+}
 
 static struct spool_stamp stamp_now(void)
 {
@@ -46,8 +75,10 @@ static bool next_job(struct spooler *spooler, struct spool_job *ret, int64_t *re
     struct spool_news news;
     bool has_job, has_news;
 
-    lock_take(spooler->config.lock);
+    enter(spooler, NULL);
     has_job = delivery_spool_job(spooler->config.delivery, &now, clock_now_ms(), ret, ret_due_ms);
+    if (has_job)
+        spooler->doing = doings[ret->kind];
     has_news = spool_take_news(spooler->config.spool, &news);
     lock_drop(spooler->config.lock);
     if (has_news)
@@ -64,7 +95,7 @@ static void do_job(struct spooler *spooler, const struct spool_job *job)
 
     spool_files_do(spooler->files, job, result);
     now = stamp_now();
-    lock_take(spooler->config.lock);
+    enter(spooler, NULL);
     delivery_spool_done(spooler->config.delivery, job, result, &now, clock_now_ms());
     has_news = spool_take_news(spooler->config.spool, &news);
     lock_drop(spooler->config.lock);
@@ -94,12 +125,8 @@ static bool is_over(struct spooler *spooler, bool was_stopping, bool had_job)
            ((was_stopping && !had_job) || clock_now_ms() >= atomic_load(&spooler->deadline_ms));
 }
 
-static void *run_spooler(void *context)
+static void do_jobs(struct spooler *spooler)
 {
-    struct spooler *spooler = context;
-
-    CHECK(spooler->magic == SPOOLER_MAGIC);
-    (void)pthread_setname_np(pthread_self(), "spool");
     for (;;) {
         uint32_t seen = wake_read(&spooler->wake);
         struct spool_job job;
@@ -112,13 +139,35 @@ static void *run_spooler(void *context)
         if (has_job)
             do_job(spooler, &job);
         if (is_over(spooler, was_stopping, has_job))
-            return NULL;
+            return;
         if (has_job)
             continue;
         tell_due(spooler, due_ms);
         int64_t rest_ms = due_ms - now_ms < REST_MAX_MS ? due_ms - now_ms : REST_MAX_MS;
         wake_wait(&spooler->wake, seen, rest_ms < 1 ? 1 : rest_ms);
     }
+}
+
+/* Here, because to close a file may take as long as to write it. */
+static void close_files(struct spooler *spooler)
+{
+    enter(spooler, "close");
+    lock_drop(spooler->config.lock);
+    spool_files_free(&spooler->files);
+    enter(spooler, NULL);
+    lock_drop(spooler->config.lock);
+}
+
+static void *run_spooler(void *context)
+{
+    struct spooler *spooler = context;
+
+    CHECK(spooler->magic == SPOOLER_MAGIC);
+    (void)pthread_setname_np(pthread_self(), "spool");
+    do_jobs(spooler);
+    close_files(spooler);
+    ending_tell(&spooler->ending);
+    return NULL;
 }
 
 struct spooler *spooler_start(const struct spooler_config *config, struct spool_files **filesp,
@@ -160,16 +209,34 @@ void spooler_wake(struct spooler *spooler)
     wake_bump(&spooler->wake);
 }
 
-void spooler_begin_stop(struct spooler *spooler, int64_t grace_ms)
+void spooler_begin_stop(struct spooler *spooler, int64_t until_ms)
 {
-    atomic_store(&spooler->deadline_ms, clock_now_ms() + grace_ms);
+    atomic_store(&spooler->deadline_ms, until_ms);
     atomic_store(&spooler->stopping, true);
     wake_bump(&spooler->wake);
 }
 
-void spooler_end_stop(struct spooler *spooler)
+bool spooler_end_stop(struct spooler *spooler, int64_t deadline_ms)
 {
+    if (spooler->has_joined)
+        return true;
+    if (!ending_await(&spooler->ending, deadline_ms))
+        return false;
     CHECK(pthread_join(spooler->thread, NULL) == 0);
+    return spooler->has_joined = true;
+}
+
+void spooler_leave_behind(struct spooler *spooler)
+{
+    lock_take(spooler->config.lock);
+    spooler->is_left = true;
+    const char *doing = spooler->doing;
+    lock_drop(spooler->config.lock);
+    LOG(LOG_ERROR, "the spool's disk does not answer, ending without it",
+        LS("output", spooler->config.name), LS("path", spooler->config.path),
+        LS("at", doing == NULL ? "none" : doing),
+        LS("effect",
+           "what is in its hand stays in the books for the next start, by what it finds"));
 }
 
 void spooler_free(struct spooler **spoolerp)
@@ -179,7 +246,6 @@ void spooler_free(struct spooler **spoolerp)
     *spoolerp = NULL;
     if (spooler == NULL)
         return;
-    spool_files_free(&spooler->files);
     spool_result_fini(&spooler->result);
     spooler->magic = 0;
     free(spooler);

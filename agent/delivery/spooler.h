@@ -28,7 +28,12 @@ struct gate *spooler_gate(struct spooler *spooler); /* between two jobs */
 /* While it stands there: what is new is written to that disk. false: no memory. */
 bool spooler_move(struct spooler *spooler, struct spool_disk **diskp);
 void spooler_wake(struct spooler *spooler);
-/* Does what is left to do, for at most grace_ms. */
-void spooler_begin_stop(struct spooler *spooler, int64_t grace_ms);
-void spooler_end_stop(struct spooler *spooler); /* ends the thread */
-void spooler_free(struct spooler **spoolerp);   /* after spooler_end_stop() */
+/* Does what is left to do; begins nothing any more at until_ms. */
+void spooler_begin_stop(struct spooler *spooler, int64_t until_ms);
+/* Ends the thread, which closes its files. false: it has not come back from its disk by then; to be
+ * asked again, or to be left. */
+bool spooler_end_stop(struct spooler *spooler, int64_t deadline_ms);
+/* It does nothing any more, should it come back, and tells nothing. What is freed while it is in a
+ * call: nothing that the delivery has. */
+void spooler_leave_behind(struct spooler *spooler);
+void spooler_free(struct spooler **spoolerp); /* once spooler_end_stop() was true */

@@ -91,7 +91,7 @@ def test_a_read_that_hangs_does_not_keep_the_rest_from_being_kept(rig):
     agent = make(rig, receiver, {**STDIN, "far": rig.tail("far/*.log")}, spool={"max_bytes": "64MiB"})
     server = FailingIo(rig.folder)
     server.under(agent, rig.folder / "far")
-    server.fail(1, "hang")
+    server.fail(1, "hang:pread")
     agent.start_piped()
     agent.feed(lines(0, 1000))
     agent.wait_metric(1000, "spillway_lines_total", input="app")

@@ -122,10 +122,108 @@ def hanging_read(rig, receiver):
     agent = make(rig, receiver, {"app": rig.tail("far/*.log")})
     server = FailingIo(rig.folder)
     server.under(agent, rig.folder / "far")
-    server.fail(1, "hang")
+    server.fail(1, "hang:pread")
     agent.start_piped()
     wait_until(lambda: any(fd.resolve().parent.name == "far" for fd in
                            Path(f"/proc/{agent.process.pid}/fd").iterdir()), "the file that hangs")
+    return agent
+
+
+SPOOL = {"max_bytes": "64MiB", "min_free": "0"}
+
+
+def on_hung_disk(rig, receiver, *calls, under="spool", reply=503, **options):
+    """Its disk is gone once it has started, whenever it comes to such a call."""
+    disk = FailingIo(rig.folder)
+    receiver.always(reply)
+    quick = {"retry": {"base": "10ms", "cap": "20ms"}, "breaker": {"rest": "50ms", "rest_max": "100ms"}}
+    agent = make(rig, receiver, **{**quick, **options})
+    disk.under(agent, agent.state_dir / under)
+    agent.start_piped()
+    disk.fail(1, *calls)
+    agent.feed(lines(0, 1000))
+    return agent, disk
+
+
+def spool_hangs(*calls):
+    def state(rig, receiver):
+        agent, disk = on_hung_disk(rig, receiver, *calls, spool={**SPOOL, "fsync": "always"})
+        disk.wait_hung()
+        return agent
+    state.__name__ = "spool_hangs_at_" + calls[0].partition(":")[2]
+    return state
+
+
+def spool_hangs_at_the_stop(rig, receiver):
+    """The first write is that of the stop."""
+    receiver.always(503)
+    disk = FailingIo(rig.folder)
+    agent = make(rig, receiver, spool=SPOOL)
+    disk.under(agent, agent.state_dir / "spool")
+    disk.fail(1, "hang:pwritev")
+    agent.start_piped()
+    agent.feed(lines(0, 100))
+    receiver.wait_requests(1)
+    return agent
+
+
+def spool_hangs_as_it_is_emptied(call):
+    """Of a segment that was sent: its name, or its space."""
+    def state(rig, receiver):
+        agent, disk = on_hung_disk(rig, receiver, call, spool=SPOOL)
+        agent.wait_metric(1, "spillway_spool_bytes", output="main")
+        receiver.always(200)
+        disk.wait_hung()
+        return agent
+    state.__name__ = "spool_hangs_at_" + call.partition(":")[2]
+    return state
+
+
+def state_hangs(rig, receiver):
+    append_lines(rig.folder / "app.log", 0, 100)
+    disk = FailingIo(rig.folder)
+    agent = make(rig, receiver, {"app": rig.tail("app.log")})
+    disk.under(agent, agent.state_dir)
+    agent.start_piped()
+    disk.fail(1, "hang:fsync", "hang:rename")
+    receiver.wait_events(100)
+    disk.wait_hung()
+    return agent
+
+
+def state_and_spool_hang(rig, receiver):
+    """The same disk has both."""
+    agent, disk = on_hung_disk(rig, receiver, "hang:fsync", "hang:pwritev", "hang:write", under="", spool=SPOOL)
+    disk.wait_hung()
+    return agent
+
+
+def dead_letters_hang(rig, receiver):
+    letters = rig.folder / "letters"
+    agent, disk = on_hung_disk(rig, receiver, "hang:open", under=letters, reply=200,
+                               batch={"max_events": 1000}, dead_letter={"path": letters})
+    receiver.wait_events(1000)
+    receiver.always(422)
+    agent.feed(lines(1000, 1))
+    disk.wait_hung()
+    return agent
+
+
+def reloaded_on_a_hung_disk(rig, receiver):
+    """An output is taken out whose disk does not answer: the main thread does not wait for it."""
+    outputs = {name: rig.http(receiver, spool=SPOOL) for name in ("main", "other")}
+    disk = FailingIo(rig.folder)
+    receiver.always(503)
+    agent = make(rig, receiver, outputs=outputs)
+    disk.under(agent, agent.state_dir / "spool/other")
+    disk.fail(1, "hang:pwritev")
+    agent.start_piped()
+    agent.feed(lines(0, 1000))
+    disk.wait_hung()
+    del agent.config["outputs"]["other"]
+    agent.config_path.write_text(yaml.dump(agent.config))
+    agent.process.send_signal(signal.SIGHUP)
+    agent.wait_log(msg="an output that was taken out cannot end, its disk does not answer")
     return agent
 
 
@@ -153,7 +251,11 @@ def ask_in_part(agent):
 
 
 STATES = [idle, refused, failing, paused, held, silent, dripping, deaf, splitting, spooled, full,
-          three_slow_disks, deaf_child, hanging_read, reloading, asked]
+          three_slow_disks, deaf_child, hanging_read, reloading, asked,
+          spool_hangs("hang:pwritev"), spool_hangs("hang:openat"), spool_hangs("hang:fdatasync"),
+          spool_hangs("hang:fstatvfs"), spool_hangs("hang:pread"), spool_hangs_at_the_stop,
+          spool_hangs_as_it_is_emptied("hang:unlinkat"), spool_hangs_as_it_is_emptied("hang:close"),
+          state_hangs, state_and_spool_hang, dead_letters_hang, reloaded_on_a_hung_disk]
 
 
 def moment_ms(record):
@@ -172,7 +274,8 @@ def quickest(rig, state, end, grace_ms, limit_ms):
     while len(times) < TRIES and (not times or times[-1] > limit_ms):
         agent = state(rig, rig.receiver())
         times.append(end(agent))
-        (rig.folder / "failing_io.plan").unlink(missing_ok=True)
+        for name in ("failing_io.plan", "failing_io.plan.hung", "app.log"):
+            (rig.folder / name).unlink(missing_ok=True)
     return times
 
 

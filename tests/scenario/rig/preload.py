@@ -4,6 +4,8 @@
 import pathlib
 import subprocess
 
+from .waiting import wait_until
+
 SOURCE = pathlib.Path(__file__).resolve().parents[1] / "preload/failing_io.c"
 
 
@@ -19,6 +21,7 @@ class FailingIo:
 
     def __init__(self, folder):
         self._library, self._plan = build(SOURCE, folder), folder / "failing_io.plan"
+        self._hung = folder / "failing_io.plan.hung"
 
     def under(self, agent, folder):
         options = agent.env.get("ASAN_OPTIONS", "")
@@ -35,3 +38,7 @@ class FailingIo:
 
     def mend(self):
         self._plan.unlink(missing_ok=True)
+
+    def wait_hung(self):
+        """A call is in there, and does not come back."""
+        wait_until(lambda: self._hung.exists() and self._hung.stat().st_size > 0, "a call that hangs")

@@ -9,6 +9,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,7 +109,7 @@ contents_in_quick_succession_are_in_place_at_once_and_synced_once_a_second(void 
     await_syncs(so_far + 2);
     int before = atomic_load(&syncs);
     put(file, path, "end");
-    disk_stop(&disk);
+    assert_true(disk_stop(&disk, INT64_MAX));
     assert_true(atomic_load(&syncs) > before);
     (void)unlink(path);
     path_of(path, "file.previous");
@@ -139,7 +140,7 @@ static void the_previous_copy_is_always_one_that_was_synced(void **unused)
     await_sync_of(path);
     put(file, path, "four");
     assert_true(has_content(previous, "three"));
-    disk_stop(&disk);
+    assert_true(disk_stop(&disk, INT64_MAX));
     (void)unlink(path);
     (void)unlink(previous);
 }
@@ -159,7 +160,7 @@ static void the_newest_content_is_on_disk_after_the_stop(void **unused)
         disk_file_put(file, &content);
         assert_null(content.data);
     }
-    disk_stop(&disk);
+    assert_true(disk_stop(&disk, INT64_MAX));
     assert_true(file_read(path, &read_back, &err));
     assert_string_equal(read_back.data, "1000");
     (void)unlink(path);
@@ -189,7 +190,7 @@ static void a_write_that_fails_is_counted_and_the_next_one_is_tried(void **unuse
     disk_file_put(file, &content);
     while (disk_file_errors(file) == 1)
         (void)usleep(1000);
-    disk_stop(&disk);
+    assert_true(disk_stop(&disk, INT64_MAX));
     assert_int_equal(told, 2);
 }
 
@@ -225,13 +226,46 @@ static void what_is_written_and_not_synced_does_not_end_a_failure(void **unused)
     assert_int_equal(count_in_log(log_fd, "saved again"), 0);
     atomic_store(&syncs_fail, false);
     put(file, path, "four");
-    disk_stop(&disk);
+    assert_true(disk_stop(&disk, INT64_MAX));
     assert_int_equal(count_in_log(log_fd, "saved again"), 1);
     log_set_fd(STDERR_FILENO);
     (void)close(log_fd);
     (void)unlink(path);
     path_of(path, "file.previous");
     (void)unlink(path);
+}
+
+/* Its tmp file is a pipe that nobody reads: to open it for writing waits. */
+static void a_disk_that_does_not_answer_is_left_behind_and_writes_no_other_file(void **unused)
+{
+    (void)unused;
+    struct err err = { "" };
+    struct buf content = { 0 };
+    char hung[64], next[64], pipe_path[64], text[8];
+    path_of(hung, "hung");
+    path_of(next, "next");
+    path_of(pipe_path, "hung.tmp");
+    assert_int_equal(mkfifo(pipe_path, 0600), 0);
+    static struct disk *disk; /* its thread stays, and has it */
+    disk = disk_start(&err);
+    struct disk_file *files[] = { disk_file_new(disk, hung, NULL, NULL),
+                                  disk_file_new(disk, next, NULL, NULL) };
+    assert_true(buf_add_text(&content, "content"));
+    disk_file_put(files[0], &content);
+    assert_false(disk_file_await(files[0], 20));
+    assert_true(buf_add_text(&content, "content"));
+    disk_file_put(files[1], &content);
+    struct disk *left = disk;
+    assert_false(disk_stop(&left, clock_now_ms() + 20));
+    assert_null(left);
+    int fd = open(pipe_path, O_RDONLY); /* it comes back */
+    while (read(fd, text, sizeof(text)) > 0)
+        continue;
+    (void)close(fd);
+    (void)usleep(20 * 1000);
+    assert_int_equal(access(next, F_OK), -1);
+    (void)unlink(hung);
+    (void)unlink(pipe_path);
 }
 
 int main(void)
@@ -243,6 +277,7 @@ int main(void)
         cmocka_unit_test(the_previous_copy_is_always_one_that_was_synced),
         cmocka_unit_test(what_is_written_and_not_synced_does_not_end_a_failure),
         cmocka_unit_test(a_write_that_fails_is_counted_and_the_next_one_is_tried),
+        cmocka_unit_test(a_disk_that_does_not_answer_is_left_behind_and_writes_no_other_file),
     };
     if (mkdtemp(folder) == NULL)
         return 1;

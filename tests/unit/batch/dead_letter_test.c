@@ -218,6 +218,35 @@ static void what_is_no_file_or_has_no_folder_is_an_error_and_later_it_works_agai
     close_desk(&desk);
 }
 
+static bool is_wanted(void *context)
+{
+    int *letters = context;
+
+    return (*letters)-- > 0;
+}
+
+/* It is asked before each letter, and after it, before that is counted. */
+static void letters_that_nobody_wants_any_more_are_not_written_nor_counted(void **unused)
+{
+    (void)unused;
+    AUTO(buf_fini) struct buf text = { 0 };
+    struct desk desk;
+    struct refusal own = refusal;
+    int wanted = 3;
+    open_desk(&desk, 1 << 20);
+    struct batch *batch = rig_empty_batch(&desk.rig, "{\"n\":0}\n{\"n\":1}\n{\"n\":2}\n");
+    rig_add_run(&desk.rig, batch, 0, NULL, 3);
+    batch->refusal = &own;
+    dead_letter_write_batch(&desk.letters, batch, is_wanted, &wanted);
+    batch->refusal = NULL;
+    read_all(desk.path, &text);
+    assert_null(strstr(text.data, "{\"n\":2}"));
+    assert_int_equal(number(&desk, NUMBER_dead_letter_events), 1);
+    assert_int_equal(number(&desk, NUMBER_dead_letter_errors), 0);
+    batch_free(&batch);
+    close_desk(&desk);
+}
+
 static void a_body_that_cannot_be_expanded_is_an_error(void **unused)
 {
     (void)unused;
@@ -226,7 +255,7 @@ static void a_body_that_cannot_be_expanded_is_an_error(void **unused)
     struct batch *batch = rig_empty_batch(&desk.rig, "this is not gzip");
     rig_add_run(&desk.rig, batch, 0, NULL, 1);
     batch->compression = COMPRESS_GZIP;
-    dead_letter_write_batch(&desk.letters, batch);
+    dead_letter_write_batch(&desk.letters, batch, is_wanted, &(int){ 1 });
     assert_int_equal(number(&desk, NUMBER_dead_letter_errors), 1);
     assert_int_equal(access(desk.path, F_OK), -1);
     batch_free(&batch);
@@ -237,6 +266,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_letter_is_one_line_with_where_why_and_the_event),
+        cmocka_unit_test(letters_that_nobody_wants_any_more_are_not_written_nor_counted),
         cmocka_unit_test(of_a_batch_the_named_event_is_written_with_the_input_of_its_run),
         cmocka_unit_test(the_pair_stays_within_its_bound_and_what_goes_is_counted),
         cmocka_unit_test(a_bound_that_was_lowered_holds_from_the_next_letter_on),

@@ -10,6 +10,7 @@
 
 static const char TOO_LARGE[] = "HTTP/1.1 413 Large\r\nContent-Length: 0\r\n\r\n";
 static const char NO[] = "HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n";
+static const char REFUSED[] = "HTTP/1.1 422 No\r\nContent-Length: 0\r\n\r\n";
 static const char OK[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 enum { BODY = 100, EVENTS = 4, LANE_BYTES = 1 << 20, PIECE = 1 << 16 };
@@ -50,6 +51,7 @@ static void start_stage(struct stage *stage, const struct reply *script, unsigne
                                     .agent_id = "agent",
                                     .workers = &feed->wake,
                                     .delivery = { .memory_bytes = 1,
+                                                  .keeps_refused = true,
                                                   .concurrency_min = 1,
                                                   .concurrency_max = 1,
                                                   .retry_base_ms = 1,
@@ -84,8 +86,9 @@ static struct lane *make_lane(struct stage *stage, struct feed *feed)
     return lane;
 }
 
-static struct worker *start_batches_of_two(struct stage *stage, struct lane **lane,
-                                           struct feed *feed, struct body_pool *bodies)
+static struct worker *start_batches_of_two_with(struct stage *stage, struct lane **lane,
+                                                struct feed *feed, struct body_pool *bodies,
+                                                struct dead_letter *letters)
 {
     static _Atomic uint64_t sequence;
     struct worker_config config = { .batcher = { .lanes = lane,
@@ -100,12 +103,19 @@ static struct worker *start_batches_of_two(struct stage *stage, struct lane **la
                                                  .max_bytes = 1 << 16,
                                                  .max_events = 2,
                                                  .max_wait_ms = 1 },
-                                    .sender = stage->sender };
+                                    .sender = stage->sender,
+                                    .letters = letters };
     struct err err;
     struct worker *worker = worker_start(&config, &err);
 
     assert_non_null(worker);
     return worker;
+}
+
+static struct worker *start_batches_of_two(struct stage *stage, struct lane **lane,
+                                           struct feed *feed, struct body_pool *bodies)
+{
+    return start_batches_of_two_with(stage, lane, feed, bodies, NULL);
 }
 
 static void wait_until_delivered(struct stage *stage, struct feed *feed, uint64_t events)
@@ -259,6 +269,90 @@ static void a_worker_let_go_from_its_gate_and_stopped_at_once_ends(void **unused
     close_stage(&stage);
 }
 
+/* ---- the disk of the dead letters ---- */
+
+static struct wake at_letters;
+static _Atomic bool letters_hang;
+static _Atomic int letters_unwanted;
+
+/* Stands in for the file: see tests/CMakeLists.txt. */
+void __wrap_dead_letter_write_batch(struct dead_letter *letters, const struct batch *batch,
+                                    bool (*is_wanted)(void *context), void *context);
+void __wrap_dead_letter_write_batch(struct dead_letter *letters, const struct batch *batch,
+                                    bool (*is_wanted)(void *context), void *context)
+{
+    (void)letters, (void)batch;
+    wake_bump(&at_letters);
+    while (atomic_load(&letters_hang))
+        (void)usleep(1000);
+    atomic_fetch_add(&letters_unwanted, !is_wanted(context));
+}
+
+static void start_letters(struct stage *stage, struct feed *feed, struct lane **lane,
+                          struct body_pool *bodies, struct worker **ret)
+{
+    static const struct reply script[] = { { OK, AFTER_KEEP }, { REFUSED, AFTER_KEEP } };
+    static struct dead_letter letters = { .path = "/letters", .output = "main" };
+    uint32_t seen = wake_read(&at_letters);
+
+    atomic_store(&letters_hang, true);
+    start_stage(stage, script, 2, 10, feed);
+    *lane = make_lane(stage, feed);
+    offer(*lane, EVENTS - 1); /* the second batch has one event, and cannot be cut */
+    lane_hurry(*lane, clock_boot_ms());
+    *ret = start_batches_of_two_with(stage, lane, feed, bodies, &letters);
+    while (wake_read(&at_letters) == seen)
+        wake_wait(&at_letters, seen, PATIENCE_MS);
+    worker_begin_stop(*ret);
+    assert_false(worker_end_stop(*ret, FLOW_drain_timeout_batch, clock_now_ms() + 5));
+}
+
+static void a_worker_whose_letters_take_long_is_waited_for(void **unused)
+{
+    (void)unused;
+    struct stage stage = { 0 };
+    struct body_pool bodies = { .spares = { NULL } };
+    struct feed feed = { .full_bytes = 1, .full_events = 1 };
+    struct lane *lane;
+    struct worker *worker;
+
+    start_letters(&stage, &feed, &lane, &bodies, &worker);
+    atomic_store(&letters_hang, false);
+    assert_true(worker_end_stop(worker, FLOW_drain_timeout_batch, INT64_MAX));
+    assert_true(worker_end_stop(worker, FLOW_drain_timeout_batch, 0)); /* it may be asked again */
+    assert_int_equal(atomic_load(&letters_unwanted), 0);
+    assert_int_equal(rig_flow(&stage.rig, FLOW_refuse), 1);
+    worker_free(&worker);
+    lane_abandon(lane, FLOW_drain_timeout_ring);
+    lane_free(&lane);
+    body_pool_trim(&bodies);
+    close_stage(&stage);
+}
+
+/* What it has stays its own, should it come back. */
+static void a_worker_whose_letters_hang_is_left_behind_and_counts_nothing_more(void **unused)
+{
+    (void)unused;
+    static struct stage stage;
+    static struct body_pool bodies;
+    static struct feed feed = { .full_bytes = 1, .full_events = 1 };
+    static struct lane *lane;
+    static struct worker *worker;
+
+    start_letters(&stage, &feed, &lane, &bodies, &worker);
+    assert_false(worker_leave_behind(worker, FLOW_drain_timeout_batch));
+    sender_begin_stop(stage.sender, clock_now_ms());
+    assert_true(sender_end_stop(stage.sender, INT64_MAX));
+    assert_int_equal(rig_flow(&stage.rig, FLOW_replay_in_flight), 1);
+    atomic_store(&letters_hang, false);
+    while (atomic_load(&letters_unwanted) == 0)
+        (void)usleep(1000);
+    sender_audit(stage.sender);
+    assert_int_equal(rig_flow(&stage.rig, FLOW_replay_in_flight), 1);
+    assert_int_equal(rig_difference(&stage.rig), 0);
+    server_stop(&stage.server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -268,6 +362,8 @@ int main(void)
         cmocka_unit_test(
             a_worker_that_the_system_refuses_memory_gives_back_its_permit_and_tries_again),
         cmocka_unit_test(a_worker_let_go_from_its_gate_and_stopped_at_once_ends),
+        cmocka_unit_test(a_worker_whose_letters_take_long_is_waited_for),
+        cmocka_unit_test(a_worker_whose_letters_hang_is_left_behind_and_counts_nothing_more),
     };
     (void)signal(SIGPIPE, SIG_IGN);
     (void)curl_global_init(CURL_GLOBAL_DEFAULT);

@@ -106,6 +106,35 @@ static void what_was_not_buried_at_the_end_is_refused_or_read_again_and_counted(
     }
 }
 
+/* It was refused, whatever becomes of its letters. Who writes them still has it. */
+static void what_is_buried_by_one_who_was_left_behind_ends_as_refused(void **unused)
+{
+    (void)unused;
+    static struct scene scenes[RIG_LANES];
+    for (int lane = 1; lane < RIG_LANES; lane++) {
+        struct scene *scene = &scenes[lane];
+        open_keeping_scene(scene);
+        struct batch *batch = rig_empty_batch(&scene->rig, "{}\n");
+        rig_add_run(&scene->rig, batch, lane, NULL, 1);
+        assert_true(delivery_reserve(scene->delivery, 0, batch->body_bytes, &batch->permit));
+        delivery_put(scene->delivery, &batch, scene->now_ms);
+        answer(scene, launch(scene), VERDICT_REJECTED, -1);
+        batch = delivery_take_refused(scene->delivery);
+        delivery_abandon(scene->delivery); /* it may still bring it */
+        assert_int_equal(rig_stock(&scene->rig, ACCOUNT_in_flight), 1);
+        delivery_leave_burying(scene->delivery);
+        delivery_abandon(scene->delivery);
+        delivery_abandon(scene->delivery); /* as others still bring something */
+        assert_int_equal(rig_flow(&scene->rig, FLOW_replay_in_flight), lane == 1);
+        assert_int_equal(rig_flow(&scene->rig, FLOW_refuse), lane == 2);
+        assert_int_equal(numbers_get(scene->rig.numbers, NUMBER_dead_letter_errors), 1);
+        assert_memory_equal(batch->body, "{}\n", 3);
+        delivery_audit(scene->delivery);
+        assert_int_equal(rig_difference(&scene->rig), 0);
+        rig_close(&scene->rig);
+    }
+}
+
 static void give_halves(struct scene *scene, struct batch *parent)
 {
     struct batch *halves[2];
@@ -260,6 +289,7 @@ int main(void)
         cmocka_unit_test(one_refused_event_is_out_at_a_time_in_the_order_of_the_answers),
         cmocka_unit_test(refused_events_that_wait_are_no_requests_and_hold_up_nothing),
         cmocka_unit_test(what_was_not_buried_at_the_end_is_refused_or_read_again_and_counted),
+        cmocka_unit_test(what_is_buried_by_one_who_was_left_behind_ends_as_refused),
         cmocka_unit_test(what_waits_to_be_cut_grows_too_old_like_others),
         cmocka_unit_test(a_poisoned_event_that_comes_first_is_told_from_a_wrong_endpoint_by_halves),
         cmocka_unit_test(a_poisoned_event_alone_at_the_head_does_not_hold_the_others_for_ever),

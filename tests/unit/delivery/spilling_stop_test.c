@@ -68,12 +68,74 @@ static void what_waits_to_be_split_is_written_too(void **unused)
     close_stand(&stand);
 }
 
+/* Whoever does the job does not come back: of one that is written nobody knows what is on disk. */
+static void only_what_was_being_written_by_one_who_was_left_behind_stays_held(void **unused)
+{
+    (void)unused;
+    static struct stand stand;
+    struct spool_job job;
+    int64_t due_ms;
+    open_stand(&stand, &defaults);
+    break_endpoint(&stand); /* which has one batch */
+    put_with(&stand, 2, NULL);
+    put_with(&stand, 4, NULL);
+    do {
+        assert_true(
+            delivery_spool_job(stand.delivery, &stand.store.now, stand.now_ms, &job, &due_ms));
+        if (job.kind != SPOOL_WRITE) {
+            do_job(&stand.store, &job);
+            delivery_spool_done(stand.delivery, &job, &stand.store.result, &stand.store.now,
+                                stand.now_ms);
+        }
+    } while (job.kind != SPOOL_WRITE);
+    uint64_t written = job.batch->events;
+    delivery_drain(stand.delivery, stand.now_ms);
+    delivery_spill_all(stand.delivery, stand.now_ms);
+    delivery_leave_spool(stand.delivery);
+    for (int times = 0; times < 2; times++) { /* workers may still be at it */
+        delivery_abandon(stand.delivery);
+        assert_int_equal(stock(&stand, ACCOUNT_ready), written);
+    }
+    assert_int_equal(flow(&stand, FLOW_replay_ready), 7 - written);
+    assert_memory_equal(job.batch->body, "{\"body\"", 7);
+    check_stand(&stand);
+    rig_close(&stand.store.rig);
+}
+
+/* A job of any other kind has nothing in its hand that the disk does not have. */
+static void of_a_read_that_does_not_come_back_nothing_stays_held(void **unused)
+{
+    (void)unused;
+    static struct stand stand;
+    struct spool_job job;
+    int64_t due_ms;
+    open_stand(&stand, &defaults);
+    break_endpoint(&stand);
+    do {
+        assert_true(
+            delivery_spool_job(stand.delivery, &stand.store.now, stand.now_ms, &job, &due_ms));
+        if (job.kind != SPOOL_PEEK) {
+            do_job(&stand.store, &job);
+            delivery_spool_done(stand.delivery, &job, &stand.store.result, &stand.store.now,
+                                stand.now_ms);
+        }
+    } while (job.kind != SPOOL_PEEK);
+    delivery_leave_spool(stand.delivery);
+    delivery_abandon(stand.delivery);
+    assert_int_equal(stock(&stand, ACCOUNT_ready), 0);
+    assert_int_equal(stock(&stand, ACCOUNT_spool), 1);
+    check_stand(&stand);
+    rig_close(&stand.store.rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_on_disk_is_left_there_and_not_waited_for),
         cmocka_unit_test(what_comes_meanwhile_goes_behind_what_is_on_disk),
         cmocka_unit_test(what_waits_to_be_split_is_written_too),
+        cmocka_unit_test(only_what_was_being_written_by_one_who_was_left_behind_stays_held),
+        cmocka_unit_test(of_a_read_that_does_not_come_back_nothing_stays_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

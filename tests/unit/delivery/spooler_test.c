@@ -7,6 +7,8 @@
 #include "base/wake.h"
 #include "delivery/stand.h"
 
+#include <unistd.h>
+
 enum { PATIENCE_MS = 60 * 1000 };
 
 /* A stand with the thread at the real time, and one who waits for it, as batch workers do. */
@@ -56,8 +58,9 @@ static void start_office(struct office *office)
 
 static void close_office(struct office *office)
 {
-    spooler_begin_stop(office->spooler, 0);
-    spooler_end_stop(office->spooler);
+    spooler_begin_stop(office->spooler, clock_now_ms());
+    assert_true(spooler_end_stop(office->spooler, INT64_MAX));
+    assert_true(spooler_end_stop(office->spooler, 0)); /* it may be asked again */
     spooler_free(&office->spooler);
     check_stand(&office->stand);
     delivery_abandon(office->stand.delivery);
@@ -122,11 +125,55 @@ static void a_look_at_the_disk_is_told(void **unused)
     close_office(&office);
 }
 
+static struct wake hung;
+static _Atomic bool hangs;
+
+static int write_and_hang(struct spool_disk *disk, int fd, const struct slice *parts,
+                          unsigned count, uint64_t at)
+{
+    (void)disk, (void)fd, (void)parts, (void)count, (void)at;
+    wake_bump(&hung);
+    while (atomic_load(&hangs))
+        (void)usleep(1000);
+    return 0;
+}
+
+/* It is in that call while it is waited for; then it comes back all the same. */
+static void one_that_is_left_behind_tells_nothing_of_what_it_did(void **unused)
+{
+    (void)unused;
+    static struct office office;
+    uint32_t seen = wake_read(&hung);
+    open_office(&office, &(struct spool_config){ .max_bytes = MIB }, 0);
+    office.stand.store.fake.disk.write = write_and_hang;
+    atomic_store(&hangs, true);
+    start_office(&office);
+    put_one(&office);
+    while (wake_read(&hung) == seen)
+        wake_wait(&hung, seen, PATIENCE_MS);
+    spooler_begin_stop(office.spooler, clock_now_ms());
+    assert_false(spooler_end_stop(office.spooler, clock_now_ms() + 1));
+    assert_false(spooler_end_stop(office.spooler, 0)); /* to be asked again */
+    spooler_leave_behind(office.spooler);
+    lock_take(&office.lock);
+    delivery_leave_spool(office.stand.delivery);
+    delivery_abandon(office.stand.delivery);
+    lock_drop(&office.lock);
+    atomic_store(&hangs, false);
+    assert_false(spooler_end_stop(office.spooler, clock_now_ms() + 50)); /* it stands */
+    lock_take(&office.lock);
+    assert_int_equal(stock(&office.stand, ACCOUNT_ready), 1);
+    assert_int_equal(flow(&office.stand, FLOW_spill), 1); /* of the batch before */
+    lock_drop(&office.lock);
+    rig_close(&office.stand.store.rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(that_no_room_can_be_made_is_told_though_nothing_was_done),
         cmocka_unit_test(a_look_at_the_disk_is_told),
+        cmocka_unit_test(one_that_is_left_behind_tells_nothing_of_what_it_did),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

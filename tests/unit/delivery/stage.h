@@ -7,7 +7,7 @@
 #include "delivery/script_server.h"
 #include "delivery/sender.h"
 
-enum { PATIENCE_MS = 60000 };
+enum { PATIENCE_MS = 60000, STOP_MS = 400 };
 
 struct stage {
     struct rig rig;
@@ -55,8 +55,8 @@ static inline void start_sender(struct stage *stage, const struct output *plugin
 
 static inline void close_stage(struct stage *stage)
 {
-    sender_begin_stop(stage->sender);
-    sender_end_stop(stage->sender);
+    sender_begin_stop(stage->sender, clock_now_ms() + STOP_MS);
+    assert_true(sender_end_stop(stage->sender, INT64_MAX));
     sender_audit(stage->sender);
     assert_int_equal(rig_difference(&stage->rig), 0);
     assert_true(sender_is_empty(stage->sender));

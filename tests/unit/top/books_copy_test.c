@@ -70,7 +70,7 @@ static void close_scene(struct scene *scene)
 {
     log_set_fd(STDERR_FILENO);
     assert_int_equal(fclose(scene->file), 0);
-    disk_stop(&scene->disk);
+    assert_true(disk_stop(&scene->disk, INT64_MAX));
 }
 
 static bool is_saved(struct scene *scene)

@@ -102,7 +102,7 @@ static void stop(struct scene *scene)
 {
     assert_true(pipeline_stop(scene->pipeline));
     pipeline_free(&scene->pipeline);
-    disk_stop(&scene->disk);
+    assert_true(disk_stop(&scene->disk, INT64_MAX));
     generation_release(&scene->generation);
     (void)close(scene->bell);
     (void)close(null_fd);
