@@ -15,7 +15,7 @@ enum { STUCK_MS = 90 * 1000, CALM_MOST_MS = 10 * 1000, COME_BACK_MS = 5000 };
 enum { LOOK_MS = 20, COME_BACK_LEAST_MS = 300, STANDS_MS = 700 };
 /* Of the half second that an end has after its grace, for who waits for a disk: the dead letters,
  * then the spools, all at the same time; what is left is for the disk of the state. */
-enum { LETTERS_MS = 150, SPILL_MS = 350, SPOOLS_MS = 420, SPOOLS_LEAST_MS = 50 };
+enum { LETTERS_MS = 150, SPILL_MS = 330, SPOOLS_MS = 440, SPOOLS_LEAST_MS = 50 };
 
 static void note_source_end(void *context)
 {

@@ -133,6 +133,8 @@ static bool leave_out(struct outlet *outlet, const struct lane *lane, struct err
 /* false: its workers did not come to rest; to be tried again. */
 static bool take_out_strand(const struct channel *channel, struct strand *strand)
 {
+    if (strand->outlet->end != OUTLET_GOES_ON) /* it goes with its output */
+        return false;
     struct parking *parking = parking_new();
     struct outlet *outlet = strand->outlet;
     struct err err = { "" };

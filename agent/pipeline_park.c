@@ -198,6 +198,9 @@ bool parking_close_briefly(struct parking *parking)
 
 static bool may_workers_hold(struct outlet *outlet, const struct outlet_question *question)
 {
+    if (outlet->end !=
+        OUTLET_GOES_ON) /* they stand nowhere any more; at their end they have none */
+        return outlet->end == OUTLET_WORKERS_END;
     struct parking *parking = parking_new();
     bool is_held = true;
 
