@@ -341,7 +341,9 @@ static bool end_outlet(struct outlet *outlet)
     if (!has_ended && !outlet->is_told_to_stand && now_ms >= outlet->deadline_ms + STANDS_MS) {
         outlet->is_told_to_stand = true;
         LOG(LOG_ERROR, "an output that was taken out cannot end, its disk does not answer",
-            LS("output", outlet->name), LS("path", outlet->spool_path),
+            LS("output", outlet->name),
+            LS("path",
+               outlet->end == OUTLET_WORKERS_END ? outlet->letters.path : outlet->spool_path),
             LS("effect", "what it holds stays; the others go on"));
     }
     return has_ended;

@@ -357,6 +357,7 @@ void delivery_let_leave(struct delivery *delivery)
 
 void delivery_leave_spool(struct delivery *delivery)
 {
+    delivery->held.is_spool_left = true;
     delivery->held.is_writing_left = delivery->spill.is_writing;
 }
 

@@ -239,7 +239,8 @@ uint64_t holding_abandon(struct holding *holding)
     /* On disk, but a sync failed: read again by their source, rather twice than never. */
     while ((batch = batch_list_pop(&holding->unsynced)) != NULL)
         forget(batch);
-    pins_forget_all(&holding->pins);
+    if (!holding->is_spool_left)
+        pins_forget_all(&holding->pins);
     if (writing != NULL)
         batch_list_push_back(&holding->to_spool, writing);
     return unburied;

@@ -15,7 +15,8 @@ struct holding {
     struct batch_list splitting; /* account ready; a worker is cutting them in two */
     struct batch_list in_flight;
     struct batch_list to_spool; /* account ready; to be written to disk, in order: spilling.c */
-    bool is_writing_left;       /* the first of to_spool is being written by who was left behind */
+    bool is_spool_left;         /* whoever does its jobs was left behind, and borrows what it did */
+    bool is_writing_left;       /* that is the first of to_spool */
     struct batch_list
         unsynced; /* in account spool, without a body: their receipts wait for a sync */
     struct pins pins;

@@ -33,7 +33,7 @@ void spooler_begin_stop(struct spooler *spooler, int64_t until_ms);
 /* Ends the thread, which closes its files. false: it has not come back from its disk by then; to be
  * asked again, or to be left. */
 bool spooler_end_stop(struct spooler *spooler, int64_t deadline_ms);
-/* It does nothing any more, should it come back, and tells nothing. What is freed while it is in a
- * call: nothing that the delivery has. */
+/* It does nothing any more, should it come back, and tells nothing. Nothing that its job borrows
+ * may be freed: see delivery_leave_spool(). */
 void spooler_leave_behind(struct spooler *spooler);
 void spooler_free(struct spooler **spoolerp); /* once spooler_end_stop() was true */
