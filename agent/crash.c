@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* crash: the handler makes one store and one write, both safe in a signal handler, and hands over
+/* crash: the handler makes a few stores and one write, all safe in a signal handler, and hands over
  * to whoever handled the signal before (a sanitizer, else the kernel). */
 #include "crash.h"
 
 #include "base/check.h"
+#include "ledger/fatal_record.h"
 
 #include <signal.h>
 #include <string.h>
@@ -23,6 +24,7 @@ static void on_fault(int number, siginfo_t *info, void *context)
 
     (void)context;
     if (ledger != NULL) {
+        fatal_record_note();
         ledger_mark_crashed(ledger);
         (void)!write(STDERR_FILENO, text, sizeof(text) - 1);
     }

@@ -14,6 +14,14 @@ def build(source, folder):
     return library
 
 
+def load(library, agent, **more):
+    """Before all others. The sanitizer wants to be that; behind this library it works as well."""
+    options = agent.env.get("ASAN_OPTIONS", "")
+    agent.env = {**agent.env, "LD_PRELOAD": str(library), **more,
+                 "ASAN_OPTIONS": f"{options}:verify_asan_link_order=0"}
+    return agent
+
+
 class FailingIo:
     """Compiled into the scenario's folder; under() makes an agent load it."""
 
@@ -21,12 +29,7 @@ class FailingIo:
         self._library, self._plan = build(SOURCE, folder), folder / "failing_io.plan"
 
     def under(self, agent, folder):
-        options = agent.env.get("ASAN_OPTIONS", "")
-        agent.env = {**agent.env, "LD_PRELOAD": str(self._library), "FAILING_IO_UNDER": str(folder),
-                     "FAILING_IO_PLAN": str(self._plan),
-                     # The sanitizer wants to be first; behind this library it works as well.
-                     "ASAN_OPTIONS": f"{options}:verify_asan_link_order=0"}
-        return agent
+        return load(self._library, agent, FAILING_IO_UNDER=str(folder), FAILING_IO_PLAN=str(self._plan))
 
     def fail(self, error, *calls):
         tmp = self._plan.with_suffix(".tmp")
