@@ -2,12 +2,15 @@
 """What start after start crashed on is set aside and counted; what was merely killed is not."""
 
 import json
+import pathlib
 import signal
 
+from rig import preload
 from rig.lines import append_lines, check_exact
 from rig.saved import wait_offset
 from rig.waiting import wait_until
 
+DEEP_SEND = pathlib.Path(__file__).parent / "preload/deep_send.c"
 BATCH = {"batch": {"max_events": 100}, "concurrency": {"max": 1}}
 
 
@@ -109,3 +112,25 @@ def test_what_is_behind_what_was_set_aside_is_not_blamed_for_the_same_crashes(ri
     receiver.wait_events(100)
     stop_and_add_up(agent, received=100, delivered=100, dropped=0)
     check_exact(receiver.bodies(), 100, run="good")
+
+
+def test_a_line_on_which_the_stack_overflows_is_set_aside(rig):
+    """The fault that leaves its handler no stack to run on counts as any other."""
+    receiver = rig.receiver()
+    path = rig.folder / "app.log"
+    path.write_text("too deep\n")
+    agent = rig.agent({"app": rig.tail("app.log")}, {"main": rig.http(receiver, compression="none", **BATCH)})
+    # What a sanitizer would make of the fault is not asked for.
+    agent.env = {"ASAN_OPTIONS": "handle_segv=0", "TSAN_OPTIONS": "handle_segv=0"}
+    preload.load(agent, preload.build(DEEP_SEND, rig.folder))
+    for _ in range(3):
+        agent.launch()
+        assert agent.wait_exit(expect_crash=signal.SIGSEGV) == -signal.SIGSEGV
+        assert agent.log.find(msg="the agent crashed")
+    agent.start()
+    agent.wait_log(msg="set aside what was in hand at the crashes", events="1")
+    append_lines(path, 0, 50, run="good")
+    receiver.wait_events(50)
+    stop_and_add_up(agent, received=51, delivered=50, dropped=1, quarantine_read=1)
+    assert [record["body"] for record in set_aside(rig)] == ["too deep"]
+    check_exact(receiver.bodies(), 50, run="good")
