@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 
 enum { SPOOLER_MAGIC = 0x73706c72, REST_MAX_MS = 60 * 1000 };
 
@@ -99,7 +100,6 @@ static void *run_spooler(void *context)
     struct spooler *spooler = context;
 
     CHECK(spooler->magic == SPOOLER_MAGIC);
-    (void)pthread_setname_np(pthread_self(), "spool");
     for (;;) {
         uint32_t seen = wake_read(&spooler->wake);
         struct spool_job job;
@@ -125,7 +125,6 @@ struct spooler *spooler_start(const struct spooler_config *config, struct spool_
                               struct err *err)
 {
     struct spooler *spooler = calloc(1, sizeof(*spooler));
-    int failed;
 
     if (spooler == NULL) {
         (void)err_set(err, "out of memory for a spool");
@@ -134,9 +133,7 @@ struct spooler *spooler_start(const struct spooler_config *config, struct spool_
     spooler->magic = SPOOLER_MAGIC;
     spooler->config = *config;
     spooler->files = *filesp;
-    failed = pthread_create(&spooler->thread, NULL, run_spooler, spooler);
-    if (failed != 0) {
-        (void)err_set(err, "cannot start a thread: %s", strerror(failed));
+    if (!thread_start(&spooler->thread, "spool", run_spooler, spooler, err)) {
         free(spooler);
         return NULL;
     }

@@ -3,6 +3,7 @@
 
 #include "base/auto.h"
 #include "base/bell.h"
+#include "base/thread.h"
 #include "input/checkpoint.h"
 #include "input/sources.h"
 
@@ -292,7 +293,6 @@ static void *run_reading(void *context)
     struct reading *reading = context;
 
     CHECK(reading->magic == READING_MAGIC);
-    (void)pthread_setname_np(pthread_self(), "reading");
     while (!atomic_load(&reading->finishing)) {
         reading_take_pending(reading);
         gate_pass(&reading->gate);
@@ -376,11 +376,8 @@ bool reading_start(struct reading *reading, struct lane **lanes, const char **ou
     reading->sink.lane_count = count;
     atomic_store(&reading->last_step_ms, clock_now_ms());
     reading_set_suspects_aside(reading);
-    int failed = pthread_create(&reading->thread, NULL, run_reading, reading);
-    if (failed != 0)
-        return err_set(err, "cannot start a thread: %s", strerror(failed));
-    reading->has_thread = true;
-    return true;
+    reading->has_thread = thread_start(&reading->thread, "reading", run_reading, reading, err);
+    return reading->has_thread;
 }
 
 void reading_stop_input(struct reading *reading)

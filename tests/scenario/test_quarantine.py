@@ -14,6 +14,7 @@ from rig.saved import wait_offset
 from rig.waiting import wait_until
 from test_reload import reload
 
+DEEP_SEND = pathlib.Path(__file__).parent / "preload/deep_send.c"
 BATCH = {"batch": {"max_events": 100}, "concurrency": {"max": 1}}
 TOLD = "set aside what was in hand at the crashes"
 
@@ -55,7 +56,7 @@ def test_three_crashes_without_progress_set_aside_what_was_in_hand(rig):
         start_and_end(agent, receiver, signal.SIGABRT)
     answer_again(receiver)
     agent.start()
-    agent.wait_log(msg="set aside what was in hand at the crashes", events="300")
+    agent.wait_log(msg=TOLD, events="300")
     append_lines(rig.folder / "app.log", 0, 50, run="good")
     receiver.wait_events(50)
     stop_and_add_up(agent, received=350, delivered=50, dropped=300, quarantine_read=300)
@@ -104,7 +105,7 @@ def test_what_is_behind_what_was_set_aside_is_not_blamed_for_the_same_crashes(ri
     for _ in range(3):
         start_and_end(agent, receiver, signal.SIGABRT)
     agent.start()
-    agent.wait_log(msg="set aside what was in hand at the crashes", events="300")
+    agent.wait_log(msg=TOLD, events="300")
     wait_offset(agent, rig.folder / "app.log")
     append_lines(rig.folder / "app.log", 0, 50, run="good")
     agent.wait_metric(350, "spillway_received_events_total", input="app", output="main")
@@ -116,6 +117,28 @@ def test_what_is_behind_what_was_set_aside_is_not_blamed_for_the_same_crashes(ri
     receiver.wait_events(100)
     stop_and_add_up(agent, received=100, delivered=100, dropped=0)
     check_exact(receiver.bodies(), 100, run="good")
+
+
+def test_a_line_on_which_the_stack_overflows_is_set_aside(rig):
+    """The fault that leaves its handler no stack to run on counts as any other."""
+    receiver = rig.receiver()
+    path = rig.folder / "app.log"
+    path.write_text("too deep\n")
+    agent = rig.agent({"app": rig.tail("app.log")}, {"main": rig.http(receiver, compression="none", **BATCH)})
+    # What a sanitizer would make of the fault is not asked for.
+    agent.env = {"ASAN_OPTIONS": "handle_segv=0", "TSAN_OPTIONS": "handle_segv=0"}
+    load(agent, build(DEEP_SEND, rig.folder))
+    for _ in range(3):
+        agent.launch()
+        assert agent.wait_exit(expect_crash=signal.SIGSEGV) == -signal.SIGSEGV
+        assert agent.log.find(msg="the agent crashed")
+    agent.start()
+    agent.wait_log(msg=TOLD, events="1")
+    append_lines(path, 0, 50, run="good")
+    receiver.wait_events(50)
+    stop_and_add_up(agent, received=51, delivered=50, dropped=1, quarantine_read=1)
+    assert [record["body"] for record in set_aside(rig)] == ["too deep"]
+    check_exact(receiver.bodies(), 50, run="good")
 
 
 def test_an_input_that_comes_back_by_a_reload_sets_nothing_aside_again(rig):
@@ -151,7 +174,7 @@ def make_poisoned(rig, before, behind, **options):
     append(path, "bad.poison\n")
     append_lines(path, before, behind, run="bad")
     agent = rig.agent({"app": rig.tail("app.log", **options)}, {"main": rig.http(receiver, **BATCH)})
-    return load(build(CRASHING, rig.folder), agent), receiver
+    return load(agent, build(CRASHING, rig.folder)), receiver
 
 
 def die(agent, times=1):
@@ -257,7 +280,7 @@ def test_a_processor_that_dies_is_not_blamed_on_the_line_that_is_read_meanwhile(
     append_lines(path, 600, 600, run="bad", bytes_=20)
     agent = rig.agent({"app": {**rig.tail("app.log"), "processors": ["odd"]}}, {"main": rig.http(receiver, **BATCH)},
                       processors={"odd": {"type": "filter", "pattern": "nothing$"}})
-    load(build(CRASHING, rig.folder), agent)
+    load(agent, build(CRASHING, rig.folder))
     receiver.hold()
     die(agent, 3)
     receiver.cut_connections()
@@ -282,7 +305,7 @@ def test_an_entry_of_the_journal_that_its_parser_dies_of_is_set_aside_alone(rig,
     receiver = rig.receiver()
     source = {"type": "journald", "start_at": "beginning", "directory": str(journal.folder)}
     agent = rig.agent({"app": source}, {"main": rig.http(receiver, **BATCH)})
-    load(build(CRASHING, rig.folder), agent)
+    load(agent, build(CRASHING, rig.folder))
     die(agent, 3)
     agent.start()
     assert agent.wait_log(msg=TOLD)["events"] == "1"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lets calls to an agent's files fail, by a library loaded before all others."""
+"""Lets calls of an agent's fail, by a library loaded before all others."""
 
 import pathlib
 import subprocess
@@ -14,11 +14,11 @@ def build(source, folder):
     return library
 
 
-def load(library, agent, **more):
-    """Before all others. The sanitizer wants to be that; behind this library it works as well."""
+def load(agent, library, **env):
+    """The sanitizer wants to be first; behind the library it works as well."""
     options = agent.env.get("ASAN_OPTIONS", "")
-    agent.env = {**agent.env, "LD_PRELOAD": str(library), **more,
-                 "ASAN_OPTIONS": f"{options}:verify_asan_link_order=0"}
+    agent.env = {**agent.env, "LD_PRELOAD": str(library),
+                 "ASAN_OPTIONS": f"{options}:verify_asan_link_order=0", **env}
     return agent
 
 
@@ -29,7 +29,8 @@ class FailingIo:
         self._library, self._plan = build(SOURCE, folder), folder / "failing_io.plan"
 
     def under(self, agent, folder):
-        return load(self._library, agent, FAILING_IO_UNDER=str(folder), FAILING_IO_PLAN=str(self._plan))
+        return load(agent, self._library, FAILING_IO_UNDER=str(folder),
+                    FAILING_IO_PLAN=str(self._plan))
 
     def fail(self, error, *calls):
         tmp = self._plan.with_suffix(".tmp")
