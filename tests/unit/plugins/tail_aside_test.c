@@ -68,6 +68,16 @@ static void one_in_the_middle_and_one_at_the_end_too(void **unused)
     assert_int_equal(rig.sink->event_count, 2);
 }
 
+static void a_last_line_without_its_newline_too(void **unused)
+{
+    static const char *const bodies[] = { "one" };
+
+    (void)unused;
+    die_at("one\ntwo");
+    begin_again(4, 7);
+    expect(bodies, 1, "two\n");
+}
+
 static void several_lines_are_several_records(void **unused)
 {
     static const char *const bodies[] = { "one", "four" };
@@ -121,6 +131,7 @@ static void what_is_joined_before_it_ends_there(void **unused)
     begin_again(7, 10);
     rig_drain(&rig);
     expect(bodies, 3, " c\n");
+    assert_int_equal(rig.sink->numbers[SINK_EVENTS_ENDED], 0); /* it is whole as it is */
 }
 
 static void another_file_and_a_place_that_is_none_any_more_lose_nothing(void **unused)
@@ -149,6 +160,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_line_in_hand_is_said_and_set_aside_alone),
         TEST(one_in_the_middle_and_one_at_the_end_too),
+        TEST(a_last_line_without_its_newline_too),
         TEST(several_lines_are_several_records),
         TEST(a_position_behind_it_is_taken),
         TEST(one_that_is_longer_than_the_buffer_is_set_aside_in_parts),
