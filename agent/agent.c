@@ -85,7 +85,8 @@ static bool open_books(struct agent *agent, struct err *err)
     if (agent->ledger == NULL || !spools_open(&agent->spools, agent->settings, agent->ledger, err))
         return false;
     ledger_begin(agent->ledger, agent->spools.found, agent->spools.found_count);
-    crash_watch(agent->ledger);
+    if (!crash_watch(agent->ledger, err))
+        return false;
     /* Here: all that starts with folders is there, and there is one thread. */
     const char *folders[LEDGER_OUTPUTS];
     size_t count = spools_list_before(&agent->spools, folders);

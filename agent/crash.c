@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* crash: the handler makes one store and one write, both safe in a signal handler, and hands over
- * to whoever handled the signal before (a sanitizer, else the kernel). */
+/* crash: the handler makes a few stores and one write, all safe in a signal handler, and hands over
+ * to whoever handled the signal before (a sanitizer, else the kernel). It runs on the thread's
+ * stack for signals (base/thread): a fault may be that the other one is full. */
 #include "crash.h"
 
 #include "base/check.h"
+#include "base/thread.h"
+#include "ledger/fatal_record.h"
 
 #include <signal.h>
 #include <string.h>
@@ -23,6 +26,7 @@ static void on_fault(int number, siginfo_t *info, void *context)
 
     (void)context;
     if (ledger != NULL) {
+        fatal_record_note();
         ledger_mark_crashed(ledger);
         (void)!write(STDERR_FILENO, text, sizeof(text) - 1);
     }
@@ -35,14 +39,17 @@ static void on_fault(int number, siginfo_t *info, void *context)
         (void)raise(number);
 }
 
-void crash_watch(struct ledger *ledger)
+bool crash_watch(struct ledger *ledger, struct err *err)
 {
-    struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO };
+    struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK };
 
+    if (!thread_take_signal_stack(err))
+        return false;
     atomic_store(&watched, ledger);
     (void)sigemptyset(&action.sa_mask);
     for (unsigned i = 0; i < FAULTS; i++)
         CHECK(sigaction(faults[i], &action, &before[i]) == 0);
+    return true;
 }
 
 void crash_unwatch(void)

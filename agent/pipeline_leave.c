@@ -76,11 +76,13 @@ static void clear(struct books *books, const enum number *numbers, size_t count)
 
 void pipeline_clear_source_gauges(struct books *books)
 {
-    static const enum number gauges[] = { NUMBER_lag_bytes,         NUMBER_sources_open,
-                                          NUMBER_sources_unwatched, NUMBER_sources_refused,
-                                          NUMBER_folders_left_out,  NUMBER_journal_files_unreadable,
-                                          NUMBER_receipts,          NUMBER_series,
-                                          NUMBER_positions_moved };
+    static const enum number gauges[] = {
+        NUMBER_lag_bytes,       NUMBER_sources_open,     NUMBER_sources_unwatched,
+        NUMBER_sources_refused, NUMBER_folders_left_out, NUMBER_journal_files_unreadable,
+        NUMBER_receipts,        NUMBER_series,           NUMBER_positions_moved,
+        NUMBER_crashes,         NUMBER_suspect_events,   NUMBER_record_crashes,
+        NUMBER_record_source,   NUMBER_record_from,      NUMBER_record_to
+    };
 
     clear(books, gauges, sizeof(gauges) / sizeof(gauges[0]));
 }

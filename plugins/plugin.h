@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/find.h"
+#include "base/in_hand.h"
 #include "base/json.h"
 #include "base/kept_counts.h"
 #include "base/line_buffer.h"
@@ -141,6 +142,18 @@ void sink_waited(struct sink *sink, int64_t waited_ms);
 /* The agent's books as /metrics has them: Prometheus text, read without a lock. Its log's news are
  * in base/log_ring.h. */
 bool sink_own_metrics(struct sink *sink, struct buf *ret_text);
+
+/* For inputs that can be read again: what base/in_hand.h says this input looks into is what it dies
+ * of, if it does, and reads again at the next start. Some such starts later it is not looked into
+ * again, but set aside as it is: this is that record, NULL: there is none. The input passes over
+ * it, gives its content to sink_set_aside() (records or lines, each counted as an event), and says
+ * sink_set_aside_done() at its end, or where it is not there any more; then it is forgotten. */
+struct fatal_place {
+    uint64_t source, from, to;
+};
+const struct fatal_place *sink_fatal_place(const struct sink *sink);
+void sink_set_aside(struct sink *sink, struct slice record, struct resource *resource);
+void sink_set_aside_done(struct sink *sink, const char *what);
 
 enum collected {
     COLLECT_MORE,   /* there may be more at once */

@@ -9,6 +9,7 @@
 #include "base/bell.h"
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/thread.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -245,13 +246,12 @@ struct admin *admin_start(const struct admin_config *config, struct err *err)
         return NULL;
     }
     open_local(admin);
-    int failed =
-        bell_open(&admin->bell) ? pthread_create(&admin->thread, NULL, run_admin, admin) : errno;
-    admin->has_thread = failed == 0;
-    if (failed != 0) {
-        (void)err_set(err, "cannot start the admin endpoint: %s", strerror(failed));
+    if (!bell_open(&admin->bell))
+        (void)err_set(err, "cannot make an eventfd: %s", strerror(errno));
+    else
+        admin->has_thread = thread_start(&admin->thread, "admin", run_admin, admin, err);
+    if (!admin->has_thread)
         admin_stop(&admin);
-    }
     return admin;
 }
 

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/lock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "base/wake.h"
 
 #include <limits.h>
@@ -154,7 +155,6 @@ static void *run_disk(void *context)
     struct disk *disk = context;
     bool stopping = false;
 
-    (void)pthread_setname_np(pthread_self(), "disk");
     while (!stopping) {
         uint32_t seen = wake_read(&disk->wake);
         stopping = atomic_load(&disk->stopping);
@@ -176,9 +176,7 @@ struct disk *disk_start(struct err *err)
         return NULL;
     }
     lock_init(&disk->lock, "disk");
-    int failed = pthread_create(&disk->thread, NULL, run_disk, disk);
-    if (failed != 0) {
-        (void)err_set(err, "cannot start a thread: %s", strerror(failed));
+    if (!thread_start(&disk->thread, "disk", run_disk, disk, err)) {
         lock_fini(&disk->lock);
         free(disk);
         return NULL;

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/ending.h"
 #include "base/log.h"
+#include "base/thread.h"
 
 #include <pthread.h>
 #include <unistd.h>
@@ -166,7 +167,6 @@ static void *run_worker(void *context)
 {
     struct worker *worker = context;
     CHECK(worker->magic == WORKER_MAGIC);
-    (void)pthread_setname_np(pthread_self(), "batch");
     for (;;) {
         /* First: whoever shuts the gate, or ends the thread, wakes it after having said so. */
         uint32_t seen = wake_read(&worker->feed->wake);
@@ -197,11 +197,8 @@ struct worker *worker_start(const struct worker_config *config, struct err *err)
     worker->batcher = batcher_new(&config->batcher, clock_now_ms(), err);
     if (worker->batcher == NULL)
         return NULL;
-    int failed = pthread_create(&worker->thread, NULL, run_worker, worker);
-    if (failed != 0) {
-        (void)err_set(err, "cannot start a thread: %s", strerror(failed));
+    if (!thread_start(&worker->thread, "batch", run_worker, worker, err))
         return NULL;
-    }
     struct worker *started = worker;
     worker = NULL;
     return started;

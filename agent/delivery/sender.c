@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "delivery/verdict.h"
 
 enum { REST_MAX_MS = 60 * 1000 };
@@ -167,7 +168,6 @@ static void *run_sender(void *context)
     struct sender *sender = context;
 
     CHECK(sender->magic == SENDER_MAGIC);
-    (void)pthread_setname_np(pthread_self(), "sender");
     while (!atomic_load(&sender->stopping))
         run_step(sender);
     return NULL;
@@ -191,7 +191,6 @@ struct sender *sender_start(const struct sender_config *config, struct err *err)
     AUTO(sender_free)
     struct sender *sender = calloc(1, sizeof(*sender));
     struct sender *started;
-    int failed;
 
     if (sender == NULL) {
         (void)err_set(err, "out of memory for a sender");
@@ -202,13 +201,9 @@ struct sender *sender_start(const struct sender_config *config, struct err *err)
     lock_init(&sender->lock, "delivery");
     lock_init(&sender->wake_lock, "transport");
     atomic_store(&sender->last_step_ms, clock_now_ms());
-    if (!build_sender(sender, err))
+    if (!build_sender(sender, err) ||
+        !thread_start(&sender->thread, "sender", run_sender, sender, err))
         return NULL;
-    failed = pthread_create(&sender->thread, NULL, run_sender, sender);
-    if (failed != 0) {
-        (void)err_set(err, "cannot start a thread: %s", strerror(failed));
-        return NULL;
-    }
     started = sender;
     sender = NULL;
     return started;

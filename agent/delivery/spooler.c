@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/ending.h"
 #include "base/log.h"
+#include "base/thread.h"
 
 #include <unistd.h>
 
@@ -163,7 +164,6 @@ static void *run_spooler(void *context)
     struct spooler *spooler = context;
 
     CHECK(spooler->magic == SPOOLER_MAGIC);
-    (void)pthread_setname_np(pthread_self(), "spool");
     do_jobs(spooler);
     close_files(spooler);
     ending_tell(&spooler->ending);
@@ -174,7 +174,6 @@ struct spooler *spooler_start(const struct spooler_config *config, struct spool_
                               struct err *err)
 {
     struct spooler *spooler = calloc(1, sizeof(*spooler));
-    int failed;
 
     if (spooler == NULL) {
         (void)err_set(err, "out of memory for a spool");
@@ -183,9 +182,7 @@ struct spooler *spooler_start(const struct spooler_config *config, struct spool_
     spooler->magic = SPOOLER_MAGIC;
     spooler->config = *config;
     spooler->files = *filesp;
-    failed = pthread_create(&spooler->thread, NULL, run_spooler, spooler);
-    if (failed != 0) {
-        (void)err_set(err, "cannot start a thread: %s", strerror(failed));
+    if (!thread_start(&spooler->thread, "spool", run_spooler, spooler, err)) {
         free(spooler);
         return NULL;
     }

@@ -3,6 +3,7 @@
 
 #include "base/auto.h"
 #include "base/bell.h"
+#include "base/thread.h"
 #include "input/checkpoint.h"
 #include "input/sources.h"
 
@@ -131,6 +132,7 @@ static int64_t tend_positions(void *context)
     if (reading->save_due_ms != 0 && now_ms >= reading->save_due_ms) {
         reading->saved_ms = now_ms;
         save_positions(reading);
+        reading_forget_record(reading);
     }
     return reading->save_due_ms;
 }
@@ -219,6 +221,7 @@ static void collect_once(struct reading *reading)
         return;
     }
     reading->is_resting = false;
+    fatal_record_watch(reading_suspect_numbers(reading));
     enum collected collected = reading->config.plugin->collect(reading->state, &reading->sink);
     bool taken = sink_flush(&reading->sink);
     reading->sink.waited_ms = 0;
@@ -226,6 +229,7 @@ static void collect_once(struct reading *reading)
      * lost of it, should it be gone by then. */
     if (reading->sink.took_mark)
         plan_save(reading, SAVE_KNOWN_MS);
+    reading->sink.fatal.is_behind |= reading->sink.took_mark && reading->sink.fatal.is_done;
     reading->sink.took_mark = false;
     if (taken && collected == COLLECT_MORE)
         reading->rounds_with_more++;
@@ -289,7 +293,6 @@ static void *run_reading(void *context)
     struct reading *reading = context;
 
     CHECK(reading->magic == READING_MAGIC);
-    (void)pthread_setname_np(pthread_self(), "reading");
     while (!atomic_load(&reading->finishing)) {
         reading_take_pending(reading);
         gate_pass(&reading->gate);
@@ -364,22 +367,6 @@ void reading_ring(void *context)
     bell_ring(reading->sink.bell);
 }
 
-/* What starts before this one died of, as the books tell, is not offered again. */
-static void set_suspects_aside(struct reading *reading)
-{
-    struct numbers *numbers = ledger_lane_numbers(lane_books(reading->sink.lanes[0]));
-    uint64_t crashes = numbers_get(numbers, NUMBER_crashes);
-    uint64_t events = numbers_get(numbers, NUMBER_suspect_events);
-
-    if (!reading->sink.rereadable || crashes < SET_ASIDE_AFTER || events == 0)
-        return;
-    set_aside_begin(&reading->sink.aside, reading->config.state_dir, reading->config.input,
-                    reading->config.output, events);
-    LOG(LOG_ERROR, "the agent crashed again and again on what it read, setting that aside",
-        LS("input", reading->config.input), LS("output", reading->config.output),
-        LU("crashes", crashes), LU("events", events), LS("path", reading->sink.aside.path));
-}
-
 bool reading_start(struct reading *reading, struct lane **lanes, const char **outputs, size_t count,
                    struct err *err)
 {
@@ -388,12 +375,9 @@ bool reading_start(struct reading *reading, struct lane **lanes, const char **ou
     reading->sink.lane_outputs = outputs;
     reading->sink.lane_count = count;
     atomic_store(&reading->last_step_ms, clock_now_ms());
-    set_suspects_aside(reading);
-    int failed = pthread_create(&reading->thread, NULL, run_reading, reading);
-    if (failed != 0)
-        return err_set(err, "cannot start a thread: %s", strerror(failed));
-    reading->has_thread = true;
-    return true;
+    reading_set_suspects_aside(reading);
+    reading->has_thread = thread_start(&reading->thread, "reading", run_reading, reading, err);
+    return reading->has_thread;
 }
 
 void reading_stop_input(struct reading *reading)

@@ -5,6 +5,7 @@
 #include "base/wake.h"
 #include "input/reading.h"
 #include "input/sink.h"
+#include "ledger/fatal_record.h"
 
 #include <pthread.h>
 
@@ -59,3 +60,8 @@ void reading_take_pending(struct reading *reading);
 void reading_close_processors(struct processor_instance **processorsp, size_t count);
 /* For its plugin, which keeps the pointer. NULL: out of memory. */
 struct host *reading_make_host(const struct reading_config *config);
+/* Those that tell what it died of, should it; NULL: it cannot read again. */
+struct numbers *reading_suspect_numbers(const struct reading *reading);
+void reading_set_suspects_aside(struct reading *reading); /* before its thread starts */
+/* Once positions behind it are saved, that is over. */
+void reading_forget_record(struct reading *reading);

@@ -15,7 +15,7 @@ enum { QUOTED_BYTES = 300 };
 bool sink_init(struct sink *sink, struct err *err)
 {
     sink->magic = SINK_MAGIC;
-    sink->aside.fd = -1;
+    sink->aside.fd = sink->fatal.aside.fd = -1;
     sink->events = calloc(SINK_EVENTS, sizeof(*sink->events));
     sink->scratch.memory = malloc(SINK_SCRATCH);
     sink->scratch.room = SINK_SCRATCH;
@@ -29,6 +29,7 @@ void sink_fini(struct sink *sink)
     free(sink->events);
     free(sink->scratch.memory);
     set_aside_end(&sink->aside);
+    set_aside_end(&sink->fatal.aside);
     resource_unref(&sink->resource);
 }
 
@@ -251,13 +252,12 @@ static void count_and_offer(struct sink *sink)
 
 /* ---- after crashes ---- */
 
-static void tell_set_aside(const struct sink *sink)
+static void tell_set_aside(const struct sink *sink, const struct set_aside *aside,
+                           const char *source)
 {
-    const struct set_aside *aside = &sink->aside;
-
     LOG(LOG_WARN, "set aside what was in hand at the crashes", LS("input", sink->input),
-        LS("output", sink->lane_outputs[0]), LU("events", aside->events), LU("bytes", aside->bytes),
-        LS("path", aside->path), LU("not_written", aside->not_written),
+        LS("output", sink->lane_outputs[0]), LS("source", source), LU("events", aside->events),
+        LU("bytes", aside->bytes), LS("path", aside->path), LU("not_written", aside->not_written),
         LS("error", aside->error == 0 ? "none" : strerror(aside->error)));
 }
 
@@ -275,8 +275,33 @@ static void set_aside_events(struct sink *sink)
     memmove(sink->events, sink->events + taken, sink->count * sizeof(*sink->events));
     if (aside->left == 0) {
         set_aside_end(aside);
-        tell_set_aside(sink);
+        tell_set_aside(sink, aside, "all that it read first");
     }
+}
+
+const struct fatal_place *sink_fatal_place(const struct sink *sink)
+{
+    return sink->fatal.place.from == sink->fatal.place.to ? NULL : &sink->fatal.place;
+}
+
+void sink_set_aside(struct sink *sink, struct slice record, struct resource *resource)
+{
+    struct set_aside *aside = &sink->fatal.aside;
+    const struct event event = { .body = record,
+                                 .resource = resource == NULL ? sink->resource : resource,
+                                 .observed_ns = clock_real_ns() };
+    uint64_t bytes = aside->bytes;
+
+    size_t taken = set_aside_take(aside, &event, 1);
+    count_in_lanes(sink, FLOW_quarantine_read, taken, aside->bytes - bytes);
+}
+
+void sink_set_aside_done(struct sink *sink, const char *what)
+{
+    sink->fatal.place = (struct fatal_place){ .from = 0 };
+    sink->fatal.is_done = true;
+    set_aside_end(&sink->fatal.aside);
+    tell_set_aside(sink, &sink->fatal.aside, what);
 }
 
 /* What is known of this run should it kill the agent: see ledger/suspect.h. */
@@ -292,6 +317,19 @@ void sink_stand_if_left(struct sink *sink)
         (void)pause(); /* until the process ends */
 }
 
+/* It is what the agent dies of now, and not the record that the input looks into meanwhile. */
+static void offer_run(struct sink *sink)
+{
+    const struct in_hand before = in_hand_now;
+
+    in_hand_drop();
+    note_run(sink, sink->count);
+    sink_show(sink, TAP_READ);
+    sink_process(sink, &sink->left_out.filtered, &sink->left_out.malformed, count_and_offer);
+    note_run(sink, 0);
+    in_hand_take(before.from, before.to);
+}
+
 bool sink_flush(struct sink *sink)
 {
     CHECK(sink->magic == SINK_MAGIC);
@@ -305,12 +343,8 @@ bool sink_flush(struct sink *sink)
     }
     if (sink->count > 0 && !sink->refused)
         set_aside_events(sink);
-    if (sink->count > 0 && !sink->refused) {
-        note_run(sink, sink->count);
-        sink_show(sink, TAP_READ);
-        sink_process(sink, &sink->left_out.filtered, &sink->left_out.malformed, count_and_offer);
-        note_run(sink, 0);
-    }
+    if (sink->count > 0 && !sink->refused)
+        offer_run(sink);
     sink->count = 0;
     sink->scratch.used = 0;
     return !sink->refused;

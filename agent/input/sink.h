@@ -40,6 +40,12 @@ struct sink {
     struct scratch scratch;
     int64_t waited_ms; /* in their source, the events of this read */
     struct set_aside aside;
+    struct fatal {
+        struct fatal_place place; /* from == to: none */
+        struct set_aside aside;
+        bool is_done;   /* it was passed over */
+        bool is_behind; /* and a position behind it was taken */
+    } fatal;
     struct left_out {
         struct amount filtered, malformed;
     } left_out;               /* by processors, of the part in hand; not counted yet */

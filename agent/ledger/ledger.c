@@ -9,6 +9,7 @@
 #include "ledger/books_left.h"
 #include "ledger/books_numbers.h"
 #include "ledger/books_sign.h"
+#include "ledger/fatal_record.h"
 #include "ledger/ledger_start.h"
 #include "ledger/live_file.h"
 #include "ledger/predecessor.h"
@@ -147,6 +148,22 @@ static unsigned close_predecessor(struct ledger *ledger, const struct predecesso
     return closed;
 }
 
+/* Also of lanes in which nothing was held. */
+static void carry_fatal_records(struct ledger *ledger, const struct books_image *dead)
+{
+    struct books_file *file = ledger->live.books;
+
+    for (unsigned i = 0; i < atomic_load(&dead->header.lanes_used); i++) {
+        struct books_left left;
+        if (!fatal_record_is_known(dead, i) || ledger_lane_count(ledger) == LEDGER_LANES)
+            continue;
+        (void)books_left_in(dead, i, &left); /* for its names */
+        if (!left.damaged)
+            fatal_record_carry(dead, i,
+                               &file->lanes[find_slot(file, left.input, left.output)].numbers);
+    }
+}
+
 /* So that what was closed is not closed once more from an older copy. Before the first report
  * there is no other writer of this file. */
 static void save_now(struct ledger *ledger)
@@ -179,8 +196,10 @@ void ledger_begin(struct ledger *ledger, const struct ledger_found *found, size_
     dead->image.found_count = found_count;
     if (was_running || dead->kind == PREDECESSOR_CLEAN)
         has_left = close_predecessor(ledger, dead) > 0 || was_running;
-    if (was_running)
+    if (was_running) {
         suspect_note_spools(&dead->image, ledger);
+        carry_fatal_records(ledger, &dead->image);
+    }
     forget_predecessor(ledger);
     live_file_publish(&ledger->live);
     if (has_left)

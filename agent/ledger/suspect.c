@@ -3,6 +3,7 @@
 #include "ledger/suspect.h"
 
 #include "ledger/books_numbers.h"
+#include "ledger/fatal_record.h"
 
 #define COUNT_MAX BOOKS_NUMBER_MAX
 
@@ -43,7 +44,8 @@ struct suspect suspect_lane(const struct books_image *image, unsigned lane)
     uint64_t taken;
 
     if (!has_crashed(image) || !books_image_has_lane_numbers(image) ||
-        books_image_lane_number(image, lane, NUMBER_positions_moved) > 0)
+        books_image_lane_number(image, lane, NUMBER_positions_moved) > 0 ||
+        fatal_record_was(image, lane))
         return none;
     taken = books_image_lane_number(image, lane, NUMBER_run_events);
     for (uint32_t i = 0; i < header->flows.rows; i++) {

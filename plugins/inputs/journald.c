@@ -7,6 +7,7 @@
  * Runs in its reading's thread. */
 #include "plugin.h"
 
+#include "journald/aside.h"
 #include "journald/cursor.h"
 #include "journald/fields.h"
 #include "journald/files.h"
@@ -304,15 +305,21 @@ static int read_entries(struct journald *in, struct sink *sink)
     size_t used = 0, need = (size_t)in->config->max_line_bytes + ENTRY_ATTRIBUTE_BYTES;
     int count = 0, got = 1;
 
+    in_hand_of(in_hand_name(in->last, strlen(in->last)));
     while (count < RUN_ENTRIES && in->room - used >= need) {
         if (!in->has_entry && (got = sd_journal_next(in->journal)) <= 0)
             break;
         in->has_entry = false;
-        count++;
         in->seen++;
+        if (journal_aside_is(sink, (uint64_t)++count)) {
+            journal_aside_take(in->journal, sink);
+            continue;
+        }
+        in_hand_take((uint64_t)count, (uint64_t)count + 1);
         (void)sd_journal_get_realtime_usec(in->journal, &in->last_usec);
         if (!is_own(in))
             used += take_entry(in, sink, used);
+        in_hand_drop();
     }
     return count > 0 ? count : got;
 }

@@ -198,9 +198,27 @@ static void emit_raw(struct kmsg *kmsg, struct sink *sink, const char *data, siz
     kmsg->unparsed++;
 }
 
+/* Its number is not asked for: to look for that may be what starts before this one died of. */
+static bool set_aside_if_fatal(struct kmsg *kmsg, struct sink *sink, const char *data, size_t bytes)
+{
+    const struct fatal_place *place = sink_fatal_place(sink);
+
+    if (place == NULL || place->source != in_hand_name(data, bytes))
+        return false;
+    sink_set_aside(sink, (struct slice){ data, bytes }, NULL);
+    sink_set_aside_done(sink, kmsg->config->path);
+    kmsg->next += kmsg->knows_place;
+    return true;
+}
+
 static void take_record(struct kmsg *kmsg, struct sink *sink, char *data, size_t bytes)
 {
     struct kmsg_record record;
+
+    if (set_aside_if_fatal(kmsg, sink, data, bytes))
+        return;
+    in_hand_of(in_hand_name(data, bytes));
+    in_hand_take(0, bytes);
 
     if (!kmsg_parse(data, bytes, &record)) {
         emit_raw(kmsg, sink, data, bytes);
@@ -246,6 +264,7 @@ static enum collected kmsg_collect(void *state, struct sink *sink)
 
     watch_clocks(kmsg);
     enum collected collected = read_records(kmsg, sink);
+    in_hand_drop();
     sink_add(sink, SINK_LINES, kmsg->lines);
     sink_add(sink, SINK_LINES_UNPARSED, kmsg->unparsed);
     kmsg->lines = kmsg->unparsed = 0;

@@ -2,13 +2,21 @@
 """What start after start crashed on is set aside and counted; what was merely killed is not."""
 
 import json
+import pathlib
 import signal
 
-from rig.lines import append_lines, check_exact
+import pytest
+
+from rig.journal import Journal
+from rig.lines import append, append_lines, check_exact, line, lines
+from rig.preload import build, load
 from rig.saved import wait_offset
 from rig.waiting import wait_until
+from test_reload import reload
 
+DEEP_SEND = pathlib.Path(__file__).parent / "preload/deep_send.c"
 BATCH = {"batch": {"max_events": 100}, "concurrency": {"max": 1}}
+TOLD = "set aside what was in hand at the crashes"
 
 
 def start_and_end(agent, receiver, how):
@@ -37,8 +45,8 @@ def stop_and_add_up(agent, **expected):
     assert {name: lane.fields.get(name, 0) for name in expected} == expected
 
 
-def set_aside(rig):
-    path = rig.agents[0].state_dir / "quarantine" / "app@main"
+def set_aside(rig, lane="app@main"):
+    path = rig.agents[0].state_dir / "quarantine" / lane
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
@@ -48,7 +56,7 @@ def test_three_crashes_without_progress_set_aside_what_was_in_hand(rig):
         start_and_end(agent, receiver, signal.SIGABRT)
     answer_again(receiver)
     agent.start()
-    agent.wait_log(msg="set aside what was in hand at the crashes", events="300")
+    agent.wait_log(msg=TOLD, events="300")
     append_lines(rig.folder / "app.log", 0, 50, run="good")
     receiver.wait_events(50)
     stop_and_add_up(agent, received=350, delivered=50, dropped=300, quarantine_read=300)
@@ -97,7 +105,7 @@ def test_what_is_behind_what_was_set_aside_is_not_blamed_for_the_same_crashes(ri
     for _ in range(3):
         start_and_end(agent, receiver, signal.SIGABRT)
     agent.start()
-    agent.wait_log(msg="set aside what was in hand at the crashes", events="300")
+    agent.wait_log(msg=TOLD, events="300")
     wait_offset(agent, rig.folder / "app.log")
     append_lines(rig.folder / "app.log", 0, 50, run="good")
     agent.wait_metric(350, "spillway_received_events_total", input="app", output="main")
@@ -109,3 +117,201 @@ def test_what_is_behind_what_was_set_aside_is_not_blamed_for_the_same_crashes(ri
     receiver.wait_events(100)
     stop_and_add_up(agent, received=100, delivered=100, dropped=0)
     check_exact(receiver.bodies(), 100, run="good")
+
+
+def test_a_line_on_which_the_stack_overflows_is_set_aside(rig):
+    """The fault that leaves its handler no stack to run on counts as any other."""
+    receiver = rig.receiver()
+    path = rig.folder / "app.log"
+    path.write_text("too deep\n")
+    agent = rig.agent({"app": rig.tail("app.log")}, {"main": rig.http(receiver, compression="none", **BATCH)})
+    # What a sanitizer would make of the fault is not asked for.
+    agent.env = {"ASAN_OPTIONS": "handle_segv=0", "TSAN_OPTIONS": "handle_segv=0"}
+    load(agent, build(DEEP_SEND, rig.folder))
+    for _ in range(3):
+        agent.launch()
+        assert agent.wait_exit(expect_crash=signal.SIGSEGV) == -signal.SIGSEGV
+        assert agent.log.find(msg="the agent crashed")
+    agent.start()
+    agent.wait_log(msg=TOLD, events="1")
+    append_lines(path, 0, 50, run="good")
+    receiver.wait_events(50)
+    stop_and_add_up(agent, received=51, delivered=50, dropped=1, quarantine_read=1)
+    assert [record["body"] for record in set_aside(rig)] == ["too deep"]
+    check_exact(receiver.bodies(), 50, run="good")
+
+
+def test_an_input_that_comes_back_by_a_reload_sets_nothing_aside_again(rig):
+    agent, receiver = make(rig)
+    for _ in range(3):
+        start_and_end(agent, receiver, signal.SIGABRT)
+    answer_again(receiver)
+    agent.start()
+    agent.wait_log(msg=TOLD, events="300")
+    wait_offset(agent, rig.folder / "app.log")
+    inputs = agent.config["inputs"]
+    for these in ({"other": rig.tail("other.log")}, inputs):
+        agent.config["inputs"] = these
+        reload(agent)
+        agent.wait_log(msg="lane taken out")
+    append_lines(rig.folder / "app.log", 0, 50, run="good")
+    receiver.wait_events(50)
+    check_exact(receiver.bodies(), 50, run="good")
+    agent.stop()
+
+
+# ---- what was no event yet ----
+
+CRASHING = pathlib.Path(__file__).parent / "preload/crashing_parse.c"
+EACH_LINE = {"multiline": {"start": "^bad", "wait": "100ms"}}
+
+
+def make_poisoned(rig, before, behind, **options):
+    """A line in the middle of a file of which the parser dies."""
+    receiver = rig.receiver()
+    path = rig.folder / "app.log"
+    append_lines(path, 0, before, run="bad")
+    append(path, "bad.poison\n")
+    append_lines(path, before, behind, run="bad")
+    agent = rig.agent({"app": rig.tail("app.log", **options)}, {"main": rig.http(receiver, **BATCH)})
+    return load(agent, build(CRASHING, rig.folder)), receiver
+
+
+def die(agent, times=1):
+    for _ in range(times):
+        agent.launch()
+        assert agent.wait_exit(expect_crash=signal.SIGABRT) == -signal.SIGABRT
+
+
+def end_without_it(rig, agent, receiver, count):
+    agent.start()
+    told = agent.wait_log(msg=TOLD)
+    assert (told["source"], told["events"], told["not_written"]) == (str(rig.folder / "app.log"), "1", "0")
+    receiver.wait_events(count)
+    stop_and_add_up(agent, received=count + 1, delivered=count, dropped=1, quarantine_read=1)
+    [record] = set_aside(rig)
+    assert record["body"] == "bad.poison"
+    assert record["resource"]["log.file.path"] == str(rig.folder / "app.log")
+    check_exact(receiver.bodies(), count, run="bad")
+
+
+def test_a_line_that_its_parser_dies_of_is_set_aside_alone(rig):
+    agent, receiver = make_poisoned(rig, 150, 150, **EACH_LINE)
+    die(agent, 3)
+    assert receiver.bodies() == []
+    end_without_it(rig, agent, receiver, 300)
+    agent.start()  # and that was all: positions are behind it
+    append_lines(rig.folder / "app.log", 300, 50, run="bad")
+    receiver.wait_events(350)
+    stop_and_add_up(agent, received=50, delivered=50, dropped=0)
+
+
+def test_what_is_in_hand_beside_it_is_not_set_aside(rig):
+    """Runs before it were offered, and nothing left the agent: these are no suspects."""
+    agent, receiver = make_poisoned(rig, 2000, 10, **EACH_LINE)
+    receiver.hold()
+    die(agent, 3)
+    receiver.cut_connections()
+    receiver.release()
+    end_without_it(rig, agent, receiver, 2010)
+
+
+def test_a_clean_end_between_the_crashes_begins_the_count_anew(rig):
+    """It may have been another build that died, and the one that starts next has the mend."""
+    agent, receiver = make_poisoned(rig, 10, 10, **EACH_LINE)
+    die(agent, 2)
+    paths = agent.config["inputs"]["app"]["paths"]
+    agent.config["inputs"]["app"]["paths"] = [str(rig.folder / "other.log")]
+    agent.start()
+    agent.stop()
+    agent.config["inputs"]["app"]["paths"] = paths
+    die(agent, 3)
+    end_without_it(rig, agent, receiver, 20)
+
+
+def test_kills_between_the_crashes_change_nothing(rig):
+    agent, receiver = make_poisoned(rig, 10, 10, **EACH_LINE)
+    paths = agent.config["inputs"]["app"]["paths"]
+    for _ in range(3):
+        agent.config["inputs"]["app"]["paths"] = paths
+        die(agent)
+        agent.config["inputs"]["app"]["paths"] = [str(rig.folder / "other.log")]
+        agent.start()
+        agent.kill()
+    agent.config["inputs"]["app"]["paths"] = paths
+    end_without_it(rig, agent, receiver, 20)
+
+
+def test_a_file_that_was_written_anew_meanwhile_loses_nothing(rig):
+    agent, receiver = make_poisoned(rig, 100, 0, **EACH_LINE)
+    die(agent, 3)
+    longer = line(100, run="bad", bytes_=100)
+    (rig.folder / "app.log").write_text("\n".join([*lines(0, 100, run="bad"), longer, ""]))
+    agent.start()
+    receiver.wait_events(101)
+    assert agent.wait_log(msg=TOLD)["events"] == "0"
+    stop_and_add_up(agent, received=101, delivered=101, dropped=0)
+    check_exact(receiver.bodies(), 101, run="bad")
+    assert longer in receiver.bodies()
+
+
+def test_once_a_position_behind_it_is_saved_it_is_forgotten(rig):
+    """Else a file that is cut off, and grows to the same place, would lose a line at the next start."""
+    agent, receiver = make_poisoned(rig, 10, 10, **EACH_LINE)
+    die(agent, 3)
+    agent.start()
+    receiver.wait_events(20)
+    wait_offset(agent, rig.folder / "app.log")
+    wait_until(lambda: agent.metrics().get("spillway_fatal_record_crashes", input="app", output="main") == 0,
+               "the record to be forgotten")
+    agent.kill()
+    agent.start()
+    assert agent.metrics().get("spillway_fatal_record_crashes", input="app", output="main") == 0
+    append_lines(rig.folder / "app.log", 20, 5, run="bad")
+    receiver.wait_events(25)
+    stop_and_add_up(agent, received=5, delivered=5, dropped=0)
+
+
+def test_a_processor_that_dies_is_not_blamed_on_the_line_that_is_read_meanwhile(rig):
+    receiver = rig.receiver()
+    path = rig.folder / "app.log"
+    append_lines(path, 0, 600, run="bad", bytes_=20)
+    append(path, "bad.poison\n")
+    append_lines(path, 600, 600, run="bad", bytes_=20)
+    agent = rig.agent({"app": {**rig.tail("app.log"), "processors": ["odd"]}}, {"main": rig.http(receiver, **BATCH)},
+                      processors={"odd": {"type": "filter", "pattern": "nothing$"}})
+    load(agent, build(CRASHING, rig.folder))
+    receiver.hold()
+    die(agent, 3)
+    receiver.cut_connections()
+    receiver.release()
+    agent.start()
+    told = agent.wait_log(msg=TOLD)
+    receiver.wait_events(1201 - int(told["events"]))
+    stop_and_add_up(agent, received=1201, dropped=int(told["events"]), quarantine_read=int(told["events"]))
+    assert "bad.poison" in [record["body"] for record in set_aside(rig)]
+
+
+@pytest.fixture
+def journal(program_has_systemd):
+    made = Journal()
+    yield made
+    made.close()
+
+
+def test_an_entry_of_the_journal_that_its_parser_dies_of_is_set_aside_alone(rig, journal):
+    for number in range(20):
+        journal.send(MESSAGE="bad.poison" if number == 10 else line(number - (number > 10), run="bad"))
+    receiver = rig.receiver()
+    source = {"type": "journald", "start_at": "beginning", "directory": str(journal.folder)}
+    agent = rig.agent({"app": source}, {"main": rig.http(receiver, **BATCH)})
+    load(agent, build(CRASHING, rig.folder))
+    die(agent, 3)
+    agent.start()
+    assert agent.wait_log(msg=TOLD)["events"] == "1"
+    receiver.wait_events(19)
+    lane = agent.stop().agree_with(receiver).lane("app", "main")
+    assert lane.fields["quarantine_read"] == lane.dropped == 1
+    [record] = set_aside(rig)
+    assert record["body"].startswith("s="), "its cursor: journalctl shows the entry itself"
+    check_exact(receiver.bodies(), 19, run="bad")

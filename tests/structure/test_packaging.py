@@ -82,7 +82,9 @@ def test_each_panel_says_what_it_shows(dashboard):
 # explain another: top and /stats show them.
 WITHOUT_PANEL = {
     "spillway_batch_max_bytes", "spillway_config_generation", "spillway_crashes_without_progress",
-    "spillway_dead_letter_bytes_total", "spillway_encoded_bytes_total", "spillway_positions_moved",
+    "spillway_dead_letter_bytes_total", "spillway_died_of_record", "spillway_encoded_bytes_total",
+    "spillway_fatal_record_crashes", "spillway_fatal_record_from", "spillway_fatal_record_source",
+    "spillway_fatal_record_to", "spillway_positions_moved",
     "spillway_receipts", "spillway_run_events", "spillway_sealed_bytes_total",
     "spillway_spool_crashes_without_progress", "spillway_spool_in_hand", "spillway_spool_left_at",
     "spillway_spool_left_segment", "spillway_spool_unmarked_bytes", "spillway_spool_unread_bytes",

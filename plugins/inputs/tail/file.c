@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* file: what can happen to one file. Descriptors are bounded: the file that was quiet longest is
  * closed for another and opened again, by path and identity, when it has news. */
+#include "container.h"
 #include "copy.h"
 
 enum { SNAP_BYTES = 4096 };
@@ -342,4 +343,41 @@ bool tail_file_open(struct tail *tail, struct sink *sink, struct tail_file *file
         return false;
     set_failed(tail, file, false);
     return true;
+}
+
+/* ---- its resource ---- */
+
+static struct attribute text_attribute(const char *key, const char *text)
+{
+    return (struct attribute){ slice_of(key), { .kind = VALUE_TEXT, .text = slice_of(text) } };
+}
+
+static struct resource *make_resource(const struct tail *tail, const struct tail_file *file)
+{
+    const char *slash = strrchr(file->path, '/');
+    size_t base = tail->host->base_count;
+    struct container_names names = { .count = 0 };
+    struct resource *resource = NULL;
+
+    if (tail->config->format != TAIL_LINES)
+        tail_container_names(file->path, &names);
+    struct attribute *all = calloc(base + 2 + names.count, sizeof(*all));
+
+    if (all != NULL) {
+        if (base > 0)
+            memcpy(all, tail->host->base, base * sizeof(*all));
+        all[base] = text_attribute("log.file.name", slash == NULL ? file->path : slash + 1);
+        all[base + 1] = text_attribute("log.file.path", file->path);
+        memcpy(all + base + 2, names.attributes, names.count * sizeof(*all));
+        resource = resource_new(all, base + 2 + names.count);
+    }
+    free(all);
+    return resource;
+}
+
+/* Without memory the reading's own has to do. */
+void tail_file_describe(const struct tail *tail, struct tail_file *file)
+{
+    if (file->resource == NULL)
+        file->resource = make_resource(tail, file);
 }

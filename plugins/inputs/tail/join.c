@@ -129,12 +129,23 @@ static void finish(struct tail_join *join, struct joined *joined)
     join->open[joined->stream] = JOIN_NONE;
 }
 
+static void take_in_hand(const struct tail_join *join, const char *start, const char *end)
+{
+    const struct tail_join_read *read = join->read;
+
+    in_hand_take(read->offset + (uint64_t)(start - read->data),
+                 read->offset + (uint64_t)(end - read->data));
+}
+
 static void emit_front(struct tail_join *join)
 {
     struct joined *front = &join->events[join->first];
+    const struct in_hand before = in_hand_now; /* the line that finished it */
 
     finish(join, front);
+    take_in_hand(join, front->start, front->end);
     emit(join, front);
+    in_hand_take(before.from, before.to);
     join->parts[front->last].next = join->free_part;
     join->free_part = front->first;
     join->first = (join->first + 1) % JOIN_EVENTS;
@@ -360,6 +371,7 @@ static void take(struct tail_join *join, const char *start, const char *stop, co
     struct slice line = { start, (size_t)(stop - start) };
     struct unwrapped text;
 
+    take_in_hand(join, start, end);
     if (line.bytes > 0 && line.data[line.bytes - 1] == '\r')
         line.bytes--;
     if (line.bytes == 0 && join->format != TAIL_LINES)

@@ -51,6 +51,8 @@ size_t tail_lines_split(struct tail_lines *lines, const char *data, size_t bytes
         if (newline == NULL)
             break;
         const char *stop = newline > at && newline[-1] == '\r' ? newline - 1 : newline;
+        in_hand_take(lines->offset + (uint64_t)(at - data),
+                     lines->offset + (uint64_t)(newline + 1 - data));
         if (stop > at)
             tail_lines_emit(lines, at, (uint64_t)(stop - at));
         at = newline + 1;

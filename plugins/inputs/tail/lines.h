@@ -14,6 +14,7 @@ struct tail_lines {
     struct sink *sink;
     struct resource *resource;
     const char *path;
+    uint64_t offset; /* of the read's first byte in its file */
     size_t max_line_bytes;
     const char *parse_error; /* NULL; or what a line too long to be looked at is flagged with */
     /* counted here, told to the sink by the caller once a read */

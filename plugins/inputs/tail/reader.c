@@ -5,7 +5,7 @@
  * the buffer's share, or a hole of NULs, is looked through ahead of what was consumed. After each
  * read, and not before, the cursor is compared with the file: so whatever a truncation falls
  * between, bytes of the new content are never taken for the old one's. */
-#include "container.h"
+#include "aside.h"
 #include "copy.h"
 #include "lines.h"
 
@@ -73,47 +73,21 @@ static bool older_has_grown(struct tail *tail, const struct tail_file *file)
     return true;
 }
 
-static struct attribute text_attribute(const char *key, const char *text)
-{
-    return (struct attribute){ slice_of(key), { .kind = VALUE_TEXT, .text = slice_of(text) } };
-}
-
-static struct resource *make_resource(const struct tail *tail, const struct tail_file *file)
-{
-    const char *slash = strrchr(file->path, '/');
-    size_t base = tail->host->base_count;
-    struct container_names names = { .count = 0 };
-    struct resource *resource = NULL;
-
-    if (tail->config->format != TAIL_LINES)
-        tail_container_names(file->path, &names);
-    struct attribute *all = calloc(base + 2 + names.count, sizeof(*all));
-
-    if (all != NULL) {
-        if (base > 0)
-            memcpy(all, tail->host->base, base * sizeof(*all));
-        all[base] = text_attribute("log.file.name", slash == NULL ? file->path : slash + 1);
-        all[base + 1] = text_attribute("log.file.path", file->path);
-        memcpy(all + base + 2, names.attributes, names.count * sizeof(*all));
-        resource = resource_new(all, base + 2 + names.count);
-    }
-    free(all);
-    return resource;
-}
-
 static struct tail_lines begin_lines(const struct round *round, struct tail_file *file)
 {
-    if (file->resource == NULL) /* out of memory: the reading's own resource has to do */
-        file->resource = make_resource(round->tail, file);
+    tail_file_describe(round->tail, file);
+    in_hand_of(tail_aside_name(file));
     return (struct tail_lines){ .sink = round->sink,
                                 .resource = file->resource,
                                 .path = file->path,
+                                .offset = file->read.offset,
                                 .parse_error = tail_join_parse_error(round->tail->join),
                                 .max_line_bytes = (size_t)round->tail->config->max_line_bytes };
 }
 
 static void end_lines(const struct tail_lines *lines)
 {
+    in_hand_drop();
     if (lines->lines > 0)
         sink_add(lines->sink, SINK_LINES, lines->lines);
     if (lines->cut > 0)
@@ -199,6 +173,7 @@ static void take_rest(struct round *round, struct taken *taken, const char *rest
         sink_malformed(round->sink, taken->file->path, 0, bytes);
     } else {
         struct tail_lines lines = begin_lines(round, taken->file);
+        in_hand_take(lines.offset, lines.offset + bytes);
         tail_lines_emit(&lines, rest, bytes);
         end_lines(&lines);
         round->used += bytes;
@@ -208,37 +183,65 @@ static void take_rest(struct round *round, struct taken *taken, const char *rest
 }
 
 static size_t join_lines(struct round *round, const struct taken *taken, struct tail_lines *lines,
-                         const char *data, size_t bytes)
+                         const char *data, size_t bytes, bool is_all)
 {
     struct tail *tail = round->tail;
     struct tail_hold *hold = &taken->file->hold;
     size_t at = (size_t)(data - tail->buffer);
     bool has_copies = tail->buffer_bytes < tail->buffer_room;
-    const struct tail_join_read read = { .lines = lines,
-                                         .data = data,
-                                         .bytes = bytes,
-                                         .copy = has_copies ? tail->buffer + tail->buffer_bytes + at
-                                                            : NULL,
-                                         .offset = taken->read.offset,
-                                         .is_full = taken->more,
-                                         .is_last = !taken->more && taken->file->finishing,
-                                         .now_ms = round->now_ms };
+    const struct tail_join_read read = {
+        .lines = lines,
+        .data = data,
+        .bytes = bytes,
+        .copy = has_copies ? tail->buffer + tail->buffer_bytes + at : NULL,
+        .offset = taken->read.offset,
+        .is_full = taken->more,
+        .is_last = is_all || (!taken->more && taken->file->finishing),
+        .now_ms = round->now_ms
+    };
     size_t consumed = tail_join_split(tail->join, &read, hold);
     tail_file_expect_line(tail, taken->file);
     return consumed;
 }
 
-static size_t take_lines(struct round *round, struct taken *taken, const char *data, size_t bytes)
+/* is_all: what is behind them is none of their business. */
+static size_t take_lines(struct round *round, struct taken *taken, const char *data, size_t bytes,
+                         bool is_all)
 {
     struct tail_lines lines = begin_lines(round, taken->file);
-    size_t consumed = round->tail->join == NULL ? tail_lines_split(&lines, data, bytes)
-                                                : join_lines(round, taken, &lines, data, bytes);
+    size_t consumed = round->tail->join == NULL
+                          ? tail_lines_split(&lines, data, bytes)
+                          : join_lines(round, taken, &lines, data, bytes, is_all);
 
     end_lines(&lines);
     tail_cursor_advance(&taken->read, data, consumed);
     taken->moves = consumed > 0;
     round->used += consumed;
     return consumed;
+}
+
+static void pass_over(struct taken *taken, const char *data, size_t bytes)
+{
+    tail_cursor_advance(&taken->read, data, bytes);
+    taken->moves = bytes > 0;
+}
+
+/* What is before the lines that starts before this one died of, and then these. true: that was all
+ * of this read. */
+static bool take_fatal(struct round *round, struct taken *taken, const char *data, size_t bytes)
+{
+    size_t clear = tail_aside_clear(round->sink, taken->file, bytes);
+
+    if (clear == bytes)
+        return false;
+    taken->at_end = false;
+    taken->more = true;
+    tail_file_describe(round->tail, taken->file);
+    if (clear == 0)
+        pass_over(taken, data, tail_aside_take(round->sink, taken->file, data, bytes));
+    else if (take_lines(round, taken, data, clear, true) < clear)
+        sink_set_aside_done(round->sink, taken->file->path); /* they are not there any more */
+    return true;
 }
 
 static void read_lines(struct round *round, struct taken *taken)
@@ -255,7 +258,9 @@ static void read_lines(struct round *round, struct taken *taken)
         return;
     taken->more = bytes == room;
     taken->at_end = !taken->more;
-    size_t consumed = bytes == 0 ? 0 : take_lines(round, taken, data, bytes);
+    if (take_fatal(round, taken, data, bytes))
+        return;
+    size_t consumed = bytes == 0 ? 0 : take_lines(round, taken, data, bytes, false);
     const char *rest = data + consumed;
     size_t rest_bytes = bytes - consumed;
     if (rest_bytes >= round->tail->line_room && !file->hold.any) {
@@ -306,6 +311,7 @@ static void take_long(struct round *round, struct taken *taken, uint64_t end_byt
         return;
     }
     struct tail_lines lines = begin_lines(round, file);
+    in_hand_take(lines.offset, taken->ahead_read.offset);
     tail_lines_emit(&lines, data, taken->ahead_read.offset - end_bytes - taken->read.offset);
     end_lines(&lines);
     round->used += needed;

@@ -71,6 +71,7 @@ void tail_file_failed(struct tail *tail, struct sink *sink, struct tail_file *fi
 /* It is tried again with a new descriptor: that is what cures a stale handle. */
 void tail_file_unreadable(struct tail *tail, struct sink *sink, struct tail_file *file, int error);
 void tail_file_note(struct tail *tail, struct tail_file *file); /* its size or offset changed */
+void tail_file_describe(const struct tail *tail, struct tail_file *file); /* gives it a resource */
 uint64_t tail_file_offset(const struct tail_file *file);
 /* Is all that was read of it delivered or counted? Else it must not be forgotten. */
 bool tail_file_is_settled(const struct tail_file *file);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lets calls to an agent's files fail, by a library loaded before all others."""
+"""Lets calls of an agent's fail, by a library loaded before all others."""
 
 import pathlib
 import subprocess
@@ -16,6 +16,14 @@ def build(source, folder):
     return library
 
 
+def load(agent, library, **env):
+    """The sanitizer wants to be first; behind the library it works as well."""
+    options = agent.env.get("ASAN_OPTIONS", "")
+    agent.env = {**agent.env, "LD_PRELOAD": str(library),
+                 "ASAN_OPTIONS": f"{options}:verify_asan_link_order=0", **env}
+    return agent
+
+
 class FailingIo:
     """Compiled into the scenario's folder; under() makes an agent load it."""
 
@@ -24,12 +32,8 @@ class FailingIo:
         self._hung = folder / "failing_io.plan.hung"
 
     def under(self, agent, folder):
-        options = agent.env.get("ASAN_OPTIONS", "")
-        agent.env = {**agent.env, "LD_PRELOAD": str(self._library), "FAILING_IO_UNDER": str(folder),
-                     "FAILING_IO_PLAN": str(self._plan),
-                     # The sanitizer wants to be first; behind this library it works as well.
-                     "ASAN_OPTIONS": f"{options}:verify_asan_link_order=0"}
-        return agent
+        return load(agent, self._library, FAILING_IO_UNDER=str(folder),
+                    FAILING_IO_PLAN=str(self._plan))
 
     def fail(self, error, *calls):
         tmp = self._plan.with_suffix(".tmp")

@@ -174,6 +174,26 @@ void sink_tell(struct sink *sink, enum log_level level, const char *msg, const c
         (struct fake_tell){ level, copy_text(msg), copy_text(what), copy_text(why) };
 }
 
+const struct fatal_place *sink_fatal_place(const struct sink *sink)
+{
+    return sink->fatal.from == sink->fatal.to ? NULL : &sink->fatal;
+}
+
+void sink_set_aside(struct sink *sink, struct slice record, struct resource *resource)
+{
+    (void)resource;
+    assert_true(buf_add(&sink->aside, record.data, record.bytes));
+    assert_true(buf_add_text(&sink->aside, "\n"));
+    sink->aside_count++;
+}
+
+void sink_set_aside_done(struct sink *sink, const char *what)
+{
+    assert_non_null(what);
+    sink->fatal = (struct fatal_place){ .from = 0 };
+    sink->aside_done++;
+}
+
 void sink_add(struct sink *sink, enum sink_number number, uint64_t count)
 {
     sink->numbers[number] += count;
@@ -245,6 +265,7 @@ void fake_sink_clear(struct sink *sink)
         free(sink->tells[i].why);
     }
     free(sink->tells);
+    buf_fini(&sink->aside);
     struct scratch scratch = { sink->scratch.memory, sink->scratch.room, 0 };
     *sink = (struct sink){ .stopping = sink->stopping,
                            .count_only = sink->count_only,

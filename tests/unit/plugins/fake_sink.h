@@ -40,6 +40,10 @@ struct sink {
     uint64_t kept_bytes, kept_most_bytes; /* of sink_keep(); 0: any */
     uint64_t numbers[SINK_NUMBERS];       /* sums of sink_add(), last values of sink_set() */
 
+    struct fatal_place fatal; /* set by a test: what sink_fatal_place() says */
+    struct buf aside;         /* what was set aside, each ended by a newline */
+    size_t aside_count, aside_done;
+
     bool parcel_is_open, parcel_fails;
     uint64_t parcel_id;      /* of the last one */
     size_t parcel_begin;     /* event_count at its begin */

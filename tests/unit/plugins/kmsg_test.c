@@ -156,6 +156,47 @@ static void a_jump_in_the_numbers_is_counted_as_lost(void **statep)
     assert_int_equal(fixture->sink->event_count, 4);
 }
 
+/* Also where it is the first that is read: its number is not asked for. */
+static void a_record_that_starts_before_died_of_is_set_aside_and_no_gap(void **statep)
+{
+    static const char fatal[] = "6,101,1000,-;message 101\n";
+    struct fixture *fixture = *statep;
+
+    open_input(fixture);
+    fixture->sink->fatal =
+        (struct fatal_place){ in_hand_name(fatal, sizeof(fatal) - 1), 0, sizeof(fatal) - 1 };
+    for (unsigned i = 100; i < 104; i++)
+        put_number(fixture, i);
+    drain(fixture);
+    assert_int_equal(fixture->sink->aside_count, 1);
+    assert_int_equal(fixture->sink->aside_done, 1);
+    assert_memory_equal(fixture->sink->aside.data, fatal, sizeof(fatal) - 1);
+    assert_int_equal(fixture->sink->loss_count, 0);
+    assert_int_equal(fixture->sink->event_count, 3);
+    assert_string_equal(fake_sink_body(fixture->sink, 1), "message 102");
+}
+
+static struct fatal_place died_of;
+
+static void note_record(void)
+{
+    died_of = (struct fatal_place){ in_hand_now.source, in_hand_now.from, in_hand_now.to };
+}
+
+static void the_record_in_hand_is_said(void **statep)
+{
+    struct fixture *fixture = *statep;
+    const char *record = "6,100,1000,-;message 100\n";
+
+    open_input(fixture);
+    fixture->sink->on_event = note_record;
+    put_number(fixture, 100);
+    drain(fixture);
+    assert_int_equal(died_of.source, in_hand_name(record, strlen(record)));
+    assert_int_equal(died_of.to - died_of.from, strlen(record));
+    assert_int_equal(in_hand_now.from, in_hand_now.to); /* and it is over */
+}
+
 static void after_a_restart_only_what_was_not_settled_comes(void **statep)
 {
     struct fixture *fixture = *statep;
@@ -301,6 +342,8 @@ int main(void)
         WITH_PIPE(a_message_is_an_event_with_level_time_and_origin),
         WITH_PIPE(a_jump_in_the_numbers_is_counted_as_lost),
         WITH_PIPE(after_a_restart_only_what_was_not_settled_comes),
+        WITH_PIPE(a_record_that_starts_before_died_of_is_set_aside_and_no_gap),
+        WITH_PIPE(the_record_in_hand_is_said),
         WITH_PIPE(what_was_overwritten_while_it_was_down_is_counted),
         WITH_PIPE(after_a_reboot_all_of_the_new_boot_has_to_come),
         WITH_PIPE(from_the_end_what_is_there_is_passed_over_and_its_place_is_known),

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ledger/fatal_record.h"
+
+#include "base/in_hand.h"
+#include "ledger/books_numbers.h"
+
+static const enum number carried[] = { NUMBER_record_crashes, NUMBER_record_source,
+                                       NUMBER_record_from, NUMBER_record_to };
+enum { CARRIED = sizeof(carried) / sizeof(carried[0]) };
+
+static _Thread_local struct numbers *lane_of_thread;
+
+void fatal_record_watch(struct numbers *lane)
+{
+    lane_of_thread = lane;
+}
+
+/* Relaxed: all of it was written by this thread. */
+void fatal_record_note(void)
+{
+    struct numbers *lane = lane_of_thread;
+    uint64_t source = atomic_load_explicit(&in_hand_now.source, memory_order_relaxed);
+    uint64_t from = atomic_load_explicit(&in_hand_now.from, memory_order_relaxed);
+    uint64_t to = atomic_load_explicit(&in_hand_now.to, memory_order_relaxed);
+
+    if (lane == NULL || from == to)
+        return;
+    bool is_same = numbers_get(lane, NUMBER_record_source) == source &&
+                   numbers_get(lane, NUMBER_record_from) == from;
+    numbers_set(lane, NUMBER_record_crashes,
+                is_same ? numbers_get(lane, NUMBER_record_crashes) + 1 : 1);
+    numbers_set(lane, NUMBER_record_source, source);
+    numbers_set(lane, NUMBER_record_from, from);
+    numbers_set(lane, NUMBER_record_to, to);
+    numbers_set(lane, NUMBER_died_of_record, 1);
+}
+
+static bool was_closed(const struct books_image *image)
+{
+    return atomic_load(&image->header.state) == BOOKS_CLOSED;
+}
+
+bool fatal_record_was(const struct books_image *dead, unsigned lane)
+{
+    return !was_closed(dead) && books_image_lane_number(dead, lane, NUMBER_died_of_record) > 0;
+}
+
+bool fatal_record_is_known(const struct books_image *dead, unsigned lane)
+{
+    return !was_closed(dead) && books_image_lane_number(dead, lane, NUMBER_record_crashes) > 0;
+}
+
+void fatal_record_carry(const struct books_image *dead, unsigned lane, struct numbers *ret)
+{
+    for (size_t i = 0; i < CARRIED; i++)
+        numbers_set(ret, carried[i], books_image_lane_number(dead, lane, carried[i]));
+}
