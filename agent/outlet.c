@@ -125,7 +125,7 @@ struct outlet *outlet_open(struct generation *generation, size_t index, struct l
     outlet->host = (struct host){ .name = outlet->name };
     if (!open_outlet(outlet, index, err)) {
         if (outlet->sender != NULL) {
-            sender_begin_stop(outlet->sender, clock_now_ms());
+            (void)sender_begin_stop(outlet->sender, INT64_MAX, clock_now_ms());
             (void)sender_end_stop(outlet->sender, INT64_MAX);
         }
         return NULL;

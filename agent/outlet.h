@@ -22,6 +22,7 @@ enum outlet_state {
 enum outlet_end {
     OUTLET_GOES_ON,
     OUTLET_WORKERS_END,
+    OUTLET_SENDER_ENDS,
     OUTLET_SPOOL_ENDS, /* its thread alone is left, and writes what is held */
     OUTLET_HAS_ENDED,
 };

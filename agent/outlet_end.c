@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* outlet_end: first the workers, which may be at the dead letters; then lanes and sender, which
- * wait for no disk; then the spool. A thread that is left behind is told so, and stands should it
- * ever come back: nothing of the output is freed then. */
+/* outlet_end: first the workers, which may be at the dead letters; then lanes and sender, which may
+ * be at a file that it writes to, or at its credentials; then the spool. A thread that is left
+ * behind is told so, and stands should it ever come back: nothing of the output is freed then. */
 #include "outlet_end.h"
 
 #include "base/clock.h"
@@ -29,22 +29,46 @@ static bool end_workers(struct outlet *outlet, const struct outlet_stop *stop)
     return true;
 }
 
+static void tell_sender(struct outlet *outlet, const struct outlet_stop *stop)
+{
+    enum flow drop = stop->by_reload ? FLOW_reload_drop : FLOW_drain_timeout_ring;
+
+    outlet->end = OUTLET_SENDER_ENDS;
+    for (size_t lane = 0; lane < outlet->lane_count; lane++)
+        lane_abandon(outlet->lanes[lane], drop);
+    if (outlet->sender == NULL)
+        return;
+    if (stop->by_reload)
+        sender_let_leave(outlet->sender);
+    sender_tell_stop(outlet->sender);
+}
+
+static bool end_sender(struct outlet *outlet, const struct outlet_stop *stop)
+{
+    struct sender *sender = outlet->sender;
+
+    if (sender == NULL || sender_begin_stop(sender, stop->sender_ms, stop->spill_ms))
+        return true;
+    if (!stop->is_last)
+        return false;
+    sender_leave_sending(sender, stop->spill_ms);
+    outlet->has_left = true;
+    return true;
+}
+
 bool outlet_begin_stop(struct outlet *outlet, const struct outlet_stop *stop)
 {
-    bool by_reload = stop->by_reload;
-
     outlet_tell_workers(outlet);
-    if (outlet->end != OUTLET_WORKERS_END)
-        return true;
-    if (!end_workers(outlet, stop))
-        return false;
-    outlet->end = OUTLET_SPOOL_ENDS;
-    for (size_t lane = 0; lane < outlet->lane_count; lane++)
-        lane_abandon(outlet->lanes[lane], by_reload ? FLOW_reload_drop : FLOW_drain_timeout_ring);
-    if (outlet->sender != NULL && by_reload)
-        sender_let_leave(outlet->sender);
-    if (outlet->sender != NULL)
-        sender_begin_stop(outlet->sender, stop->spill_ms);
+    if (outlet->end == OUTLET_WORKERS_END) {
+        if (!end_workers(outlet, stop))
+            return false;
+        tell_sender(outlet, stop);
+    }
+    if (outlet->end == OUTLET_SENDER_ENDS) {
+        if (!end_sender(outlet, stop))
+            return false;
+        outlet->end = OUTLET_SPOOL_ENDS;
+    }
     return true;
 }
 
@@ -67,6 +91,7 @@ void outlet_stop(struct outlet *outlet)
 {
     struct outlet_stop stop = { .by_reload = true,
                                 .workers_ms = INT64_MAX,
+                                .sender_ms = INT64_MAX,
                                 .spill_ms = clock_now_ms(), /* it has nothing */
                                 .spool_ms = INT64_MAX };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* outlet_end: the end of an output, in three steps. Each thread of it may be in a call to a disk
+/* outlet_end: the end of an output, step by step. Each thread of it may be in a call to a disk
  * that never returns, so what waits has a deadline, and tells by false that it is to be asked
  * again. Threads: main. */
 #pragma once
@@ -10,6 +10,7 @@ struct outlet_stop {
     bool by_reload;
     bool is_last;       /* not asked again: who does not come is left behind, and the rest ends */
     int64_t workers_ms; /* until then */
+    int64_t sender_ms;  /* until then */
     int64_t spill_ms;   /* nothing is begun to be written any more */
     int64_t spool_ms;   /* until then */
 };

@@ -15,7 +15,8 @@ enum { STUCK_MS = 90 * 1000, CALM_MOST_MS = 10 * 1000, COME_BACK_MS = 5000 };
 enum { LOOK_MS = 20, COME_BACK_LEAST_MS = 300, STANDS_MS = 700 };
 /* Of the half second that an end has after its grace, for who waits for a disk: the dead letters,
  * then the spools, all at the same time; what is left is for the disk of the state. */
-enum { LETTERS_MS = 150, SPILL_MS = 330, SPOOLS_MS = 440, SPOOLS_LEAST_MS = 50 };
+enum { LETTERS_MS = 150, SENDERS_MS = 250, SPILL_MS = 330, SPOOLS_MS = 440, SPOOLS_LEAST_MS = 50 };
+enum { AT_ONCE_MS = 10 }; /* is how soon a sender ends that does not hang */
 
 static void note_source_end(void *context)
 {
@@ -229,18 +230,24 @@ static struct outlet_stop plan_stop(const struct pipeline *pipeline, int64_t now
     return (struct outlet_stop){
         .is_last = true,
         .workers_ms = since_ms + LETTERS_MS,
+        .sender_ms = since_ms + SENDERS_MS,
         .spill_ms = later_ms(since_ms + SPILL_MS, now_ms + SPOOLS_LEAST_MS),
         .spool_ms = later_ms(since_ms + SPOOLS_MS, now_ms + SPOOLS_LEAST_MS),
     };
 }
 
-/* All at the same time. */
+/* All at the same time: those that are soon ready for it have the time that is left to spill in. */
 static void stop_outlets(struct pipeline *pipeline)
 {
-    struct outlet_stop stop = plan_stop(pipeline, clock_now_ms());
+    int64_t now_ms = clock_now_ms();
+    struct outlet_stop stop = plan_stop(pipeline, now_ms), soon = stop;
 
+    soon.is_last = false;
+    soon.sender_ms = now_ms + AT_ONCE_MS;
     for (size_t i = 0; i < pipeline->outlet_count; i++)
         outlet_tell_workers(pipeline->outlets[i]);
+    for (size_t i = 0; i < pipeline->outlet_count; i++)
+        (void)outlet_begin_stop(pipeline->outlets[i], &soon);
     for (size_t i = 0; i < pipeline->outlet_count; i++)
         (void)outlet_begin_stop(pipeline->outlets[i], &stop);
     for (size_t i = 0; i < pipeline->outlet_count; i++) {

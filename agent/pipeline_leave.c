@@ -328,6 +328,14 @@ static void end_lingering(struct pipeline *pipeline, const struct outlet *outlet
     }
 }
 
+/* At which a thread of it may be. */
+static const char *path_of_end(const struct outlet *outlet)
+{
+    if (outlet->end == OUTLET_SENDER_ENDS)
+        return "what the sender writes to, or its credentials";
+    return outlet->end == OUTLET_WORKERS_END ? outlet->letters.path : outlet->spool_path;
+}
+
 /* false: a disk does not answer, to be tried again. Who waits for it is no use to anybody else, and
  * main is: so it waits the first time only. */
 static bool end_outlet(struct outlet *outlet)
@@ -336,6 +344,7 @@ static bool end_outlet(struct outlet *outlet)
     bool is_first = outlet->end == OUTLET_GOES_ON;
     struct outlet_stop stop = { .by_reload = true,
                                 .workers_ms = is_first ? now_ms + AWAIT_MS : now_ms,
+                                .sender_ms = is_first ? now_ms + AWAIT_MS : now_ms,
                                 .spill_ms = now_ms + SPILL_MS,
                                 .spool_ms = is_first ? now_ms + AWAIT_MS : now_ms };
 
@@ -343,9 +352,7 @@ static bool end_outlet(struct outlet *outlet)
     if (!has_ended && !outlet->is_told_to_stand && now_ms >= outlet->deadline_ms + STANDS_MS) {
         outlet->is_told_to_stand = true;
         LOG(LOG_ERROR, "an output that was taken out cannot end, its disk does not answer",
-            LS("output", outlet->name),
-            LS("path",
-               outlet->end == OUTLET_WORKERS_END ? outlet->letters.path : outlet->spool_path),
+            LS("output", outlet->name), LS("path", path_of_end(outlet)),
             LS("effect", "what it holds stays; the others go on"));
     }
     return has_ended;

@@ -361,6 +361,12 @@ void delivery_leave_spool(struct delivery *delivery)
     delivery->held.is_writing_left = delivery->spill.is_writing;
 }
 
+void delivery_leave_sending(struct delivery *delivery)
+{
+    delivery->probe = NULL;
+    holding_leave_sending(&delivery->held);
+}
+
 void delivery_leave_burying(struct delivery *delivery)
 {
     delivery->held.is_burying_left = true;

@@ -82,16 +82,16 @@ void delivery_let_leave(struct delivery *delivery);
 void delivery_abandon(struct delivery *delivery);
 /* Before it: that thread never comes back. What is being written stays held beyond the end. */
 void delivery_leave_spool(struct delivery *delivery);
+void delivery_leave_sending(struct delivery *delivery); /* in flight: counted, and not freed */
 void delivery_leave_burying(struct delivery *delivery);
 bool delivery_is_empty(const struct delivery *delivery);
 /* ---- with a spool ---- */
 /* Before the first batch. Borrowed; then the account `spool` is this delivery's too. */
 void delivery_use_spool(struct delivery *delivery, struct spool *spool);
 /* The next thing to do on the spool's disk, without the lock. false: nothing before *ret_due_ms
- * (INT64_MAX: before something changes). */
+ * (INT64_MAX: before something changes). Then what came of it. */
 bool delivery_spool_job(struct delivery *delivery, const struct spool_stamp *now, int64_t now_ms,
                         struct spool_job *ret, int64_t *ret_due_ms);
-/* What came of it. */
 void delivery_spool_done(struct delivery *delivery, const struct spool_job *job,
                          struct spool_result *result, const struct spool_stamp *now,
                          int64_t now_ms);

@@ -214,11 +214,25 @@ static uint64_t leave_burying(struct holding *holding)
     return unburied;
 }
 
+static enum flow in_flight_drop(const struct holding *holding)
+{
+    return holding->leaves_by_reload ? FLOW_reload_drop_in_flight : FLOW_drain_timeout_in_flight;
+}
+
+void holding_leave_sending(struct holding *holding)
+{
+    struct batch *batch;
+
+    while ((batch = batch_list_pop(&holding->in_flight)) != NULL) {
+        if (batch->pin == NULL)
+            count_back(batch, FLOW_replay_in_flight, in_flight_drop(holding));
+        batch_list_push_back(&holding->left, batch);
+    }
+}
+
 uint64_t holding_abandon(struct holding *holding)
 {
-    bool by_reload = holding->leaves_by_reload;
-    enum flow ready = by_reload ? FLOW_reload_drop_ready : FLOW_drain_timeout_ready;
-    enum flow in_flight = by_reload ? FLOW_reload_drop_in_flight : FLOW_drain_timeout_in_flight;
+    enum flow ready = holding->leaves_by_reload ? FLOW_reload_drop_ready : FLOW_drain_timeout_ready;
     struct batch *batch, *writing = NULL;
     uint64_t unburied = leave_burying(holding);
 
@@ -231,7 +245,7 @@ uint64_t holding_abandon(struct holding *holding)
     while ((batch = batch_list_pop(&holding->to_spool)) != NULL)
         give_back(batch, FLOW_replay_ready, ready);
     while ((batch = batch_list_pop(&holding->in_flight)) != NULL)
-        give_back(batch, FLOW_replay_in_flight, in_flight);
+        give_back(batch, FLOW_replay_in_flight, in_flight_drop(holding));
     while ((batch = batch_list_pop(&holding->refused)) != NULL) {
         unburied += batch->events;
         give_back(batch, FLOW_replay_in_flight, batch->refusal->flow);

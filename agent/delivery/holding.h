@@ -57,6 +57,8 @@ int64_t holding_expire(struct holding *holding, int64_t max_age_ms, int64_t boot
  * Of who was left behind: what is written to the spool stays in `ready`, for it may be on disk;
  * what is buried was refused, whatever becomes of the letters, and ends as that. */
 uint64_t holding_abandon(struct holding *holding);
+/* Before it: whoever sends was left behind, and reads what is in flight yet. It ends, and stays. */
+void holding_leave_sending(struct holding *holding);
 bool holding_is_empty(const struct holding *holding);
 /* Has any batch an event whose receipt is in that list? */
 bool holding_has_receipts(const struct holding *holding, const struct receipts *receipts);

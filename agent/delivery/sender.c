@@ -11,6 +11,8 @@
 #include "base/thread.h"
 #include "delivery/verdict.h"
 
+#include <unistd.h>
+
 enum { REST_MAX_MS = 60 * 1000 };
 
 /* ---- the log ---- */
@@ -74,6 +76,17 @@ static void note_lag(struct sender *sender, const struct batch *batch)
     numbers_observe(sender->config.numbers, HISTOGRAM_delivery_lag, lag_ms, batch->events);
 }
 
+/* Takes the lock. Whoever was left behind goes no further: what it sends was counted otherwise. */
+static void enter(struct sender *sender) TAKES_LOCK(&sender->lock)
+{
+    lock_take(&sender->lock);
+    if (!sender->is_left)
+        return;
+    lock_drop(&sender->lock);
+    for (;;)
+        (void)pause(); /* until the process ends */
+}
+
 static void answer(struct sender *sender, const struct outcome *outcome)
 {
     struct answer_summary summary = outcome->summary;
@@ -82,9 +95,9 @@ static void answer(struct sender *sender, const struct outcome *outcome)
 
     summary.what = outcome->what;
     summary.text = outcome->answer;
+    enter(sender);
     if (summary.verdict == VERDICT_SENT)
         note_lag(sender, outcome->batch);
-    lock_take(&sender->lock);
     delivery_answer(sender->delivery, outcome->batch, &summary, clock_now_ms());
     has_news = delivery_take_news(sender->delivery, &news);
     lock_drop(&sender->lock);
@@ -108,7 +121,7 @@ static struct step next_step(struct sender *sender, struct prospect *prospect)
     struct step step;
 
     atomic_store(&sender->last_step_ms, now_ms);
-    lock_take(&sender->lock);
+    enter(sender);
     uint64_t used_bytes = delivery_share(sender->delivery)->used_bytes;
     step = delivery_next(sender->delivery, now_ms, clock_boot_ms());
     prospect->may_go_on = delivery_wants_batches(sender->delivery, now_ms);
@@ -170,6 +183,7 @@ static void *run_sender(void *context)
     CHECK(sender->magic == SENDER_MAGIC);
     while (!atomic_load(&sender->stopping))
         run_step(sender);
+    ending_tell(&sender->ending);
     return NULL;
 }
 
@@ -262,14 +276,35 @@ void sender_drain(struct sender *sender)
     sender_wake_transport(sender);
 }
 
-/* Requests are broken off before their batches are given away, because they borrow the bodies. The
- * transport goes with sender_free(): until then workers may still wake it. */
-void sender_begin_stop(struct sender *sender, int64_t until_ms)
+void sender_tell_stop(struct sender *sender)
 {
     atomic_store(&sender->stopping, true);
     sender_wake_transport(sender);
+}
+
+/* Requests are broken off before their batches are given away, because they borrow the bodies. The
+ * transport goes with sender_free(): until then workers may still wake it. */
+bool sender_begin_stop(struct sender *sender, int64_t deadline_ms, int64_t until_ms)
+{
+    sender_tell_stop(sender);
+    if (!ending_await(&sender->ending, deadline_ms))
+        return false;
     CHECK(pthread_join(sender->thread, NULL) == 0);
     sender->transport->break_off(sender->transport);
+    spill_all(sender, until_ms);
+    return true;
+}
+
+void sender_leave_sending(struct sender *sender, int64_t until_ms)
+{
+    lock_take(&sender->lock);
+    sender->is_left = true;
+    unsigned requests = delivery_in_flight(sender->delivery);
+    delivery_leave_sending(sender->delivery);
+    lock_drop(&sender->lock);
+    LOG(LOG_ERROR, "the sender does not come back from a call, ending without it",
+        LS("output", sender->config.name), LU("requests_in_flight", requests),
+        LS("effect", "what is in flight is counted as left, though it may arrive"));
     spill_all(sender, until_ms);
 }
 

@@ -36,8 +36,12 @@ struct sender *sender_start(const struct sender_config *config, struct err *err)
 void sender_drain(struct sender *sender);
 /* What is left at the end was taken out by a reload, and is counted so. */
 void sender_let_leave(struct sender *sender);
-/* Joins the thread. What is left begins to go to the spool, if there is one, until then. */
-void sender_begin_stop(struct sender *sender, int64_t until_ms);
+void sender_tell_stop(struct sender *sender); /* else begin_stop() does */
+/* Joins the thread. What is left begins to go to the spool, if there is one, until_ms. false: it is
+ * in a call (it writes to a file, it reads a token's) that has not come back by the deadline; to be
+ * asked again, or to be left. */
+bool sender_begin_stop(struct sender *sender, int64_t deadline_ms, int64_t until_ms);
+void sender_leave_sending(struct sender *sender, int64_t until_ms); /* in place of it */
 /* Waits for that. What is left then is abandoned (see delivery_abandon). false: the spool has not
  * come back from its disk by the deadline; to be asked again, or to be left. */
 bool sender_end_stop(struct sender *sender, int64_t deadline_ms);

@@ -2,6 +2,7 @@
 /* sender_state: what a sender is made of, for sender.c and sender_change.c alone. */
 #pragma once
 
+#include "base/ending.h"
 #include "base/lock.h"
 #include "base/log.h"
 #include "delivery/sender.h"
@@ -27,11 +28,13 @@ struct sender {
     /* under lock */
     struct lock lock;
     struct delivery *delivery;
+    bool is_left; /* the thread, behind */
     /* sender thread only */
     bool workers_may_go_on;
     char last_failure[OUTCOME_TEXT_BYTES]; /* said since the last success */
     /* any thread */
     _Atomic bool stopping;
+    struct ending ending;
     struct wait_times waits;
     _Atomic int64_t last_step_ms;
 };

@@ -3,6 +3,8 @@
 as lost while it arrives. What the call did, nobody knows before the next start, which sees the disk.
 How long the end takes is asked in test_shutdown_bound.py."""
 
+import subprocess
+
 import pytest
 
 from rig import yaml
@@ -159,6 +161,31 @@ def test_refused_events_are_counted_once_though_their_letters_hang(rig):
     assert scene.agent.log.find(msg="the disk of the dead letters does not answer, ending without them")
     scene.start_well().agent.stop()
     assert len(numbers(scene.receiver.bodies())) == COUNT and not letters.exists()
+
+
+def test_what_a_sender_does_not_come_back_from_is_counted_and_the_other_outputs_spool(rig):
+    scene = Scene(rig, STDIN)
+    agent, out = scene.agent, rig.folder / "out"
+    agent.config["outputs"]["out"] = {"type": "stdout", "batch": {"max_events": PER_BATCH}}
+    scene.disk.under(agent, out)
+    scene.hang("hang:write")
+    scene.lose_receiver()
+    with open(out, "wb") as file:
+        agent.start(stdin=subprocess.PIPE, stdout=file)
+    agent.feed(lines(0, COUNT))
+    for name in ("main", "out"):
+        agent.wait_metric(COUNT, "spillway_received_events_total", input="app", output=name)
+    scene.disk.wait_hung()
+    books = agent.stop(3)
+    scene.disk.mend()
+    out_lane, main_lane = books.lane(output="out"), books.lane(output="main")
+    assert out.read_bytes() == b"" and (out_lane.dropped, out_lane.held) == (COUNT, 0), out_lane
+    assert out_lane.drain_timeout_in_flight == PER_BATCH, out_lane
+    assert (main_lane.spool, main_lane.dropped) == (COUNT, 0), main_lane
+    assert agent.log.find(msg="the sender does not come back from a call, ending without it")
+    del agent.config["outputs"]["out"]
+    scene.start_well().stop(COUNT)
+    assert missing(scene) == 0 and agent.log.find(msg=CLOSED) == []
 
 
 def test_a_state_that_cannot_be_saved_costs_a_second_reading_and_no_line(rig):

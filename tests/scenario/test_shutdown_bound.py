@@ -4,6 +4,7 @@ of the release build alone, and of the quickest of a few ends: what waits for an
 
 import signal
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -209,6 +210,39 @@ def dead_letters_hang(rig, receiver):
     return agent
 
 
+def file_of_stdout_hangs(rig, receiver):
+    """It is the sender's thread that does not come back, and another output has much to write then."""
+    disk = FailingIo(rig.folder)
+    out = rig.folder / "out"
+    receiver.hold()
+    agent = make(rig, receiver, outputs={"main": {"type": "stdout"}, "b": rig.http(receiver, spool=SPOOL)})
+    disk.under(agent, out)
+    disk.fail(1, "hang:write")
+    with open(out, "wb") as file:
+        agent.start(stdin=subprocess.PIPE, stdout=file)
+    agent.feed(lines(0, 1000))
+    agent.wait_metric(1000, SEEN[0], input="app", output="b")
+    disk.wait_hung()
+    return agent
+
+
+def token_hangs(rig, receiver):
+    """It is on a file server that is gone by the time it changes."""
+    disk = FailingIo(rig.folder)
+    token = rig.folder / "token"
+    token.write_text("a")
+    agent = make(rig, receiver, auth={"bearer_token_file": str(token)})
+    disk.under(agent, token)
+    agent.start_piped()
+    agent.feed(lines(0, 10))
+    receiver.wait_events(10)
+    disk.fail(1, "hang:open", "hang:openat", "hang:read")
+    token.write_text("another")
+    agent.feed(lines(10, 10))
+    disk.wait_hung()
+    return agent
+
+
 def reloaded_on_a_hung_disk(rig, receiver):
     """An output is taken out whose disk does not answer: the main thread does not wait for it."""
     outputs = {name: rig.http(receiver, spool=SPOOL) for name in ("main", "other")}
@@ -255,7 +289,8 @@ STATES = [idle, refused, failing, paused, held, silent, dripping, deaf, splittin
           spool_hangs("hang:pwritev"), spool_hangs("hang:openat"), spool_hangs("hang:fdatasync"),
           spool_hangs("hang:fstatvfs"), spool_hangs("hang:pread"), spool_hangs_at_the_stop,
           spool_hangs_as_it_is_emptied("hang:unlinkat"), spool_hangs_as_it_is_emptied("hang:close"),
-          state_hangs, state_and_spool_hang, dead_letters_hang, reloaded_on_a_hung_disk]
+          state_hangs, state_and_spool_hang, dead_letters_hang, file_of_stdout_hangs, token_hangs,
+          reloaded_on_a_hung_disk]
 
 
 def moment_ms(record):

@@ -341,7 +341,7 @@ static void a_worker_whose_letters_hang_is_left_behind_and_counts_nothing_more(v
 
     start_letters(&stage, &feed, &lane, &bodies, &worker);
     assert_false(worker_leave_behind(worker, FLOW_drain_timeout_batch));
-    sender_begin_stop(stage.sender, clock_now_ms());
+    assert_true(sender_begin_stop(stage.sender, INT64_MAX, clock_now_ms()));
     assert_true(sender_end_stop(stage.sender, INT64_MAX));
     assert_int_equal(rig_flow(&stage.rig, FLOW_replay_in_flight), 1);
     atomic_store(&letters_hang, false);

@@ -155,7 +155,7 @@ static void a_request_says_who_sends_what_and_a_retry_says_the_same(void **unuse
     start_sender(&stage, &http_plugin);
     put(&stage, "one\n", 3);
     wait_until_empty(&stage);
-    sender_begin_stop(stage.sender, clock_now_ms() + STOP_MS);
+    assert_true(sender_begin_stop(stage.sender, INT64_MAX, clock_now_ms() + STOP_MS));
     assert_true(sender_end_stop(stage.sender, INT64_MAX));
     sender_free(&stage.sender);
     server_stop(&stage.server);
@@ -221,7 +221,7 @@ static void a_batch_too_large_is_offered_to_a_worker_and_its_halves_are_sent(voi
     wait_until_empty(&stage);
     assert_int_equal(rig_flow(&stage.rig, FLOW_deliver), 2);
     assert_int_equal(numbers_get(stage.rig.numbers, NUMBER_sealed_memory_bytes), 0);
-    sender_begin_stop(stage.sender, clock_now_ms() + STOP_MS);
+    assert_true(sender_begin_stop(stage.sender, INT64_MAX, clock_now_ms() + STOP_MS));
     assert_true(sender_end_stop(stage.sender, INT64_MAX));
     sender_free(&stage.sender);
     server_stop(&stage.server);
@@ -315,7 +315,7 @@ static void a_stop_breaks_off_a_request_and_gives_the_batch_back(void **unused)
     wait_for(&stage, NUMBER_requests_in_flight, 1);
     put(&stage, "two\n", 6);
     int64_t began_ms = clock_now_ms();
-    sender_begin_stop(stage.sender, clock_now_ms() + STOP_MS);
+    assert_true(sender_begin_stop(stage.sender, INT64_MAX, clock_now_ms() + STOP_MS));
     assert_true(sender_end_stop(stage.sender, INT64_MAX));
     assert_true(clock_now_ms() - began_ms < PATIENCE_MS / 2);
     assert_int_equal(rig_flow(&stage.rig, FLOW_replay_in_flight), 5);

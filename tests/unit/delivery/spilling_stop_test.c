@@ -102,6 +102,46 @@ static void only_what_was_being_written_by_one_who_was_left_behind_stays_held(vo
     rig_close(&stand.store.rig);
 }
 
+/* Whoever sends does not come back: what is in flight may be read by that one yet, and so goes
+ * nowhere, but for the count. The rest is written. */
+static void of_a_sender_that_was_left_behind_only_what_is_in_flight_is_not_written(void **unused)
+{
+    (void)unused;
+    static struct stand stand;
+    open_stand(&stand, &defaults);
+    settle(&stand, (put_with(&stand, 1, NULL), send_next(&stand)), VERDICT_SENT);
+    struct batch *batch = (put_with(&stand, 2, NULL), send_next(&stand));
+    put_with(&stand, 3, NULL);
+    delivery_drain(stand.delivery, stand.now_ms);
+    delivery_leave_sending(stand.delivery);
+    delivery_spill_all(stand.delivery, stand.now_ms);
+    (void)run_spool(&stand);
+    delivery_abandon(stand.delivery);
+    assert_int_equal(flow(&stand, FLOW_replay_in_flight), 2);
+    assert_int_equal(stock(&stand, ACCOUNT_spool), 3);
+    assert_memory_equal(batch->body, "{\"body\"", 7);
+    check_stand(&stand);
+    rig_close(&stand.store.rig);
+}
+
+static void of_a_sender_that_was_left_behind_what_came_from_disk_stays_there(void **unused)
+{
+    (void)unused;
+    static struct stand stand;
+    open_backlog(&stand, 8);
+    struct batch *batch = send_next(&stand);
+    assert_non_null(batch->pin);
+    delivery_leave_sending(stand.delivery);
+    delivery_spill_all(stand.delivery, stand.now_ms);
+    (void)run_spool(&stand);
+    delivery_abandon(stand.delivery);
+    assert_int_equal(stock(&stand, ACCOUNT_spool), EVENTS);
+    assert_int_equal(flow(&stand, FLOW_replay_in_flight) + stock(&stand, ACCOUNT_in_flight), 0);
+    assert_true(batch->body_bytes > 0);
+    check_stand(&stand);
+    rig_close(&stand.store.rig);
+}
+
 /* A job of any other kind has nothing in its hand that the disk does not have. */
 static void of_a_read_that_does_not_come_back_nothing_stays_held(void **unused)
 {
@@ -137,6 +177,8 @@ int main(void)
         cmocka_unit_test(what_comes_meanwhile_goes_behind_what_is_on_disk),
         cmocka_unit_test(what_waits_to_be_split_is_written_too),
         cmocka_unit_test(only_what_was_being_written_by_one_who_was_left_behind_stays_held),
+        cmocka_unit_test(of_a_sender_that_was_left_behind_only_what_is_in_flight_is_not_written),
+        cmocka_unit_test(of_a_sender_that_was_left_behind_what_came_from_disk_stays_there),
         cmocka_unit_test(of_a_read_that_does_not_come_back_nothing_stays_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

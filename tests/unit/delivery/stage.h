@@ -55,7 +55,7 @@ static inline void start_sender(struct stage *stage, const struct output *plugin
 
 static inline void close_stage(struct stage *stage)
 {
-    sender_begin_stop(stage->sender, clock_now_ms() + STOP_MS);
+    assert_true(sender_begin_stop(stage->sender, INT64_MAX, clock_now_ms() + STOP_MS));
     assert_true(sender_end_stop(stage->sender, INT64_MAX));
     sender_audit(stage->sender);
     assert_int_equal(rig_difference(&stage->rig), 0);
