@@ -175,6 +175,8 @@ struct unsynced_item {
 
 struct sim_spooler {
     bool is_awake, has_job;   /* has_job: done on disk, not told yet */
+    bool is_void;             /* the next one does nothing */
+    bool is_hung;             /* in a job, at a stop: never comes back */
     bool any_unread;          /* a segment could not be read in this start */
     int64_t until_ms, due_ms; /* due: of the last look that found no job */
     struct spool_job job;
@@ -257,7 +259,7 @@ struct sim {
     enum stop_kind stops[STOPS];
     uint64_t stop_steps[STOPS];
     unsigned stops_done;
-    bool is_draining, is_aborting, is_calm, disk_is_full, is_torn_down;
+    bool is_draining, is_aborting, is_calm, disk_is_full, is_torn_down, may_hang;
     int64_t grace_until_ms;
     uint64_t disk_until_step;
     unsigned disk_sickness; /* in a hundred calls to the disk of a spool */
@@ -285,7 +287,7 @@ struct sim {
     uint64_t untold[HOST_OUTLETS * OUTLET_SOURCES], untold_write[HOST_OUTLETS * OUTLET_SOURCES];
     /* for the summary */
     uint64_t faults, crashes, drains, offered, delivered, dropped, lost, repeated, launches, splits;
-    uint64_t spilled, from_disk, buried, power_losses, blind_starts, flips, reloads, corrupt;
+    uint64_t spilled, from_disk, buried, power_losses, blind_starts, flips, reloads, hangs, corrupt;
     uint64_t refused;
 };
 

@@ -118,7 +118,8 @@ static void audit_memory(const struct outlet *outlet)
     uint64_t bytes = sum_permits(&held->ready) + sum_permits(&held->to_split) +
                      sum_permits(&held->splitting) + sum_permits(&held->in_flight) +
                      sum_permits(&held->to_spool) + sum_permits(&held->refused) +
-                     sum_permits(&held->burying) + outlet->delivery->spill.loading.bytes;
+                     sum_permits(&held->burying) + sum_permits(&held->left) +
+                     outlet->delivery->spill.loading.bytes;
     /* One batch may be larger than the share, and one from disk; halves of a split may have a
      * little more. */
     uint64_t bound = outlet->delivery_config.memory_bytes + 3 * outlet->largest_body + 4096;

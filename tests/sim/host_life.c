@@ -188,23 +188,29 @@ static void throw_memory_away(struct sim *host)
     ledger_close(&host->ledger);
 }
 
-void life_crash(struct sim *host)
+/* The books stay as they are now. */
+static void end_process(struct sim *host)
 {
     static char image[sizeof(struct books_file)];
     char path[PATH_MAX];
     size_t bytes =
         offsetof(struct books_file, lanes) + ledger_lane_count(host->ledger) * sizeof(struct books);
 
-    TRACE(host, "crash");
-    host->crashes++;
-    host->faults++;
-    close_sums(host);
-    note_left(host);
     (void)snprintf(path, sizeof(path), "%s", ledger_place(host->ledger) + 5);
     AUTO(auto_close) int fd = open(path, O_RDWR | O_CLOEXEC);
     CHECK(fd >= 0 && pread(fd, image, bytes, 0) == (ssize_t)bytes);
     throw_memory_away(host);
     CHECK(pwrite(fd, image, bytes, 0) == (ssize_t)bytes);
+}
+
+void life_crash(struct sim *host)
+{
+    TRACE(host, "crash");
+    host->crashes++;
+    host->faults++;
+    close_sums(host);
+    note_left(host);
+    end_process(host);
     int64_t away_ms = (int64_t)between(host, 100, 60000);
     host->now_ms += away_ms;
     host->boot_ms += away_ms;
@@ -307,14 +313,25 @@ bool life_is_drained(const struct sim *host)
     return true;
 }
 
-static void check_given_back(const struct source *source)
+/* What is being written by one who does not come back, nothing else. */
+static uint64_t still_held(const struct source *source, unsigned index, enum account account)
+{
+    const struct sim_spooler *spooler = &source->outlet->spooler;
+
+    return account == ACCOUNT_ready && spooler->is_hung && spooler->job.kind == SPOOL_WRITE
+               ? spooler->job_events[index]
+               : 0;
+}
+
+static void check_given_back(const struct source *source, unsigned index)
 {
     for (unsigned account = 0; account < ACCOUNTS; account++) {
         uint64_t replayed, dropped = 0;
         if (!account_infos[account].held ||
             (account == ACCOUNT_spool && source->outlet->spool != NULL))
             continue;
-        if (ledger_stock(source->books, (enum account)account).events != 0)
+        if (ledger_stock(source->books, (enum account)account).events !=
+            still_held(source, index, (enum account)account))
             host_fail(source->host, "%s: something is left in %s after a stop", source->name,
                       account_infos[account].name);
         replayed = audit_flows(source->books, (enum account)account, ACCOUNT_world);
@@ -338,27 +355,43 @@ static void stop_agent(struct sim *host)
         host->touched = outlet;
         audit_step(host);
         for (unsigned j = 0; j < outlet->source_count; j++) {
-            check_given_back(&outlet->sources[j]);
+            check_given_back(&outlet->sources[j], j);
             source_finish(&outlet->sources[j]);
         }
     }
     close_sums(host);
     note_left(host);
-    throw_memory_away(host);
 }
 
+static bool is_anything_held(const struct sim *host)
+{
+    uint64_t held = 0;
+
+    for (unsigned i = 0; i < HOST_OUTLETS * OUTLET_SOURCES; i++)
+        held += host->left[i][ACCOUNT_ready].events;
+    return held > 0;
+}
+
+/* As the agent does: books in which something is held are left to the next start. */
 void life_end_drain(struct sim *host)
 {
     TRACE(host, "stop, %s", life_is_drained(host) ? "all is out" : "the grace is over");
+    host->may_hang = true;
     stop_agent(host);
+    host->may_hang = false;
+    bool is_held = is_anything_held(host);
+    if (!is_held)
+        ledger_mark_closed(host->ledger);
+    end_process(host);
     host->now_ms += 1000;
     host->boot_ms += 1000;
-    start_after(host, PREDECESSOR_CLEAN);
+    start_after(host, is_held ? PREDECESSOR_EXACT : PREDECESSOR_CLEAN);
 }
 
 void life_close(struct sim *host)
 {
     stop_agent(host);
+    throw_memory_away(host);
     audit_end(host);
     buf_fini(&host->saved_books);
     for (unsigned i = 0; i < host->outlet_count; i++) {

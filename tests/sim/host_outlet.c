@@ -118,6 +118,33 @@ void outlet_reload(struct outlet *outlet)
           outlet->delivery_config.concurrency_max);
 }
 
+/* The process has ended: what threads that were left behind still had is gone like all else. */
+static void forget_left(struct outlet *outlet)
+{
+    struct holding *held = &outlet->delivery->held;
+    struct batch *batch;
+
+    held->is_spool_left = held->is_writing_left = false;
+    while ((batch = batch_list_pop(&held->left)) != NULL) {
+        if (batch->pin != NULL) {
+            pins_drop(batch);
+            continue;
+        }
+        permit_release(&batch->permit);
+        batch_free(&batch);
+    }
+}
+
+/* The sender's thread too may be in a call that never ends: then its requests are not broken off.
+ */
+static void leave_sender(struct outlet *outlet)
+{
+    if (!outlet->host->may_hang || !percent(outlet->host, 20))
+        return;
+    TRACE(outlet->host, "%s: the sender does not come back", outlet->name);
+    delivery_leave_sending(outlet->delivery);
+}
+
 void outlet_abandon(struct outlet *outlet, bool is_clean)
 {
     for (unsigned i = 0; i < outlet->worker_count; i++) {
@@ -129,10 +156,13 @@ void outlet_abandon(struct outlet *outlet, bool is_clean)
     for (unsigned i = 0; i < outlet->source_count; i++)
         lane_abandon(outlet->sources[i].lane, FLOW_drain_timeout_ring);
     break_off(outlet);
-    if (is_clean)
+    if (is_clean) {
+        leave_sender(outlet);
         spool_stop(outlet);
-    else
+    } else {
+        forget_left(outlet);
         spool_crash(outlet);
+    }
     delivery_abandon(outlet->delivery);
 }
 

@@ -323,6 +323,7 @@ static void note_result(const struct sim *host, struct host_sums *sums)
     sums->blind_starts += host->blind_starts;
     sums->flips += host->flips;
     sums->reloads += host->reloads;
+    sums->hangs += host->hangs;
     sums->corrupt += host->corrupt;
     sums->refused += host->refused;
     sums->minutes += (uint64_t)(host->now_ms - HOST_EPOCH_MS) / (60 * MS_PER_S);

@@ -16,7 +16,7 @@ struct host_order {
 struct host_sums {
     uint64_t seeds, steps, faults, crashes, drains, faults_least, crashes_least;
     uint64_t offered, delivered, dropped, lost, repeated, requests, splits, minutes;
-    uint64_t spilled, from_disk, buried, power_losses, blind_starts, flips, reloads, corrupt,
+    uint64_t spilled, from_disk, buried, power_losses, blind_starts, flips, reloads, hangs, corrupt,
         refused;
 };
 

@@ -188,10 +188,12 @@ static void print_sums(const struct host_sums *sums, int64_t took_ms)
            (unsigned long long)sums->spilled, (unsigned long long)sums->from_disk,
            (unsigned long long)sums->buried);
     printf("disks: %llu power losses, %llu starts that could not read all of a spool, %llu bits "
-           "flipped, %llu events damaged; %llu reloads; %llu times no memory\n",
+           "flipped, %llu events damaged; %llu reloads; %llu stops on a hung disk; %llu times no "
+           "memory\n",
            (unsigned long long)sums->power_losses, (unsigned long long)sums->blind_starts,
            (unsigned long long)sums->flips, (unsigned long long)sums->corrupt,
-           (unsigned long long)sums->reloads, (unsigned long long)sums->refused);
+           (unsigned long long)sums->reloads, (unsigned long long)sums->hangs,
+           (unsigned long long)sums->refused);
 }
 
 static void make_folder(const char *root, uint64_t index, char *ret, size_t room)

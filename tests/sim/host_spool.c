@@ -354,7 +354,10 @@ static void do_job(struct outlet *outlet)
     if (spooler->job.kind == SPOOL_REMOVE && spooler->job.flow == FLOW_spool_corrupt)
         expect_nothing_whole(outlet, &spooler->job);
     note_events(outlet);
-    spool_files_do(outlet->spool_files, &spooler->job, &spooler->result);
+    if (spooler->is_void)
+        spooler->result.error = EIO;
+    else
+        spool_files_do(outlet->spool_files, &spooler->job, &spooler->result);
     spooler->has_job = true;
     TRACE(outlet->host, "%s: disk: %s %llu at %llu, error %d", outlet->name,
           kinds[spooler->job.kind], (unsigned long long)spooler->job.place.segment,
@@ -441,23 +444,41 @@ void spooler_step(struct outlet *outlet)
     spooler->until_ms = least_ms(due_ms, outlet->host->now_ms + SPOOLER_REST_MS);
 }
 
-/* A clean stop: what is in memory goes to disk, for as long as the grace is. */
+static void leave_behind(struct outlet *outlet)
+{
+    TRACE(outlet->host, "%s: and the disk never answers", outlet->name);
+    outlet->spooler.is_hung = true;
+    outlet->host->hangs++;
+    delivery_leave_spool(outlet->delivery);
+}
+
+/* A clean stop: what is in memory goes to disk, for as long as the grace is, or until the disk does
+ * not answer. */
 void spool_stop(struct outlet *outlet)
 {
     struct sim *host = outlet->host;
+    struct sim_spooler *spooler = &outlet->spooler;
     uint64_t jobs = percent(host, 20) ? between(host, 0, 20) : GRACE_JOBS;
+    uint64_t hangs_at = host->may_hang && percent(host, 50) ? between(host, 0, 3) : UINT64_MAX;
     int64_t due_ms;
 
     if (outlet->spool == NULL)
         return;
-    if (outlet->spooler.has_job)
+    if (spooler->has_job && hangs_at != 0)
         tell_job(outlet);
     delivery_spill_all(outlet->delivery, host->now_ms);
     delivery_audit(outlet->delivery);
-    while (jobs-- > 0 && begin_job(outlet, &due_ms)) {
+    for (uint64_t i = 0; i < jobs; i++) {
+        spooler->is_void = i == hangs_at && percent(host, 50);
+        if (!spooler->has_job && !begin_job(outlet, &due_ms))
+            return;
+        if (i == hangs_at) {
+            leave_behind(outlet);
+            return;
+        }
         tell_job(outlet);
         delivery_audit(outlet->delivery);
-        if (jobs == 0 && due_ms != INT64_MAX)
+        if (i + 1 == jobs && due_ms != INT64_MAX)
             host_fail(host, "%s: the spool never ends", outlet->name);
     }
 }
