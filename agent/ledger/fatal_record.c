@@ -40,9 +40,15 @@ static bool was_closed(const struct books_image *image)
     return atomic_load(&image->header.state) == BOOKS_CLOSED;
 }
 
-bool fatal_record_was(const struct books_image *dead, unsigned lane)
+bool fatal_record_was(const struct books_image *dead)
 {
-    return !was_closed(dead) && books_image_lane_number(dead, lane, NUMBER_died_of_record) > 0;
+    unsigned lanes = was_closed(dead) ? 0 : atomic_load(&dead->header.lanes_used);
+
+    for (unsigned i = 0; i < lanes; i++) {
+        if (books_image_lane_number(dead, i, NUMBER_died_of_record) > 0)
+            return true;
+    }
+    return false;
 }
 
 bool fatal_record_is_known(const struct books_image *dead, unsigned lane)

@@ -13,7 +13,8 @@ void fatal_record_watch(struct numbers *lane);
 /* In the handler of the fault, in the thread that died. Safe there. */
 void fatal_record_note(void);
 
-/* lane < header.lanes_used. Nothing in the file is trusted. */
-bool fatal_record_was(const struct books_image *dead, unsigned lane); /* it died of one */
+/* Did it die of one, of whichever lane? Nothing in the file is trusted. */
+bool fatal_record_was(const struct books_image *dead);
+/* lane < header.lanes_used. */
 bool fatal_record_is_known(const struct books_image *dead, unsigned lane);
 void fatal_record_carry(const struct books_image *dead, unsigned lane, struct numbers *ret);

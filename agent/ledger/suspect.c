@@ -44,8 +44,7 @@ struct suspect suspect_lane(const struct books_image *image, unsigned lane)
     uint64_t taken;
 
     if (!has_crashed(image) || !books_image_has_lane_numbers(image) ||
-        books_image_lane_number(image, lane, NUMBER_positions_moved) > 0 ||
-        fatal_record_was(image, lane))
+        books_image_lane_number(image, lane, NUMBER_positions_moved) > 0)
         return none;
     taken = books_image_lane_number(image, lane, NUMBER_run_events);
     for (uint32_t i = 0; i < header->flows.rows; i++) {
@@ -58,7 +57,7 @@ struct suspect suspect_lane(const struct books_image *image, unsigned lane)
             strcmp(move.flow.name, flow_infos[FLOW_upstream_loss].name) != 0)
             taken += move.events;
     }
-    if (taken == 0 || taken >= COUNT_MAX)
+    if (taken == 0 || taken >= COUNT_MAX || fatal_record_was(image))
         return none;
     return (struct suspect){ books_image_lane_number(image, lane, NUMBER_crashes) + 1, taken };
 }
@@ -92,7 +91,8 @@ struct suspect suspect_spool(const struct books_image *image, const char *output
 {
     uint64_t in_hand = books_image_output_number(image, output, NUMBER_spool_in_hand);
 
-    if (!has_crashed(image) || in_hand == 0 || has_progress(image, output))
+    if (!has_crashed(image) || in_hand == 0 || has_progress(image, output) ||
+        fatal_record_was(image))
         return none;
     return (struct suspect){ books_image_output_number(image, output, NUMBER_spool_crashes) + 1,
                              in_hand };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* suspect: what a start may have died of, by its books: what had been read of a lane, or from the
  * spool of an output, while nothing left it. A kill or a power loss says nothing about the data;
- * only a crash does (BOOKS_CRASHED), and not one whose record is known (fatal_record.h). Nothing in
- * the file is trusted. Threads: main. */
+ * only a crash does (BOOKS_CRASHED), and not one of a record that is known, whosever
+ * (fatal_record.h). Nothing in the file is trusted. Threads: main. */
 #pragma once
 
 #include "ledger/books_file.h"

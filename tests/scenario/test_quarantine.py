@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from rig.journal import Journal
-from rig.lines import append, append_lines, check_exact, line, lines
+from rig.lines import append, append_lines, assert_none_missing, check_exact, line, lines, numbers
 from rig.preload import build, load
 from rig.saved import wait_offset
 from rig.waiting import wait_until
@@ -214,6 +214,29 @@ def test_what_is_in_hand_beside_it_is_not_set_aside(rig):
     receiver.cut_connections()
     receiver.release()
     end_without_it(rig, agent, receiver, 2010)
+
+
+def test_each_output_reads_for_itself_and_sets_it_aside_for_itself(rig):
+    """Which of the two dies of it is chance: six starts at most. What was delivered just before comes twice."""
+    agent, receiver = make_poisoned(rig, 100, 100, **EACH_LINE)
+    other = rig.receiver()
+    agent.config["outputs"]["other"] = rig.http(other, **BATCH)
+    crashes = 0
+
+    def has_all():
+        return all(len(set(endpoint.bodies())) == 200 for endpoint in (receiver, other))
+    while not has_all():
+        agent.launch()
+        wait_until(lambda: agent.process.poll() is not None or has_all(), "an end, good or bad")
+        if not has_all():
+            crashes += 1
+            assert agent.wait_exit(expect_crash=signal.SIGABRT) == -signal.SIGABRT
+    assert 3 <= crashes <= 6, crashes
+    agent.stop()
+    for lane in ("app@main", "app@other"):
+        assert {record["body"] for record in set_aside(rig, lane)} == {"bad.poison"}
+    for endpoint in (receiver, other):
+        assert_none_missing(numbers(endpoint.bodies(), run="bad"), 200)
 
 
 def test_a_clean_end_between_the_crashes_begins_the_count_anew(rig):

@@ -96,14 +96,22 @@ static void a_known_record_clears_all_else_of_suspicion(void **unused)
 {
     (void)unused;
     AUTO(auto_free) struct books_file *file = make_file();
-    struct books *lane = add_lane(file, "app", true);
+    struct books *lane = add_lane(file, "app", true), *other = add_lane(file, "other", true);
+    struct books_output *output = &file->outputs[file->header.outputs_used++];
 
+    (void)strcpy(output->name, "main");
+    numbers_set(&output->numbers, NUMBER_spool_in_hand, 4);
     ledger_move(lane, FLOW_admit, 10, 100);
+    ledger_move(other, FLOW_admit, 10, 100);
     struct books_image image = image_of(file, BOOKS_CRASHED);
     assert_int_equal(suspect_lane(&image, 0).crashes, 1);
+    assert_int_equal(suspect_lane(&image, 1).crashes, 1);
+    assert_int_equal(suspect_spool(&image, "main").crashes, 1);
     die_of(lane, 7, 100, 120);
     image = image_of(file, BOOKS_CRASHED);
     assert_int_equal(suspect_lane(&image, 0).crashes, 0);
+    assert_int_equal(suspect_lane(&image, 1).crashes, 0);
+    assert_int_equal(suspect_spool(&image, "main").crashes, 0);
     /* Of a start before this one: now it died of something else. */
     numbers_set(&lane->numbers, NUMBER_died_of_record, 0);
     image = image_of(file, BOOKS_CRASHED);
