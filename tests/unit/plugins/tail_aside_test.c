@@ -155,6 +155,103 @@ static void another_file_and_a_place_that_is_none_any_more_lose_nothing(void **u
     assert_int_equal(rig.sink->aside_done, 0);
 }
 
+/* ---- at random ---- */
+
+enum { SEEDS = 300, LINES = 30, TOKEN = 8 };
+
+/* Lines of two streams, some in parts, some that are none of a container; each has its number. */
+static void write_lines(struct random *random, char *ret)
+{
+    static const char *const streams[] = { "stdout F", "stderr F", "stdout P", "stderr P" };
+    char *at = ret;
+
+    for (unsigned i = 0; i < LINES; i++) {
+        uint64_t kind = random_below(random, 10);
+        at += kind == 0 ? sprintf(at, "no log: <%03u>\n", i)
+                        : sprintf(at, "2024-01-31T10:00:00.5Z %s %s<%03u>\n",
+                                  streams[kind < 7 ? kind % 2 : kind % 2 + 2],
+                                  random_below(random, 2) ? "" : "  at ", i);
+    }
+}
+
+static bool is_in(const char *text, unsigned line)
+{
+    char token[TOKEN];
+
+    (void)snprintf(token, sizeof(token), "<%03u>", line);
+    return text != NULL && strstr(text, token) != NULL;
+}
+
+static bool is_in_events(unsigned line)
+{
+    for (size_t i = 0; i < rig.sink->event_count; i++) {
+        if (is_in(fake_sink_body(rig.sink, i), line))
+            return true;
+    }
+    return false;
+}
+
+static void check_lines(const char *text, unsigned seed)
+{
+    const char *at = text;
+
+    for (unsigned i = 0; i < LINES; i++) {
+        uint64_t offset = (uint64_t)(at - text);
+        bool is_fatal = offset >= died_of.from && offset < died_of.to;
+        bool is_aside = is_in(rig.sink->aside.data, i), is_event = is_in_events(i);
+        if (is_aside != is_fatal || is_event == is_fatal)
+            fail_msg("seed %u: line %u%s%s%s", seed, i, is_fatal ? ", which was fatal," : "",
+                     is_aside ? " is set aside" : "", is_event ? " is an event" : "");
+        at = strchr(at, '\n') + 1;
+    }
+}
+
+static unsigned events_until_death;
+
+static void die_or_go_on(void)
+{
+    if (events_until_death-- == 0)
+        note();
+    else
+        rig.sink->on_event = die_or_go_on;
+}
+
+static void drain_twice(void)
+{
+    rig_drain(&rig);
+    rig_drain(&rig); /* what waited is taken as it is */
+}
+
+static void whatever_was_in_hand_all_else_comes(void **unused)
+{
+    static char text[LINES * 64];
+
+    (void)unused;
+    rig.config.format = TAIL_CRI;
+    rig.config.multiline__continuation = "^\\s";
+    rig.config.multiline__wait = 0;
+    for (unsigned seed = 1; seed <= SEEDS; seed++) {
+        struct random random = random_make(seed);
+        write_lines(&random, text);
+        events_until_death = (unsigned)random_below(&random, 10);
+        died_of = (struct fatal_place){ .from = 0 };
+        rig_append(&rig, "app.log", text);
+        rig_open(&rig);
+        rig.sink->on_event = die_or_go_on;
+        drain_twice();
+        rig_close(&rig);
+        fake_sink_clear(rig.sink);
+        rig_open(&rig);
+        rig.sink->fatal = died_of;
+        drain_twice();
+        assert_int_equal(rig.sink->aside_done, died_of.from != died_of.to);
+        check_lines(text, seed);
+        rig_close(&rig);
+        fake_sink_clear(rig.sink);
+        assert_int_equal(unlink(rig_path(&rig, "app.log")), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -165,6 +262,7 @@ int main(void)
         TEST(a_position_behind_it_is_taken),
         TEST(one_that_is_longer_than_the_buffer_is_set_aside_in_parts),
         TEST(what_is_joined_before_it_ends_there),
+        TEST(whatever_was_in_hand_all_else_comes),
         TEST(another_file_and_a_place_that_is_none_any_more_lose_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
