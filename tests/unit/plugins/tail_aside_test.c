@@ -83,10 +83,10 @@ static void several_lines_are_several_records(void **unused)
     static const char *const bodies[] = { "one", "four" };
 
     (void)unused;
-    die_at("one\ntwo\n\nthree\nfour\n");
-    begin_again(4, 15);
-    expect(bodies, 2, "two\nthree\n");
-    assert_int_equal(rig.sink->aside_count, 2);
+    die_at("one\ntwo\n\nthree\nmore\nfour\n");
+    begin_again(4, 20);
+    expect(bodies, 2, "two\nthree\nmore\n");
+    assert_int_equal(rig.sink->aside_count, 3);
 }
 
 static void a_position_behind_it_is_taken(void **unused)
