@@ -40,6 +40,16 @@ def make(rig):
     return rig.agent({"app": rig.tail("app.log")}, {"main": rig.http(receiver, **BATCH)}), receiver
 
 
+def start_after_three_crashes(rig):
+    agent, receiver = make(rig)
+    for _ in range(3):
+        start_and_end(agent, receiver, signal.SIGABRT)
+    answer_again(receiver)
+    agent.start()
+    agent.wait_log(msg=TOLD, events="300")
+    return agent, receiver
+
+
 def stop_and_add_up(agent, **expected):
     lane = agent.stop().lane("app", "main")
     assert {name: lane.fields.get(name, 0) for name in expected} == expected
@@ -51,12 +61,7 @@ def set_aside(rig, lane="app@main"):
 
 
 def test_three_crashes_without_progress_set_aside_what_was_in_hand(rig):
-    agent, receiver = make(rig)
-    for _ in range(3):
-        start_and_end(agent, receiver, signal.SIGABRT)
-    answer_again(receiver)
-    agent.start()
-    agent.wait_log(msg=TOLD, events="300")
+    agent, receiver = start_after_three_crashes(rig)
     append_lines(rig.folder / "app.log", 0, 50, run="good")
     receiver.wait_events(50)
     stop_and_add_up(agent, received=350, delivered=50, dropped=300, quarantine_read=300)
@@ -142,12 +147,7 @@ def test_a_line_on_which_the_stack_overflows_is_set_aside(rig):
 
 
 def test_an_input_that_comes_back_by_a_reload_sets_nothing_aside_again(rig):
-    agent, receiver = make(rig)
-    for _ in range(3):
-        start_and_end(agent, receiver, signal.SIGABRT)
-    answer_again(receiver)
-    agent.start()
-    agent.wait_log(msg=TOLD, events="300")
+    agent, receiver = start_after_three_crashes(rig)
     wait_offset(agent, rig.folder / "app.log")
     inputs = agent.config["inputs"]
     for these in ({"other": rig.tail("other.log")}, inputs):

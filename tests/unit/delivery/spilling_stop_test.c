@@ -68,26 +68,32 @@ static void what_waits_to_be_split_is_written_too(void **unused)
     close_stand(&stand);
 }
 
+/* The next job of that kind is begun, and not done. */
+static void run_spool_until(struct stand *stand, enum spool_job_kind kind, struct spool_job *ret)
+{
+    struct spool_stamp *now = &stand->store.now;
+    int64_t due_ms;
+
+    for (;;) {
+        assert_true(delivery_spool_job(stand->delivery, now, stand->now_ms, ret, &due_ms));
+        if (ret->kind == kind)
+            return;
+        do_job(&stand->store, ret);
+        delivery_spool_done(stand->delivery, ret, &stand->store.result, now, stand->now_ms);
+    }
+}
+
 /* Whoever does the job does not come back: of one that is written nobody knows what is on disk. */
 static void only_what_was_being_written_by_one_who_was_left_behind_stays_held(void **unused)
 {
     (void)unused;
     static struct stand stand;
     struct spool_job job;
-    int64_t due_ms;
     open_stand(&stand, &defaults);
     break_endpoint(&stand); /* which has one batch */
     put_with(&stand, 2, NULL);
     put_with(&stand, 4, NULL);
-    do {
-        assert_true(
-            delivery_spool_job(stand.delivery, &stand.store.now, stand.now_ms, &job, &due_ms));
-        if (job.kind != SPOOL_WRITE) {
-            do_job(&stand.store, &job);
-            delivery_spool_done(stand.delivery, &job, &stand.store.result, &stand.store.now,
-                                stand.now_ms);
-        }
-    } while (job.kind != SPOOL_WRITE);
+    run_spool_until(&stand, SPOOL_WRITE, &job);
     uint64_t written = job.batch->events;
     delivery_drain(stand.delivery, stand.now_ms);
     delivery_spill_all(stand.delivery, stand.now_ms);
@@ -148,18 +154,9 @@ static void of_a_read_that_does_not_come_back_nothing_stays_held(void **unused)
     (void)unused;
     static struct stand stand;
     struct spool_job job;
-    int64_t due_ms;
     open_stand(&stand, &defaults);
     break_endpoint(&stand);
-    do {
-        assert_true(
-            delivery_spool_job(stand.delivery, &stand.store.now, stand.now_ms, &job, &due_ms));
-        if (job.kind != SPOOL_PEEK) {
-            do_job(&stand.store, &job);
-            delivery_spool_done(stand.delivery, &job, &stand.store.result, &stand.store.now,
-                                stand.now_ms);
-        }
-    } while (job.kind != SPOOL_PEEK);
+    run_spool_until(&stand, SPOOL_PEEK, &job);
     put_with(&stand, 2, NULL);
     delivery_spill_all(stand.delivery, stand.now_ms); /* it would be written next */
     delivery_leave_spool(stand.delivery);
