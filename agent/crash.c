@@ -26,9 +26,9 @@ static void on_fault(int number, siginfo_t *info, void *context)
 
     (void)context;
     if (ledger != NULL) {
-        fatal_record_note();
         ledger_mark_crashed(ledger);
         (void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+        fatal_record_note(); /* last: it reads what may be damaged, and then that was all */
     }
     for (unsigned i = 0; i < FAULTS; i++) {
         if (faults[i] == number)

@@ -5,8 +5,10 @@
 
 #include "base/auto.h"
 #include "base/check.h"
+#include "base/in_hand.h"
 #include "batch/split.h"
 #include "event/record.h"
+#include "ledger/fatal_record.h"
 
 enum {
     RUNS_MAX = 1024,
@@ -62,6 +64,7 @@ static bool pick_up_piece(struct batcher *batcher)
         struct piece *piece =
             lane_gather(batcher->config.lanes[i], batcher->config.index, batcher->boot_ms);
         if (piece != NULL) {
+            fatal_record_watch(ledger_lane_numbers(lane_books(batcher->config.lanes[i])));
             scheduler_charge(batcher->scheduler, i, piece->bytes);
             *hand = (struct hand){ .lane = batcher->config.lanes[i],
                                    .piece = piece,
@@ -128,7 +131,9 @@ static enum filled encode_record(struct batcher *batcher, const char *record)
     if (open->run_count == RUNS_MAX && !continues_run(open, lane_books(hand->lane), run.receipt))
         return FILLED_FULL;
     event.resource = run.resource;
+    in_hand_take_event(event.body);
     enum encoded encoded = encoder_add(batcher->workshop.encoder, &event);
+    in_hand_drop_event();
     if (encoded == ENCODE_FULL)
         return FILLED_FULL;
     if (encoded == ENCODED) {

@@ -60,7 +60,7 @@ void reading_take_pending(struct reading *reading);
 void reading_close_processors(struct processor_instance **processorsp, size_t count);
 /* For its plugin, which keeps the pointer. NULL: out of memory. */
 struct host *reading_make_host(const struct reading_config *config);
-/* Those that tell what it died of, should it; NULL: it cannot read again. */
+/* Those that tell what it died of, should it; NULL: it has no lane. */
 struct numbers *reading_suspect_numbers(const struct reading *reading);
 void reading_set_suspects_aside(struct reading *reading); /* before its thread starts */
 /* Once positions behind it are saved, that is over. */

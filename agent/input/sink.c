@@ -89,8 +89,10 @@ static enum processed process_event(struct sink *sink, struct event *event)
     enum processed processed = PROCESS_KEEP;
 
     event->resource = own == NULL ? sink->resource : own;
+    in_hand_take_event(event->body);
     for (size_t i = 0; i < sink->processor_count && processed == PROCESS_KEEP; i++)
         processed = sink->processors[i].plugin->process(sink->processors[i].state, event);
+    in_hand_drop_event();
     event->resource = own;
     return processed;
 }
@@ -250,59 +252,7 @@ static void count_and_offer(struct sink *sink)
         offer_to_lane(sink, i, &run);
 }
 
-/* ---- after crashes ---- */
-
-static void tell_set_aside(const struct sink *sink, const struct set_aside *aside,
-                           const char *source)
-{
-    LOG(LOG_WARN, "set aside what was in hand at the crashes", LS("input", sink->input),
-        LS("output", sink->lane_outputs[0]), LS("source", source), LU("events", aside->events),
-        LU("bytes", aside->bytes), LS("path", aside->path), LU("not_written", aside->not_written),
-        LS("error", aside->error == 0 ? "none" : strerror(aside->error)));
-}
-
-/* Before anything else looks at them: a processor may be what crashed. */
-static void set_aside_events(struct sink *sink)
-{
-    struct set_aside *aside = &sink->aside;
-    uint64_t bytes = aside->bytes;
-
-    if (aside->left == 0)
-        return;
-    size_t taken = set_aside_take(aside, sink->events, sink->count);
-    count_in_lanes(sink, FLOW_quarantine_read, taken, aside->bytes - bytes);
-    sink->count -= taken;
-    memmove(sink->events, sink->events + taken, sink->count * sizeof(*sink->events));
-    if (aside->left == 0) {
-        set_aside_end(aside);
-        tell_set_aside(sink, aside, "all that it read first");
-    }
-}
-
-const struct fatal_place *sink_fatal_place(const struct sink *sink)
-{
-    return sink->fatal.place.from == sink->fatal.place.to ? NULL : &sink->fatal.place;
-}
-
-void sink_set_aside(struct sink *sink, struct slice record, struct resource *resource)
-{
-    struct set_aside *aside = &sink->fatal.aside;
-    const struct event event = { .body = record,
-                                 .resource = resource == NULL ? sink->resource : resource,
-                                 .observed_ns = clock_real_ns() };
-    uint64_t bytes = aside->bytes;
-
-    size_t taken = set_aside_take(aside, &event, 1);
-    count_in_lanes(sink, FLOW_quarantine_read, taken, aside->bytes - bytes);
-}
-
-void sink_set_aside_done(struct sink *sink, const char *what)
-{
-    sink->fatal.place = (struct fatal_place){ .from = 0 };
-    sink->fatal.is_done = true;
-    set_aside_end(&sink->fatal.aside);
-    tell_set_aside(sink, &sink->fatal.aside, what);
-}
+/* ---- passing on ---- */
 
 /* What is known of this run should it kill the agent: see ledger/suspect.h. */
 static void note_run(struct sink *sink, size_t events)
@@ -342,7 +292,7 @@ bool sink_flush(struct sink *sink)
         return sink->parcel.verdict == PARCEL_TAKEN;
     }
     if (sink->count > 0 && !sink->refused)
-        set_aside_events(sink);
+        sink_set_suspects_aside(sink);
     if (sink->count > 0 && !sink->refused)
         offer_run(sink);
     sink->count = 0;

@@ -80,5 +80,8 @@ void sink_process(struct sink *sink, struct amount *filtered, struct amount *mal
                   void (*put)(struct sink *sink));
 void sink_count(struct sink *sink, enum flow flow, struct amount amount);
 
+/* Of the run: see sink_aside.c. */
+void sink_set_suspects_aside(struct sink *sink);
+
 bool sink_init(struct sink *sink, struct err *err); /* allocates events and scratch */
 void sink_fini(struct sink *sink);

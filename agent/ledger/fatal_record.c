@@ -15,23 +15,39 @@ void fatal_record_watch(struct numbers *lane)
     lane_of_thread = lane;
 }
 
+struct place {
+    uint64_t source, from, to;
+};
+
 /* Relaxed: all of it was written by this thread. */
+static struct place place_in_hand(void)
+{
+    const char *body = atomic_load_explicit(&in_hand_now.body, memory_order_relaxed);
+    uint64_t bytes = atomic_load_explicit(&in_hand_now.body_bytes, memory_order_relaxed);
+
+    if (body != NULL)
+        return (struct place){ in_hand_name(body, bytes), 0, bytes };
+    return (struct place){ atomic_load_explicit(&in_hand_now.source, memory_order_relaxed),
+                           atomic_load_explicit(&in_hand_now.from, memory_order_relaxed),
+                           atomic_load_explicit(&in_hand_now.to, memory_order_relaxed) };
+}
+
 void fatal_record_note(void)
 {
     struct numbers *lane = lane_of_thread;
-    uint64_t source = atomic_load_explicit(&in_hand_now.source, memory_order_relaxed);
-    uint64_t from = atomic_load_explicit(&in_hand_now.from, memory_order_relaxed);
-    uint64_t to = atomic_load_explicit(&in_hand_now.to, memory_order_relaxed);
 
-    if (lane == NULL || from == to)
+    if (lane == NULL)
         return;
-    bool is_same = numbers_get(lane, NUMBER_record_source) == source &&
-                   numbers_get(lane, NUMBER_record_from) == from;
+    struct place place = place_in_hand();
+    if (place.from == place.to)
+        return;
+    bool is_same = numbers_get(lane, NUMBER_record_source) == place.source &&
+                   numbers_get(lane, NUMBER_record_from) == place.from;
     numbers_set(lane, NUMBER_record_crashes,
                 is_same ? numbers_get(lane, NUMBER_record_crashes) + 1 : 1);
-    numbers_set(lane, NUMBER_record_source, source);
-    numbers_set(lane, NUMBER_record_from, from);
-    numbers_set(lane, NUMBER_record_to, to);
+    numbers_set(lane, NUMBER_record_source, place.source);
+    numbers_set(lane, NUMBER_record_from, place.from);
+    numbers_set(lane, NUMBER_record_to, place.to);
     numbers_set(lane, NUMBER_died_of_record, 1);
 }
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fatal_record: which record of its source an input looked into when the agent died. Nothing was
- * in hand then that could be counted, as in suspect.h: the record was no event yet. The thread that
- * dies says which one it was, so no other is suspected; the numbers of the lane carry it to the
- * starts that follow. Only a clean end forgets it, or the death of another record of that lane. */
+/* fatal_record: what a thread looked into when the agent died of it: a record of its source, which
+ * was no event yet and so nothing that could be counted as in suspect.h, or one event. The thread
+ * that dies says which one it was, so nothing else is suspected; the numbers of the lane carry it
+ * to the starts that follow. Only a clean end forgets it, or the death of another one of that lane.
+ * An event has the name of its body for a source, and lies from 0 to the body's length. */
 #pragma once
 
 #include "ledger/books_file.h"
 
-/* This thread reads for that lane from now on; NULL: for none. What it has in hand, it says by
+/* This thread works for that lane from now on; NULL: for none. What it has in hand, it says by
  * base/in_hand.h. */
 void fatal_record_watch(struct numbers *lane);
 /* In the handler of the fault, in the thread that died. Safe there. */

@@ -295,24 +295,54 @@ def test_once_a_position_behind_it_is_saved_it_is_forgotten(rig):
     stop_and_add_up(agent, received=5, delivered=5, dropped=0)
 
 
-def test_a_processor_that_dies_is_not_blamed_on_the_line_that_is_read_meanwhile(rig):
+# ---- one event ----
+
+ODD = {"odd": {"type": "filter", "pattern": "nothing$"}}
+
+
+def make_with_filter(rig, source):
     receiver = rig.receiver()
+    agent = rig.agent({"app": {**source, "processors": ["odd"]}}, {"main": rig.http(receiver, **BATCH)}, processors=ODD)
+    return load(agent, build(CRASHING, rig.folder)), receiver
+
+
+def wait_different(receiver, count):
+    """What was delivered just before a crash comes twice."""
+    wait_until(lambda: len(set(receiver.bodies())) == count, f"{count} different events")
+
+
+def test_an_event_that_a_processor_dies_of_is_set_aside_alone_and_whenever_it_comes(rig):
+    """Also where other lines get through in each start, and though another line is read meanwhile."""
     path = rig.folder / "app.log"
     append_lines(path, 0, 600, run="bad", bytes_=20)
     append(path, "bad.poison\n")
     append_lines(path, 600, 600, run="bad", bytes_=20)
-    agent = rig.agent({"app": {**rig.tail("app.log"), "processors": ["odd"]}}, {"main": rig.http(receiver, **BATCH)},
-                      processors={"odd": {"type": "filter", "pattern": "nothing$"}})
-    load(agent, build(CRASHING, rig.folder))
-    receiver.hold()
+    agent, receiver = make_with_filter(rig, rig.tail("app.log"))
     die(agent, 3)
-    receiver.cut_connections()
-    receiver.release()
     agent.start()
-    told = agent.wait_log(msg=TOLD)
-    receiver.wait_events(1201 - int(told["events"]))
-    stop_and_add_up(agent, received=1201, dropped=int(told["events"]), quarantine_read=int(told["events"]))
-    assert "bad.poison" in [record["body"] for record in set_aside(rig)]
+    assert agent.wait_log(msg=TOLD)["events"] == "1"
+    wait_different(receiver, 1200)
+    append(path, "bad.poison\n")
+    append_lines(path, 1200, 10, run="bad")
+    wait_different(receiver, 1210)
+    lane = agent.stop().lane("app", "main")
+    assert (lane.quarantine_read, lane.dropped) == (2, 2), lane
+    assert [record["body"] for record in set_aside(rig)] == ["bad.poison"] * 2
+    assert_none_missing(numbers(receiver.bodies(), run="bad"), 1210)
+
+
+def test_also_of_what_cannot_be_read_again_and_is_sent_again(rig):
+    agent, receiver = make_with_filter(rig, {"type": "stdin"})
+    for _ in range(3):
+        agent.start_piped()
+        agent.feed("bad.poison\n")
+        assert agent.wait_exit(expect_crash=signal.SIGABRT) == -signal.SIGABRT
+    agent.start_piped()
+    agent.feed([*lines(0, 10, run="bad"), "bad.poison", *lines(10, 10, run="bad")])
+    receiver.wait_events(20)
+    stop_and_add_up(agent, received=21, delivered=20, dropped=1, quarantine_read=1)
+    assert [record["body"] for record in set_aside(rig)] == ["bad.poison"]
+    check_exact(receiver.bodies(), 20, run="bad")
 
 
 @pytest.fixture

@@ -4,7 +4,10 @@
 #include "batch/batcher.h"
 
 #include "base/auto.h"
+#include "base/in_hand.h"
+#include "batch/encoder.h"
 #include "delivery/rig.h"
+#include "ledger/fatal_record.h"
 
 enum { FILES, SOCKET, LANES, PIECE = 4096, PIECES = 16, BODY = 100, MAX_WAIT_MS = 1000 };
 
@@ -404,6 +407,45 @@ static void a_lowered_limit_closes_a_batch_with_the_event_that_reaches_it(void *
     close_fixture(&f);
 }
 
+/* As the fault's handler would, in the middle of an event. */
+static bool dies_while_it_encodes;
+enum encoded __real_encoder_add(struct encoder *encoder, const struct event *event);
+enum encoded __wrap_encoder_add(struct encoder *encoder, const struct event *event);
+
+enum encoded __wrap_encoder_add(struct encoder *encoder, const struct event *event)
+{
+    if (dies_while_it_encodes)
+        fatal_record_note();
+    return __real_encoder_add(encoder, event);
+}
+
+static void the_event_that_is_encoded_is_in_hand_for_its_lane(void **unused)
+{
+    (void)unused;
+    struct fixture f;
+    char body[PIECE / 2];
+
+    memset(body, 'x', sizeof(body));
+    open_fixture(&f, 64 * 1024, 100);
+    offer(&f, FILES, NULL, 1, 50);
+    offer(&f, SOCKET, NULL, 1, 60);
+    dies_while_it_encodes = true;
+    (void)seal_and_free(&f);
+    dies_while_it_encodes = false;
+    for (int lane = 0; lane < LANES; lane++) {
+        struct numbers *numbers = ledger_lane_numbers(lane_books(f.lanes[lane]));
+        size_t bytes = lane == FILES ? 50 : 60;
+        assert_int_equal(numbers_get(numbers, NUMBER_record_crashes), 1);
+        assert_int_equal(numbers_get(numbers, NUMBER_record_from), 0);
+        assert_int_equal(numbers_get(numbers, NUMBER_record_to), bytes);
+        assert_int_equal(numbers_get(numbers, NUMBER_record_source), in_hand_name(body, bytes));
+        numbers_set(numbers, NUMBER_record_crashes, 0);
+        fatal_record_note(); /* and it is over */
+        assert_int_equal(numbers_get(numbers, NUMBER_record_crashes), 0);
+    }
+    close_fixture(&f);
+}
+
 static void what_is_left_goes_back_to_its_source_or_is_counted(void **unused)
 {
     (void)unused;
@@ -439,6 +481,7 @@ int main(void)
         cmocka_unit_test(more_runs_than_a_batch_has_room_for_go_into_the_next),
         cmocka_unit_test(an_event_over_the_limit_is_counted_and_its_receipt_let_go),
         cmocka_unit_test(a_lowered_limit_closes_a_batch_with_the_event_that_reaches_it),
+        cmocka_unit_test(the_event_that_is_encoded_is_in_hand_for_its_lane),
         cmocka_unit_test(what_is_left_goes_back_to_its_source_or_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
