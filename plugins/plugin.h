@@ -82,7 +82,7 @@ enum parcel {
 bool sink_parcel_begin(struct sink *sink, uint64_t id);
 bool sink_parcel_fails(const struct sink *sink); /* what follows is in vain */
 /* keep: false: nothing is taken, whatever is returned. *ret_refused: events of a parcel that was
- * taken that were too large for a lane, or refused by a processor; both are counted. */
+ * taken that were too large for a lane, refused by a processor or set aside; all are counted. */
 enum parcel sink_parcel_end(struct sink *sink, bool keep, uint64_t *ret_refused);
 
 /* Lost before us: `events` and `bytes` as far as they can be told (either may be 0). `what` is the

@@ -57,7 +57,7 @@ struct sink {
         enum parcel verdict;
         uint64_t id;
         struct receipt *receipt;
-        struct amount filtered, malformed; /* counted when the parcel is taken */
+        struct amount filtered, malformed, aside; /* counted when the parcel is taken */
     } parcel;
     struct gate *gate;
     _Atomic bool is_offering; /* waits for room; of what was read a part is not in the lanes yet */
@@ -82,6 +82,7 @@ void sink_count(struct sink *sink, enum flow flow, struct amount amount);
 
 /* Of the run: see sink_aside.c. */
 void sink_set_suspects_aside(struct sink *sink);
+struct amount sink_take_fatal(struct sink *sink); /* of them the ones by body; not counted yet */
 
 bool sink_init(struct sink *sink, struct err *err); /* allocates events and scratch */
 void sink_fini(struct sink *sink);

@@ -12,14 +12,12 @@ static void tell(const struct sink *sink, const struct set_aside *aside, const c
         LS("error", aside->error == 0 ? "none" : strerror(aside->error)));
 }
 
-static size_t take(struct sink *sink, struct set_aside *aside, const struct event *events,
-                   size_t count)
+static struct amount take(struct set_aside *aside, const struct event *events, size_t count)
 {
     uint64_t bytes = aside->bytes;
     size_t taken = set_aside_take(aside, events, count);
 
-    sink_count(sink, FLOW_quarantine_read, (struct amount){ taken, aside->bytes - bytes });
-    return taken;
+    return (struct amount){ taken, aside->bytes - bytes };
 }
 
 /* ---- the first events that are read ---- */
@@ -30,9 +28,10 @@ static void set_first_aside(struct sink *sink)
 
     if (aside->left == 0)
         return;
-    size_t taken = take(sink, aside, sink->events, sink->count);
-    sink->count -= taken;
-    memmove(sink->events, sink->events + taken, sink->count * sizeof(*sink->events));
+    struct amount taken = take(aside, sink->events, sink->count);
+    sink_count(sink, FLOW_quarantine_read, taken);
+    sink->count -= taken.events;
+    memmove(sink->events, sink->events + taken.events, sink->count * sizeof(*sink->events));
     if (aside->left == 0) {
         set_aside_end(aside);
         tell(sink, aside, "all that it read first");
@@ -52,31 +51,34 @@ static bool is_fatal(const struct fatal_place *place, struct slice body)
            place->source == in_hand_name(body.data, body.bytes);
 }
 
-static void set_fatal_aside(struct sink *sink)
+struct amount sink_take_fatal(struct sink *sink)
 {
     const struct fatal_place *place = sink_fatal_place(sink);
+    struct amount taken = { 0, 0 };
     size_t kept = 0;
 
-    if (place == NULL)
-        return;
-    for (size_t i = 0; i < sink->count; i++) {
-        if (is_fatal(place, sink->events[i].body))
-            (void)take(sink, &sink->fatal.aside, &sink->events[i], 1);
-        else if (kept++ != i)
-            sink->events[kept - 1] = sink->events[i];
+    for (size_t i = 0; place != NULL && i < sink->count; i++) {
+        if (!is_fatal(place, sink->events[i].body)) {
+            sink->events[kept++] = sink->events[i];
+            continue;
+        }
+        struct amount one = take(&sink->fatal.aside, &sink->events[i], 1);
+        taken.events += one.events;
+        taken.bytes += one.bytes;
     }
-    bool is_first = kept < sink->count && !sink->fatal.is_done;
+    if (taken.events == 0)
+        return taken;
     sink->count = kept;
-    if (is_first) {
-        sink->fatal.is_done = true; /* what comes with that body is set aside all the same */
+    if (!sink->fatal.is_done) /* what comes with that body is set aside all the same */
         tell(sink, &sink->fatal.aside, "an event, by its body");
-    }
+    sink->fatal.is_done = true;
+    return taken;
 }
 
 void sink_set_suspects_aside(struct sink *sink)
 {
     set_first_aside(sink);
-    set_fatal_aside(sink);
+    sink_count(sink, FLOW_quarantine_read, sink_take_fatal(sink));
 }
 
 void sink_set_aside(struct sink *sink, struct slice record, struct resource *resource)
@@ -85,7 +87,7 @@ void sink_set_aside(struct sink *sink, struct slice record, struct resource *res
                                  .resource = resource == NULL ? sink->resource : resource,
                                  .observed_ns = clock_real_ns() };
 
-    (void)take(sink, &sink->fatal.aside, &event, 1);
+    sink_count(sink, FLOW_quarantine_read, take(&sink->fatal.aside, &event, 1));
 }
 
 void sink_set_aside_done(struct sink *sink, const char *what)

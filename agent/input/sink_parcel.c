@@ -51,7 +51,12 @@ void sink_parcel_put(struct sink *sink)
 {
     struct sink_parcel *parcel = &sink->parcel;
 
-    if (parcel->verdict == PARCEL_TAKEN && sink->count > 0)
+    if (parcel->verdict != PARCEL_TAKEN)
+        return;
+    struct amount aside = sink_take_fatal(sink);
+    parcel->aside.events += aside.events;
+    parcel->aside.bytes += aside.bytes;
+    if (sink->count > 0)
         sink_process(sink, &parcel->filtered, &parcel->malformed, add_part);
 }
 
@@ -91,7 +96,8 @@ enum parcel sink_parcel_end(struct sink *sink, bool keep, uint64_t *ret_refused)
     if (keep) {
         sink_count(sink, FLOW_filter, parcel->filtered);
         sink_count(sink, FLOW_malformed, parcel->malformed);
-        *ret_refused = parcel->malformed.events + oversize;
+        sink_count(sink, FLOW_quarantine_read, parcel->aside);
+        *ret_refused = parcel->malformed.events + parcel->aside.events + oversize;
     }
     end_receipt(sink, keep);
     parcel->is_open = false;

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """What start after start crashed on is set aside and counted; what was merely killed is not."""
 
+import http.client
 import json
 import pathlib
 import signal
 
 import pytest
 
+from rig.http_sender import address_of, ndjson
 from rig.journal import Journal
 from rig.lines import append, append_lines, assert_none_missing, check_exact, line, lines, numbers
 from rig.preload import build, load
 from rig.saved import wait_offset
-from rig.waiting import wait_until
+from rig.waiting import DEADLINE_S, wait_until
 from test_reload import reload
 
 DEEP_SEND = pathlib.Path(__file__).parent / "preload/deep_send.c"
@@ -343,6 +345,27 @@ def test_also_of_what_cannot_be_read_again_and_is_sent_again(rig):
     stop_and_add_up(agent, received=21, delivered=20, dropped=1, quarantine_read=1)
     assert [record["body"] for record in set_aside(rig)] == ["bad.poison"]
     check_exact(receiver.bodies(), 20, run="bad")
+
+
+def post(agent, body):
+    connection = http.client.HTTPConnection(*address_of(agent, "app"), timeout=DEADLINE_S)
+    connection.request("POST", "/", body)
+    return connection.getresponse().status
+
+
+def test_a_request_that_is_sent_again_and_again_is_taken_without_it(rig):
+    agent, receiver = make_with_filter(rig, {"type": "http", "listen": "tcp://127.0.0.1:0"})
+    body = ndjson([*lines(0, 5, run="bad"), "bad.poison", *lines(5, 5, run="bad")])
+    for _ in range(3):
+        agent.start()
+        with pytest.raises(OSError):
+            post(agent, body)
+        assert agent.wait_exit(expect_crash=signal.SIGABRT) == -signal.SIGABRT
+    agent.start()
+    assert post(agent, body) == 207, "all but one of them"
+    receiver.wait_events(10)
+    stop_and_add_up(agent, received=11, delivered=10, dropped=1, quarantine_read=1)
+    assert [record["body"] for record in set_aside(rig)] == ["bad.poison"]
 
 
 @pytest.fixture
