@@ -2,7 +2,8 @@
 /* fatal_record: what a thread looked into when the agent died of it: a record of its source, which
  * was no event yet and so nothing that could be counted as in suspect.h, or one event. The thread
  * that dies says which one it was, so nothing else is suspected; the numbers of the lane carry it
- * to the starts that follow. Only a clean end forgets it, or the death of another one of that lane.
+ * to the starts that follow. It is forgotten once positions behind it are saved, at a clean end, or
+ * when that lane dies of another one.
  * An event has the name of its body for a source, and lies from 0 to the body's length. */
 #pragma once
 
